@@ -1,0 +1,188 @@
+//! `nearwise embed`
+
+use super::args::ModelArgs;
+use super::{Outcome, ui};
+use anyhow::{Context, Result};
+use clap::Args;
+use nearwise::Error;
+use nearwise::encoder::{Encoder, Kind, Vectors};
+use nearwise::store::npy_header;
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Turn texts into vectors, without a corpus
+///
+/// Texts are arguments, or the lines of a file or of standard input. Vectors are of unit
+/// length. A text longer than the model's length is cut, and the number of those is said on
+/// standard error; `nearwise index` splits long articles instead.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nearwise embed \"a text\" \"another\" --json\n  \
+    nearwise embed --file lines.txt --out vectors.npy\n  cut -f2 table.tsv | nearwise embed --file - > vectors.jsonl"
+)]
+pub(super) struct Embed {
+    /// Texts
+    texts: Vec<String>,
+    /// A file of texts, one a line; - for standard input
+    #[arg(short, long, value_name = "FILE", conflicts_with = "texts")]
+    file: Option<PathBuf>,
+    /// Write the vectors to this file as a NumPy array instead of JSON lines
+    #[arg(short, long, value_name = "FILE.npy")]
+    out: Option<PathBuf>,
+    /// The texts are queries, for models that tell queries from documents
+    #[arg(long)]
+    query: bool,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print one JSON document with the model, instead of a line for each text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Texts that are embedded at a time, so that memory stays flat.
+const AT_A_TIME: usize = 1024;
+/// The longest line that is a text, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+impl Embed {
+    pub fn run(self) -> Result<Outcome> {
+        if self.texts.is_empty() && self.file.is_none() {
+            return Err(
+                Error::usage("TEXT", "give texts, or --file FILE (- for standard input)").into(),
+            );
+        }
+        if self.json && self.out.is_some() {
+            return Err(Error::usage("--json", "it cannot go with --out").into());
+        }
+        let lines = match &self.file {
+            Some(path) => Some(open(path)?),
+            None => None,
+        };
+        let mut encoder = self.model.open(None)?;
+        let mut output = Output::open(&self, &encoder)?;
+        let kind = if self.query {
+            Kind::Query
+        } else {
+            Kind::Document
+        };
+        let mut cut = 0;
+        let mut batch: Vec<String> = self.texts.clone();
+        if let Some(mut lines) = lines {
+            let path = self.file.as_deref().unwrap_or(Path::new("-"));
+            let mut row = 0u64;
+            loop {
+                let mut line = Vec::new();
+                let n = lines.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+                if n == 0 {
+                    break;
+                }
+                row += 1;
+                let text = String::from_utf8(line)
+                    .map_err(|_| Error::input(path.to_string_lossy(), Some(row), "not UTF-8"))?;
+                batch.push(text.trim_end_matches(['\n', '\r']).to_string());
+                if batch.len() == AT_A_TIME {
+                    cut += output.write(&mut encoder, &batch, kind)?;
+                    batch.clear();
+                }
+            }
+        }
+        cut += output.write(&mut encoder, &batch, kind)?;
+        let written = output.finish(&encoder)?;
+        if cut > 0 {
+            eprintln!(
+                "{} longer than {} tokens, cut there",
+                ui::count(cut as u64, "text"),
+                encoder.identity().max_tokens
+            );
+        }
+        Ok(if written == 0 {
+            Outcome::NothingFound
+        } else {
+            Outcome::Done
+        })
+    }
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+enum Output {
+    Lines,
+    Document(Vec<serde_json::Value>),
+    Npy {
+        file: BufWriter<File>,
+        path: PathBuf,
+        rows: u64,
+    },
+}
+
+impl Output {
+    fn open(args: &Embed, encoder: &Encoder) -> Result<Self> {
+        match &args.out {
+            Some(path) => {
+                let mut file = BufWriter::new(File::create(path).map_err(|e| Error::io(path, e))?);
+                file.write_all(&npy_header(0, encoder.identity().dim))?;
+                Ok(Self::Npy {
+                    file,
+                    path: path.clone(),
+                    rows: 0,
+                })
+            }
+            None if args.json => Ok(Self::Document(Vec::new())),
+            None => Ok(Self::Lines),
+        }
+    }
+
+    /// Embeds and writes texts; returns how many were cut.
+    fn write(&mut self, encoder: &mut Encoder, texts: &[String], kind: Kind) -> Result<usize> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let vectors: Vectors = encoder.encode(&texts, kind)?;
+        for (text, vector) in texts.iter().zip(vectors.rows()) {
+            match self {
+                Self::Lines => {
+                    ui::print(&format!("{}\n", json!({"text": text, "vector": vector})))?
+                }
+                Self::Document(list) => list.push(json!({"text": text, "vector": vector})),
+                Self::Npy { file, path, rows } => {
+                    for x in vector {
+                        file.write_all(&x.to_le_bytes())
+                            .with_context(|| path.display().to_string())?;
+                    }
+                    *rows += 1;
+                }
+            }
+        }
+        Ok(vectors.cut)
+    }
+
+    fn finish(self, encoder: &Encoder) -> Result<u64> {
+        match self {
+            Self::Lines => Ok(1),
+            Self::Document(list) => {
+                let n = list.len() as u64;
+                ui::print_json(&json!({"model": encoder.identity(), "embeddings": list}))?;
+                Ok(n)
+            }
+            Self::Npy {
+                mut file,
+                path,
+                rows,
+            } => {
+                use std::io::Seek;
+                let finish = file
+                    .rewind()
+                    .and_then(|()| file.write_all(&npy_header(rows, encoder.identity().dim)))
+                    .and_then(|()| file.flush());
+                finish.with_context(|| path.display().to_string())?;
+                Ok(rows)
+            }
+        }
+    }
+}

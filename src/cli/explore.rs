@@ -1,0 +1,196 @@
+//! `nearwise explore`
+
+use super::args::{InputArgs, ModelArgs};
+use super::{Outcome, index, topics, ui};
+use anyhow::Result;
+use clap::Args;
+use nearwise::Error;
+use nearwise::search::{By, DuplicateOptions, Pair, SimilarHit, duplicates, similar};
+use nearwise::store::Store;
+use nearwise::topics::{TopicOptions, Topics, fitted};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Read articles and show what they are about: topics, near neighbours, near-duplicates
+///
+/// Everything is kept in one file, NAME.nearwise after the first PATH, and the other commands
+/// go on from there. Running it again embeds only what is new or changed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nearwise explore articles/\n  nearwise explore news.jsonl.gz --topics 12"
+)]
+pub(super) struct Explore {
+    #[command(flatten)]
+    input: InputArgs,
+    /// The corpus file; by default NAME.nearwise here, after the first PATH
+    #[arg(short, long, value_name = "FILE", env = "NEARWISE_CORPUS")]
+    corpus: Option<PathBuf>,
+    /// How many topics; chosen by the silhouette where it is not given
+    #[arg(long, value_name = "N")]
+    topics: Option<usize>,
+    /// The seed of all that is random
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Neighbours and pairs that are shown.
+const SHOWN: usize = 5;
+/// Comparing all pairs by meaning takes time with the square of the articles.
+const COMPARED: u64 = 20_000;
+
+impl Explore {
+    pub fn run(self) -> Result<Outcome> {
+        let inputs = self.input.inputs()?;
+        let path = match &self.corpus {
+            Some(path) => path.clone(),
+            None => default_name(&self.input.paths[0])?,
+        };
+        let mut store = Store::create(&path)?;
+        let mut encoder = self.model.open(Some(&store))?;
+        let report = index::run(&mut store, &mut encoder, &inputs, &self.input)?;
+        let options = TopicOptions {
+            k: self.topics,
+            seed: self.seed,
+        };
+        let topics = fitted(&mut store, &options)?;
+        let neighbours = neighbours(&store, &topics)?;
+        let copies = duplicates(&store, DuplicateOptions::new(By::Words))?;
+        let counts = store.counts()?;
+        let retold = if counts.articles <= COMPARED {
+            let mut pairs = duplicates(&store, DuplicateOptions::new(By::Meaning))?;
+            pairs.retain(|p| p.words < DuplicateOptions::new(By::Words).threshold);
+            pairs
+        } else {
+            Vec::new()
+        };
+        if self.json {
+            let list = |pairs: &[Pair]| pairs.iter().take(100).cloned().collect::<Vec<_>>();
+            let neighbours: Vec<_> = neighbours
+                .iter()
+                .map(|(id, title, hit)| json!({"id": id, "title": title, "nearest": hit}))
+                .collect();
+            ui::print_json(&json!({
+                "corpus": path, "report": report, "counts": counts, "topics": topics::to_json(&store, &topics)?,
+                "neighbours": neighbours, "near_duplicates": list(&copies), "retold": list(&retold),
+            }))?;
+            return Ok(Outcome::Done);
+        }
+
+        let mut out = format!("{}\n\n", index::summary(&report));
+        out.push_str(&topics::to_text(&store, &topics, 3)?);
+        if !neighbours.is_empty() {
+            out.push_str("\nNear neighbours (cosine)\n");
+            for (_, title, hit) in &neighbours {
+                out.push_str(&format!(
+                    "  {:.2}  {}\n        {}\n",
+                    hit.cosine,
+                    ui::snippet(title, 100),
+                    ui::snippet(&hit.title, 100)
+                ));
+            }
+        }
+        pairs(
+            &mut out,
+            "Near-duplicates (share of wording)",
+            &copies,
+            |p| p.words,
+        );
+        pairs(
+            &mut out,
+            "Told again in other words (cosine)",
+            &retold,
+            |p| p.cosine.unwrap_or(0.0),
+        );
+        let file = path.display();
+        let some = topics
+            .topics
+            .first()
+            .and_then(|t| t.words.first())
+            .map_or("a question", |w| w.0.as_str());
+        let id = neighbours.first().map_or("ID", |(id, _, _)| id.as_str());
+        out.push_str(&format!(
+            "\n{} in {} passages are in {file}. Go on with\n  \
+             nearwise search \"{}\" -c {file}\n  nearwise similar {} -c {file}\n  \
+             nearwise topics -c {file}\n  nearwise duplicates -c {file}\n  nearwise --help\n",
+            ui::count(counts.articles, "article"),
+            ui::number(counts.passages),
+            ui::clean(some),
+            ui::clean(id),
+        ));
+        ui::print(&out)?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// `seeds/` makes `seeds.nearwise`, `news.jsonl.gz` makes `news.nearwise`.
+fn default_name(path: &str) -> Result<PathBuf> {
+    if path == "-" {
+        return Err(Error::usage(
+            "--corpus",
+            "name the corpus file when reading standard input",
+        )
+        .into());
+    }
+    let whole = std::fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
+    let name = whole.file_name().map_or_else(
+        || "corpus".to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    );
+    let stem = if whole.is_dir() {
+        name.as_str()
+    } else {
+        name.split('.').find(|s| !s.is_empty()).unwrap_or("corpus")
+    };
+    let stem = if stem.contains(['*', '?']) {
+        "corpus"
+    } else {
+        stem
+    };
+    Ok(PathBuf::from(format!("{stem}.nearwise")))
+}
+
+type Neighbour = (String, String, SimilarHit);
+
+/// For the most typical article of each large topic, the nearest that is no copy of it.
+fn neighbours(store: &Store, topics: &Topics) -> Result<Vec<Neighbour>> {
+    let mut out = Vec::new();
+    for topic in topics.topics.iter().filter(|t| t.size > 1).take(SHOWN) {
+        let Some(&key) = topic.typical.first() else {
+            continue;
+        };
+        let article = store.article_at(key)?;
+        let nearest = similar(store, &article.id, 5, None)?;
+        if let Some(hit) = nearest.into_iter().find(|h| h.title != article.title) {
+            out.push((article.id, article.title, hit));
+        }
+    }
+    Ok(out)
+}
+
+fn pairs(out: &mut String, heading: &str, pairs: &[Pair], alike: impl Fn(&Pair) -> f32) {
+    if pairs.is_empty() {
+        return;
+    }
+    out.push_str(&format!("\n{heading}\n"));
+    for pair in pairs.iter().take(SHOWN) {
+        out.push_str(&format!(
+            "  {:.2}  {} ({})\n        {} ({})\n",
+            alike(pair),
+            ui::snippet(&pair.titles.0, 90),
+            ui::clean(&pair.a),
+            ui::snippet(&pair.titles.1, 90),
+            ui::clean(&pair.b)
+        ));
+    }
+    if pairs.len() > SHOWN {
+        out.push_str(&format!(
+            "        and {} more\n",
+            ui::number((pairs.len() - SHOWN) as u64)
+        ));
+    }
+}

@@ -1,0 +1,139 @@
+//! `nearwise export`
+
+use super::args::CorpusArg;
+use super::{Outcome, ui};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use nearwise::Error;
+use nearwise::store::{ExportFormat, Filter, export, export_jsonl};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+/// Write articles, topics and vectors out: jsonl, parquet or npy
+///
+/// npy holds the articles' vectors as f32, (articles, dim); the ids stand beside it, a line
+/// each, in NAME.ids.txt.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nearwise export --out news.parquet\n  nearwise export --out vectors.npy\n  \
+    nearwise export --format jsonl --where 'topic = 3' | head"
+)]
+pub(super) struct Export {
+    /// The file to write; jsonl goes to standard output without it
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The format; by default as the file's name says
+    #[arg(long, value_enum)]
+    format: Option<To>,
+    /// Put vectors into jsonl too
+    #[arg(long)]
+    vectors: bool,
+    /// Only articles that match
+    #[arg(long = "where", value_name = "FILTER")]
+    filter: Option<String>,
+    #[command(flatten)]
+    corpus: CorpusArg,
+    /// Print what was written as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum To {
+    Jsonl,
+    Parquet,
+    Npy,
+}
+
+impl Export {
+    pub fn run(self) -> Result<Outcome> {
+        let store = self.corpus.open_read_only()?;
+        let filter = self
+            .filter
+            .as_deref()
+            .map(|f| Filter::parse(f, &store))
+            .transpose()?;
+        let by_name =
+            self.out
+                .as_ref()
+                .and_then(|p| p.extension())
+                .and_then(|e| match e.to_str()? {
+                    "jsonl" | "ndjson" => Some(To::Jsonl),
+                    "parquet" => Some(To::Parquet),
+                    "npy" => Some(To::Npy),
+                    _ => None,
+                });
+        let to = match (self.format, by_name, &self.out) {
+            (Some(format), _, _) => format,
+            (None, Some(format), _) => format,
+            (None, None, None) => To::Jsonl,
+            (None, None, Some(_)) => {
+                return Err(Error::usage(
+                    "--out",
+                    "the name says no format; end it in .jsonl, .parquet or .npy, or give --format",
+                )
+                .into());
+            }
+        };
+        let Some(path) = &self.out else {
+            if to != To::Jsonl {
+                return Err(
+                    Error::usage("--out", "parquet and npy need a file to write to").into(),
+                );
+            }
+            let mut out = Piped(BufWriter::new(std::io::stdout().lock()));
+            let exported = export_jsonl(&store, &mut out, self.vectors, filter.as_ref())?;
+            return Ok(if exported.articles == 0 {
+                Outcome::NothingFound
+            } else {
+                Outcome::Done
+            });
+        };
+        let format = match to {
+            To::Jsonl => ExportFormat::Jsonl,
+            To::Parquet => ExportFormat::Parquet,
+            To::Npy => ExportFormat::Npy,
+        };
+        let exported = export(&store, path, format, self.vectors, filter.as_ref())?;
+        if self.json {
+            ui::print_json(&exported)?;
+        } else {
+            let mut line = format!(
+                "{} written to {}",
+                ui::count(exported.articles, "article"),
+                path.display()
+            );
+            if exported.without_vector > 0 {
+                line.push_str(&format!(
+                    "; {} without a vector left out",
+                    ui::number(exported.without_vector)
+                ));
+            }
+            ui::print(&format!("{line}\n"))?;
+        }
+        Ok(if exported.articles == 0 {
+            Outcome::NothingFound
+        } else {
+            Outcome::Done
+        })
+    }
+}
+
+/// Ends the program quietly when the reader has gone.
+struct Piped<W: Write>(W);
+
+impl<W: Write> Write for Piped<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes).inspect_err(quiet)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush().inspect_err(quiet)
+    }
+}
+
+fn quiet(e: &std::io::Error) {
+    if e.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+}

@@ -1,0 +1,103 @@
+//! A file for each subcommand: parse, call the library, print.
+
+mod args;
+mod completions;
+mod delete;
+mod devices;
+mod duplicates;
+mod embed;
+mod explore;
+mod export;
+mod index;
+mod model;
+mod search;
+mod show;
+mod similar;
+mod stats;
+mod topics;
+mod ui;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use nearwise::Error;
+use std::process::ExitCode;
+
+/// Semantic similarity and topics of articles: embed, search, find near-duplicates, see what
+/// a corpus is about.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nearwise",
+    version,
+    about,
+    after_help = "Start with:\n  nearwise explore PATH          read, embed, and show topics and neighbours\n\n\
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 130 stopped by Ctrl-C."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Explore(explore::Explore),
+    Index(index::Index),
+    Search(search::Search),
+    Similar(similar::Similar),
+    Duplicates(duplicates::Duplicates),
+    Topics(topics::Topics),
+    Show(show::Show),
+    Stats(stats::Stats),
+    Delete(delete::Delete),
+    Export(export::Export),
+    Embed(embed::Embed),
+    Model(model::Model),
+    Devices(devices::Devices),
+    Completions(completions::Completions),
+    Man(completions::Man),
+}
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    NothingFound,
+}
+
+/// Parses the arguments, runs the command and turns its outcome to an exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Explore(c) => c.run(),
+        Command::Index(c) => c.run(),
+        Command::Search(c) => c.run(),
+        Command::Similar(c) => c.run(),
+        Command::Duplicates(c) => c.run(),
+        Command::Topics(c) => c.run(),
+        Command::Show(c) => c.run(),
+        Command::Stats(c) => c.run(),
+        Command::Delete(c) => c.run(),
+        Command::Export(c) => c.run(),
+        Command::Embed(c) => c.run(),
+        Command::Model(c) => c.run(),
+        Command::Devices(c) => c.run(),
+        Command::Completions(c) => c.run(),
+        Command::Man(c) => c.run(),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::NothingFound) => ExitCode::from(3),
+        Err(e) => {
+            // One line: causes follow their error after a colon.
+            eprintln!("nearwise: {}", ui::clean(&format!("{e:#}")));
+            match e.downcast_ref::<Error>() {
+                Some(Error::Interrupted) => ExitCode::from(130),
+                Some(Error::Usage { .. } | Error::Filter { .. }) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// The whole command tree, for completions and the man page.
+fn command() -> clap::Command {
+    Cli::command()
+}

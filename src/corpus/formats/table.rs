@@ -1,0 +1,74 @@
+//! CSV and TSV with a header row.
+
+use super::Context;
+use crate::corpus::decode::Decoder;
+use crate::error::{Error, Result};
+use serde_json::{Map, Value};
+use std::io::Read;
+
+pub(super) fn read(
+    stream: impl Read,
+    delimiter: u8,
+    decoder: &mut Decoder,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .from_reader(stream);
+    let header = reader
+        .byte_headers()
+        .map_err(|e| Error::input(context.path, Some(1), e.to_string()))?
+        .clone();
+    let names: Vec<String> = header
+        .iter()
+        .map(|name| decoder.decode(name).trim().to_string())
+        .collect();
+    let mapping = match context.columns.map(&names) {
+        Ok(mapping) => mapping,
+        Err(message) => return context.bad(Some(1), message),
+    };
+    context.report(&mapping);
+    let mut record = csv::ByteRecord::new();
+    loop {
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            Err(e) => {
+                if e.is_io_error() {
+                    return Err(Error::input(context.path, None, e.to_string()));
+                }
+                let row = e.position().map(csv::Position::line);
+                let message = match e.kind() {
+                    csv::ErrorKind::UnequalLengths {
+                        expected_len, len, ..
+                    } => format!(
+                        "{len} fields where the header has {expected_len}; quote fields that hold the separator, or pass --skip-bad"
+                    ),
+                    _ => e.to_string(),
+                };
+                context.bad(row, message)?;
+                continue;
+            }
+        }
+        let row = record.position().map(csv::Position::line);
+        let fields: Map<String, Value> = names
+            .iter()
+            .zip(&record)
+            .filter(|(_, field)| !field.is_empty())
+            .map(|(name, field)| {
+                (
+                    name.clone(),
+                    Value::String(decoder.decode(field).into_owned()),
+                )
+            })
+            .collect();
+        match mapping.article(fields) {
+            Ok(mut article) => {
+                article.origin = context.origin.to_string();
+                article.row = row;
+                context.sink.article(article)?;
+            }
+            Err(message) => context.bad(row, message)?,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Reading articles: formats, columns, encodings, boilerplate, passages.
+//!
+//! [`read`] walks the inputs and hands each [`Article`] to a [`Sink`], one at a time, so
+//! that memory does not grow with the input. What is done to an article afterwards
+//! (which paragraphs are boilerplate, where its passages end) is in [`boilerplate`] and
+//! [`passages`].
+
+mod article;
+pub mod boilerplate;
+mod columns;
+mod dates;
+mod decode;
+mod formats;
+mod inputs;
+pub mod paragraphs;
+pub mod passages;
+
+pub use article::{Article, split_title};
+pub use columns::{ColumnReport, Columns, Role};
+pub use dates::parse_date;
+pub use decode::looks_binary;
+pub use formats::Format;
+pub use inputs::{Input, Note, ReadOptions, Sink, read};

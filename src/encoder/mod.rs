@@ -1,0 +1,256 @@
+//! Texts in, vectors out.
+//!
+//! An [`Encoder`] tokenises, plans batches and normalises; a [`Backend`] runs the
+//! transformer. The candle backend is the plain reference, on any device that candle has.
+
+mod batch;
+mod candle;
+mod device;
+
+pub use batch::{Batch, plan};
+pub use candle::CandleBackend;
+pub use device::{DeviceChoice, OpenDevice, SeenDevice, seen_devices};
+
+use crate::error::Result;
+use crate::model::{Config, Fetch, ModelFiles, Tokenizer, Tokens};
+
+/// Runs the transformer and its pooling on one batch.
+///
+/// The seam between what is common to all encoders and what each device does its own way.
+pub trait Backend: Send {
+    /// The vectors of `texts`, one after another, `dim` values each, not normalised.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>>;
+
+    /// The device's name, such as `cpu`.
+    fn device(&self) -> &str;
+
+    /// The type of number computed with, such as `f32`.
+    fn dtype(&self) -> &str;
+
+    /// Tokens of a batch, padding included, at which this backend is fastest.
+    fn token_budget(&self) -> usize;
+}
+
+/// The identity of the model that made a vector.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Identity {
+    /// The model's id.
+    pub model: String,
+    /// Its revision.
+    pub revision: String,
+    /// SHA-256 over what decides a vector.
+    pub hash: String,
+    /// The length of a vector.
+    pub dim: usize,
+    /// The most tokens of one text.
+    pub max_tokens: usize,
+    /// The type of number computed with.
+    pub dtype: String,
+}
+
+/// Whether a text asks or is asked for; some models want a prompt in front of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A search query.
+    Query,
+    /// A document or a passage of one.
+    Document,
+}
+
+/// Vectors of texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// The values, `dim` for each text, each vector of unit length.
+    pub values: Vec<f32>,
+    /// The length of a vector.
+    pub dim: usize,
+    /// Tokens computed, special tokens included.
+    pub tokens: usize,
+    /// Texts that were longer than the model's length and were cut.
+    pub cut: usize,
+}
+
+impl Vectors {
+    /// The vectors, one for each text.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dim)
+    }
+}
+
+/// A model ready to embed texts.
+pub struct Encoder {
+    tokenizer: Tokenizer,
+    backend: Box<dyn Backend>,
+    identity: Identity,
+    query_prompt: String,
+    document_prompt: String,
+    budget: usize,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder")
+            .field("identity", &self.identity)
+            .field("device", &self.backend.device())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    /// Finds, verifies and loads the model called `name` on a device.
+    ///
+    /// ```no_run
+    /// # fn main() -> nearwise::Result<()> {
+    /// use nearwise::encoder::{DeviceChoice, Encoder, Kind};
+    /// use nearwise::model::{DEFAULT_MODEL, Fetch};
+    ///
+    /// let mut encoder = Encoder::open(DEFAULT_MODEL, DeviceChoice::Auto, Fetch::quiet())?;
+    /// let vectors = encoder.encode(&["a text", "another"], Kind::Document)?;
+    /// assert_eq!(vectors.rows().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The model cannot be found, verified or loaded, or the device cannot be used.
+    pub fn open(name: &str, device: DeviceChoice, fetch: Fetch<'_>) -> Result<Self> {
+        let files = crate::model::find(name, fetch)?;
+        let opened = device.open()?;
+        if let Some(why) = &opened.fallback {
+            (fetch.say)(why);
+        }
+        Self::load(&files, opened)
+    }
+
+    /// Loads a model on a device.
+    ///
+    /// # Errors
+    /// A file of the model is malformed or says something that is not supported.
+    pub fn load(files: &ModelFiles, device: OpenDevice) -> Result<Self> {
+        let config = Config::load(files)?;
+        let tokenizer = Tokenizer::load(files, &config)?;
+        let backend = CandleBackend::load(files, &config, device)?;
+        let identity = Identity {
+            model: files.id.clone(),
+            revision: files.revision.clone(),
+            hash: config.hash.clone(),
+            dim: config.dim,
+            max_tokens: config.max_tokens,
+            dtype: backend.dtype().to_string(),
+        };
+        let mut encoder = Self::from_parts(tokenizer, Box::new(backend), identity);
+        encoder.query_prompt = config.query_prompt;
+        encoder.document_prompt = config.document_prompt;
+        Ok(encoder)
+    }
+
+    /// An encoder of a tokenizer and any backend.
+    pub fn from_parts(tokenizer: Tokenizer, backend: Box<dyn Backend>, identity: Identity) -> Self {
+        Self {
+            budget: backend.token_budget(),
+            tokenizer,
+            backend,
+            identity,
+            query_prompt: String::new(),
+            document_prompt: String::new(),
+        }
+    }
+
+    /// Sets the tokens of a batch, padding included, in place of the backend's own number.
+    #[must_use]
+    pub fn with_token_budget(mut self, tokens: usize) -> Self {
+        self.budget = tokens.max(1);
+        self
+    }
+
+    /// Tokens of a batch, padding included.
+    pub fn token_budget(&self) -> usize {
+        self.budget
+    }
+
+    /// The model's identity.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The device's name.
+    pub fn device(&self) -> &str {
+        self.backend.device()
+    }
+
+    /// How many tokens the document prompt takes of every passage.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn document_prompt_tokens(&self) -> Result<usize> {
+        Ok(self.tokenizer.offsets(&self.document_prompt)?.len())
+    }
+
+    /// Embeds texts. Vectors come in the order of the texts, and do not depend on which
+    /// other texts are embedded with them, beyond rounding of about 1e-6.
+    ///
+    /// # Errors
+    /// The tokenizer or the device fails.
+    pub fn encode(&mut self, texts: &[&str], kind: Kind) -> Result<Vectors> {
+        let prompt = match kind {
+            Kind::Query => &self.query_prompt,
+            Kind::Document => &self.document_prompt,
+        };
+        let tokens = if prompt.is_empty() {
+            self.tokenizer.encode(texts)?
+        } else {
+            let prompted: Vec<String> = texts.iter().map(|t| format!("{prompt}{t}")).collect();
+            let prompted: Vec<&str> = prompted.iter().map(String::as_str).collect();
+            self.tokenizer.encode(&prompted)?
+        };
+        self.encode_tokens(&tokens)
+    }
+
+    fn encode_tokens(&mut self, texts: &[Tokens]) -> Result<Vectors> {
+        let dim = self.identity.dim;
+        let mut values = vec![0.0; texts.len() * dim];
+        let lengths: Vec<usize> = texts.iter().map(|t| t.ids.len()).collect();
+        for batch in plan(&lengths, self.budget) {
+            let ids: Vec<&[u32]> = batch
+                .texts
+                .iter()
+                .map(|&i| texts[i].ids.as_slice())
+                .collect();
+            let vectors = self.backend.forward(&ids)?;
+            for (&i, vector) in batch.texts.iter().zip(vectors.chunks_exact(dim)) {
+                let row = &mut values[i * dim..(i + 1) * dim];
+                row.copy_from_slice(vector);
+                normalize(row);
+            }
+        }
+        Ok(Vectors {
+            values,
+            dim,
+            tokens: lengths.iter().sum(),
+            cut: texts.iter().filter(|t| t.cut > 0).count(),
+        })
+    }
+}
+
+/// Scales a vector to unit length; a vector of zeros stays as it is.
+pub fn normalize(vector: &mut [f32]) {
+    let norm = vector
+        .iter()
+        .map(|x| f64::from(*x) * f64::from(*x))
+        .sum::<f64>()
+        .sqrt();
+    if norm > 0.0 {
+        let scale = (1.0 / norm) as f32;
+        for x in vector {
+            *x *= scale;
+        }
+    }
+}

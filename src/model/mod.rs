@@ -1,0 +1,17 @@
+//! Which model, where its files come from, how it is configured, its tokenizer.
+
+mod config;
+mod files;
+mod hub;
+mod manifest;
+mod package;
+mod tokenizer;
+
+pub use config::{Architecture, Config, Pooling};
+pub(crate) use files::hex;
+pub use files::{Fetch, ModelFiles, Source, cache_root, cached, find, verify};
+pub use manifest::{KnownModel, known_models};
+pub use tokenizer::{Tokenizer, Tokens};
+
+/// The model used where none is named.
+pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";

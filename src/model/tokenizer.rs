@@ -1,0 +1,129 @@
+//! Texts to token ids.
+
+use super::config::Config;
+use super::files::ModelFiles;
+use crate::corpus::passages::Offsets;
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// The token ids of one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// The ids, special tokens included, at most the model's length.
+    pub ids: Vec<u32>,
+    /// How many tokens the text had beyond that.
+    pub cut: usize,
+}
+
+/// A model's tokenizer.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    model: String,
+    max_tokens: usize,
+    special: usize,
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer")
+            .field("model", &self.model)
+            .field("max_tokens", &self.max_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tokenizer {
+    /// Loads `tokenizer.json`.
+    ///
+    /// # Errors
+    /// The file is missing or malformed.
+    pub fn load(files: &ModelFiles, config: &Config) -> Result<Self> {
+        Self::from_file(
+            &files.folder.join("tokenizer.json"),
+            &files.id,
+            config.max_tokens,
+        )
+    }
+
+    /// Loads a tokenizer file for texts of at most `max_tokens`.
+    ///
+    /// # Errors
+    /// The file is missing or malformed.
+    pub fn from_file(path: &Path, model: &str, max_tokens: usize) -> Result<Self> {
+        let bad = |e: tokenizers::Error| Error::model(model, format!("{}: {e}", path.display()));
+        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(bad)?;
+        // The file may ask for padding and truncation of its own, often at another length
+        // than the model's; both are done here, and truncation is counted.
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(bad)?;
+        let special = inner.encode("", true).map_err(bad)?.get_ids().len();
+        Ok(Self {
+            inner,
+            model: model.to_string(),
+            max_tokens,
+            special,
+        })
+    }
+
+    /// The most tokens of one text, special tokens included.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// How many special tokens are put around a text.
+    pub fn special_tokens(&self) -> usize {
+        self.special
+    }
+
+    /// The byte offsets of a text's tokens, special tokens left out.
+    ///
+    /// # Errors
+    /// The tokenizer fails on the text.
+    pub fn offsets(&self, text: &str) -> Result<Offsets> {
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|e| self.failed(&e))?;
+        Ok(encoding.get_offsets().to_vec())
+    }
+
+    /// The ids of each text, on all threads.
+    ///
+    /// # Errors
+    /// The tokenizer fails on a text.
+    pub fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>> {
+        let encodings = self
+            .inner
+            .encode_batch_fast(texts.to_vec(), true)
+            .map_err(|e| self.failed(&e))?;
+        Ok(encodings
+            .into_iter()
+            .map(|encoding| self.fit(&encoding))
+            .collect())
+    }
+
+    /// Cuts a text that is too long behind its last token that fits, and keeps the special
+    /// tokens at its end.
+    fn fit(&self, encoding: &tokenizers::Encoding) -> Tokens {
+        let ids = encoding.get_ids();
+        if ids.len() <= self.max_tokens {
+            return Tokens {
+                ids: ids.to_vec(),
+                cut: 0,
+            };
+        }
+        let mask = encoding.get_special_tokens_mask();
+        let tail = mask.iter().rev().take_while(|&&m| m == 1).count();
+        let tail = tail.min(self.max_tokens);
+        let mut kept = ids[..self.max_tokens - tail].to_vec();
+        kept.extend_from_slice(&ids[ids.len() - tail..]);
+        Tokens {
+            ids: kept,
+            cut: ids.len() - self.max_tokens,
+        }
+    }
+
+    fn failed(&self, e: &tokenizers::Error) -> Error {
+        Error::model(&self.model, format!("tokenizer: {e}"))
+    }
+}

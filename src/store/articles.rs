@@ -1,0 +1,633 @@
+//! Articles and passages: reading, adding, replacing, removing.
+
+use super::blob::{from_f16, to_f16};
+use super::{Store, next_generation};
+use crate::corpus::{Article, boilerplate};
+use crate::error::{Error, Result};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// What became of an article that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It is new.
+    New,
+    /// Its text changed.
+    Changed,
+    /// Only its date, address or metadata changed.
+    Described,
+    /// It is as it was.
+    Same,
+    /// Its id stood in this run's input before.
+    Repeated,
+}
+
+/// An article that waits to be embedded.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The row in the store.
+    pub id: i64,
+    /// The title.
+    pub title: String,
+    /// The text.
+    pub text: String,
+    /// The publisher, empty where there is none.
+    pub source: String,
+}
+
+/// A passage and its vector, to be stored.
+#[derive(Debug, Clone)]
+pub struct NewPassage {
+    /// The byte range of the article's text.
+    pub range: Range<usize>,
+    /// Tokens that no earlier passage holds.
+    pub tokens: u32,
+    /// The vector.
+    pub vector: Vec<f32>,
+}
+
+/// An article as it is stored.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct StoredArticle {
+    /// The row in the store.
+    #[serde(skip)]
+    pub key: i64,
+    /// The article's id.
+    pub id: String,
+    /// The title.
+    pub title: String,
+    /// The date, ISO 8601.
+    pub date: Option<String>,
+    /// The publisher.
+    pub source: Option<String>,
+    /// The address.
+    pub url: Option<String>,
+    /// Other columns.
+    pub meta: Map<String, Value>,
+    /// The file it was read from.
+    pub origin: String,
+    /// The row there.
+    pub row: Option<u64>,
+    /// The text, boilerplate included.
+    pub text: String,
+    /// Boilerplate, as byte ranges of the text.
+    pub boilerplate: Vec<Range<usize>>,
+}
+
+/// A passage as it is stored.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct StoredPassage {
+    /// The row in the store.
+    #[serde(skip)]
+    pub key: i64,
+    /// The byte range of the article's text; empty for the title alone.
+    pub range: Range<usize>,
+    /// Tokens that no earlier passage holds.
+    pub tokens: u32,
+}
+
+const COLUMNS: &str = "id, ext_id, title, date, source, url, meta, origin, row, text, boilerplate";
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredArticle> {
+    let meta: String = row.get(6)?;
+    let spans: String = row.get(10)?;
+    Ok(StoredArticle {
+        key: row.get(0)?,
+        id: row.get(1)?,
+        title: row.get(2)?,
+        date: row.get(3)?,
+        source: row.get(4)?,
+        url: row.get(5)?,
+        meta: serde_json::from_str(&meta).unwrap_or_default(),
+        origin: row.get(7)?,
+        row: row.get(8)?,
+        text: row.get(9)?,
+        boilerplate: serde_json::from_str::<Vec<(usize, usize)>>(&spans)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(start, stop)| start..stop)
+            .collect(),
+    })
+}
+
+fn content_hash(article: &Article) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        &article.title,
+        &article.text,
+        article.source.as_deref().unwrap_or(""),
+    ] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Tells titles apart, regardless of case and white space.
+fn variant(title: &str, text: &str) -> i64 {
+    let first = text.split("\n\n").next().unwrap_or("");
+    boilerplate::key("", if title.is_empty() { first } else { title }).unwrap_or(0)
+}
+
+fn add_paragraphs(
+    c: &Connection,
+    id: i64,
+    title: &str,
+    text: &str,
+    source: &str,
+) -> rusqlite::Result<()> {
+    let variant = variant(title, text);
+    let mut insert = c.prepare_cached(
+        "INSERT OR IGNORE INTO paragraph (key, article, variant) VALUES (?1, ?2, ?3)",
+    )?;
+    for key in boilerplate::keys(source, text) {
+        insert.execute(params![key, id, variant])?;
+    }
+    Ok(())
+}
+
+fn remove_paragraphs(c: &Connection, id: i64, text: &str, source: &str) -> rusqlite::Result<()> {
+    let mut delete = c.prepare_cached("DELETE FROM paragraph WHERE key = ?1 AND article = ?2")?;
+    for key in boilerplate::keys(source, text) {
+        delete.execute(params![key, id])?;
+    }
+    Ok(())
+}
+
+/// The id of an article whose input gives none: its content's hash.
+fn content_id(hash: &[u8; 32]) -> String {
+    crate::model::hex(&hash[..6])
+}
+
+fn add(c: &Connection, article: &Article, fields: &mut HashSet<String>) -> rusqlite::Result<Added> {
+    let hash = content_hash(article);
+    let given = article.id.clone();
+    let mut ext_id = given.clone().unwrap_or_else(|| content_id(&hash));
+    let mut see = c.prepare_cached("INSERT OR IGNORE INTO temp.seen (ext_id) VALUES (?1)")?;
+    let mut copy = 1;
+    while see.execute([&ext_id])? == 0 {
+        if given.is_some() {
+            return Ok(Added::Repeated);
+        }
+        // Rows without ids may be copies of each other.
+        copy += 1;
+        ext_id = format!("{}-{copy}", content_id(&hash));
+    }
+    let meta = serde_json::to_string(&article.meta).unwrap_or_else(|_| "{}".to_string());
+    for name in article.meta.keys() {
+        if fields.insert(name.clone()) {
+            c.prepare_cached("INSERT OR IGNORE INTO field (name) VALUES (?1)")?
+                .execute([name])?;
+        }
+    }
+    let source = article.source.as_deref().unwrap_or("");
+    let old = c
+        .prepare_cached(
+            "SELECT id, content_hash, date, url, meta, origin, row FROM article WHERE ext_id = ?1",
+        )?
+        .query_row([&ext_id], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                (
+                    row.get::<_, Option<String>>(2)?,
+                    row.get::<_, Option<String>>(3)?,
+                    row.get::<_, String>(4)?,
+                    row.get::<_, String>(5)?,
+                    row.get::<_, Option<u64>>(6)?,
+                ),
+            ))
+        })
+        .optional()?;
+    let Some((id, old_hash, described)) = old else {
+        c.prepare_cached(
+            "INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row,
+                content_hash, boilerplate, pending)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '[]', 1)",
+        )?
+        .execute(params![
+            ext_id,
+            article.title,
+            article.text,
+            article.date,
+            article.url,
+            article.source,
+            meta,
+            article.origin,
+            article.row,
+            hash
+        ])?;
+        add_paragraphs(
+            c,
+            c.last_insert_rowid(),
+            &article.title,
+            &article.text,
+            source,
+        )?;
+        return Ok(Added::New);
+    };
+    let now = (
+        article.date.clone(),
+        article.url.clone(),
+        meta.clone(),
+        article.origin.clone(),
+        article.row,
+    );
+    if old_hash == hash {
+        if described == now {
+            return Ok(Added::Same);
+        }
+        c.prepare_cached(
+            "UPDATE article SET date = ?2, url = ?3, meta = ?4, origin = ?5, row = ?6 WHERE id = ?1",
+        )?
+        .execute(params![id, now.0, now.1, now.2, now.3, now.4])?;
+        // Where it stands in its file is not something that a user would call a change.
+        let same = described.0 == now.0 && described.1 == now.1 && described.2 == now.2;
+        return Ok(if same { Added::Same } else { Added::Described });
+    }
+    let (old_text, old_source): (String, Option<String>) = c.query_row(
+        "SELECT text, source FROM article WHERE id = ?1",
+        [id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    remove_paragraphs(c, id, &old_text, old_source.as_deref().unwrap_or(""))?;
+    c.execute(
+        "UPDATE article SET title = ?2, text = ?3, date = ?4, url = ?5, source = ?6, meta = ?7,
+            origin = ?8, row = ?9, content_hash = ?10, boilerplate = '[]', pending = 1
+         WHERE id = ?1",
+        params![
+            id,
+            article.title,
+            article.text,
+            article.date,
+            article.url,
+            article.source,
+            meta,
+            article.origin,
+            article.row,
+            hash
+        ],
+    )?;
+    add_paragraphs(c, id, &article.title, &article.text, source)?;
+    Ok(Added::Changed)
+}
+
+fn remove(c: &Connection, id: i64) -> rusqlite::Result<()> {
+    let (text, source): (String, Option<String>) = c.query_row(
+        "SELECT text, source FROM article WHERE id = ?1",
+        [id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    remove_paragraphs(c, id, &text, source.as_deref().unwrap_or(""))?;
+    for sql in [
+        "DELETE FROM passage WHERE article = ?1",
+        "DELETE FROM article_vector WHERE article = ?1",
+        "DELETE FROM article_topic WHERE article = ?1",
+        "DELETE FROM article WHERE id = ?1",
+    ] {
+        c.prepare_cached(sql)?.execute([id])?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Begins a run of [`Self::add`]: no id has been seen yet.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin_run(&mut self) -> Result<()> {
+        self.run(|c| {
+            c.execute_batch(
+                "CREATE TEMP TABLE IF NOT EXISTS seen (ext_id TEXT PRIMARY KEY) WITHOUT ROWID;
+                 DELETE FROM temp.seen;",
+            )
+        })
+    }
+
+    /// Adds articles in one transaction; says what became of each.
+    ///
+    /// # Errors
+    /// The file cannot be written; then none of them is added.
+    pub fn add(&mut self, articles: &[Article]) -> Result<Vec<Added>> {
+        let mut fields = HashSet::new();
+        self.transaction(|c| articles.iter().map(|a| add(c, a, &mut fields)).collect())
+    }
+
+    /// Removes the articles that came from `origins` (files, or folders they lie in) and have
+    /// not been seen since [`Self::begin_run`]. Returns how many.
+    ///
+    /// # Errors
+    /// The file cannot be written; then nothing is removed.
+    pub fn prune(&mut self, origins: &[String]) -> Result<u64> {
+        self.transaction(|c| {
+            let mut gone: Vec<i64> = Vec::new();
+            for origin in origins {
+                let folder = format!("{}/", origin.trim_end_matches('/'));
+                let mut query = c.prepare(
+                    "SELECT id FROM article
+                     WHERE (origin = ?1 OR substr(origin, 1, length(?2)) = ?2)
+                       AND NOT EXISTS (SELECT 1 FROM temp.seen s WHERE s.ext_id = article.ext_id)",
+                )?;
+                let ids = query.query_map(params![origin, folder], |row| row.get(0))?;
+                for id in ids {
+                    gone.push(id?);
+                }
+            }
+            gone.sort_unstable();
+            gone.dedup();
+            for &id in &gone {
+                remove(c, id)?;
+            }
+            if !gone.is_empty() {
+                next_generation(c)?;
+            }
+            Ok(gone.len() as u64)
+        })
+    }
+
+    /// Removes articles by their ids, all or none.
+    ///
+    /// # Errors
+    /// An id is unknown, or the file cannot be written.
+    pub fn delete(&mut self, ids: &[String]) -> Result<u64> {
+        let mut keys = Vec::new();
+        for id in ids {
+            keys.push(self.key_of(id)?);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        self.delete_keys(&keys)
+    }
+
+    /// Removes articles by their rows.
+    pub(crate) fn delete_keys(&mut self, keys: &[i64]) -> Result<u64> {
+        self.transaction(|c| {
+            for &key in keys {
+                remove(c, key)?;
+            }
+            if !keys.is_empty() {
+                next_generation(c)?;
+            }
+            Ok(keys.len() as u64)
+        })
+    }
+
+    /// Brings up to date which paragraphs recur in a source. Articles that hold one whose
+    /// state changed wait to be embedded again. Returns how many paragraphs recur.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn update_recurring(&mut self) -> Result<u64> {
+        self.transaction(|c| {
+            c.execute_batch("CREATE TEMP TABLE IF NOT EXISTS now_recurring (key INTEGER PRIMARY KEY);
+                             DELETE FROM temp.now_recurring;")?;
+            c.execute(
+                "INSERT INTO temp.now_recurring (key)
+                 SELECT key FROM paragraph GROUP BY key HAVING count(DISTINCT variant) >= ?1",
+                [boilerplate::RECURRENCE],
+            )?;
+            c.execute(
+                "UPDATE article SET pending = 1 WHERE id IN (
+                    SELECT p.article FROM paragraph p WHERE p.key IN (
+                        SELECT key FROM temp.now_recurring WHERE key NOT IN (SELECT key FROM recurring)
+                        UNION ALL
+                        SELECT key FROM recurring WHERE key NOT IN (SELECT key FROM temp.now_recurring)
+                    )
+                )",
+                [],
+            )?;
+            c.execute("DELETE FROM recurring", [])?;
+            c.execute("INSERT INTO recurring (key) SELECT key FROM temp.now_recurring", [])?;
+            c.query_row("SELECT count(*) FROM recurring", [], |row| row.get(0))
+        })
+    }
+
+    /// Whether a paragraph recurs in its source.
+    pub(crate) fn recurs(&self, key: i64) -> Result<bool> {
+        self.run(|c| {
+            c.prepare_cached("SELECT 1 FROM recurring WHERE key = ?1")?
+                .exists([key])
+        })
+    }
+
+    /// The first articles that wait to be embedded, up to `most` of them and about `bytes` of
+    /// text, in the order in which they were read.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn pending(&self, most: usize, bytes: usize) -> Result<Vec<Pending>> {
+        self.run(|c| {
+            let mut query = c.prepare_cached(
+                "SELECT id, title, text, source FROM article WHERE pending ORDER BY id",
+            )?;
+            let mut rows = query.query([])?;
+            let mut out: Vec<Pending> = Vec::new();
+            let mut size = 0;
+            while let Some(row) = rows.next()? {
+                let pending = Pending {
+                    id: row.get(0)?,
+                    title: row.get(1)?,
+                    text: row.get(2)?,
+                    source: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                };
+                size += pending.text.len();
+                out.push(pending);
+                if out.len() >= most || size >= bytes {
+                    break;
+                }
+            }
+            Ok(out)
+        })
+    }
+
+    /// Counts the articles that wait and their bytes of text and title.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn pending_size(&self) -> Result<(u64, u64)> {
+        self.run(|c| {
+            c.query_row(
+                "SELECT count(*), coalesce(sum(length(CAST(text AS BLOB)) + length(CAST(title AS BLOB))), 0)
+                 FROM article WHERE pending",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+        })
+    }
+
+    /// The hash of what the encoder was given for an article when it was last embedded.
+    pub(crate) fn inputs_hash(&self, id: i64) -> Result<Option<Vec<u8>>> {
+        self.run(|c| {
+            c.prepare_cached("SELECT inputs_hash FROM article_vector WHERE article = ?1")?
+                .query_row([id], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// Stores what became of pending articles, in one transaction: for each its boilerplate,
+    /// and, unless its vectors stay as they were, its passages and its own vector.
+    pub(crate) fn embedded(&mut self, articles: &[Embedded]) -> Result<()> {
+        self.transaction(|c| {
+            let mut any = false;
+            for article in articles {
+                let spans: Vec<(usize, usize)> =
+                    article.boilerplate.iter().map(|r| (r.start, r.end)).collect();
+                let spans = serde_json::to_string(&spans).unwrap_or_else(|_| "[]".to_string());
+                c.prepare_cached("UPDATE article SET pending = 0, boilerplate = ?2 WHERE id = ?1")?
+                    .execute(params![article.id, spans])?;
+                let Some(vectors) = &article.vectors else {
+                    continue;
+                };
+                any = true;
+                c.prepare_cached("DELETE FROM passage WHERE article = ?1")?.execute([article.id])?;
+                let mut insert = c.prepare_cached(
+                    "INSERT INTO passage (article, start, stop, tokens, vector) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?;
+                for passage in &vectors.passages {
+                    insert.execute(params![
+                        article.id,
+                        passage.range.start,
+                        passage.range.end,
+                        passage.tokens,
+                        to_f16(&passage.vector)
+                    ])?;
+                }
+                c.prepare_cached(
+                    "INSERT INTO article_vector (article, inputs_hash, vector) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (article) DO UPDATE SET inputs_hash = ?2, vector = ?3",
+                )?
+                .execute(params![article.id, vectors.inputs_hash, to_f16(&vectors.article)])?;
+            }
+            if any {
+                next_generation(c)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The row of an article.
+    ///
+    /// # Errors
+    /// No article has this id.
+    pub fn key_of(&self, id: &str) -> Result<i64> {
+        self.run(|c| {
+            c.query_row("SELECT id FROM article WHERE ext_id = ?1", [id], |row| {
+                row.get(0)
+            })
+            .optional()
+        })?
+        .ok_or_else(|| Error::UnknownArticle(id.to_string()))
+    }
+
+    /// An article by its id.
+    ///
+    /// # Errors
+    /// No article has this id.
+    pub fn article(&self, id: &str) -> Result<StoredArticle> {
+        let key = self.key_of(id)?;
+        self.article_at(key)
+    }
+
+    /// An article by its row.
+    ///
+    /// # Errors
+    /// No article has this row.
+    pub fn article_at(&self, key: i64) -> Result<StoredArticle> {
+        self.run(|c| {
+            c.prepare_cached(&format!("SELECT {COLUMNS} FROM article WHERE id = ?1"))?
+                .query_row([key], stored)
+        })
+    }
+
+    /// Calls `f` with each article in turn, in the order of their rows.
+    ///
+    /// # Errors
+    /// The file is damaged, or `f` fails.
+    pub fn each_article(&self, mut f: impl FnMut(StoredArticle) -> Result<()>) -> Result<()> {
+        let mut last = i64::MIN;
+        // A query held open over a long export would keep the WAL from being emptied.
+        loop {
+            let batch: Vec<StoredArticle> = self.run(|c| {
+                c.prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM article WHERE id > ?1 ORDER BY id LIMIT 256"
+                ))?
+                .query_map([last], stored)?
+                .collect()
+            })?;
+            let Some(end) = batch.last() else {
+                return Ok(());
+            };
+            last = end.key;
+            for article in batch {
+                f(article)?;
+            }
+        }
+    }
+
+    /// The passages of an article, in order.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn passages(&self, key: i64) -> Result<Vec<StoredPassage>> {
+        self.run(|c| {
+            c.prepare_cached(
+                "SELECT id, start, stop, tokens FROM passage WHERE article = ?1 ORDER BY id",
+            )?
+            .query_map([key], |row| {
+                Ok(StoredPassage {
+                    key: row.get(0)?,
+                    range: row.get(1)?..row.get(2)?,
+                    tokens: row.get(3)?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    /// The vector of an article, `None` while it waits to be embedded.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn article_vector(&self, key: i64) -> Result<Option<Vec<f32>>> {
+        let bytes: Option<Vec<u8>> = self.run(|c| {
+            c.prepare_cached("SELECT vector FROM article_vector WHERE article = ?1")?
+                .query_row([key], |row| row.get(0))
+                .optional()
+        })?;
+        Ok(bytes.map(|bytes| {
+            let mut vector = vec![0.0; bytes.len() / 2];
+            from_f16(&bytes, &mut vector);
+            vector
+        }))
+    }
+
+    /// The names of metadata that articles have.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn fields(&self) -> Result<Vec<String>> {
+        self.run(|c| {
+            c.prepare_cached("SELECT name FROM field ORDER BY name")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+}
+
+/// What became of a pending article.
+#[derive(Debug, Clone)]
+pub(crate) struct Embedded {
+    pub id: i64,
+    pub boilerplate: Vec<Range<usize>>,
+    /// `None`: what the encoder would be given is what it was given before.
+    pub vectors: Option<EmbeddedVectors>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct EmbeddedVectors {
+    pub inputs_hash: [u8; 32],
+    pub passages: Vec<NewPassage>,
+    pub article: Vec<f32>,
+}

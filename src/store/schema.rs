@@ -1,0 +1,163 @@
+//! The tables, and the steps from each version of them to the next.
+
+use rusqlite::{Connection, Transaction};
+
+/// Marks the file as a corpus: "NRWS".
+const APPLICATION_ID: i32 = 0x4e52_5753;
+
+/// Step N leads from version N to version N + 1. A step that was released never changes.
+const STEPS: &[&str] = &[r"
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE article (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ext_id TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    date TEXT,
+    url TEXT,
+    source TEXT,
+    meta TEXT NOT NULL,           -- a JSON object
+    origin TEXT NOT NULL,         -- the file it was read from, or '-'
+    row INTEGER,
+    content_hash BLOB NOT NULL,   -- of title, text and source
+    boilerplate TEXT NOT NULL,    -- a JSON list of byte ranges of the text
+    pending INTEGER NOT NULL      -- 1 until it is embedded
+);
+CREATE INDEX article_pending ON article (id) WHERE pending;
+CREATE INDEX article_origin ON article (origin);
+CREATE INDEX article_date ON article (date);
+
+-- Which paragraphs stand in which articles. `variant` tells titles apart, so that copies
+-- of one article do not make its paragraphs look like boilerplate.
+CREATE TABLE paragraph (
+    key INTEGER NOT NULL,
+    article INTEGER NOT NULL,
+    variant INTEGER NOT NULL,
+    PRIMARY KEY (key, article)
+) WITHOUT ROWID;
+CREATE TABLE recurring (key INTEGER PRIMARY KEY);
+
+CREATE TABLE passage (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    article INTEGER NOT NULL,
+    start INTEGER NOT NULL,       -- bytes of the article's text
+    stop INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,      -- that no earlier passage holds
+    vector BLOB NOT NULL          -- f16, little-endian, unit length
+);
+CREATE INDEX passage_article ON passage (article);
+
+CREATE TABLE article_vector (
+    article INTEGER PRIMARY KEY,
+    inputs_hash BLOB NOT NULL,    -- of what the encoder was given
+    vector BLOB NOT NULL
+);
+
+CREATE TABLE field (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE topic (
+    id INTEGER PRIMARY KEY,
+    label TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    words TEXT NOT NULL,          -- a JSON list of [term, weight]
+    typical TEXT NOT NULL,        -- a JSON list of article ids
+    centroid BLOB NOT NULL
+);
+CREATE TABLE article_topic (
+    article INTEGER PRIMARY KEY,
+    topic INTEGER NOT NULL,
+    similarity REAL NOT NULL
+);
+CREATE INDEX article_topic_topic ON article_topic (topic);
+
+CREATE VIRTUAL TABLE words USING fts5 (
+    title, text, content = 'article', content_rowid = 'id',
+    tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER words_insert AFTER INSERT ON article BEGIN
+    INSERT INTO words (rowid, title, text) VALUES (new.id, new.title, new.text);
+END;
+CREATE TRIGGER words_delete AFTER DELETE ON article BEGIN
+    INSERT INTO words (words, rowid, title, text) VALUES ('delete', old.id, old.title, old.text);
+END;
+CREATE TRIGGER words_update AFTER UPDATE OF title, text ON article BEGIN
+    INSERT INTO words (words, rowid, title, text) VALUES ('delete', old.id, old.title, old.text);
+    INSERT INTO words (rowid, title, text) VALUES (new.id, new.title, new.text);
+END;
+"];
+
+/// Why a file is not opened.
+#[derive(Debug)]
+pub(super) enum Refused {
+    Sqlite(rusqlite::Error),
+    Foreign,
+    Newer(usize),
+}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Sqlite(e)
+    }
+}
+
+fn version(c: &Connection) -> rusqlite::Result<usize> {
+    c.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn application(c: &Connection) -> rusqlite::Result<i32> {
+    c.query_row("PRAGMA application_id", [], |row| row.get(0))
+}
+
+/// Brings the tables to the newest version, in one transaction.
+pub(super) fn migrate(c: &Connection) -> Result<(), Refused> {
+    let from = version(c)?;
+    if from > STEPS.len() {
+        return Err(Refused::Newer(from));
+    }
+    let tables: i64 = c.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && application(c)? != APPLICATION_ID {
+        return Err(Refused::Foreign);
+    }
+    if from == STEPS.len() {
+        return Ok(());
+    }
+    let _: String = c.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let transaction = Transaction::new_unchecked(c, rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have done it while this one waited.
+    let from = version(&transaction)?;
+    for step in &STEPS[from.min(STEPS.len())..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", STEPS.len())?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.execute(
+        "INSERT OR IGNORE INTO meta (key, value) VALUES ('uuid', lower(hex(randomblob(16))))",
+        [],
+    )?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Checks that the file can be read as a corpus of this version.
+pub(super) fn check(c: &Connection) -> rusqlite::Result<()> {
+    let refuse = |why: &str| {
+        rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
+            Some(why.to_string()),
+        )
+    };
+    if application(c)? != APPLICATION_ID {
+        return Err(refuse("a file of another program"));
+    }
+    match version(c)? {
+        v if v == STEPS.len() => Ok(()),
+        v if v > STEPS.len() => Err(refuse("made by a newer nearwise; update nearwise")),
+        _ => Err(refuse(
+            "made by an older nearwise; run `nearwise index` on it once to update it",
+        )),
+    }
+}

@@ -1,0 +1,147 @@
+//! What several integration tests need.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use assert_cmd::Command;
+use nearwise::encoder::{DeviceChoice, Encoder};
+use nearwise::model::Fetch;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A file or folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A tiny random model, as `tests/fixtures/make_tiny_models.py` made it.
+pub fn tiny(name: &str) -> PathBuf {
+    repository("tests/fixtures").join(name)
+}
+
+/// The encoder of a tiny model.
+pub fn tiny_encoder(name: &str) -> Encoder {
+    Encoder::open(
+        tiny(name).to_str().unwrap(),
+        DeviceChoice::Cpu,
+        Fetch::quiet(),
+    )
+    .unwrap()
+}
+
+/// The program as a user runs it, in a folder of its own and with the tiny model.
+pub struct World {
+    pub folder: TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// `nearwise` with a command line; words are parted by blanks.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::cargo_bin("nearwise").unwrap();
+        command
+            .current_dir(self.folder.path())
+            .env("NEARWISE_MODEL", tiny("tiny-bert"))
+            .env("HF_HUB_OFFLINE", "1")
+            .env_remove("NEARWISE_CORPUS")
+            .args(line.split_whitespace());
+        command
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    pub fn run(&self, line: &str) -> String {
+        let output = self.command(line).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{line}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must succeed and print JSON.
+    pub fn json(&self, line: &str) -> Value {
+        let text = self.run(line);
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{line}: {e}: {text}"))
+    }
+
+    /// Runs a command that must fail with this exit code and one line that holds every part.
+    pub fn fails(&self, line: &str, code: i32, parts: &[&str]) {
+        self.fails_with(&mut self.command(line), line, code, parts);
+    }
+
+    pub fn fails_with(&self, command: &mut Command, what: &str, code: i32, parts: &[&str]) {
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{what}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{what}: {stderr}");
+        let last = stderr.lines().last().unwrap_or("");
+        assert!(last.starts_with("nearwise: "), "{what}: {stderr}");
+        for part in parts {
+            assert!(last.contains(part), "{what}: {part:?} is not in {last:?}");
+        }
+    }
+
+    /// Six articles on two matters, as JSON lines.
+    pub fn articles(&self) -> PathBuf {
+        let lines: Vec<String> = SIX
+            .iter()
+            .enumerate()
+            .map(|(i, (title, text))| {
+                serde_json::json!({
+                    "id": format!("a{i}"), "title": title, "text": text,
+                    "date": format!("2025-0{}-01", i + 1),
+                    "source": if i % 2 == 0 { "even" } else { "odd" }, "words": i * 100,
+                })
+                .to_string()
+            })
+            .collect();
+        self.write("six.jsonl", lines.join("\n"))
+    }
+}
+
+/// Titles and texts of the six articles.
+pub const SIX: [(&str, &str); 6] = [
+    (
+        "Bank cuts rates",
+        "The bank cut the interest rate. The market and the minister said it was time.",
+    ),
+    (
+        "Cup final",
+        "A goal in the last minute of the cup final. The team met in the city.",
+    ),
+    (
+        "Rates and prices",
+        "Interest rates and prices. The minister met the bank and the market.",
+    ),
+    (
+        "Team of the year",
+        "The team won the match and the cup with a last minute goal.",
+    ),
+    (
+        "Minister on the market",
+        "The market, the bank and the minister: prices and rates again.",
+    ),
+    (
+        "Goal of the month",
+        "That goal in the final was a goal for the city and for the team.",
+    ),
+];
