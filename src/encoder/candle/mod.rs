@@ -148,8 +148,22 @@ impl Backend for CandleBackend {
     }
 }
 
+/// Reads a configuration as candle-transformers has it, which names some fields that newer
+/// files leave out where they are the architecture's defaults.
 fn parse<T: serde::de::DeserializeOwned>(json: &str, files: &ModelFiles) -> Result<T> {
-    serde_json::from_str(json).map_err(|e| Error::model(&files.id, format!("config.json: {e}")))
+    let bad = |e: serde_json::Error| Error::model(&files.id, format!("config.json: {e}"));
+    let mut fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(json).map_err(bad)?;
+    for (name, default) in [
+        ("position_embedding_type", serde_json::json!("absolute")),
+        // Training's, not read at inference.
+        ("hidden_dropout_prob", serde_json::json!(0.1)),
+        ("attention_probs_dropout_prob", serde_json::json!(0.1)),
+        ("initializer_range", serde_json::json!(0.02)),
+    ] {
+        fields.entry(name).or_insert(default);
+    }
+    serde_json::from_value(serde_json::Value::Object(fields)).map_err(bad)
 }
 
 fn first_line(e: &candle_core::Error) -> String {
