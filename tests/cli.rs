@@ -36,8 +36,12 @@ fn index_then_everything_else() {
     let found = world.json("search bank --json -k 3");
     assert_eq!(found["hits"].as_array().unwrap().len(), 3);
     assert_eq!(found["exact"], true);
-    let cosines: Vec<f64> =
-        found["hits"].as_array().unwrap().iter().map(|h| h["cosine"].as_f64().unwrap()).collect();
+    let cosines: Vec<f64> = found["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|h| h["cosine"].as_f64().unwrap())
+        .collect();
     assert!(cosines.windows(2).all(|w| w[0] >= w[1]));
     let hybrid = world.json("search Lavrov --hybrid --json");
     assert!(hybrid["hits"][0]["fused"].as_f64().unwrap() > 0.0);
@@ -47,9 +51,18 @@ fn index_then_everything_else() {
     assert!(!ids(&similar).contains(&"a0".to_string()));
 
     let topics = world.json("topics --topics 2 --json");
-    let sizes: u64 = topics["topics"].as_array().unwrap().iter().map(|t| t["size"].as_u64().unwrap()).sum();
+    let sizes: u64 = topics["topics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["size"].as_u64().unwrap())
+        .sum();
     assert_eq!(sizes, 6);
-    assert_eq!(world.json("topics --topics 2 --json"), topics, "the same again");
+    assert_eq!(
+        world.json("topics --topics 2 --json"),
+        topics,
+        "the same again"
+    );
     assert_eq!(world.run("topics --topics 2 --members").lines().count(), 6);
 
     let shown = world.json("show a0 --json");
@@ -85,10 +98,19 @@ fn filters_narrow_every_search() {
     assert_eq!(where_(r#"source = "even""#).0, ["a0", "a2", "a4"]);
     assert_eq!(where_("date >= 2025-05-01").0, ["a4", "a5"]);
     assert_eq!(where_("words > 250 AND NOT source = 'odd'").0, ["a4"]);
-    assert_eq!(where_("title ~ 'nothing like it'"), (vec![], 3), "nothing found has a code of its own");
+    assert_eq!(
+        where_("title ~ 'nothing like it'"),
+        (vec![], 3),
+        "nothing found has a code of its own"
+    );
     let mut command = world.command("search rates --where");
     command.arg("sorce = 'x'");
-    world.fails_with(&mut command, "unknown field", 2, &["no field \"sorce\"", "source", "words"]);
+    world.fails_with(
+        &mut command,
+        "unknown field",
+        2,
+        &["no field \"sorce\"", "source", "words"],
+    );
     let mut command = world.command("similar a0 --json --where");
     command.arg("words >= 300");
     let hits: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
@@ -99,21 +121,33 @@ fn filters_narrow_every_search() {
 fn what_changes_is_embedded_and_what_is_gone_is_pruned() {
     let world = World::new();
     for i in 0..4 {
-        world.write(&format!("in/{i}.txt"), format!("Title {i}\n\nText {i} about the bank and the market."));
+        world.write(
+            &format!("in/{i}.txt"),
+            format!("Title {i}\n\nText {i} about the bank and the market."),
+        );
     }
     assert_eq!(world.json("index in -c x.nearwise --json")["new"], 4);
     world.write("in/1.txt", "Title 1\n\nAnother text, about the cup final.");
     fs::remove_file(world.path("in/2.txt")).unwrap();
     world.write("in/4.txt", "Title 4\n\nOne more.");
     let report = world.json("index in -c x.nearwise --prune --json");
-    for (name, n) in [("new", 1), ("changed", 1), ("same", 2), ("pruned", 1), ("embedded", 2)] {
+    for (name, n) in [
+        ("new", 1),
+        ("changed", 1),
+        ("same", 2),
+        ("pruned", 1),
+        ("embedded", 2),
+    ] {
         assert_eq!(report[name], n, "{name}: {report}");
     }
     // The result equals a corpus made in one go, but for the order of reading.
     world.run("index in -c fresh.nearwise");
     let vectors = |corpus: &str| {
-        let mut lines: Vec<String> =
-            world.run(&format!("export -c {corpus} --vectors")).lines().map(String::from).collect();
+        let mut lines: Vec<String> = world
+            .run(&format!("export -c {corpus} --vectors"))
+            .lines()
+            .map(String::from)
+            .collect();
         lines.sort();
         lines
     };
@@ -121,7 +155,10 @@ fn what_changes_is_embedded_and_what_is_gone_is_pruned() {
     // Pruning one folder leaves what came from elsewhere.
     world.write("other/o.txt", "Other\n\nFrom another folder.");
     world.run("index other -c x.nearwise --prune");
-    assert_eq!(world.json("stats -c x.nearwise --json")["counts"]["articles"], 5);
+    assert_eq!(
+        world.json("stats -c x.nearwise --json")["counts"]["articles"],
+        5
+    );
 }
 
 #[test]
@@ -132,7 +169,10 @@ fn deleting_is_all_or_nothing() {
     assert_eq!(world.json("delete a0 a1 --dry-run --json")["deleted"], 2);
     assert_eq!(world.json("delete a0 a1 --json")["deleted"], 2);
     let stats = world.json("stats --json");
-    assert_eq!((&stats["counts"]["articles"], &stats["counts"]["passages"]), (&json!(4), &json!(4)));
+    assert_eq!(
+        (&stats["counts"]["articles"], &stats["counts"]["passages"]),
+        (&json!(4), &json!(4))
+    );
     world.fails("show a0", 1, &["a0"]);
     let mut command = world.command("delete --json --where");
     command.arg("source = 'even'").assert().success();
@@ -150,11 +190,26 @@ fn exports_come_back() {
     assert_eq!(&npy[..6], b"\x93NUMPY");
     assert!(String::from_utf8_lossy(&npy[..128]).contains("'shape': (6, 32)"));
     assert_eq!(npy.len(), 128 + 6 * 32 * 4);
-    assert_eq!(fs::read_to_string(world.path("out.ids.txt")).unwrap().lines().count(), 6);
-    let first: Value =
-        serde_json::from_str(fs::read_to_string(world.path("out.jsonl")).unwrap().lines().next().unwrap()).unwrap();
+    assert_eq!(
+        fs::read_to_string(world.path("out.ids.txt"))
+            .unwrap()
+            .lines()
+            .count(),
+        6
+    );
+    let first: Value = serde_json::from_str(
+        fs::read_to_string(world.path("out.jsonl"))
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap(),
+    )
+    .unwrap();
     let vector: Vec<f32> = serde_json::from_value(first["vector"].clone()).unwrap();
-    let bytes: Vec<f32> = npy[128..256].chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let bytes: Vec<f32> = npy[128..256]
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect();
     assert_eq!(vector, bytes);
     // Both hold the same articles when they are read again.
     for name in ["out.jsonl", "out.parquet"] {
@@ -174,7 +229,9 @@ fn embed_gives_vectors_without_a_corpus() {
     assert_eq!(document["embeddings"].as_array().unwrap().len(), 2);
     let mut command = world.command("embed --file - --out v.npy");
     command.write_stdin("one\ntwo\nthree\n").assert().success();
-    assert!(String::from_utf8_lossy(&fs::read(world.path("v.npy")).unwrap()[..128]).contains("(3, 32)"));
+    assert!(
+        String::from_utf8_lossy(&fs::read(world.path("v.npy")).unwrap()[..128]).contains("(3, 32)")
+    );
     let lines = String::from_utf8(world.command("embed bank").output().unwrap().stdout).unwrap();
     let line: Value = serde_json::from_str(lines.trim()).unwrap();
     // Alone or among others, the vector is the same up to rounding.
@@ -190,7 +247,8 @@ fn embed_gives_vectors_without_a_corpus() {
 #[test]
 fn duplicates_by_words_and_by_meaning() {
     let world = World::new();
-    let long = "the bank cut the interest rate and the market met the minister in the city. ".repeat(4);
+    let long =
+        "the bank cut the interest rate and the market met the minister in the city. ".repeat(4);
     let rows = [
         json!({"id": "one", "title": "One", "text": long}),
         json!({"id": "copy", "title": "One", "text": long}),
@@ -204,7 +262,12 @@ fn duplicates_by_words_and_by_meaning() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|p| (p["a"].as_str().unwrap().into(), p["b"].as_str().unwrap().into()))
+        .map(|p| {
+            (
+                p["a"].as_str().unwrap().into(),
+                p["b"].as_str().unwrap().into(),
+            )
+        })
         .collect();
     assert_eq!(got[0], ("one".to_string(), "copy".to_string()));
     assert_eq!(pairs[0]["words"], 1.0);
@@ -235,7 +298,10 @@ fn the_approximate_index_is_derived_and_rebuilt() {
     world.write("more.jsonl", more);
     world.run("index more.jsonl -c six.nearwise");
     let exact = world.json("search market --exact --json -k 3");
-    assert_eq!(world.json("search market --approximate --json -k 3")["hits"], exact["hits"]);
+    assert_eq!(
+        world.json("search market --approximate --json -k 3")["hits"],
+        exact["hits"]
+    );
 }
 
 #[test]
@@ -244,7 +310,12 @@ fn another_model_is_refused_in_clear_words() {
     let other = tiny("tiny-roberta");
     let mut command = world.command("search bank --model");
     command.arg(&other);
-    world.fails_with(&mut command, "search", 1, &["six.nearwise", "tiny-bert", "tiny-roberta"]);
+    world.fails_with(
+        &mut command,
+        "search",
+        1,
+        &["six.nearwise", "tiny-bert", "tiny-roberta"],
+    );
     let mut command = world.command("index six.jsonl --model");
     command.arg(&other);
     world.fails_with(&mut command, "index", 1, &["index into a new corpus"]);
@@ -259,14 +330,42 @@ fn bad_input_is_named_and_nothing_is_lost() {
     let good = json!({"id": "g", "text": "good"}).to_string();
     let cases: [(&str, String, &[&str]); 9] = [
         ("empty.txt", String::new(), &["empty.txt", "empty"]),
-        ("half.jsonl", format!("{good}\n{{\"id\": \"h\", \"te\n{good}"), &["half.jsonl:2", "not a JSON object", "--skip-bad"]),
+        (
+            "half.jsonl",
+            format!("{good}\n{{\"id\": \"h\", \"te\n{good}"),
+            &["half.jsonl:2", "not a JSON object", "--skip-bad"],
+        ),
         ("list.jsonl", "[1, 2]".to_string(), &["list.jsonl:1"]),
-        ("twice.jsonl", format!("{good}\n{good}"), &["twice.jsonl:2", "\"g\"", "before"]),
-        ("notext.jsonl", format!("{good}\n{}", json!({"id": "n", "text": ""})), &["notext.jsonl:2", "no text"]),
-        ("columns.csv", "a,b\n1,2\n".to_string(), &["columns.csv:1", "--text-column", "a, b"]),
-        ("ragged.csv", "id,text\n1,one\n2,two,three\n".to_string(), &["ragged.csv:3", "3 fields"]),
-        ("page.html", "<html><body><script>x</script></body></html>".to_string(), &["page.html", "no article text"]),
-        ("broken.parquet", "PAR1 not really".to_string(), &["broken.parquet", "Parquet"]),
+        (
+            "twice.jsonl",
+            format!("{good}\n{good}"),
+            &["twice.jsonl:2", "\"g\"", "before"],
+        ),
+        (
+            "notext.jsonl",
+            format!("{good}\n{}", json!({"id": "n", "text": ""})),
+            &["notext.jsonl:2", "no text"],
+        ),
+        (
+            "columns.csv",
+            "a,b\n1,2\n".to_string(),
+            &["columns.csv:1", "--text-column", "a, b"],
+        ),
+        (
+            "ragged.csv",
+            "id,text\n1,one\n2,two,three\n".to_string(),
+            &["ragged.csv:3", "3 fields"],
+        ),
+        (
+            "page.html",
+            "<html><body><script>x</script></body></html>".to_string(),
+            &["page.html", "no article text"],
+        ),
+        (
+            "broken.parquet",
+            "PAR1 not really".to_string(),
+            &["broken.parquet", "Parquet"],
+        ),
     ];
     for (name, content, parts) in cases {
         world.write(name, content);
@@ -277,16 +376,46 @@ fn bad_input_is_named_and_nothing_is_lost() {
     let skipped = world.json("index half.jsonl -c half.nearwise --skip-bad --json");
     assert_eq!((&skipped["new"], &skipped["bad"]), (&json!(1), &json!(2)));
     world.write("binary.bin", b"\x7fELF\0\0\0\0".as_slice());
-    world.fails("index binary.bin -c six.nearwise", 1, &["binary.bin", "binary"]);
-    world.fails("index nowhere.txt -c six.nearwise", 1, &["nowhere.txt", "no such file"]);
-    world.fails("index six.jsonl -c six.nearwise --text-column body", 1, &["six.jsonl:1", "\"body\"", "text"]);
+    world.fails(
+        "index binary.bin -c six.nearwise",
+        1,
+        &["binary.bin", "binary"],
+    );
+    world.fails(
+        "index nowhere.txt -c six.nearwise",
+        1,
+        &["nowhere.txt", "no such file"],
+    );
+    world.fails(
+        "index six.jsonl -c six.nearwise --text-column body",
+        1,
+        &["six.jsonl:1", "\"body\"", "text"],
+    );
     world.fails("index *.nothing -c six.nearwise", 1, &["matches no file"]);
-    world.fails("index six.jsonl -c no/such/folder.nearwise", 1, &["no/such"]);
-    world.fails("search bank -c nowhere.nearwise", 1, &["nowhere.nearwise", "no such corpus"]);
-    world.fails("search bank --device gpu -c six.nearwise", 2, &[]);
+    world.fails(
+        "index six.jsonl -c no/such/folder.nearwise",
+        1,
+        &["no/such"],
+    );
+    world.fails(
+        "search bank -c nowhere.nearwise",
+        1,
+        &["nowhere.nearwise", "no such corpus"],
+    );
+    world.fails(
+        "search bank --device gpu -c six.nearwise",
+        2,
+        &["'gpu'", "--device"],
+    );
+    world.fails("search bank --wher x", 2, &["--wher", "--where", "--help"]);
+    world.fails("similar", 2, &["ID|FILE", "--help"]);
     world.fails("topics --topics 70 -c six.nearwise", 2, &["--topics", "70"]);
     world.fails("export -o out.xls -c six.nearwise", 2, &["--out"]);
-    world.fails("model pull no-such-model", 1, &["no-such-model", "model list"]);
+    world.fails(
+        "model pull no-such-model",
+        1,
+        &["no-such-model", "model list"],
+    );
     world.fails("model pull owner/name", 1, &["owner/name", "offline"]);
     // What was there is there still.
     let shown = world.json("show a0 --json -c six.nearwise");
@@ -296,14 +425,30 @@ fn bad_input_is_named_and_nothing_is_lost() {
 #[test]
 fn damaged_and_foreign_corpora_are_named() {
     let world = indexed();
-    world.write("text.nearwise", "this is no database, it is a text that is long enough to be looked at");
-    world.fails("search bank -c text.nearwise", 1, &["text.nearwise", "not a Nearwise corpus"]);
-    world.fails("index six.jsonl -c text.nearwise", 1, &["text.nearwise", "not a Nearwise corpus"]);
+    world.write(
+        "text.nearwise",
+        "this is no database, it is a text that is long enough to be looked at",
+    );
+    world.fails(
+        "search bank -c text.nearwise",
+        1,
+        &["text.nearwise", "not a Nearwise corpus"],
+    );
+    world.fails(
+        "index six.jsonl -c text.nearwise",
+        1,
+        &["text.nearwise", "not a Nearwise corpus"],
+    );
     let foreign = world.path("foreign.nearwise");
     let db = rusqlite::Connection::open(&foreign).unwrap();
-    db.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1);").unwrap();
+    db.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1);")
+        .unwrap();
     drop(db);
-    world.fails("index six.jsonl -c foreign.nearwise", 1, &["another program"]);
+    world.fails(
+        "index six.jsonl -c foreign.nearwise",
+        1,
+        &["another program"],
+    );
     world.fails("search bank -c foreign.nearwise", 1, &["foreign.nearwise"]);
     let newer = world.path("newer.nearwise");
     fs::copy(world.path("six.nearwise"), &newer).unwrap();
@@ -327,8 +472,12 @@ fn damaged_and_foreign_corpora_are_named() {
 fn a_full_disk_loses_nothing() {
     let world = indexed();
     let text = "the bank and the market met the minister. ".repeat(2000);
-    let rows: Vec<String> =
-        (0..40).map(|i| json!({"id": format!("b{i}"), "title": format!("T{i}"), "text": format!("{i} {text}")}).to_string()).collect();
+    let rows: Vec<String> = (0..40)
+        .map(|i| {
+            json!({"id": format!("b{i}"), "title": format!("T{i}"), "text": format!("{i} {text}")})
+                .to_string()
+        })
+        .collect();
     world.write("big.jsonl", rows.join("\n"));
     let program = Path::new(env!("CARGO_BIN_EXE_nearwise"));
     let size = fs::metadata(world.path("six.nearwise")).unwrap().len() / 1024 + 600;
@@ -345,12 +494,21 @@ fn a_full_disk_loses_nothing() {
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("six.nearwise") && stderr.contains("disk"), "{stderr}");
+    assert!(
+        stderr.contains("six.nearwise") && stderr.contains("disk"),
+        "{stderr}"
+    );
     assert!(!stderr.contains("panicked"), "{stderr}");
-    assert_eq!(world.json("show a0 --json -c six.nearwise")["article"]["text"], SIX[0].1);
+    assert_eq!(
+        world.json("show a0 --json -c six.nearwise")["article"]["text"],
+        SIX[0].1
+    );
     // With room again, the same command ends well.
     world.run("index big.jsonl -c six.nearwise");
-    assert_eq!(world.json("stats -c six.nearwise --json")["counts"]["articles"], 46);
+    assert_eq!(
+        world.json("stats -c six.nearwise --json")["counts"]["articles"],
+        46
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -365,7 +523,13 @@ fn a_folder_that_cannot_be_written_to() {
     let mut permissions = fs::metadata(&file).unwrap().permissions();
     permissions.set_readonly(true);
     fs::set_permissions(&file, permissions).unwrap();
-    assert_eq!(world.json("search bank --json -k 2")["hits"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        world.json("search bank --json -k 2")["hits"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -374,7 +538,12 @@ fn control_characters_do_not_reach_the_terminal() {
     let row = json!({"id": "x\u{1b}]0;evil\u{7}", "title": "Red \u{1b}[31malert\u{202e}", "text": "bank \u{1b}[2J bank", "k": "\u{1b}c"});
     world.write("e.jsonl", row.to_string());
     world.run("index e.jsonl -c e.nearwise");
-    for line in ["search bank", "topics", "stats", "explore e.jsonl -c e.nearwise"] {
+    for line in [
+        "search bank",
+        "topics",
+        "stats",
+        "explore e.jsonl -c e.nearwise",
+    ] {
         assert!(!world.run(line).contains('\u{1b}'), "{line}");
     }
     let mut command = world.command("show");
@@ -387,8 +556,21 @@ fn every_command_has_help_with_an_example() {
     let world = World::new();
     let help = world.run("--help");
     for command in [
-        "explore", "index", "search", "similar", "duplicates", "topics", "show", "stats", "delete",
-        "export", "embed", "model", "devices", "completions", "man",
+        "explore",
+        "index",
+        "search",
+        "similar",
+        "duplicates",
+        "topics",
+        "show",
+        "stats",
+        "delete",
+        "export",
+        "embed",
+        "model",
+        "devices",
+        "completions",
+        "man",
     ] {
         assert!(help.contains(command), "{command}");
         let text = world.run(&format!("{command} --help"));
@@ -408,7 +590,13 @@ fn the_user_s_article() {
     world.run("index article.txt -c a.nearwise");
     let shown = world.json("show article.txt --json");
     assert_eq!(shown["article"]["title"], "A title line, with a comma");
-    assert!(shown["article"]["text"].as_str().unwrap().ends_with("write to"), "kept in the text");
+    assert!(
+        shown["article"]["text"]
+            .as_str()
+            .unwrap()
+            .ends_with("write to"),
+        "kept in the text"
+    );
     let span = &shown["article"]["boilerplate"][0];
     let start = span["start"].as_u64().unwrap() as usize;
     assert!(shown["article"]["text"].as_str().unwrap()[start..].starts_with("Author Profile"));
@@ -417,7 +605,9 @@ fn the_user_s_article() {
     world.write("own.txt", format!("A title line, with a comma\n\n\n{body}"));
     world.run("index own.txt -c b.nearwise");
     let vector = |corpus: &str| {
-        let line: Value = serde_json::from_str(world.run(&format!("export --vectors -c {corpus}")).trim()).unwrap();
+        let line: Value =
+            serde_json::from_str(world.run(&format!("export --vectors -c {corpus}")).trim())
+                .unwrap();
         line["vector"].clone()
     };
     assert_eq!(vector("a.nearwise"), vector("b.nearwise"));
@@ -431,17 +621,30 @@ fn similar_to_a_file_and_standard_input() {
     assert_eq!(ids(&hits), ["a2"]);
     assert!(hits[0]["cosine"].as_f64().unwrap() > 0.999);
     let mut command = world.command("index - -c stdin.nearwise --json");
-    let output = command.write_stdin(fs::read(world.path("six.jsonl")).unwrap()).output().unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["new"], 6);
+    let output = command
+        .write_stdin(fs::read(world.path("six.jsonl")).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["new"],
+        6
+    );
     world.fails("similar nope -c six.nearwise", 1, &["nope"]);
-    world.fails("similar six.jsonl -c six.nearwise", 1, &["several articles"]);
+    world.fails(
+        "similar six.jsonl -c six.nearwise",
+        1,
+        &["several articles"],
+    );
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let world = indexed();
     let program = Path::new(env!("CARGO_BIN_EXE_nearwise"));
-    let script = format!("set -o pipefail; {} export -c six.nearwise --vectors | head -c 10", program.display());
+    let script = format!(
+        "set -o pipefail; {} export -c six.nearwise --vectors | head -c 10",
+        program.display()
+    );
     let output = std::process::Command::new("bash")
         .args(["-c", &script])
         .current_dir(world.folder.path())

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{tiny, tiny_encoder};
+use common::{copy, tiny, tiny_encoder};
 use nearwise::encoder::{DeviceChoice, Encoder, Kind};
 use nearwise::model::{DEFAULT_MODEL, Fetch};
 use proptest::prelude::*;
@@ -185,17 +185,4 @@ fn damaged_models_are_refused() {
         Some(b)
     });
     assert!(nan.contains("NaN"), "{nan}");
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

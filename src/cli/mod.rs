@@ -17,6 +17,7 @@ mod stats;
 mod topics;
 mod ui;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use nearwise::Error;
 use std::process::ExitCode;
@@ -64,7 +65,16 @@ enum Outcome {
 
 /// Parses the arguments, runs the command and turns its outcome to an exit code.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version, which were asked for.
+        Err(e) if !e.use_stderr() => e.exit(),
+        Err(e) if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => e.exit(),
+        Err(e) => {
+            eprintln!("nearwise: {}", ui::clean(&usage(&e)));
+            return ExitCode::from(2);
+        }
+    };
     let outcome = match cli.command {
         Command::Explore(c) => c.run(),
         Command::Index(c) => c.run(),
@@ -95,6 +105,23 @@ pub(crate) fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// What clap says of a wrong command line, in one line.
+fn usage(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let said = |part: &&str| !part.starts_with("Usage:") && !part.starts_with("For more");
+    let parts: Vec<String> = text
+        .split("\n\n")
+        .map(str::trim)
+        .filter(said)
+        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let line = parts.join("; ");
+    format!(
+        "{}; see --help",
+        line.strip_prefix("error: ").unwrap_or(&line)
+    )
 }
 
 /// The whole command tree, for completions and the man page.

@@ -11,7 +11,7 @@ pub use batch::{Batch, plan};
 pub use candle::CandleBackend;
 pub use device::{DeviceChoice, OpenDevice, SeenDevice, seen_devices};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Config, Fetch, ModelFiles, Tokenizer, Tokens};
 
 /// Runs the transformer and its pooling on one batch.
@@ -198,7 +198,7 @@ impl Encoder {
     /// other texts are embedded with them, beyond rounding of about 1e-6.
     ///
     /// # Errors
-    /// The tokenizer or the device fails.
+    /// The tokenizer or the device fails, or computes a value that is no finite number.
     pub fn encode(&mut self, texts: &[&str], kind: Kind) -> Result<Vectors> {
         let prompt = match kind {
             Kind::Query => &self.query_prompt,
@@ -225,6 +225,7 @@ impl Encoder {
                 .map(|&i| texts[i].ids.as_slice())
                 .collect();
             let vectors = self.backend.forward(&ids)?;
+            self.check(&vectors, ids.len())?;
             for (&i, vector) in batch.texts.iter().zip(vectors.chunks_exact(dim)) {
                 let row = &mut values[i * dim..(i + 1) * dim];
                 row.copy_from_slice(vector);
@@ -236,6 +237,21 @@ impl Encoder {
             dim,
             tokens: lengths.iter().sum(),
             cut: texts.iter().filter(|t| t.cut > 0).count(),
+        })
+    }
+
+    /// A value that is no number would be stored and would then win or lose every search.
+    fn check(&self, vectors: &[f32], texts: usize) -> Result<()> {
+        let message = if vectors.len() != texts * self.identity.dim {
+            format!("gave {} values for {texts} texts", vectors.len())
+        } else if vectors.iter().any(|x| !x.is_finite()) {
+            "computed a value that is no finite number; nothing of this batch is stored".to_string()
+        } else {
+            return Ok(());
+        };
+        Err(Error::Device {
+            device: self.device().to_string(),
+            message: format!("model {} {message}", self.identity.model),
         })
     }
 }

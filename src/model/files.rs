@@ -216,16 +216,20 @@ fn find_on_hub(id: &str, revision: &str, fetch: Fetch<'_>) -> Result<ModelFiles>
         source,
         hashes: BTreeMap::new(),
     };
+    let mut cache = String::new();
     if !fetch.again && folder.exists() && require(id, &folder).is_ok() {
         // What was fetched is compared with the hashes written down when it was.
         match check_recorded(&folder) {
             Ok(()) => return Ok(found(Source::Cache)),
-            Err(reason) => (fetch.say)(&format!("the cached {id} cannot be used: {reason}")),
+            Err(reason) => {
+                (fetch.say)(&format!("the cached {id} cannot be used: {reason}"));
+                cache = format!("cache: {reason}; ");
+            }
         }
     }
     let staging = staging_folder()?;
     hub::fetch_any(id, revision, staging.path(), fetch)
-        .map_err(|reason| Error::model(id, reason))?;
+        .map_err(|reason| Error::model(id, format!("{cache}hub: {reason}")))?;
     require(id, staging.path())?;
     record(staging.path())?;
     install(staging, &folder)?;

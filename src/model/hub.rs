@@ -111,6 +111,9 @@ impl<'a> Hub<'a> {
         ));
         let path = api.repo(self.repo.clone()).download(file);
         path.map(Found).map_err(|e| match e {
+            ApiError::RequestError(e) if e.to_string().starts_with("http status") => {
+                format!("{file}: {e}")
+            }
             ApiError::RequestError(e) => format!("cannot be reached ({e})"),
             e => format!("{file}: {e}"),
         })

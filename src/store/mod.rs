@@ -125,8 +125,7 @@ impl Store {
         };
         store.run(|c| {
             c.busy_timeout(Duration::from_secs(20))?;
-            c.pragma_update(None, "cache_size", -65_536)?;
-            c.pragma_update(None, "mmap_size", 1_i64 << 32)
+            c.pragma_update(None, "cache_size", -16_384)
         })?;
         if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
             store.run(|c| {
@@ -137,6 +136,9 @@ impl Store {
             })?;
             store.migrate()?;
         } else {
+            // Only readers map the file: its pages count as the process's memory, which must
+            // not grow with the corpus while it is written.
+            store.run(|c| c.pragma_update(None, "mmap_size", 1_i64 << 32))?;
             store.run(schema::check)?;
         }
         Ok(store)

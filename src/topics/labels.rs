@@ -21,6 +21,8 @@ pub struct Labeller {
     /// For each term: its number, and its counts by topic.
     terms: HashMap<String, Counts>,
     articles: Vec<u32>,
+    /// The sum of the weights of each topic's terms.
+    length: Vec<f32>,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +37,7 @@ impl Labeller {
         Self {
             terms: HashMap::new(),
             articles: vec![0; topics],
+            length: vec![0.0; topics],
         }
     }
 
@@ -46,8 +49,12 @@ impl Labeller {
             terms(part, language, |term| *counts.entry(term).or_default() += 1);
         }
         self.articles[topic] += 1;
+        // The map's order is chance, and the last digit of a sum depends on the order.
+        let mut repeats: Vec<u32> = counts.values().copied().collect();
+        repeats.sort_unstable();
+        self.length[topic] += repeats.into_iter().map(weight).sum::<f32>();
         for (term, n) in counts {
-            let weight = 1.0 + (n as f32).ln();
+            let weight = weight(n);
             let by_topic = &mut self.terms.entry(term).or_default().by_topic;
             match by_topic.last_mut() {
                 Some((last, sum, articles)) if *last == topic => {
@@ -62,12 +69,7 @@ impl Labeller {
     /// The `most` weightiest terms of each topic, with their c-TF-IDF weights.
     pub fn finish(self, most: usize) -> Vec<Vec<(String, f32)>> {
         let topics = self.articles.len();
-        let mut length = vec![0.0f32; topics];
-        for counts in self.terms.values() {
-            for &(topic, weight, _) in &counts.by_topic {
-                length[topic] += weight;
-            }
-        }
+        let length = self.length;
         let mean = length.iter().sum::<f32>() / topics.max(1) as f32;
         let mut out: Vec<Vec<(String, f32)>> = vec![Vec::new(); topics];
         for (term, counts) in self.terms {
@@ -89,6 +91,11 @@ impl Labeller {
         }
         out
     }
+}
+
+/// The weight of a term that an article holds `n` times.
+fn weight(n: u32) -> f32 {
+    1.0 + (n as f32).ln()
 }
 
 /// A label of a topic's weightiest terms.

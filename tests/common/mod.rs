@@ -20,6 +20,20 @@ pub fn tiny(name: &str) -> PathBuf {
     repository("tests/fixtures").join(name)
 }
 
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// The encoder of a tiny model.
 pub fn tiny_encoder(name: &str) -> Encoder {
     Encoder::open(
