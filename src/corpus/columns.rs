@@ -219,6 +219,12 @@ impl Columns {
 }
 
 impl Mapping {
+    /// The column that has a role.
+    pub fn column(&self, role: Role) -> Option<&str> {
+        let found = self.roles.iter().find(|(r, _)| *r == role);
+        found.map(|(_, name)| name.as_str())
+    }
+
     pub fn report(&self, path: &str) -> ColumnReport {
         ColumnReport {
             path: path.to_string(),

@@ -2,7 +2,7 @@
 
 use super::{Context, whole};
 use crate::corpus::article::{Article, one_line, tidy};
-use crate::corpus::columns::Columns;
+use crate::corpus::columns::{Columns, Role};
 use crate::corpus::decode::Decoder;
 use crate::error::Result;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
@@ -18,28 +18,15 @@ pub(super) fn read(
         return Ok(());
     };
     let source = tidy(&decoder.decode(&bytes));
-    let (mut row, body) = front_matter(&source);
+    let (row, body) = front_matter(&source);
     let (heading, text) = plain(body);
     if text.trim().is_empty() {
         return context.bad(None, "no text besides its heading");
     }
-    row.insert(TEXT.to_string(), Value::String(text));
-    // Front matter goes by the same names as columns do, except for the text.
-    let names: Vec<String> = row.keys().cloned().collect();
-    let columns = Columns {
-        text: Some(TEXT.to_string()),
-        ..Columns::default()
-    };
-    let article = columns.map(&names).and_then(|mapping| mapping.article(row));
-    match article {
+    match article(row, one_line(&heading), text) {
         Ok(article) => {
             let article = Article {
                 id: article.id.or_else(|| context.file_id.clone()),
-                title: if article.title.is_empty() {
-                    one_line(&heading)
-                } else {
-                    article.title
-                },
                 origin: context.origin.to_string(),
                 ..article
             };
@@ -49,6 +36,33 @@ pub(super) fn read(
     }
 }
 
+/// Front matter goes by the same names as columns do, except for the text.
+fn article(
+    mut row: Map<String, Value>,
+    heading: String,
+    mut text: String,
+) -> std::result::Result<Article, String> {
+    let mut columns = Columns {
+        text: Some(TEXT.to_string()),
+        ..Columns::default()
+    };
+    row.insert(TEXT.to_string(), Value::Null);
+    let names = |row: &Map<String, Value>| row.keys().cloned().collect::<Vec<_>>();
+    let mapping = columns.map(&names(&row))?;
+    if let Some(title) = mapping.column(Role::Title) {
+        // A heading that says something else than the front matter is kept as text.
+        if !heading.is_empty() && row[title].as_str().map(one_line) != Some(heading.clone()) {
+            text.insert_str(0, &format!("{heading}\n\n"));
+        }
+    } else if !heading.is_empty() {
+        columns.title = Some(TITLE.to_string());
+        row.insert(TITLE.to_string(), Value::String(heading));
+    }
+    row.insert(TEXT.to_string(), Value::String(text));
+    columns.map(&names(&row))?.article(row)
+}
+
+const TITLE: &str = "\0title";
 const TEXT: &str = "\0text";
 
 /// Splits off `---` front matter of plain `key: value` lines.
@@ -129,8 +143,18 @@ mod tests {
             "---\ntitle: \"A: b\"\ndate: 2016-01-02\n---\n# H\n\nText *here*,\nand there.\n\n- one\n- two",
         );
         assert_eq!(map["title"], "A: b");
-        let (title, text) = plain(body);
-        assert_eq!(title, "H");
+        let (heading, text) = plain(body);
+        assert_eq!(heading, "H");
         assert_eq!(text.trim(), "Text here, and there.\n\none\ntwo");
+        let both = article(map, heading, text).unwrap();
+        assert_eq!(both.title, "A: b");
+        assert!(both.text.starts_with("H\n\nText here"), "{}", both.text);
+        assert_eq!(both.date.unwrap().to_string(), "2016-01-02");
+        let (heading, text) = plain("# H\n\nT\n\nMore.");
+        let bare = article(Map::new(), heading, text).unwrap();
+        assert_eq!(
+            (bare.title.as_str(), bare.text.as_str()),
+            ("H", "T\n\nMore.")
+        );
     }
 }
