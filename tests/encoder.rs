@@ -143,7 +143,7 @@ fn damaged_models_are_refused() {
             DeviceChoice::Cpu,
             Fetch::quiet(),
         );
-        opened.err().expect("the model must be refused").to_string()
+        opened.expect_err("the model must be refused").to_string()
     };
     let replace = |from: &'static str, to: &'static str| {
         move |bytes: Vec<u8>| {

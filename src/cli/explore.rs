@@ -107,10 +107,11 @@ impl Explore {
             |p| p.cosine.unwrap_or(0.0),
         );
         let file = path.display();
-        let some = topics
-            .topics
-            .first()
-            .and_then(|t| t.words.first())
+        // A phrase says more than a word.
+        let words = topics.topics.first().map_or(&[][..], |t| &t.words);
+        let phrase = words.iter().find(|(w, _)| w.contains(' '));
+        let some = phrase
+            .or(words.first())
             .map_or("a question", |w| w.0.as_str());
         let id = neighbours.first().map_or("ID", |(id, _, _)| id.as_str());
         out.push_str(&format!(

@@ -103,7 +103,7 @@ pub(super) fn to_text(
     );
     for topic in &topics.topics {
         out.push_str(&format!(
-            "{:>3}  {}, {}\n",
+            "{:>3}  {} ({})\n",
             topic.id,
             ui::clean(&topic.label),
             ui::count(topic.size, "article")

@@ -1,8 +1,8 @@
 //! What a corpus is about: clusters of articles, their labels, their typical articles.
 //!
-//! Four steps, each in a module of its own: [`reduce`] keeps the directions in which the
-//! corpus differs, [`cluster`] groups the vectors, [`choose`] decides how many groups,
-//! [`labels`] finds the words that set each apart.
+//! Four steps, each in a module of its own: [`reduce`](mod@reduce) keeps the directions in
+//! which the corpus differs, [`cluster`] groups the vectors, [`choose`](mod@choose) decides
+//! how many groups, [`labels`] finds the words that set each apart.
 
 pub mod choose;
 pub mod cluster;

@@ -1,0 +1,123 @@
+//! Corpora of any size for the benches, without a transformer.
+
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
+use nearwise::Result;
+use nearwise::corpus::Input;
+use nearwise::encoder::{Backend, Encoder, Identity, normalize};
+use nearwise::index::{IndexOptions, index};
+use nearwise::model::Tokenizer;
+use nearwise::store::Store;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The length of a vector, that of the default model.
+pub const DIM: usize = 384;
+/// Groups that the vectors fall into, and directions in which the vectors of all differ: text
+/// embeddings fill far fewer dimensions than they have, which is what makes a graph search
+/// work, and vectors of pure noise would make it look worse than it is.
+const GROUPS: u64 = 64;
+const DIRECTIONS: u64 = 48;
+
+fn direction(seed: u64, scale: f32, into: &mut [f32]) {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    for x in into {
+        // The sum of uniform numbers is close to normal.
+        let sum: f32 = (0..4)
+            .map(|_| (random.next_u32() >> 8) as f32 / (1 << 24) as f32)
+            .sum();
+        *x += scale * (sum - 2.0);
+    }
+}
+
+/// A unit vector of a group, different for each `seed`.
+pub fn vector(seed: u64) -> Vec<f32> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed);
+    let mut out = vec![0.0; DIM];
+    direction(1 + random.next_u64() % GROUPS, 1.0, &mut out);
+    for i in 0..DIRECTIONS {
+        let scale = (random.next_u32() >> 8) as f32 / (1 << 24) as f32 - 0.5;
+        direction(1000 + i, 0.6 * scale, &mut out);
+    }
+    direction(seed ^ 0xfeed_0000, 0.15, &mut out);
+    normalize(&mut out);
+    out
+}
+
+/// Gives each text a vector that its tokens decide.
+struct Synthetic;
+
+impl Backend for Synthetic {
+    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>> {
+        let seed = |text: &[u32]| {
+            text.iter().fold(7u64, |h, &t| {
+                (h ^ u64::from(t)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            })
+        };
+        Ok(texts.iter().flat_map(|text| vector(seed(text))).collect())
+    }
+
+    fn device(&self) -> &str {
+        "synthetic"
+    }
+
+    fn dtype(&self) -> &str {
+        "f32"
+    }
+
+    fn token_budget(&self) -> usize {
+        1024
+    }
+}
+
+/// A corpus of `n` articles of one passage each.
+pub fn corpus(folder: &Path, n: usize) -> Store {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bert/tokenizer.json");
+    let tokenizer = Tokenizer::from_file(&fixture, "synthetic", 256).expect("the fixture is there");
+    let identity = Identity {
+        model: "synthetic".into(),
+        revision: "none".into(),
+        hash: "0".repeat(64),
+        dim: DIM,
+        max_tokens: 256,
+        dtype: "f32".into(),
+    };
+    let mut encoder = Encoder::from_parts(tokenizer, Box::new(Synthetic), identity);
+    let mut rows = String::new();
+    for i in 0..n {
+        // Digits are tokens of their own, so that every article has a vector of its own.
+        let digits: String = i.to_string().chars().flat_map(|c| [c, ' ']).collect();
+        let _ = writeln!(
+            rows,
+            r#"{{"id": {i}, "title": "", "text": "the bank {digits}"}}"#
+        );
+    }
+    let input = folder.join(format!("{n}.jsonl"));
+    std::fs::write(&input, rows).expect("the temporary folder can be written to");
+    let mut store = Store::create(&folder.join(format!("{n}.nearwise"))).expect("a new corpus");
+    let inputs = Input::parse(&input.to_string_lossy()).expect("a path");
+    index(
+        &mut store,
+        &mut encoder,
+        &inputs,
+        &IndexOptions::default(),
+        &mut |_| {},
+        &Default::default(),
+    )
+    .expect("the synthetic articles are well-formed");
+    store
+}
+
+/// The sizes to run: of the environment variable `NEARWISE_BENCH_SIZES`, else `usual`.
+pub fn sizes(usual: &[usize]) -> Vec<usize> {
+    match std::env::var("NEARWISE_BENCH_SIZES") {
+        Ok(list) => list
+            .split_whitespace()
+            .filter_map(|n| n.parse().ok())
+            .collect(),
+        Err(_) => usual.to_vec(),
+    }
+}
