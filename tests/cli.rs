@@ -422,6 +422,37 @@ fn bad_input_is_named_and_nothing_is_lost() {
     assert_eq!(shown["article"]["text"], SIX[0].1);
 }
 
+/// A corpus is one file, also after commands that only read it.
+#[test]
+fn one_file_comes_out() {
+    let world = indexed();
+    for line in [
+        "search bank",
+        "similar a0",
+        "topics",
+        "stats",
+        "show a0",
+        "export",
+        "duplicates",
+    ] {
+        world.command(line).output().unwrap();
+        let mut files: Vec<String> = fs::read_dir(world.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        assert_eq!(files, ["six.jsonl", "six.nearwise"], "after {line}");
+    }
+    // Inputs that cannot be used leave none behind.
+    world.write("empty.txt", "");
+    world.fails("explore empty.txt", 1, &["empty.txt"]);
+    world.fails("index empty.txt -c new.nearwise", 1, &["empty.txt"]);
+    assert!(!world.path("empty.nearwise").exists() && !world.path("new.nearwise").exists());
+    // A corpus that was there stays.
+    world.fails("index empty.txt -c six.nearwise", 1, &["empty.txt"]);
+    assert!(world.path("six.nearwise").is_file());
+}
+
 #[test]
 fn damaged_and_foreign_corpora_are_named() {
     let world = indexed();

@@ -88,8 +88,12 @@ pub fn corpus(folder: &Path, n: usize) -> Store {
     let mut encoder = Encoder::from_parts(tokenizer, Box::new(Synthetic), identity);
     let mut rows = String::new();
     for i in 0..n {
-        // Digits are tokens of their own, so that every article has a vector of its own.
-        let digits: String = i.to_string().chars().flat_map(|c| [c, ' ']).collect();
+        // Letters that the fixture's vocabulary has, so that no two articles are alike.
+        let digits: String = format!("{i:x}")
+            .bytes()
+            .map(|c| (c - if c.is_ascii_digit() { b'0' } else { b'a' - 10 } + b'b') as char)
+            .flat_map(|c| [c, ' '])
+            .collect();
         let _ = writeln!(
             rows,
             r#"{{"id": {i}, "title": "", "text": "the bank {digits}"}}"#

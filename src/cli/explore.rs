@@ -50,9 +50,7 @@ impl Explore {
             Some(path) => path.clone(),
             None => default_name(&self.input.paths[0])?,
         };
-        let mut store = Store::create(&path)?;
-        let mut encoder = self.model.open(Some(&store))?;
-        let report = index::run(&mut store, &mut encoder, &inputs, &self.input)?;
+        let (mut store, _, report) = index::into_corpus(&path, &inputs, &self.input, &self.model)?;
         let options = TopicOptions {
             k: self.topics,
             seed: self.seed,

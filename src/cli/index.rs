@@ -4,10 +4,12 @@ use super::args::{CorpusArg, InputArgs, ModelArgs};
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
+use nearwise::corpus::Input;
 use nearwise::encoder::Encoder;
 use nearwise::index::{Report, index};
 use nearwise::search::{ANN_FROM, refresh_ann};
 use nearwise::store::Store;
+use std::path::Path;
 use std::time::Duration;
 
 /// Read articles into a corpus and embed what is new or changed
@@ -37,9 +39,7 @@ impl Index {
     pub fn run(self) -> Result<Outcome> {
         let inputs = self.input.inputs()?;
         let path = self.corpus.path()?;
-        let mut store = Store::create(&path)?;
-        let mut encoder = self.model.open(Some(&store))?;
-        let report = run(&mut store, &mut encoder, &inputs, &self.input)?;
+        let (store, _, report) = into_corpus(&path, &inputs, &self.input, &self.model)?;
         if self.json {
             ui::print_json(&report)?;
         } else {
@@ -56,11 +56,36 @@ impl Index {
     }
 }
 
-/// Indexes with progress shown; `explore` does the same.
-pub(super) fn run(
+/// Opens or makes a corpus and indexes into it; `explore` does the same.
+pub(super) fn into_corpus(
+    path: &Path,
+    inputs: &[Input],
+    args: &InputArgs,
+    model: &ModelArgs,
+) -> Result<(Store, Encoder, Report)> {
+    let fresh = !path.exists();
+    let mut store = Store::create(path)?;
+    let outcome = model.open(Some(&store)).and_then(|mut encoder| {
+        let report = run(&mut store, &mut encoder, inputs, args)?;
+        Ok((encoder, report))
+    });
+    match outcome {
+        Ok((encoder, report)) => Ok((store, encoder, report)),
+        Err(e) => {
+            if fresh {
+                // The first problem is the one to tell.
+                let _ = store.remove_if_empty();
+            }
+            Err(e)
+        }
+    }
+}
+
+/// Indexes with progress shown.
+fn run(
     store: &mut Store,
     encoder: &mut Encoder,
-    inputs: &[nearwise::corpus::Input],
+    inputs: &[Input],
     args: &InputArgs,
 ) -> Result<Report> {
     let mut watcher = ui::Watcher::new(encoder.device());

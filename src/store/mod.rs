@@ -48,6 +48,14 @@ pub struct Counts {
     pub topics: u64,
 }
 
+/// What a corpus is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Create,
+    Write,
+    Read,
+}
+
 impl Store {
     /// Opens a corpus for reading and writing, and makes it where there is none.
     ///
@@ -62,10 +70,21 @@ impl Store {
                 format!("the folder {} does not exist", folder.display()),
             ));
         }
-        Self::open_with(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        )
+        Self::open_with(path, Access::Create)
+    }
+
+    /// Deletes a corpus that holds no article, such as one that was just made for inputs that
+    /// turned out unusable; any other is left alone.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be deleted.
+    pub fn remove_if_empty(self) -> Result<()> {
+        if self.counts()?.articles > 0 {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        drop(self);
+        std::fs::remove_file(&path).map_err(|e| Error::io(path, e))
     }
 
     /// Opens a corpus that is there, for reading and writing.
@@ -74,7 +93,7 @@ impl Store {
     /// As [`Self::create`], and when there is none.
     pub fn open(path: &Path) -> Result<Self> {
         Self::exists(path)?;
-        Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        Self::open_with(path, Access::Write)
     }
 
     /// Opens a corpus for reading alone, also from a folder that cannot be written to.
@@ -83,7 +102,7 @@ impl Store {
     /// As [`Self::open`].
     pub fn open_read_only(path: &Path) -> Result<Self> {
         Self::exists(path)?;
-        match Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        match Self::open_with(path, Access::Read) {
             Ok(store) => Ok(store),
             // Reading in WAL mode wants a shared-memory file beside the corpus. Where the
             // folder is read-only nobody writes, and the file can be read as it is.
@@ -116,7 +135,13 @@ impl Store {
         ))
     }
 
-    fn open_with(path: &Path, flags: OpenFlags) -> Result<Self> {
+    fn open_with(path: &Path, access: Access) -> Result<Self> {
+        // Readers open for writing as well where they may, and write nothing: only then does
+        // the last of them take away the files that WAL mode puts beside the corpus.
+        let flags = match access {
+            Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            Access::Write | Access::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|e| Error::corpus(path, words(&e)))?;
         let store = Self {
@@ -127,7 +152,15 @@ impl Store {
             c.busy_timeout(Duration::from_secs(20))?;
             c.pragma_update(None, "cache_size", -16_384)
         })?;
-        if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        if access == Access::Read {
+            store.run(|c| {
+                c.pragma_update(None, "query_only", true)?;
+                // Only readers map the file: its pages count as the process's memory, which
+                // must not grow with the corpus while it is written.
+                c.pragma_update(None, "mmap_size", 1_i64 << 32)
+            })?;
+            store.run(schema::check)?;
+        } else {
             store.run(|c| {
                 // NORMAL in WAL mode survives a kill at any moment; a power cut may undo the
                 // last transactions but damages nothing.
@@ -135,11 +168,6 @@ impl Store {
                 c.pragma_update(None, "temp_store", "FILE")
             })?;
             store.migrate()?;
-        } else {
-            // Only readers map the file: its pages count as the process's memory, which must
-            // not grow with the corpus while it is written.
-            store.run(|c| c.pragma_update(None, "mmap_size", 1_i64 << 32))?;
-            store.run(schema::check)?;
         }
         Ok(store)
     }
