@@ -408,6 +408,7 @@ fn bad_input_is_named_and_nothing_is_lost() {
         &["'gpu'", "--device"],
     );
     world.fails("search bank --wher x", 2, &["--wher", "--where", "--help"]);
+    world.fails("search bank -k 0", 2, &["'0'", "--limit", "from 1"]);
     world.fails("similar", 2, &["ID|FILE", "--help"]);
     world.fails("topics --topics 70 -c six.nearwise", 2, &["--topics", "70"]);
     world.fails("export -o out.xls -c six.nearwise", 2, &["--out"]);

@@ -181,3 +181,11 @@ impl InputArgs {
         }
     }
 }
+
+/// A number of things to show: from 1 to a million.
+pub(super) fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=1_000_000) => Ok(n),
+        _ => Err("give a number from 1 to 1000000".to_string()),
+    }
+}

@@ -24,7 +24,7 @@ pub(super) struct Duplicates {
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f32>,
     /// Show so many pairs at most
-    #[arg(short = 'k', long, value_name = "N", default_value_t = 100)]
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 100, value_parser = super::args::positive)]
     limit: usize,
     #[command(flatten)]
     corpus: CorpusArg,

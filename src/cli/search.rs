@@ -24,7 +24,7 @@ pub(super) struct Search {
     /// What to look for
     query: String,
     /// How many articles
-    #[arg(short = 'k', long, value_name = "N", default_value_t = 10)]
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 10, value_parser = super::args::positive)]
     limit: usize,
     /// Only articles that match, such as 'source = "x" AND date >= 2016-03-01'
     #[arg(long = "where", value_name = "FILTER")]

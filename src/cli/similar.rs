@@ -24,7 +24,7 @@ pub(super) struct Similar {
     #[arg(value_name = "ID|FILE")]
     what: String,
     /// How many articles
-    #[arg(short = 'k', long, value_name = "N", default_value_t = 10)]
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 10, value_parser = super::args::positive)]
     limit: usize,
     /// Only articles that match
     #[arg(long = "where", value_name = "FILTER")]
