@@ -88,7 +88,7 @@ fn run(
     inputs: &[Input],
     args: &InputArgs,
 ) -> Result<Report> {
-    let mut watcher = ui::Watcher::new(encoder.device());
+    let mut watcher = ui::Watcher::new(&encoder.about());
     let stop = ui::stop_flag();
     let outcome = index(
         store,

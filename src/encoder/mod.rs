@@ -1,15 +1,21 @@
 //! Texts in, vectors out.
 //!
 //! An [`Encoder`] tokenises, plans batches and normalises; a [`Backend`] runs the
-//! transformer. The candle backend is the plain reference, on any device that candle has.
+//! transformer. On the CPU that is [`CpuBackend`], Nearwise's own; [`CandleBackend`] is the
+//! plain reference that it is tested against, and what runs on the other devices.
 
 mod batch;
 mod candle;
+mod cpu;
 mod device;
+mod dtype;
+mod relative;
 
 pub use batch::{Batch, plan};
 pub use candle::CandleBackend;
+pub use cpu::{CpuBackend, Level};
 pub use device::{DeviceChoice, OpenDevice, SeenDevice, seen_devices};
+pub use dtype::{Dtype, DtypeChoice};
 
 use crate::error::{Error, Result};
 use crate::model::{Config, Fetch, ModelFiles, Tokenizer, Tokens};
@@ -32,6 +38,34 @@ pub trait Backend: Send {
 
     /// Tokens of a batch, padding included, at which this backend is fastest.
     fn token_budget(&self) -> usize;
+
+    /// Whether all texts of a batch take as many tokens as the longest.
+    fn pads(&self) -> bool {
+        true
+    }
+
+    /// What it computes on and with, for people.
+    fn about(&self) -> String {
+        format!("{}, {}", self.device(), self.dtype())
+    }
+}
+
+/// What to compute on, and with what numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compute {
+    /// The device.
+    pub device: DeviceChoice,
+    /// The type of number.
+    pub dtype: DtypeChoice,
+}
+
+impl From<DeviceChoice> for Compute {
+    fn from(device: DeviceChoice) -> Self {
+        Self {
+            device,
+            dtype: DtypeChoice::Auto,
+        }
+    }
 }
 
 /// The identity of the model that made a vector.
@@ -100,7 +134,8 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Finds, verifies and loads the model called `name` on a device.
+    /// Finds, verifies and loads the model called `name` on a device, with the type of
+    /// number that suits both where `compute` leaves it open.
     ///
     /// ```no_run
     /// # fn main() -> nearwise::Result<()> {
@@ -116,23 +151,42 @@ impl Encoder {
     ///
     /// # Errors
     /// The model cannot be found, verified or loaded, or the device cannot be used.
-    pub fn open(name: &str, device: DeviceChoice, fetch: Fetch<'_>) -> Result<Self> {
+    pub fn open(name: &str, compute: impl Into<Compute>, fetch: Fetch<'_>) -> Result<Self> {
+        let compute = compute.into();
         let files = crate::model::find(name, fetch)?;
-        let opened = device.open()?;
+        let opened = compute.device.open()?;
         if let Some(why) = &opened.fallback {
             (fetch.say)(why);
         }
-        Self::load(&files, opened)
+        Self::load(&files, opened, compute.dtype)
     }
 
     /// Loads a model on a device.
     ///
     /// # Errors
-    /// A file of the model is malformed or says something that is not supported.
-    pub fn load(files: &ModelFiles, device: OpenDevice) -> Result<Self> {
+    /// A file of the model is malformed or says something that is not supported; the device
+    /// does not compute with that type of number.
+    pub fn load(files: &ModelFiles, device: OpenDevice, dtype: DtypeChoice) -> Result<Self> {
         let config = Config::load(files)?;
         let tokenizer = Tokenizer::load(files, &config)?;
-        let backend = CandleBackend::load(files, &config, device)?;
+        let backend: Box<dyn Backend> = if device.device.is_cpu() {
+            let dtype = cpu::dtype(dtype, files)?;
+            Box::new(CpuBackend::load(files, &config, dtype)?)
+        } else {
+            match dtype {
+                DtypeChoice::Auto | DtypeChoice::Only(Dtype::F32) => {}
+                DtypeChoice::Only(other) => {
+                    return Err(Error::Device {
+                        device: device.name,
+                        message: format!(
+                            "computes with f32 alone, not {}; pass --dtype f32, or --device cpu",
+                            other.name()
+                        ),
+                    });
+                }
+            }
+            Box::new(CandleBackend::load(files, &config, device)?)
+        };
         let identity = Identity {
             model: files.id.clone(),
             revision: files.revision.clone(),
@@ -141,7 +195,7 @@ impl Encoder {
             max_tokens: config.max_tokens,
             dtype: backend.dtype().to_string(),
         };
-        let mut encoder = Self::from_parts(tokenizer, Box::new(backend), identity);
+        let mut encoder = Self::from_parts(tokenizer, backend, identity);
         encoder.query_prompt = config.query_prompt;
         encoder.document_prompt = config.document_prompt;
         Ok(encoder)
@@ -186,6 +240,11 @@ impl Encoder {
         self.backend.device()
     }
 
+    /// What it computes on and with, such as `cpu, int8 by avx512-vnni`.
+    pub fn about(&self) -> String {
+        self.backend.about()
+    }
+
     /// How many tokens the document prompt takes of every passage.
     ///
     /// # Errors
@@ -195,7 +254,8 @@ impl Encoder {
     }
 
     /// Embeds texts. Vectors come in the order of the texts, and do not depend on which
-    /// other texts are embedded with them, beyond rounding of about 1e-6.
+    /// other texts are embedded with them: on the CPU not by a bit, elsewhere not beyond
+    /// rounding of about 1e-6.
     ///
     /// # Errors
     /// The tokenizer or the device fails, or computes a value that is no finite number.
@@ -218,7 +278,7 @@ impl Encoder {
         let dim = self.identity.dim;
         let mut values = vec![0.0; texts.len() * dim];
         let lengths: Vec<usize> = texts.iter().map(|t| t.ids.len()).collect();
-        for batch in plan(&lengths, self.budget) {
+        for batch in plan(&lengths, self.budget, self.backend.pads()) {
             let ids: Vec<&[u32]> = batch
                 .texts
                 .iter()

@@ -17,6 +17,18 @@ pub enum Architecture {
     DistilBert,
     /// `model_type` roberta, xlm-roberta or camembert: positions begin after the padding's.
     Roberta,
+    /// `model_type` mpnet: positions as RoBERTa's, and a bias by relative position.
+    Mpnet,
+}
+
+impl Architecture {
+    /// The first row of the table of positions that a token has, where padding has `pad_id`.
+    fn first_position(self, pad_id: u32) -> usize {
+        match self {
+            Self::Bert | Self::DistilBert => 0,
+            Self::Roberta | Self::Mpnet => pad_id as usize + 1,
+        }
+    }
 }
 
 /// How token vectors become one vector.
@@ -59,6 +71,8 @@ pub struct Config {
     pub max_tokens: usize,
     /// The token that fills short rows of a batch.
     pub pad_id: u32,
+    /// The row of the table of positions that a text's first token has.
+    pub first_position: usize,
     /// The pooling.
     pub pooling: Pooling,
     /// What to put in front of a query.
@@ -78,7 +92,7 @@ struct Transformer {
     num_hidden_layers: usize,
     max_position_embeddings: usize,
     #[serde(default)]
-    pad_token_id: u32,
+    pad_token_id: Option<u32>,
     #[serde(default)]
     position_embedding_type: Option<String>,
 }
@@ -107,9 +121,10 @@ impl Config {
             "bert" => Architecture::Bert,
             "distilbert" => Architecture::DistilBert,
             "roberta" | "xlm-roberta" | "camembert" => Architecture::Roberta,
+            "mpnet" => Architecture::Mpnet,
             other => {
                 return Err(bad(format!(
-                    "model_type {other:?} is not supported; bert, distilbert, roberta, xlm-roberta and camembert are"
+                    "model_type {other:?} is not supported; bert, distilbert, roberta, xlm-roberta, camembert and mpnet are"
                 )));
             }
         };
@@ -145,13 +160,14 @@ impl Config {
             }
         }
 
-        // RoBERTa's positions begin at the padding's index plus one.
-        let positions = match architecture {
-            Architecture::Roberta => transformer
-                .max_position_embeddings
-                .saturating_sub(transformer.pad_token_id as usize + 1),
-            Architecture::Bert | Architecture::DistilBert => transformer.max_position_embeddings,
-        };
+        let pad_id = transformer.pad_token_id.unwrap_or(match architecture {
+            Architecture::Bert | Architecture::DistilBert => 0,
+            Architecture::Roberta | Architecture::Mpnet => 1,
+        });
+        let first_position = architecture.first_position(pad_id);
+        let positions = transformer
+            .max_position_embeddings
+            .saturating_sub(first_position);
         let max_tokens = max_tokens(folder, &files.id)?.map_or(positions, |n| n.min(positions));
         if max_tokens < 8 {
             return Err(bad(format!(
@@ -164,7 +180,8 @@ impl Config {
             dim: transformer.hidden_size,
             layers: transformer.num_hidden_layers,
             max_tokens,
-            pad_id: transformer.pad_token_id,
+            pad_id,
+            first_position,
             pooling,
             query_prompt,
             document_prompt,

@@ -39,6 +39,19 @@ pub struct ModelFiles {
     pub hashes: BTreeMap<String, String>,
 }
 
+impl ModelFiles {
+    /// Whether vectors computed with int8 were measured for this very model and keep their
+    /// meaning.
+    pub(crate) fn int8_is_faithful(&self) -> bool {
+        super::manifest::known(&self.id).is_some_and(|model| {
+            model.revision == self.revision
+                && model
+                    .int8_cosine
+                    .is_some_and(|least| least >= super::FAITHFUL_COSINE)
+        })
+    }
+}
+
 /// How files are fetched.
 #[derive(Clone, Copy)]
 pub struct Fetch<'a> {

@@ -17,6 +17,9 @@ pub struct KnownModel {
     pub licence: String,
     /// One line about it.
     pub about: String,
+    /// The least cosine of its vectors computed with int8 to those computed with f32, where it
+    /// was measured (`benches/peers/speed.py`).
+    pub int8_cosine: Option<f64>,
     /// A Python package that holds the same files.
     pub package: Option<Package>,
     /// Its files.

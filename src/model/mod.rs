@@ -13,5 +13,7 @@ pub use files::{Fetch, ModelFiles, Source, cache_root, cached, find, verify};
 pub use manifest::{KnownModel, known_models};
 pub use tokenizer::{Tokenizer, Tokens};
 
+/// The least cosine to f32 at which vectors computed with smaller numbers are used by default.
+pub const FAITHFUL_COSINE: f64 = 0.99;
 /// The model used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";

@@ -1,5 +1,6 @@
 //! The plain reference: candle-transformers' models on any device that candle has.
 
+mod mpnet;
 mod pooling;
 
 use super::{Backend, OpenDevice};
@@ -19,6 +20,7 @@ enum Transformer {
     Bert(bert::BertModel),
     DistilBert(distilbert::DistilBertModel),
     Roberta(xlm_roberta::XLMRobertaModel),
+    Mpnet(mpnet::Mpnet),
 }
 
 /// A transformer of the BERT family in f32, as candle-transformers has it.
@@ -76,6 +78,10 @@ impl CandleBackend {
                     xlm_roberta::XLMRobertaModel::new(&parsed, weights).map_err(mismatch)?,
                 )
             }
+            Architecture::Mpnet => {
+                let parsed: mpnet::Config = parse(&config.json, files)?;
+                Transformer::Mpnet(mpnet::Mpnet::load(weights, &parsed).map_err(mismatch)?)
+            }
         };
         let mut backend = Self {
             transformer,
@@ -107,6 +113,7 @@ impl CandleBackend {
                 let mask = mask.to_dtype(DType::F32)?;
                 model.forward(ids, &mask, &ids.zeros_like()?, None, None, None)
             }
+            Transformer::Mpnet(model) => model.forward(ids, mask),
         }
     }
 }

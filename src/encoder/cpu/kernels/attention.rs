@@ -1,0 +1,268 @@
+//! Self-attention of one head over one text, without masks and without the scores of all
+//! pairs in memory at a time.
+
+use super::gemm::tile;
+use super::math;
+use super::pack::Aligned;
+use super::simd::{Dot, Simd};
+
+/// One head of one text.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Attention {
+    /// Queries, keys and values: for each token a row of `3 * hidden` operand numbers, of which
+    /// the queries are scaled so that a power of two of the scores makes the softmax.
+    pub qkv: *const u32,
+    /// Words from a row to the next.
+    pub stride: usize,
+    /// Tokens of the text.
+    pub tokens: usize,
+    /// Numbers of a token's queries, of all heads.
+    pub hidden: usize,
+    /// Numbers of a head.
+    pub head_dim: usize,
+    /// Which head.
+    pub head: usize,
+    /// Where the first token's result goes.
+    pub out: *mut f32,
+    /// Floats from a row of results to the next.
+    pub out_stride: usize,
+    /// What is added to the score of a query and a key, by the key's position less the
+    /// query's, or null; points at the number for 0.
+    pub bias: *const f32,
+}
+
+/// What the attention of one thread needs beside it.
+#[derive(Debug, Default)]
+pub(in super::super) struct AttentionScratch {
+    keys: Aligned,
+    values: Aligned,
+    scores: Aligned,
+}
+
+/// # Safety
+/// The level's instructions are there; `a` is valid as it says; nothing else uses the head's
+/// columns of `out` meanwhile.
+#[inline(always)]
+pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
+    a: &Attention,
+    scratch: &mut AttentionScratch,
+) {
+    let (width, wide) = (NV * S::LANES, 2 * S::LANES);
+    let words = a.head_dim / D::GROUP;
+    let key_panels = a.tokens.div_ceil(width);
+    let value_panels = a.head_dim.div_ceil(wide);
+    let groups = a.tokens.div_ceil(D::GROUP);
+    let padded = key_panels * width;
+    scratch.keys.reserve(padded * words);
+    scratch.values.reserve(value_panels * wide * groups);
+    scratch.scores.reserve(MR * padded);
+    // SAFETY: the caller's; the scratch is as long as just asked for.
+    unsafe {
+        pack_keys::<S, D>(a, words, width, scratch.keys.as_mut_ptr());
+        pack_values::<S, D>(a, groups, wide, scratch.values.as_mut_ptr());
+        let mut row = 0;
+        while row + MR <= a.tokens {
+            rows::<S, D, MR, NV>(a, row, words, groups, padded, scratch);
+            row += MR;
+        }
+        if MR > 4 && row + 4 <= a.tokens {
+            rows::<S, D, 4, NV>(a, row, words, groups, padded, scratch);
+            row += 4;
+        }
+        if MR > 2 && row + 2 <= a.tokens {
+            rows::<S, D, 2, NV>(a, row, words, groups, padded, scratch);
+            row += 2;
+        }
+        while row < a.tokens {
+            rows::<S, D, 1, NV>(a, row, words, groups, padded, scratch);
+            row += 1;
+        }
+    }
+}
+
+/// Keys to panels of `width` keys: (panels, words, width).
+#[inline(always)]
+unsafe fn pack_keys<S: Simd, D: Dot<S>>(a: &Attention, words: usize, width: usize, to: *mut u32) {
+    let first = (a.hidden + a.head * a.head_dim) / D::GROUP;
+    // SAFETY: the caller's.
+    unsafe {
+        let from = a.qkv.add(first);
+        for panel in 0..a.tokens.div_ceil(width) {
+            let to = to.add(panel * words * width);
+            for at in (0..width).step_by(S::LANES) {
+                let key = panel * width + at;
+                let whole = key + S::LANES <= a.tokens;
+                let mut word = 0;
+                while whole && word + S::LANES <= words {
+                    let from = from.add(key * a.stride + word);
+                    S::transpose(from, a.stride, to.add(word * width + at), width);
+                    word += S::LANES;
+                }
+                for word in word..words {
+                    for lane in 0..S::LANES {
+                        *to.add(word * width + at + lane) = if key + lane < a.tokens {
+                            *from.add((key + lane) * a.stride + word)
+                        } else {
+                            0
+                        };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Values to panels of `wide` numbers of the head: (panels, groups of tokens, wide).
+#[inline(always)]
+unsafe fn pack_values<S: Simd, D: Dot<S>>(a: &Attention, groups: usize, wide: usize, to: *mut u32) {
+    let first = 2 * a.hidden + a.head * a.head_dim;
+    // A row of bf16 for the token behind the last.
+    let nothing = [0u32; 16];
+    // SAFETY: the caller's.
+    unsafe {
+        for panel in 0..a.head_dim.div_ceil(wide) {
+            for v in 0..wide / S::LANES {
+                let number = panel * wide + v * S::LANES;
+                let left = a.head_dim.saturating_sub(number).min(S::LANES);
+                for g in 0..groups {
+                    let to = to.add((panel * groups + g) * wide + v * S::LANES);
+                    if left < S::LANES {
+                        S::store_words(to, S::splat_word(0));
+                    }
+                    if D::GROUP == 1 {
+                        let from = a.qkv.add(g * a.stride + first + number);
+                        std::ptr::copy_nonoverlapping(from, to, left);
+                        continue;
+                    }
+                    let low = a
+                        .qkv
+                        .add(2 * g * a.stride)
+                        .cast::<u16>()
+                        .add(first + number);
+                    let high = if 2 * g + 1 < a.tokens {
+                        low.add(2 * a.stride)
+                    } else {
+                        nothing.as_ptr().cast()
+                    };
+                    if left == S::LANES {
+                        S::store_words(to, S::interleave(low, high));
+                    } else {
+                        for i in 0..left {
+                            *to.add(i) = u32::from(*low.add(i)) | u32::from(*high.add(i)) << 16;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `MR` queries against all keys, the softmax, and the values.
+#[inline(always)]
+unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
+    a: &Attention,
+    row: usize,
+    words: usize,
+    groups: usize,
+    padded: usize,
+    scratch: &mut AttentionScratch,
+) {
+    let (width, wide) = (NV * S::LANES, 2 * S::LANES);
+    let scores = scratch.scores.as_mut_ptr();
+    // SAFETY: the caller's.
+    unsafe {
+        let queries = a.qkv.add(row * a.stride + a.head * a.head_dim / D::GROUP);
+        for panel in 0..padded / width {
+            let mut acc = [[D::start(0, std::ptr::null()); NV]; MR];
+            let keys = scratch.keys.as_ptr().add(panel * words * width);
+            tile::<S, D, MR, NV>(queries, a.stride, keys, words, &mut acc);
+            for m in 0..MR {
+                for v in 0..NV {
+                    let x = D::finish(acc[m][v], 1.0, std::ptr::null());
+                    let at = m * padded + panel * width + v * S::LANES;
+                    S::store(scores.cast::<f32>().add(at), x);
+                }
+            }
+        }
+        let mut weights = [0.0; MR];
+        for m in 0..MR {
+            let scores = scores.add(m * padded);
+            let bias = if a.bias.is_null() {
+                a.bias
+            } else {
+                a.bias.sub(row + m)
+            };
+            weights[m] = 1.0 / softmax::<S, D>(scores, a.tokens, bias);
+        }
+        for panel in 0..a.head_dim.div_ceil(wide) {
+            let mut acc = [[D::start(0, std::ptr::null()); 2]; MR];
+            let values = scratch.values.as_ptr().add(panel * groups * wide);
+            tile::<S, D, MR, 2>(scores, padded, values, groups, &mut acc);
+            for m in 0..MR {
+                for v in 0..2 {
+                    let number = panel * wide + v * S::LANES;
+                    if number >= a.head_dim {
+                        break;
+                    }
+                    let x = D::finish(acc[m][v], 1.0, std::ptr::null());
+                    let x = S::mul(x, S::splat(weights[m]));
+                    let column = a.head * a.head_dim + number;
+                    let to = a.out.add((row + m) * a.out_stride + column);
+                    let left = a.head_dim - number;
+                    if left >= S::LANES {
+                        S::store(to, x);
+                    } else {
+                        S::store_first(to, x, left);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Powers of two of a row's scores less the largest, as operands in their place; returns
+/// their sum.
+#[inline(always)]
+unsafe fn softmax<S: Simd, D: Dot<S>>(scores: *mut u32, n: usize, bias: *const f32) -> f32 {
+    let row = scores.cast::<f32>();
+    // SAFETY: the caller's; the row is filled up to a whole vector.
+    unsafe {
+        let mut largest = S::splat(f32::MIN);
+        for i in (0..n).step_by(S::LANES) {
+            let mut x = S::load(row.add(i));
+            let left = n - i;
+            if !bias.is_null() {
+                let bias = if left >= S::LANES {
+                    S::load(bias.add(i))
+                } else {
+                    S::load_first(bias.add(i), left)
+                };
+                x = S::add(x, bias);
+            }
+            if left < S::LANES {
+                x = S::keep_first(x, left, f32::MIN);
+            }
+            if !bias.is_null() || left < S::LANES {
+                S::store(row.add(i), x);
+            }
+            largest = S::max(largest, x);
+        }
+        let largest = S::splat(S::largest(largest));
+        let mut sum = S::splat(0.0);
+        for i in (0..n).step_by(S::LANES) {
+            let x = S::sub(S::load(row.add(i)), largest);
+            let mut x = if D::ROUGH {
+                math::exp2::<S, true>(x)
+            } else {
+                math::exp2::<S, false>(x)
+            };
+            if n - i < S::LANES {
+                x = S::keep_first(x, n - i, 0.0);
+            }
+            sum = S::add(sum, x);
+            // What is written takes no more room than what was read, so it stays behind it.
+            D::put(scores, i, x, 0);
+        }
+        S::sum(sum)
+    }
+}

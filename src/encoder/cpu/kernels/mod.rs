@@ -1,0 +1,124 @@
+//! The kernels, the one place with unsafe code.
+//!
+//! Each is written once over [`simd::Simd`], and compiled for each level of instructions, in
+//! entry points that enable them. [`Kernels`] are those entry points; having one is the proof
+//! that the processor has the level.
+
+#![allow(unsafe_code)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over registers and pointers, of lengths known when compiling"
+)]
+
+mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod dot;
+mod gemm;
+mod math;
+mod pack;
+mod portable;
+mod rows;
+mod simd;
+
+pub(super) use attention::{Attention, AttentionScratch};
+pub(super) use gemm::{Finish, Gemm, Output};
+pub(super) use pack::{Aligned, Format, Packed};
+pub(super) use rows::{Norm, Rows};
+
+/// The entry points for one level and one type of number.
+#[derive(Clone, Copy)]
+pub(super) struct Kernels {
+    /// How weights are packed.
+    pub format: Format,
+    /// Columns of a panel.
+    pub width: usize,
+    /// How operands of the attention stand in words.
+    pub operand: Format,
+    /// See [`gemm::gemm`].
+    pub gemm: unsafe fn(&Gemm<'_>),
+    /// See [`rows::layer_norm`].
+    pub layer_norm: unsafe fn(&Rows, &Norm<'_>),
+    /// See [`rows::operands`].
+    pub operands: unsafe fn(&Rows),
+    /// See [`attention::attention`].
+    pub attention: unsafe fn(&Attention, &mut AttentionScratch),
+}
+
+/// Makes the entry points of a level: a module for each type of number.
+macro_rules! entry_points {
+    ($name:ident, $simd:ty, $dot:ty as $format:expr, $operand:ty as $operand_format:expr,
+     $mr:literal x $nv:literal $(, $features:literal)?) => {
+        pub(super) mod $name {
+            use super::*;
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn gemm(g: &Gemm<'_>) {
+                // SAFETY: the caller's.
+                unsafe { gemm::gemm::<$simd, $dot, $operand, $mr, $nv>(g) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn layer_norm(r: &Rows, norm: &Norm<'_>) {
+                // SAFETY: the caller's.
+                unsafe { rows::layer_norm::<$simd, $dot>(r, norm) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn operands(r: &Rows) {
+                // SAFETY: the caller's.
+                unsafe { rows::operands::<$simd, $dot>(r) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn attention(a: &Attention, scratch: &mut AttentionScratch) {
+                // SAFETY: the caller's.
+                unsafe { attention::attention::<$simd, $operand, $mr, $nv>(a, scratch) }
+            }
+            pub(in super::super) const KERNELS: Kernels = Kernels {
+                format: $format,
+                width: $nv * <$simd as simd::Simd>::LANES,
+                operand: $operand_format,
+                gemm,
+                layer_norm,
+                operands,
+                attention,
+            };
+        }
+    };
+}
+
+use dot::F32;
+use portable::{Int8Pairs, Portable};
+
+entry_points!(portable_f32, Portable, F32<false> as Format::F32, F32<false> as Format::F32, 4 x 2);
+entry_points!(portable_bf16, Portable, F32<true> as Format::RoundedBf16, F32<true> as Format::RoundedBf16, 4 x 2);
+entry_points!(portable_int8, Portable, Int8Pairs as Format::Int8Pairs, F32<false> as Format::F32, 4 x 2);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    pub(super) use super::avx2::{Avx2, AvxVnni};
+    pub(super) use super::avx512::{Avx512, Bf16, Vnni};
+}
+#[cfg(target_arch = "x86_64")]
+use x86::{Avx2, Avx512, AvxVnni, Bf16, Vnni};
+
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx2_f32, Avx2, F32<false> as Format::F32, F32<false> as Format::F32, 6 x 2, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx2_bf16, Avx2, F32<true> as Format::RoundedBf16, F32<true> as Format::RoundedBf16, 6 x 2, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx2_int8, Avx2, Int8Pairs as Format::Int8Pairs, F32<false> as Format::F32, 6 x 2, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avxvnni_int8, Avx2, AvxVnni as Format::Int8, F32<false> as Format::F32, 6 x 2, "avx2,fma,avxvnni");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx512_f32, Avx512, F32<false> as Format::F32, F32<false> as Format::F32, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx512_rounded, Avx512, F32<true> as Format::RoundedBf16, F32<true> as Format::RoundedBf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx512_pairs, Avx512, Int8Pairs as Format::Int8Pairs, F32<false> as Format::F32, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx512_vnni, Avx512, Vnni as Format::Int8, F32<false> as Format::F32, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx512_bf16, Avx512, Bf16 as Format::Bf16, Bf16 as Format::Bf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+#[cfg(target_arch = "x86_64")]
+entry_points!(avx512_vnni_bf16, Avx512, Vnni as Format::Int8, Bf16 as Format::Bf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16");

@@ -1,0 +1,160 @@
+//! Weights as the kernels read them.
+
+/// A linear layer's weights, packed for the register tile of a level.
+///
+/// The columns (output channels) are cut into panels of `width`; a panel holds, for each word
+/// of the inner dimension, `width` words one after another, so that a kernel reads it from
+/// end to end. Both dimensions are filled up with zeros.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Packed {
+    /// (panels, groups, width) words.
+    pub words: Aligned,
+    /// Words of the inner dimension.
+    pub groups: usize,
+    /// Output channels, without the filling.
+    pub columns: usize,
+    /// Columns of a panel.
+    pub width: usize,
+    /// Panels.
+    pub panels: usize,
+    /// For each column, what is added to it.
+    pub bias: Vec<f32>,
+    /// For each column of quantised weights, what a unit stands for.
+    pub scales: Vec<f32>,
+    /// For each column of quantised weights, their sum.
+    pub sums: Vec<i32>,
+}
+
+/// Words that begin at a multiple of 64 bytes.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Aligned {
+    lines: Vec<Line>,
+}
+
+#[repr(align(64))]
+#[derive(Debug, Clone, Copy)]
+struct Line(#[allow(dead_code, reason = "read through pointers")] [u32; 16]);
+
+impl Aligned {
+    /// So many words, all zero.
+    pub fn zeros(words: usize) -> Self {
+        Self {
+            lines: vec![Line([0; 16]); words.div_ceil(16)],
+        }
+    }
+
+    /// Makes it at least so long, with any content.
+    pub fn reserve(&mut self, words: usize) {
+        if self.lines.len() < words.div_ceil(16) {
+            self.lines.resize(words.div_ceil(16), Line([0; 16]));
+        }
+    }
+
+    /// Words that fit.
+    pub fn len(&self) -> usize {
+        self.lines.len() * 16
+    }
+
+    pub fn as_ptr(&self) -> *const u32 {
+        self.lines.as_ptr().cast()
+    }
+
+    pub fn as_mut_ptr(&mut self) -> *mut u32 {
+        self.lines.as_mut_ptr().cast()
+    }
+}
+
+/// How numbers stand in the words of packed weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Format {
+    /// One f32.
+    F32,
+    /// One f32, rounded to bf16.
+    RoundedBf16,
+    /// Two bf16.
+    Bf16,
+    /// Four signed bytes.
+    Int8,
+    /// Two signed 16-bit numbers, each that of a byte.
+    Int8Pairs,
+}
+
+impl Format {
+    /// Numbers in a word.
+    pub fn group(self) -> usize {
+        match self {
+            Self::F32 | Self::RoundedBf16 => 1,
+            Self::Bf16 | Self::Int8Pairs => 2,
+            Self::Int8 => 4,
+        }
+    }
+
+    /// Whether numbers are integers with a scale.
+    pub fn quantised(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int8Pairs)
+    }
+}
+
+impl Packed {
+    /// Packs weights (columns, inner), row by row, as a linear layer holds them.
+    ///
+    /// Quantised weights are symmetric: each column's largest magnitude becomes 127.
+    pub fn new(weights: &[f32], bias: &[f32], inner: usize, format: Format, width: usize) -> Self {
+        let columns = bias.len();
+        let group = format.group();
+        let (groups, panels) = (inner.div_ceil(group), columns.div_ceil(width));
+        let mut out = Self {
+            words: Aligned::zeros(panels * groups * width),
+            groups,
+            columns,
+            width,
+            panels,
+            bias: filled(bias, panels * width),
+            scales: vec![0.0; panels * width],
+            sums: vec![0; panels * width],
+        };
+        let words = out.words.as_mut_ptr();
+        for (column, row) in weights.chunks_exact(inner).enumerate() {
+            let largest = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+            let mut sum = 0;
+            let mut number = |x: f32| -> u32 {
+                match format {
+                    Format::F32 => x.to_bits(),
+                    Format::RoundedBf16 => u32::from(half::bf16::from_f32(x).to_bits()) << 16,
+                    Format::Bf16 => u32::from(half::bf16::from_f32(x).to_bits()),
+                    Format::Int8 | Format::Int8Pairs => {
+                        let q = (x / scale).round_ties_even() as i32;
+                        sum += q;
+                        if format == Format::Int8 {
+                            u32::from(q as i8 as u8)
+                        } else {
+                            u32::from(q as i16 as u16)
+                        }
+                    }
+                }
+            };
+            let (panel, lane) = (column / width, column % width);
+            for (g, numbers) in row.chunks(group).enumerate() {
+                let word = numbers
+                    .iter()
+                    .enumerate()
+                    .fold(0u32, |word, (i, &x)| word | number(x) << (i * 32 / group));
+                // SAFETY: panel < panels, g < groups and lane < width.
+                unsafe { *words.add((panel * groups + g) * width + lane) = word };
+            }
+            if format.quantised() {
+                out.scales[column] = scale;
+                out.sums[column] = sum;
+            }
+        }
+        out
+    }
+}
+
+/// A copy with zeros behind it.
+fn filled(values: &[f32], len: usize) -> Vec<f32> {
+    let mut out = values.to_vec();
+    out.resize(len, 0.0);
+    out
+}

@@ -1,0 +1,113 @@
+//! What the kernels ask of a vector unit.
+
+/// A vector unit: `LANES` floats, or as many 32-bit words, at a time.
+///
+/// The kernels are written once, over this trait; each level of instructions implements it.
+/// Every function is inlined into an entry point that enables the level's instructions.
+///
+/// # Safety
+/// For every function: the processor has the level's instructions, and pointers are valid for
+/// `LANES` elements (of the bytes that the function names).
+pub(super) trait Simd: Copy {
+    /// Floats of a vector.
+    const LANES: usize;
+    /// A vector of f32.
+    type F: Copy;
+    /// A vector of 32-bit words: integers, or packed smaller numbers.
+    type I: Copy;
+
+    unsafe fn splat(x: f32) -> Self::F;
+    unsafe fn load(from: *const f32) -> Self::F;
+    unsafe fn store(to: *mut f32, x: Self::F);
+    unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn div(a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`.
+    unsafe fn fma(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    unsafe fn min(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
+    /// To the nearest integer, ties to even.
+    unsafe fn round(x: Self::F) -> Self::F;
+    /// `x * 2^n` for whole `n` from -126 to 127.
+    unsafe fn scale2(x: Self::F, n: Self::F) -> Self::F;
+    unsafe fn sum(x: Self::F) -> f32;
+    unsafe fn largest(x: Self::F) -> f32;
+    unsafe fn smallest(x: Self::F) -> f32;
+
+    unsafe fn splat_word(x: u32) -> Self::I;
+    unsafe fn load_words(from: *const u32) -> Self::I;
+    unsafe fn store_words(to: *mut u32, x: Self::I);
+    /// The product of 32-bit integers, modulo 2^32.
+    unsafe fn mul_int(a: Self::I, b: Self::I) -> Self::I;
+    unsafe fn to_float(x: Self::I) -> Self::F;
+
+    /// Rounds to bf16 and back.
+    unsafe fn round_bf16(x: Self::F) -> Self::F;
+    /// From two rows of `LANES` bf16, words that hold the first's number below the second's.
+    unsafe fn interleave(low: *const u16, high: *const u16) -> Self::I;
+    /// Rounds to integers, adds `zero`, limits to 0..=255 and stores `LANES` bytes.
+    unsafe fn store_u8(to: *mut u8, x: Self::F, zero: i32);
+    /// The same as 16-bit numbers.
+    unsafe fn store_u8_wide(to: *mut u16, x: Self::F, zero: i32);
+    /// Writes the transpose of `LANES` x `LANES` words; strides are in words.
+    unsafe fn transpose(from: *const u32, stride: usize, to: *mut u32, to_stride: usize);
+
+    /// Loads `n < LANES` floats, and zeros behind them.
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, n: usize) -> Self::F {
+        let mut buffer = [0.0f32; 16];
+        // SAFETY: the caller gives n valid floats; n < LANES <= 16.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), n);
+            Self::load(buffer.as_ptr())
+        }
+    }
+
+    /// Stores the first `n < LANES` floats.
+    #[inline(always)]
+    unsafe fn store_first(to: *mut f32, x: Self::F, n: usize) {
+        let mut buffer = [0.0f32; 16];
+        // SAFETY: the caller gives room for n floats; n < LANES <= 16.
+        unsafe {
+            Self::store(buffer.as_mut_ptr(), x);
+            std::ptr::copy_nonoverlapping(buffer.as_ptr(), to, n);
+        }
+    }
+
+    /// The first `n < LANES` floats of `x`, and `fill` behind them.
+    #[inline(always)]
+    unsafe fn keep_first(x: Self::F, n: usize, fill: f32) -> Self::F {
+        let mut buffer = [fill; 16];
+        // SAFETY: n < LANES <= 16.
+        unsafe {
+            Self::store_first(buffer.as_mut_ptr(), x, n);
+            Self::load(buffer.as_ptr())
+        }
+    }
+}
+
+/// How numbers are stored and multiplied: the product at the heart of a matrix product.
+///
+/// Operands are addressed in words of 32 bits, each holding `GROUP` numbers that stand one
+/// after another along the inner dimension.
+pub(super) trait Dot<S: Simd> {
+    /// Numbers in a word.
+    const GROUP: usize;
+    /// Whether activations are stored as integers, each row with a scale and a zero point.
+    const QUANTISED: bool;
+    /// Whether approximations below the rounding of the stored numbers will do.
+    const ROUGH: bool;
+    /// Sums, one for each lane.
+    type Acc: Copy;
+
+    /// The sums to begin with, for a row whose zero point is `zero`.
+    unsafe fn start(zero: i32, weight_sums: *const i32) -> Self::Acc;
+    /// Adds the products of a word of a row, in every lane, with `LANES` words of weights.
+    unsafe fn dot(acc: Self::Acc, a: S::I, b: S::I) -> Self::Acc;
+    /// The sums as numbers: times the row's scale and the weights' scales.
+    unsafe fn finish(acc: Self::Acc, row_scale: f32, weight_scales: *const f32) -> S::F;
+    /// Stores `LANES` numbers of a row, from number `column` on; those of a quantised row are
+    /// in steps of its scale, and `zero` is its zero point.
+    unsafe fn put(row: *mut u32, column: usize, x: S::F, zero: i32);
+}

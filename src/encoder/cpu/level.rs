@@ -1,0 +1,138 @@
+//! Which of the processor's instructions are used.
+
+use super::kernels::{self, Kernels};
+use crate::encoder::Dtype;
+use std::str::FromStr;
+
+/// A set of instructions that the CPU encoder has kernels for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Plain Rust: whatever the program was compiled for.
+    Portable,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX2 with AVX-VNNI for int8.
+    AvxVnni,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// AVX-512 with VNNI for int8.
+    Avx512Vnni,
+    /// AVX-512 with VNNI, and BF16 for bf16 and for the attention of int8.
+    Avx512Bf16,
+}
+
+impl Level {
+    /// All of them, from the least to the fastest.
+    pub const ALL: [Self; 6] = [
+        Self::Portable,
+        Self::Avx2,
+        Self::AvxVnni,
+        Self::Avx512,
+        Self::Avx512Vnni,
+        Self::Avx512Bf16,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::AvxVnni => "avx-vnni",
+            Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512-vnni",
+            Self::Avx512Bf16 => "avx512-bf16",
+        }
+    }
+
+    /// Whether this processor has it.
+    pub fn available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            let avx2 = || has!("avx2") && has!("fma");
+            let avx512 = || {
+                has!("avx512f")
+                    && has!("avx512bw")
+                    && has!("avx512dq")
+                    && has!("avx512vl")
+                    && avx2()
+            };
+            match self {
+                Self::Portable => true,
+                Self::Avx2 => avx2(),
+                Self::AvxVnni => avx2() && has!("avxvnni"),
+                Self::Avx512 => avx512(),
+                Self::Avx512Vnni => avx512() && has!("avx512vnni"),
+                Self::Avx512Bf16 => avx512() && has!("avx512vnni") && has!("avx512bf16"),
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            self == Self::Portable
+        }
+    }
+
+    /// The fastest that this processor has.
+    pub fn best() -> Self {
+        Self::ALL
+            .into_iter()
+            .rev()
+            .find(|level| level.available())
+            .unwrap_or(Self::Portable)
+    }
+
+    /// Whether it computes with `dtype` faster than with f32.
+    pub fn speeds_up(self, dtype: Dtype) -> bool {
+        match dtype {
+            Dtype::F32 => true,
+            Dtype::Bf16 => self == Self::Avx512Bf16,
+            Dtype::Int8 => matches!(self, Self::AvxVnni | Self::Avx512Vnni | Self::Avx512Bf16),
+        }
+    }
+
+    /// The kernels, where the processor has the level.
+    pub(super) fn kernels(self, dtype: Dtype) -> Option<Kernels> {
+        if !self.available() {
+            return None;
+        }
+        #[cfg(target_arch = "x86_64")]
+        let kernels = match (self, dtype) {
+            (Self::Portable, Dtype::F32) => kernels::portable_f32::KERNELS,
+            (Self::Portable, Dtype::Bf16) => kernels::portable_bf16::KERNELS,
+            (Self::Portable, Dtype::Int8) => kernels::portable_int8::KERNELS,
+            (Self::Avx2 | Self::AvxVnni, Dtype::F32) => kernels::avx2_f32::KERNELS,
+            (Self::Avx2 | Self::AvxVnni, Dtype::Bf16) => kernels::avx2_bf16::KERNELS,
+            (Self::Avx2, Dtype::Int8) => kernels::avx2_int8::KERNELS,
+            (Self::AvxVnni, Dtype::Int8) => kernels::avxvnni_int8::KERNELS,
+            (Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16, Dtype::F32) => {
+                kernels::avx512_f32::KERNELS
+            }
+            (Self::Avx512 | Self::Avx512Vnni, Dtype::Bf16) => kernels::avx512_rounded::KERNELS,
+            (Self::Avx512Bf16, Dtype::Bf16) => kernels::avx512_bf16::KERNELS,
+            (Self::Avx512, Dtype::Int8) => kernels::avx512_pairs::KERNELS,
+            (Self::Avx512Vnni, Dtype::Int8) => kernels::avx512_vnni::KERNELS,
+            (Self::Avx512Bf16, Dtype::Int8) => kernels::avx512_vnni_bf16::KERNELS,
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let kernels = match dtype {
+            Dtype::F32 => kernels::portable_f32::KERNELS,
+            Dtype::Bf16 => kernels::portable_bf16::KERNELS,
+            Dtype::Int8 => kernels::portable_int8::KERNELS,
+        };
+        Some(kernels)
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|level| level.name() == name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = Self::ALL.iter().map(|level| level.name()).collect();
+                format!("use one of {}", names.join(", "))
+            })
+    }
+}

@@ -1,0 +1,78 @@
+//! Which type of number is computed with.
+
+use std::str::FromStr;
+
+/// A type of number that linear layers compute with; sums are f32 or exact integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// 32-bit floats: the vectors of the reference, to rounding.
+    F32,
+    /// Weights and activations rounded to bf16, all else f32.
+    Bf16,
+    /// Weights and activations as 8-bit integers, all else f32 or bf16.
+    ///
+    /// Weights are symmetric with a scale for each output channel, activations have a scale and
+    /// a zero point for each token.
+    Int8,
+}
+
+impl Dtype {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl FromStr for Dtype {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|dtype| dtype.name() == name)
+            .ok_or_else(|| "use auto, f32, bf16 or int8".to_string())
+    }
+}
+
+/// The type of number that a user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DtypeChoice {
+    /// The fastest on this host whose vectors are known to be faithful for the model: int8
+    /// where that was measured, else bf16, else f32.
+    #[default]
+    Auto,
+    /// This one.
+    Only(Dtype),
+}
+
+impl FromStr for DtypeChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            _ => name.parse().map(Self::Only),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_types() {
+        assert_eq!("auto".parse(), Ok(DtypeChoice::Auto));
+        for dtype in Dtype::ALL {
+            assert_eq!(dtype.name().parse(), Ok(DtypeChoice::Only(dtype)));
+        }
+        assert!("fp16".parse::<DtypeChoice>().is_err());
+    }
+}
