@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{copy, tiny, tiny_encoder};
-use nearwise::encoder::{DeviceChoice, Encoder, Kind};
+use common::{copy, on_cpu, tiny, tiny_encoder};
+use nearwise::encoder::{DeviceChoice, Dtype, Encoder, Kind};
 use nearwise::model::{DEFAULT_MODEL, Fetch};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -35,7 +35,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 /// Every architecture, pooling and prompt, all texts in one batch of mixed lengths.
 #[test]
 fn vectors_equal_those_of_hf_transformers() {
-    for name in ["tiny-bert", "tiny-distilbert", "tiny-roberta"] {
+    for name in ["tiny-bert", "tiny-distilbert", "tiny-roberta", "tiny-mpnet"] {
         let mut encoder = tiny_encoder(name);
         for (kind, label) in [(Kind::Document, "document"), (Kind::Query, "query")] {
             let expected: Vec<Expected> = expected(name)
@@ -57,7 +57,17 @@ fn vectors_equal_those_of_hf_transformers() {
 /// The default model against sentence-transformers; `tests/fixtures/make_minilm.py`.
 #[test]
 fn the_default_model_equals_sentence_transformers() {
-    let mut encoder = Encoder::open(DEFAULT_MODEL, DeviceChoice::Cpu, Fetch::quiet()).unwrap();
+    for (dtype, least) in [
+        (Dtype::F32, 0.999_99),
+        (Dtype::Bf16, 0.999_9),
+        (Dtype::Int8, 0.99),
+    ] {
+        default_model_is_within(dtype, least);
+    }
+}
+
+fn default_model_is_within(dtype: Dtype, least: f64) {
+    let mut encoder = Encoder::open(DEFAULT_MODEL, on_cpu(dtype), Fetch::quiet()).unwrap();
     let path = common::repository("tests/fixtures/minilm.json");
     let expected: Vec<Expected> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let texts: Vec<&str> = expected.iter().map(|e| e.text.as_str()).collect();
@@ -66,8 +76,8 @@ fn the_default_model_equals_sentence_transformers() {
     for (e, got) in expected.iter().zip(vectors.rows()) {
         let cosine = cosine(&e.vector, got);
         assert!(
-            cosine > 0.999_99,
-            "{:?}: {cosine}",
+            cosine > least,
+            "{dtype:?} {:?}: {cosine}",
             &e.text[..e.text.len().min(40)]
         );
     }
@@ -103,7 +113,8 @@ thread_local! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// A text's vector does not depend on what else is in the batch, nor on where it stands.
+    /// A text's vector does not depend by a bit on what else is in the batch, nor on where it
+    /// stands.
     #[test]
     fn batches_do_not_matter(
         texts in proptest::collection::vec("(the|bank|goal|zz|[a-z]{1,3})( (ice|cup|[a-z]{1,4}|,)){0,40}", 1..12),
@@ -120,7 +131,7 @@ proptest! {
         let together = encoder.encode(&rotated, Kind::Document).unwrap();
         for (&i, vector) in order.iter().zip(together.rows()) {
             for (a, b) in alone[i].iter().zip(vector) {
-                prop_assert!((a - b).abs() < 2e-6, "{} {} of {:?}", a, b, texts[i]);
+                prop_assert_eq!(a.to_bits(), b.to_bits(), "{} {} of {:?}", a, b, texts[i]);
             }
         }
     }

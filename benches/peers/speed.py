@@ -1,47 +1,269 @@
-"""Tokens a second, Nearwise against sentence-transformers, the same texts, one after the other.
+"""Tokens a second: Nearwise, sentence-transformers and ONNX Runtime, the same texts, in turn.
 
-    python benches/peers/speed.py [--words 20 60 180] [--texts 64] [--rounds 5]
+    python benches/peers/speed.py [--threads 1 2] [--rounds 5] [--texts 384] [--lengths mixed 12 query]
 
-Both run in a process that has the model loaded: Nearwise's time is that of `nearwise embed` less the
-time of embedding one word. Alternates the two and prints the ratio of medians.
+For each number of threads and each kind of text, every engine embeds all texts once a round, one
+engine after another, tokenisation included; the table has the median of the rounds, the ratio of
+medians to the peer of the same precision, and the cosine to sentence-transformers' f32. Padding
+peers get texts sorted by length, and the batch size that was fastest in a first pass.
+
+`mixed` are texts of 10 to 600 words, cut at 256 tokens, a number of words makes all texts that
+long, and `query` embeds texts of eight words one at a time. Texts are cut from the seeds.
 """
 
+import argparse
+import json
+import os
+import platform
 import random
+import re
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
-from common import embed, parser, sentence_transformer
+import numpy as np
 
-p = parser(__doc__)
-p.add_argument("--words", type=int, nargs="+", default=[20, 60, 180])
-p.add_argument("--texts", type=int, default=64)
-p.add_argument("--rounds", type=int, default=5)
-args = p.parse_args()
-model = sentence_transformer(args.nearwise)
-vocabulary = (
-    "the minister announced a budget for regional railways after weeks of negotiation with unions "
-    "while markets in Zurich recovered slightly because exporters reported stronger earnings"
-).split()
-chance = random.Random(1)
+from common import LENGTH, ROOT, parser, run, sentence_transformer
+
+PAIRS = {"f32": "onnxruntime f32", "bf16": "torch bf16", "int8": "onnxruntime int8"}
 
 
-def seconds(f) -> float:
-    started = time.perf_counter()
-    f()
-    return time.perf_counter() - started
+def words() -> list[str]:
+    text = []
+    for path in sorted((ROOT / "seeds").glob("*/*")) + [ROOT / "seeds/wire.jsonl"]:
+        content = path.read_text(encoding="utf8")
+        if path.suffix == ".jsonl":
+            content = "\n".join(json.loads(line).get("text", "") for line in content.splitlines())
+        text += re.sub(r"<[^>]*>|[#*]", " ", content).split()
+    return text
 
 
-for words in args.words:
-    ours, theirs = [], []
-    for _ in range(args.rounds + 1):
-        texts = [" ".join(chance.choices(vocabulary, k=words)) for _ in range(args.texts)]
-        start = seconds(lambda: embed(args.nearwise, ["one"]))
-        ours.append(seconds(lambda: embed(args.nearwise, texts)) - start)
-        theirs.append(seconds(lambda: model.encode(texts, normalize_embeddings=True, batch_size=32)))
-    # The first round warms up.
-    a, b = statistics.median(ours[1:]), statistics.median(theirs[1:])
-    tokens = sum(len(model.tokenizer(t)["input_ids"]) for t in texts)
-    print(
-        f"{words} words: nearwise {tokens / a:,.0f} tokens/s, sentence-transformers {tokens / b:,.0f}, "
-        f"ratio {b / a:.2f}"
+def make_texts(kind: str, count: int) -> list[str]:
+    chance, source = random.Random(kind), words()
+    texts = []
+    for _ in range(count):
+        n = chance.randint(10, 600) if kind == "mixed" else 8 if kind == "query" else int(kind)
+        start = chance.randrange(len(source) - n)
+        texts.append(" ".join(source[start : start + n]))
+    return texts
+
+
+class Nearwise:
+    def __init__(self, program, dtype, threads):
+        self.command = [str(program), "embed", "--file", "-", "--device", "cpu", "--dtype", dtype]
+        self.environment = dict(os.environ, RAYON_NUM_THREADS=str(threads))
+
+    def embed(self, texts, one_by_one):
+        """Vectors and seconds, as the program reports them: its start and the loading of the
+        model, which no peer's time holds either, are left out."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "v.npy"
+            batch = ["--batch", "1"] if one_by_one else []
+            done = subprocess.run(
+                [*self.command, "--out", str(out), *batch],
+                input="\n".join(texts) + "\n", capture_output=True, encoding="utf8",
+                env=self.environment, cwd=ROOT,
+            )
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            seconds = re.search(r"tokens in ([0-9.]+) s", done.stderr)
+            return np.load(out), float(seconds[1])
+
+
+class Padded:
+    """A peer that takes batches of padded rows."""
+
+    batch = 32
+
+    def embed(self, texts, one_by_one):
+        started = time.perf_counter()
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        if one_by_one:
+            order = range(len(texts))
+        batch = 1 if one_by_one else self.batch
+        out = [None] * len(texts)
+        for i in range(0, len(texts), batch):
+            chosen = order[i : i + batch]
+            for j, vector in zip(chosen, self.vectors([texts[j] for j in chosen])):
+                out[j] = vector
+        return np.array(out), time.perf_counter() - started
+
+    def tune(self, texts):
+        seconds = {}
+        for self.batch in (4, 8, 16, 32, 64):
+            self.embed(texts, False)
+            seconds[self.batch] = self.embed(texts, False)[1]
+        self.batch = min(seconds, key=seconds.get)
+
+
+class Torch(Padded):
+    def __init__(self, model):
+        self.model = model
+
+    def vectors(self, texts):
+        vectors = self.model.encode(
+            texts, normalize_embeddings=True, batch_size=len(texts), show_progress_bar=False,
+            convert_to_tensor=True,
+        )
+        return vectors.float().numpy()
+
+
+class Onnx(Padded):
+    def __init__(self, path, tokenizer, threads):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.names = [i.name for i in self.session.get_inputs()]
+        self.tokenizer = tokenizer
+
+    def vectors(self, texts):
+        rows = self.tokenizer.encode_batch_fast(texts)
+        ids = np.array([r.ids for r in rows], dtype=np.int64)
+        mask = np.array([r.attention_mask for r in rows], dtype=np.int64)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        hidden = self.session.run(None, inputs)[0]
+        wide = mask[:, :, None].astype(np.float32)
+        pooled = (hidden * wide).sum(1) / wide.sum(1)
+        return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+
+
+def export_onnx(program, folder: Path) -> dict[str, Path]:
+    """The model as ONNX: f32, fused by ONNX Runtime's own optimizer, and int8 by its dynamic
+    quantisation."""
+    import torch
+    from onnx import TensorProto
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers import optimizer
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from transformers import AutoModel
+
+    path = run(program, "model", "path").strip()
+    bert = AutoModel.from_pretrained(path, attn_implementation="eager").eval()
+
+    class Hidden(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bert = bert
+
+        def forward(self, input_ids, attention_mask):
+            return self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    axes = {0: "texts", 1: "tokens"}
+    ids = torch.ones(2, 8, dtype=torch.long)
+    plain = folder / "plain.onnx"
+    torch.onnx.export(
+        Hidden(), (ids, torch.ones_like(ids)), str(plain), dynamo=False, opset_version=17,
+        input_names=["input_ids", "attention_mask"], output_names=["hidden"],
+        dynamic_axes={"input_ids": axes, "attention_mask": axes, "hidden": axes},
     )
+    fused = optimizer.optimize_model(
+        str(plain), model_type="bert", num_heads=12, hidden_size=384, optimization_options=FusionOptions("bert")
+    )
+    print("ONNX Runtime's fusions:", fused.get_fused_operator_statistics(), file=sys.stderr)
+    fused.save_model_to_file(str(folder / "fused.onnx"))
+    paths = {"plain f32": plain, "fused f32": folder / "fused.onnx"}
+    for name in ("plain", "fused"):
+        quantised = folder / f"{name}-int8.onnx"
+        quantize_dynamic(
+            str(folder / f"{name}.onnx"), str(quantised), weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
+        paths[f"{name} int8"] = quantised
+    return paths
+
+
+def processor() -> str:
+    if Path("/proc/cpuinfo").exists():
+        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        if found:
+            return found[1]
+    return platform.processor()
+
+
+def main():
+    p = parser(__doc__)
+    p.formatter_class = argparse.RawDescriptionHelpFormatter
+    p.add_argument("--threads", type=int, nargs="+", default=[os.cpu_count()])
+    p.add_argument("--texts", type=int, default=384)
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--lengths", nargs="+", default=["mixed", "12", "query"])
+    args = p.parse_args()
+
+    import onnxruntime
+    import sentence_transformers
+    import torch
+    from tokenizers import Tokenizer
+
+    version = run(args.nearwise, "--version").strip()
+    print(f"{processor()}, {os.cpu_count()} cores; {version}; torch {torch.__version__}, "
+          f"sentence-transformers {sentence_transformers.__version__}, onnxruntime {onnxruntime.__version__}")
+    path = run(args.nearwise, "model", "path").strip()
+    tokenizer = Tokenizer.from_file(path + "/tokenizer.json")
+    tokenizer.enable_truncation(LENGTH)
+    tokenizer.enable_padding()
+    f32 = sentence_transformer(args.nearwise)
+    bf16 = sentence_transformers.SentenceTransformer(path, device="cpu", model_kwargs={"dtype": torch.bfloat16})
+    with tempfile.TemporaryDirectory() as folder:
+        exported = export_onnx(args.nearwise, Path(folder))
+        for threads in args.threads:
+            torch.set_num_threads(threads)
+            os.environ["RAYON_NUM_THREADS"] = str(threads)
+            engines = {f"nearwise {d}": Nearwise(args.nearwise, d, threads) for d in PAIRS}
+            engines |= {"torch f32": Torch(f32), "torch bf16": Torch(bf16)}
+            onnx = {name: Onnx(p, tokenizer, threads) for name, p in exported.items()}
+            for kind in args.lengths:
+                measure(kind, threads, args, dict(engines), onnx, tokenizer)
+
+
+def measure(kind, threads, args, engines, onnx, tokenizer):
+    texts = make_texts(kind, args.texts)
+    one = kind == "query"
+    tokens = sum(sum(row.attention_mask) for row in tokenizer.encode_batch_fast(texts))
+    # Of the two graphs of a precision, the faster one stands for ONNX Runtime.
+    for precision in ("f32", "int8"):
+        best = None
+        for graph in ("fused", "plain"):
+            engine = onnx[f"{graph} {precision}"]
+            if not one:
+                engine.tune(texts[: max(64, len(texts) // 4)])
+            seconds = min(engine.embed(texts, one)[1] for _ in range(2))
+            if best is None or seconds < best[0]:
+                best = (seconds, engine)
+        engines[f"onnxruntime {precision}"] = best[1]
+    for name in ("torch f32", "torch bf16"):
+        if not one:
+            engines[name].tune(texts[: max(64, len(texts) // 4)])
+    seconds = {name: [] for name in engines}
+    vectors = {}
+    for _ in range(args.rounds + 1):
+        for name, engine in engines.items():
+            vectors[name], taken = engine.embed(texts, one)
+            seconds[name].append(taken)
+    medians = {name: statistics.median(s[1:]) for name, s in seconds.items()}
+    print(f"\n{kind}: {len(texts)} texts of {tokens / len(texts):.0f} tokens, {threads} threads, "
+          f"median of {args.rounds} rounds")
+    print("| engine | tokens/s | ms a text | ratio | cosine to f32, least / mean |\n|---|---|---|---|---|")
+    for name in sorted(engines):
+        ratio = ""
+        system, precision = name.split(" ")
+        if system == "nearwise":
+            peer = PAIRS[precision]
+            if one:
+                peer = f"onnxruntime {'int8' if precision == 'int8' else 'f32'}"
+            ratio = f"{medians[peer] / medians[name]:.2f} x {peer}"
+        cosine = (vectors[name] * vectors["torch f32"]).sum(1)
+        batch = getattr(engines[name], "batch", None)
+        note = f" (batch {batch})" if batch and not one else ""
+        print(f"| {name}{note} | {tokens / medians[name]:,.0f} | {1000 * medians[name] / len(texts):.2f} "
+              f"| {ratio} | {cosine.min():.5f} / {cosine.mean():.5f} |")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Turn texts into vectors, without a corpus
 ///
@@ -34,6 +35,9 @@ pub(super) struct Embed {
     /// The texts are queries, for models that tell queries from documents
     #[arg(long)]
     query: bool,
+    /// Embed so many texts at a time
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::args::positive)]
+    batch: usize,
     #[command(flatten)]
     model: ModelArgs,
     /// Print one JSON document with the model, instead of a line for each text
@@ -41,8 +45,6 @@ pub(super) struct Embed {
     json: bool,
 }
 
-/// Texts that are embedded at a time, so that memory stays flat.
-const AT_A_TIME: usize = 1024;
 /// The longest line that is a text, in bytes.
 const LONGEST: u64 = 16 << 20;
 
@@ -67,7 +69,7 @@ impl Embed {
         } else {
             Kind::Document
         };
-        let mut cut = 0;
+        let mut done = Sum::default();
         let mut batch: Vec<String> = self.texts.clone();
         if let Some(mut lines) = lines {
             let path = self.file.as_deref().unwrap_or(Path::new("-"));
@@ -82,18 +84,28 @@ impl Embed {
                 let text = String::from_utf8(line)
                     .map_err(|_| Error::input(path.to_string_lossy(), Some(row), "not UTF-8"))?;
                 batch.push(text.trim_end_matches(['\n', '\r']).to_string());
-                if batch.len() == AT_A_TIME {
-                    cut += output.write(&mut encoder, &batch, kind)?;
+                if batch.len() == self.batch {
+                    output.write(&mut encoder, &batch, kind, &mut done)?;
                     batch.clear();
                 }
             }
         }
-        cut += output.write(&mut encoder, &batch, kind)?;
+        output.write(&mut encoder, &batch, kind, &mut done)?;
         let written = output.finish(&encoder)?;
-        if cut > 0 {
+        if self.out.is_some() {
+            let seconds = done.time.as_secs_f64();
+            eprintln!(
+                "{}, {} tokens in {seconds:.3} s ({} tokens/s, with tokenisation), {}",
+                ui::count(done.texts, "text"),
+                ui::number(done.tokens),
+                ui::number((done.tokens as f64 / seconds.max(1e-9)) as u64),
+                encoder.about()
+            );
+        }
+        if done.cut > 0 {
             eprintln!(
                 "{} longer than {} tokens, cut there",
-                ui::count(cut as u64, "text"),
+                ui::count(done.cut, "text"),
                 encoder.identity().max_tokens
             );
         }
@@ -111,6 +123,15 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>> {
     }
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     Ok(Box::new(BufReader::new(file)))
+}
+
+/// What was embedded so far.
+#[derive(Default)]
+struct Sum {
+    texts: u64,
+    tokens: u64,
+    cut: u64,
+    time: Duration,
 }
 
 enum Output {
@@ -140,10 +161,21 @@ impl Output {
         }
     }
 
-    /// Embeds and writes texts; returns how many were cut.
-    fn write(&mut self, encoder: &mut Encoder, texts: &[String], kind: Kind) -> Result<usize> {
+    /// Embeds and writes texts.
+    fn write(
+        &mut self,
+        encoder: &mut Encoder,
+        texts: &[String],
+        kind: Kind,
+        done: &mut Sum,
+    ) -> Result<()> {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let started = Instant::now();
         let vectors: Vectors = encoder.encode(&texts, kind)?;
+        done.time += started.elapsed();
+        done.texts += texts.len() as u64;
+        done.tokens += vectors.tokens as u64;
+        done.cut += vectors.cut as u64;
         for (text, vector) in texts.iter().zip(vectors.rows()) {
             match self {
                 Self::Lines => {
@@ -159,7 +191,7 @@ impl Output {
                 }
             }
         }
-        Ok(vectors.cut)
+        Ok(())
     }
 
     fn finish(self, encoder: &Encoder) -> Result<u64> {

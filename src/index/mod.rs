@@ -8,6 +8,7 @@
 mod lock;
 mod prepare;
 
+use prepare::Preparer;
 pub use prepare::{Prepared, article_vector, prepare};
 
 use crate::corpus::{Article, ColumnReport, Input, Note, ReadOptions, Sink, boilerplate, read};
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::store::{Added, NewPassage, Pending, Store};
 use crate::store::{Embedded, EmbeddedVectors};
 use lock::Lock;
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -147,8 +149,9 @@ pub fn index(
     stop: &AtomicBool,
 ) -> Result<Report> {
     let _lock = Lock::take(store.path())?;
-    if store.identity()?.is_some() {
+    if let Some(stored) = store.identity()? {
         store.check_model(encoder.identity())?;
+        store.check_dtype(&stored, encoder.identity())?;
     }
     let mut report = Report::default();
     let started = Instant::now();
@@ -320,25 +323,33 @@ fn embed_pending(
     Ok(())
 }
 
-fn ready(store: &Store, encoder: &Encoder, pending: &Pending) -> Result<Ready> {
-    let mut keys = Vec::new();
-    for key in boilerplate::keys(&pending.source, &pending.text) {
-        if store.recurs(key)? {
-            keys.push(key);
+/// What the encoder is to be given for each article; the tokenizing on all threads.
+fn ready(store: &Store, encoder: &Encoder, pending: &[Pending]) -> Result<Vec<Ready>> {
+    let mut articles = Vec::with_capacity(pending.len());
+    for p in pending {
+        let mut keys = Vec::new();
+        for key in boilerplate::keys(&p.source, &p.text) {
+            if store.recurs(key)? {
+                keys.push(key);
+            }
         }
+        let spans = boilerplate::spans(&p.source, &p.text, |key| keys.contains(&key));
+        articles.push((p, spans, store.inputs_hash(p.id)?));
     }
-    let spans = boilerplate::spans(&pending.source, &pending.text, |key| keys.contains(&key));
-    let prepared = prepare(encoder, &pending.title, &pending.text, &spans)?;
-    let inputs_hash = prepared.hash();
-    let same = store
-        .inputs_hash(pending.id)?
-        .is_some_and(|old| old == inputs_hash);
-    Ok(Ready {
-        id: pending.id,
-        boilerplate: spans,
-        inputs_hash,
-        prepared: (!same).then_some(prepared),
-    })
+    let preparer = Preparer::new(encoder)?;
+    articles
+        .into_par_iter()
+        .map(|(p, boilerplate, old)| {
+            let prepared = preparer.prepare(&p.title, &p.text, &boilerplate)?;
+            let inputs_hash = prepared.hash();
+            Ok(Ready {
+                id: p.id,
+                boilerplate,
+                inputs_hash,
+                prepared: (old.as_deref() != Some(&inputs_hash[..])).then_some(prepared),
+            })
+        })
+        .collect()
 }
 
 fn embed_chunk(
@@ -347,10 +358,7 @@ fn embed_chunk(
     pending: &[Pending],
     report: &mut Report,
 ) -> Result<()> {
-    let ready = pending
-        .iter()
-        .map(|p| ready(store, encoder, p))
-        .collect::<Result<Vec<_>>>()?;
+    let ready = ready(store, encoder, pending)?;
     let inputs: Vec<&str> = ready
         .iter()
         .filter_map(|r| r.prepared.as_ref())

@@ -3,6 +3,7 @@
 use crate::corpus::passages::{Passage, Window, split};
 use crate::encoder::{Encoder, normalize};
 use crate::error::Result;
+use crate::model::Tokenizer;
 use std::ops::Range;
 
 /// The passages of an article, ready for the encoder.
@@ -37,19 +38,45 @@ pub fn prepare(
     text: &str,
     boilerplate: &[Range<usize>],
 ) -> Result<Prepared> {
-    let tokenizer = encoder.tokenizer();
-    let taken = tokenizer.special_tokens() + encoder.document_prompt_tokens()?;
-    let window = Window::of(tokenizer.max_tokens(), taken);
-    let mut passages = split(title, text, boilerplate, window, |t| tokenizer.offsets(t))?;
-    if passages.is_empty() {
-        // Nothing in it is a token, such as a text of blanks: it still gets a vector.
-        passages.push(Passage {
-            input: title.to_string(),
-            range: 0..text.len(),
-            fresh_tokens: 1,
-        });
+    Preparer::new(encoder)?.prepare(title, text, boilerplate)
+}
+
+/// Prepares articles for one encoder, on any thread.
+pub(super) struct Preparer<'a> {
+    tokenizer: &'a Tokenizer,
+    window: Window,
+}
+
+impl<'a> Preparer<'a> {
+    pub fn new(encoder: &'a Encoder) -> Result<Self> {
+        let tokenizer = encoder.tokenizer();
+        let taken = tokenizer.special_tokens() + encoder.document_prompt_tokens()?;
+        Ok(Self {
+            tokenizer,
+            window: Window::of(tokenizer.max_tokens(), taken),
+        })
     }
-    Ok(Prepared { passages })
+
+    /// See [`prepare`].
+    pub fn prepare(
+        &self,
+        title: &str,
+        text: &str,
+        boilerplate: &[Range<usize>],
+    ) -> Result<Prepared> {
+        let mut passages = split(title, text, boilerplate, self.window, |t| {
+            self.tokenizer.offsets(t)
+        })?;
+        if passages.is_empty() {
+            // Nothing in it is a token, such as a text of blanks: it still gets a vector.
+            passages.push(Passage {
+                input: title.to_string(),
+                range: 0..text.len(),
+                fresh_tokens: 1,
+            });
+        }
+        Ok(Prepared { passages })
+    }
 }
 
 /// The vector of an article: the mean of its passages' vectors, each weighted by its tokens

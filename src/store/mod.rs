@@ -293,6 +293,21 @@ impl Store {
         ))
     }
 
+    /// Refuses to add vectors computed with another type of number: they would be close to
+    /// the others and yet not those that one run makes. Searching with another is fine.
+    pub(crate) fn check_dtype(&self, stored: &Identity, identity: &Identity) -> Result<()> {
+        if stored.dtype == identity.dtype {
+            return Ok(());
+        }
+        Err(Error::corpus(
+            &self.path,
+            format!(
+                "its vectors were computed with {}, not {}; pass --dtype {} --device cpu, or index into a new corpus",
+                stored.dtype, identity.dtype, stored.dtype
+            ),
+        ))
+    }
+
     /// A number that grows whenever a vector is added or removed; what is derived from the
     /// vectors is stale when its number is another.
     ///

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use assert_cmd::Command;
-use nearwise::encoder::{DeviceChoice, Encoder};
+use nearwise::encoder::{Compute, DeviceChoice, Dtype, DtypeChoice, Encoder};
 use nearwise::model::Fetch;
 use serde_json::Value;
 use std::fs;
@@ -34,11 +34,19 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The encoder of a tiny model.
+/// To compute on the CPU with `dtype`.
+pub fn on_cpu(dtype: Dtype) -> Compute {
+    Compute {
+        device: DeviceChoice::Cpu,
+        dtype: DtypeChoice::Only(dtype),
+    }
+}
+
+/// The encoder of a tiny model, in f32.
 pub fn tiny_encoder(name: &str) -> Encoder {
     Encoder::open(
         tiny(name).to_str().unwrap(),
-        DeviceChoice::Cpu,
+        on_cpu(Dtype::F32),
         Fetch::quiet(),
     )
     .unwrap()

@@ -57,7 +57,13 @@ impl CandleBackend {
             |e: candle_core::Error| bad(format!("does not fit config.json ({})", first_line(&e)));
         let transformer = match config.architecture {
             Architecture::Bert => {
-                let parsed: bert::Config = parse(&config.json, files)?;
+                // candle-transformers has a name of its own for the tanh approximation here.
+                let json = ["\"gelu_new\"", "\"gelu_pytorch_tanh\""]
+                    .iter()
+                    .fold(config.json.clone(), |json, name| {
+                        json.replace(name, "\"geluapproximate\"")
+                    });
+                let parsed: bert::Config = parse(&json, files)?;
                 Transformer::Bert(bert::BertModel::load(weights, &parsed).map_err(mismatch)?)
             }
             Architecture::DistilBert => {

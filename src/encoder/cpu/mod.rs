@@ -19,8 +19,9 @@ use rayon::prelude::*;
 use std::sync::Mutex;
 use weights::Weights;
 
-/// The tokens of a run: what one thread takes through all layers at a time.
-const RUN_TOKENS: usize = 256;
+/// The tokens of a run, what one thread takes through all layers at a time, for operands of
+/// four bytes and for smaller ones; see `docs/performance.md`.
+const RUN_TOKENS: (usize, usize) = (128, 256);
 /// The tokens of a batch: enough for every thread to be busy to its end.
 const BATCH_TOKENS: usize = 16_384;
 /// Operations below which another thread costs more than it saves.
@@ -98,6 +99,14 @@ impl CpuBackend {
         self.weights.operations()
     }
 
+    fn run_tokens(&self) -> usize {
+        if self.kernels.format.group() == 1 {
+            RUN_TOKENS.0
+        } else {
+            RUN_TOKENS.1
+        }
+    }
+
     fn check(&self, texts: &[&[u32]]) -> Result<()> {
         let hidden = self.weights.hidden;
         let vocabulary = self.weights.words.len() / hidden;
@@ -168,7 +177,7 @@ impl Backend for CpuBackend {
         let mut out = vec![0.0; texts.len() * hidden];
         let threads = rayon::current_num_threads();
         let tokens: usize = texts.iter().map(|t| t.len()).sum();
-        let share = RUN_TOKENS.min(tokens.div_ceil(threads)).max(1);
+        let share = self.run_tokens().min(tokens.div_ceil(threads)).max(1);
         let mut runs = Vec::new();
         let (mut rest, mut places) = (texts, out.as_mut_slice());
         while !rest.is_empty() {

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{Architecture, Config, ModelFiles};
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 /// What the configuration says of a transformer, under the names of all families.
@@ -126,7 +127,7 @@ const DISTILBERT: Names = Names {
 struct Reader<'a> {
     tensors: BufferedSafetensors,
     prefix: &'static str,
-    bad: &'a dyn Fn(String) -> Error,
+    bad: &'a (dyn Fn(String) -> Error + Sync),
 }
 
 impl Reader<'_> {
@@ -271,6 +272,7 @@ impl Weights {
         }
         let norm = reader.norm("embeddings.LayerNorm", hidden)?;
         let layers = (0..shape.num_hidden_layers)
+            .into_par_iter()
             .map(|i| layer(&reader, &names, i, &shape, kernels))
             .collect::<Result<_>>()?;
         let bias = match config.architecture {

@@ -220,6 +220,9 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
     }
 }
 
+/// A score whose power of two is zero, and which is far from infinite.
+const LEAST: f32 = -1e30;
+
 /// Powers of two of a row's scores less the largest, as operands in their place; returns
 /// their sum.
 #[inline(always)]
@@ -227,7 +230,7 @@ unsafe fn softmax<S: Simd, D: Dot<S>>(scores: *mut u32, n: usize, bias: *const f
     let row = scores.cast::<f32>();
     // SAFETY: the caller's; the row is filled up to a whole vector.
     unsafe {
-        let mut largest = S::splat(f32::MIN);
+        let mut largest = S::splat(LEAST);
         for i in (0..n).step_by(S::LANES) {
             let mut x = S::load(row.add(i));
             let left = n - i;
@@ -240,7 +243,7 @@ unsafe fn softmax<S: Simd, D: Dot<S>>(scores: *mut u32, n: usize, bias: *const f
                 x = S::add(x, bias);
             }
             if left < S::LANES {
-                x = S::keep_first(x, left, f32::MIN);
+                x = S::keep_first(x, left, LEAST);
             }
             if !bias.is_null() || left < S::LANES {
                 S::store(row.add(i), x);

@@ -56,14 +56,15 @@ impl Simd for Avx2 {
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn round(x: __m256) -> __m256 {
-        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) }
+    unsafe fn fraction(x: __m256) -> __m256 {
+        unsafe { _mm256_sub_ps(x, _mm256_floor_ps(x)) }
     }
     #[inline(always)]
-    unsafe fn scale2(x: __m256, n: __m256) -> __m256 {
+    unsafe fn scale2(a: __m256, x: __m256) -> __m256 {
         unsafe {
+            let n = _mm256_floor_ps(_mm256_max_ps(x, _mm256_set1_ps(-126.0)));
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-            _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
+            _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
         }
     }
     #[inline(always)]
@@ -162,6 +163,28 @@ impl Simd for Avx2 {
                 _mm256_storeu_si256(to.add((4 + c) * to_stride).cast(), high);
             }
         }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, n: usize) -> __m256 {
+        unsafe { _mm256_maskload_ps(from, first(n)) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(to: *mut f32, x: __m256, n: usize) {
+        unsafe { _mm256_maskstore_ps(to, first(n), x) }
+    }
+    #[inline(always)]
+    unsafe fn keep_first(x: __m256, n: usize, fill: f32) -> __m256 {
+        unsafe { _mm256_blendv_ps(_mm256_set1_ps(fill), x, _mm256_castsi256_ps(first(n))) }
+    }
+}
+
+/// All bits of the first `n < 8` lanes.
+#[inline(always)]
+unsafe fn first(n: usize) -> __m256i {
+    // SAFETY: the caller's.
+    unsafe {
+        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes)
     }
 }
 

@@ -56,12 +56,12 @@ impl Simd for Avx512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn round(x: __m512) -> __m512 {
-        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) }
+    unsafe fn fraction(x: __m512) -> __m512 {
+        unsafe { _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(x) }
     }
     #[inline(always)]
-    unsafe fn scale2(x: __m512, n: __m512) -> __m512 {
-        unsafe { _mm512_scalef_ps(x, n) }
+    unsafe fn scale2(a: __m512, x: __m512) -> __m512 {
+        unsafe { _mm512_scalef_ps(a, x) }
     }
     #[inline(always)]
     unsafe fn sum(x: __m512) -> f32 {
@@ -154,6 +154,24 @@ impl Simd for Avx512 {
             }
         }
     }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, n: usize) -> __m512 {
+        unsafe { _mm512_maskz_loadu_ps(first(n), from) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(to: *mut f32, x: __m512, n: usize) {
+        unsafe { _mm512_mask_storeu_ps(to, first(n), x) }
+    }
+    #[inline(always)]
+    unsafe fn keep_first(x: __m512, n: usize, fill: f32) -> __m512 {
+        unsafe { _mm512_mask_mov_ps(_mm512_set1_ps(fill), first(n), x) }
+    }
+}
+
+/// The first `n < 16` lanes.
+#[inline(always)]
+fn first(n: usize) -> __mmask16 {
+    (1 << n) - 1
 }
 
 /// The bits of `x`, rounded so that its upper half is the nearest bf16, ties to even.

@@ -10,25 +10,23 @@ use super::simd::Simd;
 pub(super) unsafe fn exp2<S: Simd, const ROUGH: bool>(x: S::F) -> S::F {
     // SAFETY: the caller's.
     unsafe {
-        let x = S::max(x, S::splat(-126.0));
-        let n = S::round(x);
-        let f = S::sub(x, n);
+        let f = S::fraction(x);
         let power = if ROUGH {
-            polynomial::<S, 4>(f, &[0.999_928_1, 0.693_260_97, 0.242_611_12, 0.055_171_665])
+            polynomial::<S, 4>(f, &[0.999_925_2, 0.695_833_56, 0.226_067_17, 0.078_024_514])
         } else {
             polynomial::<S, 6>(
                 f,
                 &[
-                    1.0,
-                    0.693_146_97,
-                    0.240_221_2,
-                    0.055_507_13,
-                    0.009_675_541,
-                    0.001_327_647_2,
+                    0.999_999_94,
+                    0.693_153_1,
+                    0.240_153_6,
+                    0.055_826_318,
+                    0.008_989_341,
+                    0.001_877_576_6,
                 ],
             )
         };
-        S::scale2(power, n)
+        S::scale2(power, x)
     }
 }
 

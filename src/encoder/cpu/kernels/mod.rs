@@ -22,6 +22,8 @@ mod pack;
 mod portable;
 mod rows;
 mod simd;
+#[cfg(test)]
+mod tests;
 
 pub(super) use attention::{Attention, AttentionScratch};
 pub(super) use gemm::{Finish, Gemm, Output};

@@ -11,10 +11,6 @@ pub(in super::super) struct Packed {
     pub words: Aligned,
     /// Words of the inner dimension.
     pub groups: usize,
-    /// Output channels, without the filling.
-    pub columns: usize,
-    /// Columns of a panel.
-    pub width: usize,
     /// Panels.
     pub panels: usize,
     /// For each column, what is added to it.
@@ -48,11 +44,6 @@ impl Aligned {
         if self.lines.len() < words.div_ceil(16) {
             self.lines.resize(words.div_ceil(16), Line([0; 16]));
         }
-    }
-
-    /// Words that fit.
-    pub fn len(&self) -> usize {
-        self.lines.len() * 16
     }
 
     pub fn as_ptr(&self) -> *const u32 {
@@ -106,8 +97,6 @@ impl Packed {
         let mut out = Self {
             words: Aligned::zeros(panels * groups * width),
             groups,
-            columns,
-            width,
             panels,
             bias: filled(bias, panels * width),
             scales: vec![0.0; panels * width],
@@ -124,7 +113,7 @@ impl Packed {
                     Format::RoundedBf16 => u32::from(half::bf16::from_f32(x).to_bits()) << 16,
                     Format::Bf16 => u32::from(half::bf16::from_f32(x).to_bits()),
                     Format::Int8 | Format::Int8Pairs => {
-                        let q = (x / scale).round_ties_even() as i32;
+                        let q = super::portable::round(x / scale) as i32;
                         sum += q;
                         if format == Format::Int8 {
                             u32::from(q as i8 as u8)

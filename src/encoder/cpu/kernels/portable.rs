@@ -37,9 +37,24 @@ fn fma(a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
+/// To the nearest integer, ties to even, for what is below 2^22: adding and taking away
+/// 1.5 * 2^23 leaves no bits behind the point. What is larger stays about as large.
+#[inline(always)]
+pub(super) fn round(x: f32) -> f32 {
+    const MAGIC: f32 = 12_582_912.0;
+    (x + MAGIC) - MAGIC
+}
+
+/// The largest integer that is not above `x`.
+#[inline(always)]
+fn floor(x: f32) -> f32 {
+    let n = round(x);
+    n - if n > x { 1.0 } else { 0.0 }
+}
+
 /// bf16, ties to even; what is no number stays none.
 #[inline(always)]
-pub(in super::super) fn bf16(x: f32) -> u16 {
+fn bf16(x: f32) -> u16 {
     half::bf16::from_f32(x).to_bits()
 }
 
@@ -95,15 +110,14 @@ impl Simd for Portable {
         both(a, b, |x, y| if x > y { x } else { y })
     }
     #[inline(always)]
-    unsafe fn round(x: Self::F) -> Self::F {
-        // Adding and taking away 1.5 * 2^23 rounds what is below 2^22, ties to even.
-        const MAGIC: f32 = 12_582_912.0;
-        each(x, |x| (x + MAGIC) - MAGIC)
+    unsafe fn fraction(x: Self::F) -> Self::F {
+        each(x, |x| x - floor(x))
     }
     #[inline(always)]
-    unsafe fn scale2(x: Self::F, n: Self::F) -> Self::F {
-        both(x, n, |x, n| {
-            x * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    unsafe fn scale2(a: Self::F, x: Self::F) -> Self::F {
+        both(a, x, |a, x| {
+            let n = floor(if x > -126.0 { x } else { -126.0 });
+            a * f32::from_bits(((n as i32 + 127) as u32) << 23)
         })
     }
     #[inline(always)]
@@ -168,7 +182,7 @@ impl Simd for Portable {
     unsafe fn store_u8(to: *mut u8, x: Self::F, zero: i32) {
         // SAFETY: valid for LANES bytes by the caller.
         unsafe {
-            let x = each(Self::round(x), |x| (x as i32 + zero).clamp(0, 255) as u8);
+            let x = each(x, |x| (round(x) as i32 + zero).clamp(0, 255) as u8);
             to.cast::<[u8; LANES]>().write_unaligned(x);
         }
     }
@@ -176,7 +190,7 @@ impl Simd for Portable {
     unsafe fn store_u8_wide(to: *mut u16, x: Self::F, zero: i32) {
         // SAFETY: valid for LANES numbers by the caller.
         unsafe {
-            let x = each(Self::round(x), |x| (x as i32 + zero).clamp(0, 255) as u16);
+            let x = each(x, |x| (round(x) as i32 + zero).clamp(0, 255) as u16);
             to.cast::<[u16; LANES]>().write_unaligned(x);
         }
     }
@@ -188,6 +202,32 @@ impl Simd for Portable {
                 unsafe { *to.add(j * to_stride + i) = *from.add(i * stride + j) }
             }
         }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, n: usize) -> Self::F {
+        let mut out = [0.0; LANES];
+        for (i, x) in out.iter_mut().take(n).enumerate() {
+            // SAFETY: valid for n floats by the caller.
+            *x = unsafe { *from.add(i) };
+        }
+        out
+    }
+    #[inline(always)]
+    unsafe fn store_first(to: *mut f32, x: Self::F, n: usize) {
+        for (i, x) in x.into_iter().take(n).enumerate() {
+            // SAFETY: valid for n floats by the caller.
+            unsafe { *to.add(i) = x }
+        }
+    }
+    #[inline(always)]
+    unsafe fn keep_first(x: Self::F, n: usize, fill: f32) -> Self::F {
+        let mut out = x;
+        for (i, x) in out.iter_mut().enumerate() {
+            if i >= n {
+                *x = fill;
+            }
+        }
+        out
     }
 }
 

@@ -27,10 +27,10 @@ pub(super) trait Simd: Copy {
     unsafe fn fma(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     unsafe fn min(a: Self::F, b: Self::F) -> Self::F;
     unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
-    /// To the nearest integer, ties to even.
-    unsafe fn round(x: Self::F) -> Self::F;
-    /// `x * 2^n` for whole `n` from -126 to 127.
-    unsafe fn scale2(x: Self::F, n: Self::F) -> Self::F;
+    /// `x` less the largest integer below it; `x` from -1e30 to 127.
+    unsafe fn fraction(x: Self::F) -> Self::F;
+    /// `a * 2^n`, where `n` is the largest integer below `x`; nearly zero for `x` below -126.
+    unsafe fn scale2(a: Self::F, x: Self::F) -> Self::F;
     unsafe fn sum(x: Self::F) -> f32;
     unsafe fn largest(x: Self::F) -> f32;
     unsafe fn smallest(x: Self::F) -> f32;
@@ -54,37 +54,11 @@ pub(super) trait Simd: Copy {
     unsafe fn transpose(from: *const u32, stride: usize, to: *mut u32, to_stride: usize);
 
     /// Loads `n < LANES` floats, and zeros behind them.
-    #[inline(always)]
-    unsafe fn load_first(from: *const f32, n: usize) -> Self::F {
-        let mut buffer = [0.0f32; 16];
-        // SAFETY: the caller gives n valid floats; n < LANES <= 16.
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), n);
-            Self::load(buffer.as_ptr())
-        }
-    }
-
+    unsafe fn load_first(from: *const f32, n: usize) -> Self::F;
     /// Stores the first `n < LANES` floats.
-    #[inline(always)]
-    unsafe fn store_first(to: *mut f32, x: Self::F, n: usize) {
-        let mut buffer = [0.0f32; 16];
-        // SAFETY: the caller gives room for n floats; n < LANES <= 16.
-        unsafe {
-            Self::store(buffer.as_mut_ptr(), x);
-            std::ptr::copy_nonoverlapping(buffer.as_ptr(), to, n);
-        }
-    }
-
+    unsafe fn store_first(to: *mut f32, x: Self::F, n: usize);
     /// The first `n < LANES` floats of `x`, and `fill` behind them.
-    #[inline(always)]
-    unsafe fn keep_first(x: Self::F, n: usize, fill: f32) -> Self::F {
-        let mut buffer = [fill; 16];
-        // SAFETY: n < LANES <= 16.
-        unsafe {
-            Self::store_first(buffer.as_mut_ptr(), x, n);
-            Self::load(buffer.as_ptr())
-        }
-    }
+    unsafe fn keep_first(x: Self::F, n: usize, fill: f32) -> Self::F;
 }
 
 /// How numbers are stored and multiplied: the product at the heart of a matrix product.

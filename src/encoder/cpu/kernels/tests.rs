@@ -1,0 +1,327 @@
+//! Each kernel of each level against plain arithmetic in f64.
+
+use super::super::level::Level;
+use super::*;
+use crate::encoder::Dtype;
+use proptest::prelude::*;
+
+fn kernels() -> impl Iterator<Item = (Level, Dtype, Kernels)> {
+    Level::ALL.into_iter().flat_map(|level| {
+        Dtype::ALL
+            .into_iter()
+            .filter_map(move |dtype| Some((level, dtype, level.kernels(dtype)?)))
+    })
+}
+
+/// Numbers from -1 to 1 that a seed decides.
+fn numbers(seed: u64, n: usize) -> Vec<f32> {
+    let mut state = seed;
+    (0..n)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// `erf`, to 1e-9: by its series, and far out by the first terms of its asymptotic expansion.
+fn erf(x: f64) -> f64 {
+    let root_pi = std::f64::consts::PI.sqrt();
+    if x.abs() > 3.5 {
+        let y = 1.0 / (2.0 * x * x);
+        let rest = (-x * x).exp() / (x.abs() * root_pi) * (1.0 - y + 3.0 * y * y);
+        return (1.0 - rest).copysign(x);
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..100 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * 2.0 / root_pi
+}
+
+fn finished(x: f64, finish: Finish, before: f64) -> f64 {
+    match finish {
+        Finish::Plain => x,
+        Finish::Add => x + before,
+        Finish::Gelu => 0.5 * x * (1.0 + erf(x / 2.0f64.sqrt())),
+        Finish::GeluTanh => {
+            let y = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+            0.5 * x * (1.0 + y.tanh())
+        }
+        Finish::Relu => x.max(0.0),
+    }
+}
+
+/// The numbers of a row of operands.
+fn operand(words: &[u32], format: Format, scale: f32, zero: i32, i: usize) -> f64 {
+    let word = words[i / format.group()];
+    let shift = i % format.group() * 32 / format.group();
+    match format {
+        Format::F32 | Format::RoundedBf16 => f64::from(f32::from_bits(word)),
+        Format::Bf16 => f64::from(f32::from_bits((word >> shift) << 16)),
+        Format::Int8 => f64::from(scale) * f64::from((word >> shift & 0xff) as i32 - zero),
+        Format::Int8Pairs => f64::from(scale) * f64::from((word >> shift & 0xffff) as i32 - zero),
+    }
+}
+
+fn tolerance(dtype: Dtype) -> f64 {
+    match dtype {
+        Dtype::F32 => 2e-5,
+        Dtype::Bf16 => 2e-2,
+        Dtype::Int8 => 3e-2,
+    }
+}
+
+struct Operands {
+    words: Aligned,
+    stride: usize,
+    scales: Vec<f32>,
+    zeros: Vec<i32>,
+}
+
+/// Rows made operands by the kernel for that.
+fn operands(k: &Kernels, values: &mut [f32], inner: usize) -> Operands {
+    let count = values.len() / inner;
+    let stride = inner.next_multiple_of(64) / k.format.group() + 16;
+    let mut out = Operands {
+        words: Aligned::zeros(count * stride),
+        stride,
+        scales: vec![0.0; count],
+        zeros: vec![0; count],
+    };
+    let rows = Rows {
+        values: values.as_mut_ptr(),
+        stride: inner,
+        len: inner,
+        count,
+        operands: out.words.as_mut_ptr(),
+        operand_stride: stride,
+        scales: out.scales.as_mut_ptr(),
+        zeros: out.zeros.as_mut_ptr(),
+    };
+    // SAFETY: the level is there, and the buffers are as long as the counts say.
+    unsafe { (k.operands)(&rows) };
+    out
+}
+
+impl Operands {
+    fn number(&self, format: Format, row: usize, i: usize) -> f64 {
+        // SAFETY: the buffer has a stride for each row.
+        let words = unsafe {
+            std::slice::from_raw_parts(self.words.as_ptr().add(row * self.stride), self.stride)
+        };
+        operand(words, format, self.scales[row], self.zeros[row], i)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn products(
+        seed in any::<u64>(),
+        rows in 1usize..30,
+        inner in 1usize..150,
+        columns in 1usize..120,
+    ) {
+        let weights = numbers(seed, columns * inner);
+        let bias = numbers(seed ^ 1, columns);
+        let finishes =
+            [Finish::Plain, Finish::Add, Finish::Gelu, Finish::GeluTanh, Finish::Relu];
+        for (level, dtype, k) in kernels() {
+            let mut values = numbers(seed ^ 2, rows * inner);
+            let packed = Packed::new(&weights, &bias, inner, k.format, k.width);
+            let a = operands(&k, &mut values, inner);
+            for finish in finishes {
+                let out_stride = packed.panels * k.width;
+                let before = numbers(seed ^ 3, rows * out_stride);
+                let mut out = before.clone();
+                let g = Gemm {
+                    rows: a.words.as_ptr(),
+                    stride: a.stride,
+                    count: rows,
+                    scales: a.scales.as_ptr(),
+                    zeros: a.zeros.as_ptr(),
+                    weights: &packed,
+                    panels: 0..packed.panels,
+                    out: out.as_mut_ptr().cast(),
+                    out_stride,
+                    output: Output::F32,
+                    finish,
+                };
+                // SAFETY: the level is there, and the buffers are as long as the counts say.
+                unsafe { (k.gemm)(&g) };
+                for row in 0..rows {
+                    for column in 0..columns {
+                        let sum: f64 = (0..inner)
+                            .map(|i| f64::from(values[row * inner + i]) * f64::from(weights[column * inner + i]))
+                            .sum();
+                        let at = row * out_stride + column;
+                        let expected =
+                            finished(sum + f64::from(bias[column]), finish, f64::from(before[at]));
+                        let bound = tolerance(dtype) * (inner as f64).sqrt().max(1.0);
+                        prop_assert!(
+                            (f64::from(out[at]) - expected).abs() < bound,
+                            "{:?} {:?} {:?}: {} {}", level, dtype, finish, out[at], expected
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn operands_and_norms(seed in any::<u64>(), rows in 1usize..9, n in 2usize..150, shift in -3f32..3.0) {
+        let weight = numbers(seed ^ 1, n);
+        let bias = numbers(seed ^ 2, n);
+        for (level, dtype, k) in kernels() {
+            let mut values: Vec<f32> = numbers(seed, rows * n).iter().map(|x| x + shift).collect();
+            let before = values.clone();
+            let made = operands(&k, &mut values, n);
+            for row in 0..rows {
+                // A step of a quantised row is its range, zero included, divided by 255.
+                let step = if k.format.quantised() { f64::from(made.scales[row]) * 0.51 } else { 0.0 };
+                for i in 0..n {
+                    let x = f64::from(before[row * n + i]);
+                    let error = (made.number(k.format, row, i) - x).abs();
+                    let rounding = if dtype == Dtype::Bf16 { x.abs() / 256.0 } else { 1e-6 };
+                    prop_assert!(error <= step + rounding, "{:?} {:?}: {}", level, dtype, error);
+                }
+            }
+            let stride = made.stride;
+            let mut words = Aligned::zeros(rows * stride);
+            let (mut scales, mut zeros) = (made.scales.clone(), made.zeros.clone());
+            let args = Rows {
+                values: values.as_mut_ptr(),
+                stride: n,
+                len: n,
+                count: rows,
+                operands: words.as_mut_ptr(),
+                operand_stride: stride,
+                scales: scales.as_mut_ptr(),
+                zeros: zeros.as_mut_ptr(),
+            };
+            // SAFETY: the level is there, and the buffers are as long as the counts say.
+            unsafe { (k.layer_norm)(&args, &Norm { weight: &weight, bias: &bias, eps: 1e-5 }) };
+            for row in 0..rows {
+                let x: Vec<f64> = before[row * n..][..n].iter().map(|x| f64::from(*x)).collect();
+                let mean = x.iter().sum::<f64>() / n as f64;
+                let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
+                for i in 0..n {
+                    let expected = (x[i] - mean) / (variance + 1e-5).sqrt() * f64::from(weight[i])
+                        + f64::from(bias[i]);
+                    let got = f64::from(values[row * n + i]);
+                    prop_assert!((got - expected).abs() < 1e-4, "{:?}: {} {}", level, got, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn attention_of_a_head(
+        seed in any::<u64>(),
+        tokens in 1usize..140,
+        heads in 1usize..4,
+        half_dim in 1usize..40,
+        biased in any::<bool>(),
+    ) {
+        let head_dim = 2 * half_dim;
+        let hidden = heads * head_dim;
+        let values: Vec<f32> = numbers(seed, tokens * 3 * hidden);
+        let bias = numbers(seed ^ 1, 2 * tokens - 1);
+        for (level, dtype, k) in kernels() {
+            let group = k.operand.group();
+            let stride = 3 * hidden / group + 32;
+            let mut qkv = Aligned::zeros(tokens * stride);
+            for row in 0..tokens {
+                for i in 0..3 * hidden {
+                    let x = values[row * 3 * hidden + i];
+                    // SAFETY: within the row.
+                    unsafe {
+                        let to = qkv.as_mut_ptr().add(row * stride);
+                        if group == 1 {
+                            *to.cast::<f32>().add(i) = x;
+                        } else {
+                            *to.cast::<u16>().add(i) = half::bf16::from_f32(x).to_bits();
+                        }
+                    }
+                }
+            }
+            for head in 0..heads {
+                let mut out = vec![7.0f32; tokens * hidden];
+                let a = Attention {
+                    qkv: qkv.as_ptr(),
+                    stride,
+                    tokens,
+                    hidden,
+                    head_dim,
+                    head,
+                    out: out.as_mut_ptr(),
+                    out_stride: hidden,
+                    bias: if biased { bias[tokens - 1..].as_ptr() } else { std::ptr::null() },
+                };
+                // SAFETY: the level is there; the buffers hold all rows, and the bias reaches
+                // as far as the text is long. `bias` lives on, before the pointer too.
+                unsafe {
+                    let whole = bias.as_ptr();
+                    let a = Attention {
+                        bias: if biased { whole.add(tokens - 1) } else { a.bias },
+                        ..a
+                    };
+                    (k.attention)(&a, &mut AttentionScratch::default());
+                }
+                let number = |row: usize, part: usize, i: usize| {
+                    f64::from(values[row * 3 * hidden + part * hidden + head * head_dim + i])
+                };
+                for query in 0..tokens {
+                    let powers: Vec<f64> = (0..tokens)
+                        .map(|key| {
+                            let score: f64 = (0..head_dim).map(|i| number(query, 0, i) * number(key, 1, i)).sum();
+                            let bias = if biased { f64::from(bias[tokens - 1 + key - query]) } else { 0.0 };
+                            (score + bias).exp2()
+                        })
+                        .collect();
+                    let sum: f64 = powers.iter().sum();
+                    for i in 0..hidden {
+                        let got = f64::from(out[query * hidden + i]);
+                        if i / head_dim != head {
+                            prop_assert_eq!(got, 7.0, "another head's column is written");
+                            continue;
+                        }
+                        let expected: f64 = (0..tokens)
+                            .map(|key| powers[key] / sum * number(key, 2, i % head_dim))
+                            .sum();
+                        let bound = if k.operand == Format::F32 { 1e-4 } else { 4e-2 };
+                        prop_assert!((got - expected).abs() < bound, "{:?} {:?}: {} {}", level, dtype, got, expected);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows of nothing but zeros, and of one value that is far from the others.
+#[test]
+fn quantised_rows_at_the_edges() {
+    for (level, dtype, k) in kernels().filter(|(_, _, k)| k.format.quantised()) {
+        for row in [[0.0f32; 40], [-5.0; 40], [5.0; 40]] {
+            let mut row = row;
+            let made = operands(&k, &mut row, 40);
+            for (i, x) in row.iter().enumerate() {
+                let got = made.number(k.format, 0, i);
+                assert!(
+                    (got - f64::from(*x)).abs() < 1e-5,
+                    "{level:?} {dtype:?} {x} {got}"
+                );
+            }
+        }
+        let mut row = [0.01f32; 40];
+        row[3] = 1e4;
+        let made = operands(&k, &mut row, 40);
+        assert!((made.number(k.format, 0, 3) - 1e4).abs() < 1e-2);
+        assert_eq!(made.number(k.format, 0, 4), 0.0);
+    }
+}
