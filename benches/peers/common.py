@@ -48,11 +48,11 @@ def one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def embed(program, texts: list[str]) -> np.ndarray:
+def embed(program, texts: list[str], dtype: str = "auto") -> np.ndarray:
     """Vectors by `nearwise embed`; a text is a line, so it must hold no line break."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "vectors.npy"
-        run(program, "embed", "--file", "-", "--out", out, stdin="\n".join(texts) + "\n")
+        run(program, "embed", "--dtype", dtype, "--file", "-", "--out", out, stdin="\n".join(texts) + "\n")
         return np.load(out)
 
 

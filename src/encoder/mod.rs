@@ -13,6 +13,8 @@ mod relative;
 
 pub use batch::{Batch, plan};
 pub use candle::CandleBackend;
+#[doc(hidden)]
+pub use cpu::bench;
 pub use cpu::{CpuBackend, Level};
 pub use device::{DeviceChoice, OpenDevice, SeenDevice, seen_devices};
 pub use dtype::{Dtype, DtypeChoice};

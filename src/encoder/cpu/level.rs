@@ -19,17 +19,23 @@ pub enum Level {
     Avx512Vnni,
     /// AVX-512 with VNNI, and BF16 for bf16 and for the attention of int8.
     Avx512Bf16,
+    /// NEON, of every 64-bit Arm processor.
+    Neon,
+    /// NEON with the dot product instructions for int8.
+    NeonDotprod,
 }
 
 impl Level {
     /// All of them, from the least to the fastest.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Portable,
         Self::Avx2,
         Self::AvxVnni,
         Self::Avx512,
         Self::Avx512Vnni,
         Self::Avx512Bf16,
+        Self::Neon,
+        Self::NeonDotprod,
     ];
 
     /// Its name.
@@ -41,6 +47,8 @@ impl Level {
             Self::Avx512 => "avx512",
             Self::Avx512Vnni => "avx512-vnni",
             Self::Avx512Bf16 => "avx512-bf16",
+            Self::Neon => "neon",
+            Self::NeonDotprod => "neon-dotprod",
         }
     }
 
@@ -64,9 +72,20 @@ impl Level {
                 Self::Avx512 => avx512(),
                 Self::Avx512Vnni => avx512() && has!("avx512vnni"),
                 Self::Avx512Bf16 => avx512() && has!("avx512vnni") && has!("avx512bf16"),
+                Self::Neon | Self::NeonDotprod => false,
             }
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        {
+            use std::arch::is_aarch64_feature_detected as has;
+            match self {
+                Self::Portable => true,
+                Self::Neon => has!("neon"),
+                Self::NeonDotprod => has!("neon") && has!("dotprod"),
+                _ => false,
+            }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         {
             self == Self::Portable
         }
@@ -86,7 +105,18 @@ impl Level {
         match dtype {
             Dtype::F32 => true,
             Dtype::Bf16 => self == Self::Avx512Bf16,
-            Dtype::Int8 => matches!(self, Self::AvxVnni | Self::Avx512Vnni | Self::Avx512Bf16),
+            Dtype::Int8 => matches!(
+                self,
+                Self::AvxVnni | Self::Avx512Vnni | Self::Avx512Bf16 | Self::NeonDotprod
+            ),
+        }
+    }
+
+    fn portable(dtype: Dtype) -> Kernels {
+        match dtype {
+            Dtype::F32 => kernels::portable_f32::KERNELS,
+            Dtype::Bf16 => kernels::portable_bf16::KERNELS,
+            Dtype::Int8 => kernels::portable_int8::KERNELS,
         }
     }
 
@@ -97,9 +127,7 @@ impl Level {
         }
         #[cfg(target_arch = "x86_64")]
         let kernels = match (self, dtype) {
-            (Self::Portable, Dtype::F32) => kernels::portable_f32::KERNELS,
-            (Self::Portable, Dtype::Bf16) => kernels::portable_bf16::KERNELS,
-            (Self::Portable, Dtype::Int8) => kernels::portable_int8::KERNELS,
+            (Self::Portable, _) => Self::portable(dtype),
             (Self::Avx2 | Self::AvxVnni, Dtype::F32) => kernels::avx2_f32::KERNELS,
             (Self::Avx2 | Self::AvxVnni, Dtype::Bf16) => kernels::avx2_bf16::KERNELS,
             (Self::Avx2, Dtype::Int8) => kernels::avx2_int8::KERNELS,
@@ -112,13 +140,18 @@ impl Level {
             (Self::Avx512, Dtype::Int8) => kernels::avx512_pairs::KERNELS,
             (Self::Avx512Vnni, Dtype::Int8) => kernels::avx512_vnni::KERNELS,
             (Self::Avx512Bf16, Dtype::Int8) => kernels::avx512_vnni_bf16::KERNELS,
+            (Self::Neon | Self::NeonDotprod, _) => return None,
         };
-        #[cfg(not(target_arch = "x86_64"))]
-        let kernels = match dtype {
-            Dtype::F32 => kernels::portable_f32::KERNELS,
-            Dtype::Bf16 => kernels::portable_bf16::KERNELS,
-            Dtype::Int8 => kernels::portable_int8::KERNELS,
+        #[cfg(target_arch = "aarch64")]
+        let kernels = match (self, dtype) {
+            (Self::Neon | Self::NeonDotprod, Dtype::F32) => kernels::neon_f32::KERNELS,
+            (Self::Neon | Self::NeonDotprod, Dtype::Bf16) => kernels::neon_bf16::KERNELS,
+            (Self::Neon, Dtype::Int8) => kernels::neon_int8::KERNELS,
+            (Self::NeonDotprod, Dtype::Int8) => kernels::neon_dotprod_int8::KERNELS,
+            _ => Self::portable(dtype),
         };
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let kernels = Self::portable(dtype);
         Some(kernels)
     }
 }

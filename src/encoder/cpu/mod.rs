@@ -2,6 +2,7 @@
 //! layers on a run of tokens that stays in the cache, int8 and bf16 where the processor
 //! multiplies them.
 
+pub mod bench;
 mod forward;
 mod kernels;
 mod level;

@@ -222,7 +222,7 @@ unsafe fn narrow(x: __m256i) -> __m128i {
     unsafe { _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)) }
 }
 
-quantised!(Int8Pairs, Avx2, 2, store_u8_wide, u16, |acc, a, b| {
+quantised!(Int8Pairs, Avx2, 2, store_u8_wide, u16, 0, |acc, a, b| {
     _mm256_add_epi32(acc, _mm256_madd_epi16(a, b))
 });
 
@@ -230,6 +230,6 @@ quantised!(Int8Pairs, Avx2, 2, store_u8_wide, u16, |acc, a, b| {
 #[derive(Clone, Copy)]
 pub(super) struct AvxVnni;
 
-quantised!(AvxVnni, Avx2, 4, store_u8, u8, |acc, a, b| {
+quantised!(AvxVnni, Avx2, 4, store_u8, u8, 0, |acc, a, b| {
     _mm256_dpbusd_avx_epi32(acc, a, b)
 });

@@ -202,10 +202,10 @@ unsafe fn level(x: __m512, zero: i32) -> __m512i {
 #[derive(Clone, Copy)]
 pub(super) struct Vnni;
 
-quantised!(Vnni, Avx512, 4, store_u8, u8, |acc, a, b| {
+quantised!(Vnni, Avx512, 4, store_u8, u8, 0, |acc, a, b| {
     _mm512_dpbusd_epi32(acc, a, b)
 });
-quantised!(Int8Pairs, Avx512, 2, store_u8_wide, u16, |acc, a, b| {
+quantised!(Int8Pairs, Avx512, 2, store_u8_wide, u16, 0, |acc, a, b| {
     _mm512_add_epi32(acc, _mm512_madd_epi16(a, b))
 });
 

@@ -49,12 +49,12 @@ pub(super) unsafe fn floats<S: Simd>(words: S::I) -> S::F {
 }
 
 /// Implements [`Dot`] for integers: `$product` adds to 32-bit sums the products of words that
-/// hold `$group` numbers, unsigned in the row, signed in the weights.
+/// hold `$group` numbers; `$store` stores a row's, less `$offset`.
 ///
 /// A row's number x stands for scale * (x - zero), so the sums begin at -zero times the sums
 /// of the weights, which makes them exact whatever the zero point is.
 macro_rules! quantised {
-    ($dot:ty, $simd:ty, $group:literal, $store:ident, $number:ty, $product:expr) => {
+    ($dot:ty, $simd:ty, $group:literal, $store:ident, $number:ty, $offset:literal, $product:expr) => {
         impl Dot<$simd> for $dot {
             const GROUP: usize = $group;
             const QUANTISED: bool = true;
@@ -66,7 +66,7 @@ macro_rules! quantised {
                 // SAFETY: the caller's.
                 unsafe {
                     let sums = <$simd>::load_words(weight_sums.cast());
-                    <$simd>::mul_int(sums, <$simd>::splat_word((-zero) as u32))
+                    <$simd>::mul_int(sums, <$simd>::splat_word(($offset - zero) as u32))
                 }
             }
 

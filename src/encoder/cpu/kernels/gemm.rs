@@ -173,3 +173,36 @@ pub(super) unsafe fn tile<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
     }
     *acc = sums;
 }
+
+/// What the unit does at most: `rounds` times `MR` x `NV` multiply-adds on registers that do
+/// not wait for each other. Returns their sum, so that they are done.
+///
+/// # Safety
+/// The level's instructions are there.
+#[inline(always)]
+pub(super) unsafe fn peak<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
+    rounds: usize,
+) -> f32 {
+    let (sums, scales) = ([0i32; 16], [1.0f32; 16]);
+    // SAFETY: the caller's; LANES <= 16.
+    unsafe {
+        let mut acc = [[D::start(0, sums.as_ptr()); NV]; MR];
+        let b = S::splat_word(1);
+        for _ in 0..rounds {
+            // Not known to the compiler, which might else multiply by the rounds.
+            let a = S::splat_word(std::hint::black_box(1));
+            for m in 0..MR {
+                for v in 0..NV {
+                    acc[m][v] = D::dot(acc[m][v], a, b);
+                }
+            }
+        }
+        let mut total = 0.0;
+        for m in 0..MR {
+            for v in 0..NV {
+                total += S::sum(D::finish(acc[m][v], 1.0, scales.as_ptr()));
+            }
+        }
+        total
+    }
+}

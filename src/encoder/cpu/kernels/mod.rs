@@ -18,6 +18,8 @@ mod avx512;
 mod dot;
 mod gemm;
 mod math;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod portable;
 mod rows;
@@ -31,7 +33,7 @@ pub(super) use pack::{Aligned, Format, Packed};
 pub(super) use rows::{Norm, Rows};
 
 /// The entry points for one level and one type of number.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Kernels {
     /// How weights are packed.
     pub format: Format,
@@ -47,6 +49,10 @@ pub(super) struct Kernels {
     pub operands: unsafe fn(&Rows),
     /// See [`attention::attention`].
     pub attention: unsafe fn(&Attention, &mut AttentionScratch),
+    /// See [`gemm::peak`].
+    pub peak: unsafe fn(usize) -> f32,
+    /// Vectors of multiply-adds in a round of `peak`, times their words.
+    pub peak_words: usize,
 }
 
 /// Makes the entry points of a level: a module for each type of number.
@@ -76,6 +82,11 @@ macro_rules! entry_points {
                 // SAFETY: the caller's.
                 unsafe { attention::attention::<$simd, $operand, $mr, $nv>(a, scratch) }
             }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn peak(rounds: usize) -> f32 {
+                // SAFETY: the caller's.
+                unsafe { gemm::peak::<$simd, $dot, $mr, $nv>(rounds) }
+            }
             pub(in super::super) const KERNELS: Kernels = Kernels {
                 format: $format,
                 width: $nv * <$simd as simd::Simd>::LANES,
@@ -84,6 +95,8 @@ macro_rules! entry_points {
                 layer_norm,
                 operands,
                 attention,
+                peak,
+                peak_words: $mr * $nv * <$simd as simd::Simd>::LANES,
             };
         }
     };
@@ -124,3 +137,14 @@ entry_points!(avx512_vnni, Avx512, Vnni as Format::Int8, F32<false> as Format::F
 entry_points!(avx512_bf16, Avx512, Bf16 as Format::Bf16, Bf16 as Format::Bf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
 #[cfg(target_arch = "x86_64")]
 entry_points!(avx512_vnni_bf16, Avx512, Vnni as Format::Int8, Bf16 as Format::Bf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16");
+
+#[cfg(target_arch = "aarch64")]
+use neon::{DotProduct, Neon};
+#[cfg(target_arch = "aarch64")]
+entry_points!(neon_f32, Neon, F32<false> as Format::F32, F32<false> as Format::F32, 8 x 3, "neon");
+#[cfg(target_arch = "aarch64")]
+entry_points!(neon_bf16, Neon, F32<true> as Format::RoundedBf16, F32<true> as Format::RoundedBf16, 8 x 3, "neon");
+#[cfg(target_arch = "aarch64")]
+entry_points!(neon_int8, Neon, Int8Pairs as Format::Int8Pairs, F32<false> as Format::F32, 8 x 3, "neon");
+#[cfg(target_arch = "aarch64")]
+entry_points!(neon_dotprod_int8, Neon, DotProduct as Format::Int8Signed, F32<false> as Format::F32, 8 x 3, "neon,dotprod");

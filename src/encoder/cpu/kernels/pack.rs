@@ -57,6 +57,7 @@ impl Aligned {
 
 /// How numbers stand in the words of packed weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "each processor's kernels have some of them")]
 pub(in super::super) enum Format {
     /// One f32.
     F32,
@@ -66,6 +67,8 @@ pub(in super::super) enum Format {
     Bf16,
     /// Four signed bytes.
     Int8,
+    /// Four signed bytes, those of rows less 128.
+    Int8Signed,
     /// Two signed 16-bit numbers, each that of a byte.
     Int8Pairs,
 }
@@ -76,13 +79,13 @@ impl Format {
         match self {
             Self::F32 | Self::RoundedBf16 => 1,
             Self::Bf16 | Self::Int8Pairs => 2,
-            Self::Int8 => 4,
+            Self::Int8 | Self::Int8Signed => 4,
         }
     }
 
     /// Whether numbers are integers with a scale.
     pub fn quantised(self) -> bool {
-        matches!(self, Self::Int8 | Self::Int8Pairs)
+        matches!(self, Self::Int8 | Self::Int8Signed | Self::Int8Pairs)
     }
 }
 
@@ -112,13 +115,13 @@ impl Packed {
                     Format::F32 => x.to_bits(),
                     Format::RoundedBf16 => u32::from(half::bf16::from_f32(x).to_bits()) << 16,
                     Format::Bf16 => u32::from(half::bf16::from_f32(x).to_bits()),
-                    Format::Int8 | Format::Int8Pairs => {
+                    Format::Int8 | Format::Int8Signed | Format::Int8Pairs => {
                         let q = super::portable::round(x / scale) as i32;
                         sum += q;
-                        if format == Format::Int8 {
-                            u32::from(q as i8 as u8)
-                        } else {
+                        if format == Format::Int8Pairs {
                             u32::from(q as i16 as u16)
+                        } else {
+                            u32::from(q as i8 as u8)
                         }
                     }
                 }

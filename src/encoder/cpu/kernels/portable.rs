@@ -236,7 +236,7 @@ impl Simd for Portable {
 #[derive(Clone, Copy)]
 pub(super) struct Int8Pairs;
 
-quantised!(Int8Pairs, Portable, 2, store_u8_wide, u16, pairs);
+quantised!(Int8Pairs, Portable, 2, store_u8_wide, u16, 0, pairs);
 
 #[inline(always)]
 fn pairs(acc: [u32; LANES], a: [u32; LANES], b: [u32; LANES]) -> [u32; LANES] {

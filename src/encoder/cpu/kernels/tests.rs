@@ -63,6 +63,9 @@ fn operand(words: &[u32], format: Format, scale: f32, zero: i32, i: usize) -> f6
         Format::F32 | Format::RoundedBf16 => f64::from(f32::from_bits(word)),
         Format::Bf16 => f64::from(f32::from_bits((word >> shift) << 16)),
         Format::Int8 => f64::from(scale) * f64::from((word >> shift & 0xff) as i32 - zero),
+        Format::Int8Signed => {
+            f64::from(scale) * f64::from(i32::from((word >> shift) as i8) + 128 - zero)
+        }
         Format::Int8Pairs => f64::from(scale) * f64::from((word >> shift & 0xffff) as i32 - zero),
     }
 }
