@@ -6,11 +6,11 @@
 //! environment variable `NEARWISE_CPU_LEVEL` forces a level of instructions.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nearwise::encoder::bench::{Peak, Product};
+use nearwise::encoder::bench::{OneLayer, Peak, Product};
 use nearwise::encoder::{Compute, DeviceChoice, Dtype, DtypeChoice, Encoder, Kind};
 use nearwise::model::{DEFAULT_MODEL, Fetch};
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// English-like words, so that a text of `words` words has about 1.3 tokens a word.
 fn texts(count: usize, words: usize) -> Vec<String> {
@@ -67,31 +67,93 @@ fn encoder(dtype: Dtype) -> Encoder {
     Encoder::open(DEFAULT_MODEL, compute, Fetch::quiet()).expect("run `nearwise model pull` first")
 }
 
-/// What one thread's vector units do at most: independent multiply-adds on registers.
-fn peak(c: &mut Criterion) {
-    let mut group = c.benchmark_group("peak, one thread");
-    group.sample_size(20);
-    for dtype in Dtype::ALL {
-        let peak = Peak::new(dtype);
-        group.throughput(Throughput::Elements(peak.operations()));
-        group.bench_function(dtype.name(), |b| b.iter(|| peak.run()));
+/// Matrix products of all-MiniLM-L6-v2 and of a model of BERT's base size: rows, inner, columns.
+const PRODUCTS: [(usize, usize, usize); 6] = [
+    (16, 384, 1536),
+    (64, 384, 1152),
+    (64, 384, 1536),
+    (64, 1536, 384),
+    (256, 384, 1152),
+    (256, 768, 3072),
+];
+/// Layers of the same: hidden size, heads, texts, tokens of each.
+const LAYERS: [(usize, usize, usize, usize); 4] = [
+    (384, 12, 16, 16),
+    (384, 12, 1, 204),
+    (384, 12, 1, 256),
+    (768, 12, 1, 256),
+];
+
+/// The least seconds of a call, over as many calls as take half a second: what else the host does
+/// only adds.
+fn least(mut f: impl FnMut()) -> f64 {
+    f();
+    let begun = Instant::now();
+    let mut seconds = Vec::new();
+    while begun.elapsed() < Duration::from_millis(500) || seconds.len() < 5 {
+        let started = Instant::now();
+        f();
+        seconds.push(started.elapsed().as_secs_f64());
     }
-    group.finish();
+    seconds.into_iter().fold(f64::INFINITY, f64::min)
 }
 
-/// The matrix products of all-MiniLM-L6-v2 and of a model of BERT's base size, by rows.
-fn gemm(c: &mut Criterion) {
-    let mut group = c.benchmark_group("gemm, one thread");
-    group.sample_size(20);
+/// What one thread reaches, and its share of what its vector units do at most: independent
+/// multiply-adds on registers.
+fn shares(_: &mut Criterion) {
+    println!("one thread                          GOP/s   share of the peak");
     for dtype in Dtype::ALL {
-        for (inner, columns) in [(384, 1152), (384, 1536), (1536, 384), (768, 3072)] {
-            for rows in [16, 64, 256] {
-                let mut product = Product::new(dtype, rows, inner, columns);
-                group.throughput(Throughput::Elements(product.operations()));
-                let name = format!("{} {inner}x{columns}", dtype.name());
-                group.bench_function(BenchmarkId::new(name, rows), |b| b.iter(|| product.run()));
-            }
+        let peak = Peak::new(dtype);
+        let most = peak.operations() as f64
+            / least(|| {
+                black_box(peak.run());
+            })
+            / 1e9;
+        println!("{:5} peak                        {most:7.1}", dtype.name());
+        let line = |what: String, operations: u64, seconds: f64| {
+            let rate = operations as f64 / seconds / 1e9;
+            println!(
+                "{:5} {what:28}{rate:7.1}   {:.2}",
+                dtype.name(),
+                rate / most
+            );
+        };
+        for (rows, inner, columns) in PRODUCTS {
+            let mut product = Product::new(dtype, rows, inner, columns);
+            let seconds = least(|| product.run());
+            let what = format!("gemm {rows}x{inner}x{columns}");
+            line(what, product.operations(), seconds);
         }
+        for (hidden, heads, texts, tokens) in LAYERS {
+            let mut layer = OneLayer::new(dtype, hidden, heads, texts, tokens);
+            let seconds = least(|| layer.run());
+            let what = format!("layer of {hidden}, {texts}x{tokens} tokens");
+            line(what, layer.operations(), seconds);
+        }
+    }
+}
+
+/// The same by criterion, which keeps the history.
+fn pieces(c: &mut Criterion) {
+    let mut group = c.benchmark_group("one thread");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    for dtype in Dtype::ALL {
+        let (rows, inner, columns) = (64, 384, 1536);
+        let mut product = Product::new(dtype, rows, inner, columns);
+        group.throughput(Throughput::Elements(product.operations()));
+        let name = format!("gemm {rows}x{inner}x{columns}");
+        group.bench_function(BenchmarkId::new(dtype.name(), name), |b| {
+            b.iter(|| product.run())
+        });
+        let mut layer = OneLayer::new(dtype, 384, 12, 1, 204);
+        group.throughput(Throughput::Elements(layer.operations()));
+        let name = "layer of 384, 204 tokens";
+        group.bench_function(BenchmarkId::new(dtype.name(), name), |b| {
+            b.iter(|| layer.run())
+        });
     }
     group.finish();
 }
@@ -164,5 +226,5 @@ fn tokenizer(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, peak, gemm, rate, latency, tokenizer);
+criterion_group!(benches, shares, pieces, rate, latency, tokenizer);
 criterion_main!(benches);

@@ -427,6 +427,36 @@ fn weights_that_are_no_numbers_are_refused() {
     }
 }
 
+/// The sizes of base and large models.
+#[test]
+fn hidden_sizes_of_768_and_1024() {
+    for (family, heads) in [(Family::Mpnet, 12), (Family::Roberta, 16)] {
+        let shape = Shape {
+            family,
+            heads,
+            head_dim: 64,
+            intermediate: 4 * 64 * heads,
+            ..SMALL
+        };
+        let model = model(shape, 6, |_, _| {});
+        let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(7));
+        let texts = texts(&mut random, 20);
+        let mut plain =
+            CandleBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
+        let expected = plain.forward(&[&texts[0]]).unwrap();
+        for (dtype, bound) in [
+            (Dtype::F32, 0.999_999),
+            (Dtype::Bf16, 0.999),
+            (Dtype::Int8, 0.99),
+        ] {
+            let mut own = CpuBackend::load(&model.files, &model.config, dtype).unwrap();
+            let got = own.forward(&slices(&texts)).unwrap();
+            let cosine = cosine(&expected, &got[..expected.len()]);
+            assert!(cosine > bound, "{family:?} {dtype:?}: {cosine}");
+        }
+    }
+}
+
 /// Sums of quantised products are whole numbers, so that levels differ only in what is f32.
 #[test]
 fn levels_agree_on_int8() {

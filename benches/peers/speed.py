@@ -249,6 +249,7 @@ def measure(kind, threads, args, engines, onnx, tokenizer):
     print(f"\n{kind}: {len(texts)} texts of {tokens / len(texts):.0f} tokens, {threads} threads, "
           f"median of {args.rounds} rounds")
     print("| engine | tokens/s | ms a text | ratio | cosine to f32, least / mean |\n|---|---|---|---|---|")
+    f32 = vectors["torch f32"] / np.linalg.norm(vectors["torch f32"], axis=1, keepdims=True)
     for name in sorted(engines):
         ratio = ""
         system, precision = name.split(" ")
@@ -257,7 +258,8 @@ def measure(kind, threads, args, engines, onnx, tokenizer):
             if one:
                 peer = f"onnxruntime {'int8' if precision == 'int8' else 'f32'}"
             ratio = f"{medians[peer] / medians[name]:.2f} x {peer}"
-        cosine = (vectors[name] * vectors["torch f32"]).sum(1)
+        vectors[name] = vectors[name] / np.linalg.norm(vectors[name], axis=1, keepdims=True)
+        cosine = (vectors[name] * f32).sum(1)
         batch = getattr(engines[name], "batch", None)
         note = f" (batch {batch})" if batch and not one else ""
         print(f"| {name}{note} | {tokens / medians[name]:,.0f} | {1000 * medians[name] / len(texts):.2f} "

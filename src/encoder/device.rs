@@ -1,5 +1,6 @@
 //! Which device computes.
 
+use super::cpu::Level;
 use crate::error::{Error, Result};
 use candle_core::Device;
 use std::str::FromStr;
@@ -147,7 +148,7 @@ pub fn seen_devices() -> Vec<SeenDevice> {
     let mut out = vec![SeenDevice {
         name: "cpu".to_string(),
         usable: true,
-        about: format!("{threads} threads, {}", cpu_features()),
+        about: format!("{threads} threads; kernels: {}", cpu_features()),
     }];
     for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {
         let name = if choice == DeviceChoice::Metal {
@@ -176,33 +177,14 @@ pub fn seen_devices() -> Vec<SeenDevice> {
     out
 }
 
+/// The levels of instructions that the processor has, the one in use last.
 fn cpu_features() -> String {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let mut seen = vec!["x86-64"];
-        for (name, there) in [
-            ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-            ("fma", std::arch::is_x86_feature_detected!("fma")),
-            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
-            (
-                "avx512vnni",
-                std::arch::is_x86_feature_detected!("avx512vnni"),
-            ),
-            (
-                "avx512bf16",
-                std::arch::is_x86_feature_detected!("avx512bf16"),
-            ),
-        ] {
-            if there {
-                seen.push(name);
-            }
-        }
-        seen.join(" ")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        std::env::consts::ARCH.to_string()
-    }
+    let levels: Vec<&str> = Level::ALL
+        .into_iter()
+        .filter(|level| level.available())
+        .map(Level::name)
+        .collect();
+    levels.join(" ")
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 
 #![allow(unsafe_code)]
 
+use super::forward::{Run, Scratch};
 use super::kernels::{Aligned, Finish, Gemm, Kernels, Output, Packed};
+use super::weights::{Layer, NormWeights, Weights};
 use crate::encoder::Dtype;
 
 fn kernels(dtype: Dtype) -> Kernels {
@@ -110,5 +112,86 @@ impl Product {
         };
         // SAFETY: having the kernels proves the level; the buffers are as long as the counts.
         unsafe { (self.kernels.gemm)(&g) }
+    }
+}
+
+/// One layer over a run of texts, single-threaded: matrix products, attention and norms.
+pub struct OneLayer {
+    weights: Weights,
+    kernels: Kernels,
+    texts: Vec<Vec<u32>>,
+    scratch: Scratch,
+}
+
+impl std::fmt::Debug for OneLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OneLayer").finish_non_exhaustive()
+    }
+}
+
+impl OneLayer {
+    /// A layer of fixed values, of `hidden` numbers in `heads` heads and four times as many
+    /// between, over `texts` texts of `tokens` tokens.
+    ///
+    /// # Panics
+    /// `NEARWISE_CPU_LEVEL` names a level that this processor has not.
+    pub fn new(dtype: Dtype, hidden: usize, heads: usize, texts: usize, tokens: usize) -> Self {
+        let kernels = kernels(dtype);
+        let values = |n: usize| -> Vec<f32> {
+            let value = |i: usize| (i * 7919 % 1000) as f32 / 10_000.0 - 0.05;
+            (0..n).map(value).collect()
+        };
+        let norm = || NormWeights {
+            weight: vec![1.0; hidden],
+            bias: vec![0.0; hidden],
+        };
+        let linear = |inner: usize, columns: usize| {
+            Packed::new(
+                &values(inner * columns),
+                &values(columns),
+                inner,
+                kernels.format,
+                kernels.width,
+            )
+        };
+        let intermediate = 4 * hidden;
+        Self {
+            weights: Weights {
+                hidden,
+                heads,
+                intermediate,
+                eps: 1e-12,
+                activation: Finish::Gelu,
+                words: values(hidden),
+                positions: values(tokens * hidden),
+                norm: norm(),
+                layers: vec![Layer {
+                    qkv: linear(hidden, 3 * hidden),
+                    output: linear(hidden, hidden),
+                    norm: norm(),
+                    up: linear(hidden, intermediate),
+                    down: linear(intermediate, hidden),
+                    last_norm: norm(),
+                }],
+                bias: None,
+            },
+            kernels,
+            texts: vec![vec![0; tokens]; texts],
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Multiplications and additions of a run, those of the attention with it.
+    pub fn operations(&self) -> u64 {
+        let tokens: usize = self.texts.iter().map(Vec::len).sum();
+        let pairs: usize = self.texts.iter().map(|t| t.len() * t.len()).sum();
+        (tokens * self.weights.operations() + 4 * pairs * self.weights.hidden) as u64
+    }
+
+    /// Computes it once.
+    pub fn run(&mut self) {
+        let texts: Vec<&[u32]> = self.texts.iter().map(Vec::as_slice).collect();
+        let run = Run::new(&self.weights, &self.kernels, &texts, 1, &mut self.scratch);
+        super::team::run(1, |worker| run.compute(worker));
     }
 }
