@@ -324,6 +324,42 @@ fn another_model_is_refused_in_clear_words() {
     command.env_remove("NEARWISE_MODEL").assert().success();
 }
 
+/// A corpus keeps the type of number that it was made with: searches take it by themselves,
+/// and vectors of another type are not mixed in.
+#[test]
+fn a_corpus_keeps_its_type_of_number() {
+    let world = World::new();
+    world.articles();
+    world.run("index six.jsonl -c six.nearwise --dtype int8");
+    let stats = world.json("stats -c six.nearwise --json");
+    assert_eq!(stats["model"]["dtype"], "int8", "{stats}");
+    world.fails(
+        "index six.jsonl -c six.nearwise --dtype f32",
+        1,
+        &["six.nearwise", "int8, not f32", "--dtype int8"],
+    );
+    world.run("index six.jsonl -c six.nearwise");
+    assert_eq!(
+        ids(&world.json("search bank -c six.nearwise --json")["hits"]),
+        ids(&world.json("search bank -c six.nearwise --dtype f32 --json")["hits"]),
+    );
+    world.fails("embed bank --dtype fp16", 2, &["'fp16'", "--dtype", "int8"]);
+    world.fails("embed bank --batch 0", 2, &["'0'", "--batch"]);
+    let mut command = world.command("embed bank");
+    command.env("NEARWISE_CPU_LEVEL", "sse9");
+    world.fails_with(&mut command, "level", 2, &["NEARWISE_CPU_LEVEL", "avx2"]);
+
+    let int8 = world.json("embed bank goal --dtype int8 --json");
+    assert_eq!(int8["model"]["dtype"], "int8");
+    world.write("two.txt", "bank\ngoal\n");
+    let output = world
+        .command("embed --file two.txt --out two.npy --batch 1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("2 texts, 6 tokens in"), "{said}");
+}
+
 #[test]
 fn bad_input_is_named_and_nothing_is_lost() {
     let world = indexed();

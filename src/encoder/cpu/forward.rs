@@ -156,7 +156,7 @@ impl<'a> Run<'a> {
             self.attend(worker);
             worker.wait();
             if self.kernels.format != Format::F32 {
-                self.operands(self.context_rows(worker.share(tokens)));
+                self.operands(self.rows(self.buffers.context, worker.share(tokens)));
                 worker.wait();
             }
             self.gemm(worker, Step::Output, &layer.output, 0..tokens);
@@ -205,27 +205,14 @@ impl<'a> Run<'a> {
 
     /// Normalises rows of the residual stream and makes operands of them.
     fn norm(&self, rows: Range<usize>, norm: &NormWeights) {
-        let b = &self.buffers;
         let norm = Norm {
             weight: &norm.weight,
             bias: &norm.bias,
             eps: self.weights.eps,
         };
-        // SAFETY: having the kernels proves the level; the buffers have a row for each token,
-        // filled up to whole vectors, and these are only this worker's.
-        unsafe {
-            let rows = Rows {
-                values: b.hidden.add(rows.start * b.hidden_stride),
-                stride: b.hidden_stride,
-                len: self.weights.hidden,
-                count: rows.len(),
-                operands: b.operands.add(rows.start * b.operand_stride),
-                operand_stride: b.operand_stride,
-                scales: b.scales.add(rows.start),
-                zeros: b.zeros.add(rows.start),
-            };
-            (self.kernels.layer_norm)(&rows, &norm);
-        }
+        let rows = self.rows(self.buffers.hidden, rows);
+        // SAFETY: having the kernels proves the level; the rows are only this worker's.
+        unsafe { (self.kernels.layer_norm)(&rows, &norm) }
     }
 
     fn operands(&self, rows: Rows) {
@@ -233,12 +220,14 @@ impl<'a> Run<'a> {
         unsafe { (self.kernels.operands)(&rows) }
     }
 
-    fn context_rows(&self, rows: Range<usize>) -> Rows {
+    /// Rows of the residual stream or of the attention's results, with the operands that they
+    /// become.
+    fn rows(&self, values: *mut f32, rows: Range<usize>) -> Rows {
         let b = &self.buffers;
-        // SAFETY: the buffers have a row for each token.
+        // SAFETY: the buffers have a row for each token, filled up to whole vectors.
         unsafe {
             Rows {
-                values: b.context.add(rows.start * b.hidden_stride),
+                values: values.add(rows.start * b.hidden_stride),
                 stride: b.hidden_stride,
                 len: self.weights.hidden,
                 count: rows.len(),
@@ -250,6 +239,7 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Rows between the feed-forward pair, of a block.
     fn wide_rows(&self, rows: Range<usize>) -> Rows {
         let b = &self.buffers;
         // SAFETY: the buffers have a row for each of a block.
