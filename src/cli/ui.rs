@@ -96,7 +96,8 @@ pub(super) fn count(n: u64, what: &str) -> String {
 pub(super) fn span(time: Duration) -> String {
     let s = time.as_secs();
     match s {
-        0..60 => format!("{s} s"),
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..60 => format!("{s} s"),
         60..3600 => format!("{} min {:02} s", s / 60, s % 60),
         _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
     }
@@ -303,6 +304,7 @@ mod tests {
     fn numbers_and_spans() {
         assert_eq!(number(0), "0");
         assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(span(Duration::from_millis(640)), "0.6 s");
         assert_eq!(span(Duration::from_secs(3720)), "1 h 02 min");
         assert_eq!(snippet("one two three", 9), "one two…");
     }
