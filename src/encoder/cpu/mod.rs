@@ -95,11 +95,6 @@ impl CpuBackend {
         self.level
     }
 
-    /// Multiplications and additions for one token, those of the attention left out.
-    pub fn operations(&self) -> usize {
-        self.weights.operations()
-    }
-
     fn run_tokens(&self) -> usize {
         if self.kernels.format.group() == 1 {
             RUN_TOKENS.0
