@@ -15,7 +15,7 @@ pub use batch::{Batch, plan};
 pub use candle::CandleBackend;
 #[doc(hidden)]
 pub use cpu::bench;
-pub use cpu::{CpuBackend, Level};
+pub use cpu::{CpuBackend, Level, Products};
 pub use device::{DeviceChoice, OpenDevice, SeenDevice, seen_devices};
 pub use dtype::{Dtype, DtypeChoice};
 

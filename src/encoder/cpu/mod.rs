@@ -6,10 +6,12 @@ pub mod bench;
 mod forward;
 mod kernels;
 mod level;
+mod products;
 mod team;
 mod weights;
 
 pub use level::Level;
+pub use products::Products;
 
 use super::{Backend, Dtype, DtypeChoice};
 use crate::error::{Error, Result};

@@ -1,0 +1,137 @@
+//! Products of many vectors with many others, by the encoder's f32 kernel.
+
+#![allow(unsafe_code)]
+
+use super::kernels::{Finish, Gemm, Kernels, Output, Packed};
+use super::{Level, wanted_level};
+use crate::encoder::Dtype;
+
+/// Vectors packed so that dot products with other vectors run at the speed of the encoder's
+/// linear layers. In f32; a product does not depend on which others are computed with it.
+#[derive(Debug, Clone)]
+pub struct Products {
+    kernels: Kernels,
+    packed: Packed,
+    columns: usize,
+    dim: usize,
+}
+
+/// Rows that are multiplied at a time: they stay in the cache next to a panel.
+pub const ROWS: usize = 64;
+
+impl Products {
+    /// Packs `vectors`, `dim` numbers each, one after another.
+    pub fn new(vectors: &[f32], dim: usize) -> Self {
+        let level = wanted_level().unwrap_or_else(|_| Level::best());
+        Self::for_level(vectors, dim, level)
+    }
+
+    /// As [`Products::new`]; `offsets`, one for each vector, are added to its products.
+    pub fn with_offsets(vectors: &[f32], dim: usize, offsets: &[f32]) -> Self {
+        let mut out = Self::new(vectors, dim);
+        for (bias, offset) in out.packed.bias.iter_mut().zip(offsets) {
+            *bias = *offset;
+        }
+        out
+    }
+
+    /// As [`Products::new`], for a level of instructions; the portable one where the processor
+    /// has it not.
+    pub fn for_level(vectors: &[f32], dim: usize, level: Level) -> Self {
+        let columns = vectors.len().checked_div(dim).unwrap_or(0);
+        let kernels = level
+            .kernels(Dtype::F32)
+            .unwrap_or(super::kernels::portable_f32::KERNELS);
+        let bias = vec![0.0; columns];
+        let inner = dim.max(1);
+        let packed = Packed::new(
+            &vectors[..columns * dim],
+            &bias,
+            inner,
+            kernels.format,
+            kernels.width,
+        );
+        Self {
+            kernels,
+            packed,
+            columns,
+            dim: inner,
+        }
+    }
+
+    /// How many vectors were packed.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// From the products of one row to the next in what [`Products::multiply`] gives: the
+    /// vectors, filled up to whole panels.
+    pub fn stride(&self) -> usize {
+        self.packed.panels * self.kernels.width
+    }
+
+    /// The products of `rows`, one vector after another, with every packed vector: `out` holds
+    /// [`Products::stride`] numbers for each row, of which the first [`Products::columns`] count.
+    pub fn multiply(&self, rows: &[f32], out: &mut Vec<f32>) {
+        let count = rows.len() / self.dim;
+        out.resize(count * self.stride(), 0.0);
+        if self.columns == 0 {
+            return;
+        }
+        for first in (0..count).step_by(ROWS) {
+            let g = Gemm {
+                rows: rows[first * self.dim..].as_ptr().cast(),
+                stride: self.dim,
+                count: ROWS.min(count - first),
+                scales: std::ptr::null(),
+                zeros: std::ptr::null(),
+                weights: &self.packed,
+                panels: 0..self.packed.panels,
+                out: out[first * self.stride()..].as_mut_ptr().cast(),
+                out_stride: self.stride(),
+                output: Output::F32,
+                finish: Finish::Plain,
+            };
+            // SAFETY: having the kernels proves the level; `rows` holds `count` rows of `dim`
+            // numbers from `first` on, which is what the packed vectors' groups are for f32,
+            // and `out` was made as long as the rows times the panels' width. f32 kernels read
+            // no scales and no zero points.
+            unsafe { (self.kernels.gemm)(&g) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn products_equal_sums_at_every_level(
+            rows in 0usize..140, columns in 0usize..70, dim in 1usize..50, seed in 0u32..1000,
+        ) {
+            let value = |i: usize| {
+                let x = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed * 97);
+                (x >> 8) as f32 / (1 << 24) as f32 - 0.5
+            };
+            let a: Vec<f32> = (0..rows * dim).map(value).collect();
+            let b: Vec<f32> = (0..columns * dim).map(|i| value(i + 7919)).collect();
+            for level in Level::ALL.into_iter().filter(|l| l.available()) {
+                let products = Products::for_level(&b, dim, level);
+                let mut out = Vec::new();
+                products.multiply(&a, &mut out);
+                prop_assert_eq!(out.len(), rows * products.stride());
+                for r in 0..rows {
+                    for c in 0..columns {
+                        let exact: f64 = (0..dim)
+                            .map(|i| f64::from(a[r * dim + i]) * f64::from(b[c * dim + i]))
+                            .sum();
+                        let got = f64::from(out[r * products.stride() + c]);
+                        prop_assert!((got - exact).abs() < 1e-4, "{} {}", got, exact);
+                    }
+                }
+            }
+        }
+    }
+}
