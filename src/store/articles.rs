@@ -76,6 +76,19 @@ pub struct StoredArticle {
     pub boilerplate: Vec<Range<usize>>,
 }
 
+/// What a list shows of an article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The article's id.
+    pub id: String,
+    /// The title, or the start of the text.
+    pub title: String,
+    /// The date, ISO 8601.
+    pub date: Option<String>,
+    /// The publisher.
+    pub source: Option<String>,
+}
+
 /// A passage as it is stored.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct StoredPassage {
@@ -285,6 +298,7 @@ fn remove(c: &Connection, id: i64) -> rusqlite::Result<()> {
         "DELETE FROM passage WHERE article = ?1",
         "DELETE FROM article_vector WHERE article = ?1",
         "DELETE FROM article_topic WHERE article = ?1",
+        "DELETE FROM layout WHERE article = ?1",
         "DELETE FROM article WHERE id = ?1",
     ] {
         c.prepare_cached(sql)?.execute([id])?;
@@ -499,6 +513,13 @@ impl Store {
                      ON CONFLICT (article) DO UPDATE SET inputs_hash = ?2, vector = ?3",
                 )?
                 .execute(params![article.id, vectors.inputs_hash, to_f16(&vectors.article)])?;
+                // Its place among the topics was that of another vector.
+                for sql in [
+                    "DELETE FROM article_topic WHERE article = ?1",
+                    "DELETE FROM layout WHERE article = ?1",
+                ] {
+                    c.prepare_cached(sql)?.execute([article.id])?;
+                }
             }
             if any {
                 next_generation(c)?;
@@ -538,6 +559,53 @@ impl Store {
         self.run(|c| {
             c.prepare_cached(&format!("SELECT {COLUMNS} FROM article WHERE id = ?1"))?
                 .query_row([key], stored)
+        })
+    }
+
+    /// The title of an article, or the start of its text where it has none.
+    ///
+    /// # Errors
+    /// No article has this row.
+    pub fn title_at(&self, key: i64) -> Result<String> {
+        self.run(|c| {
+            c.prepare_cached(
+                "SELECT CASE WHEN title = '' THEN substr(text, 1, 200) ELSE title END FROM article WHERE id = ?1",
+            )?
+            .query_row([key], |row| row.get(0))
+        })
+    }
+
+    /// What a list shows of an article, its title as [`Self::title_at`] has it.
+    ///
+    /// # Errors
+    /// No article has this row.
+    pub fn described_at(&self, key: i64) -> Result<Described> {
+        let title = self.title_at(key)?;
+        self.run(|c| {
+            c.prepare_cached("SELECT ext_id, date, source FROM article WHERE id = ?1")?
+                .query_row([key], |row| {
+                    Ok(Described {
+                        id: row.get(0)?,
+                        title,
+                        date: row.get(1)?,
+                        source: row.get(2)?,
+                    })
+                })
+        })
+    }
+
+    /// The rows of embedded articles that have no place among the topics.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn unplaced(&self) -> Result<Vec<i64>> {
+        self.run(|c| {
+            c.prepare_cached(
+                "SELECT article FROM article_vector
+                 WHERE article NOT IN (SELECT article FROM article_topic) ORDER BY article",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
         })
     }
 

@@ -12,13 +12,13 @@ mod neighbours;
 mod schema;
 mod topics;
 
-pub use articles::{Added, NewPassage, Pending, StoredArticle, StoredPassage};
+pub use articles::{Added, Described, NewPassage, Pending, StoredArticle, StoredPassage};
 pub(crate) use articles::{Embedded, EmbeddedVectors};
 pub use blob::{dot, from_f16, to_f16};
 pub use export::{ExportFormat, Exported, export, export_jsonl, npy_header};
 pub use filter::Filter;
 pub use neighbours::{Closest, Matrix, ScannedPassage};
-pub use topics::{StoredTopic, TopicRun};
+pub use topics::{Member, NO_TOPIC, StoredJoin, StoredPart, StoredTopic, StoredTopics, TopicRun};
 
 use crate::encoder::Identity;
 use crate::error::{Error, Result};

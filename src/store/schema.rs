@@ -6,7 +6,8 @@ use rusqlite::{Connection, Transaction};
 const APPLICATION_ID: i32 = 0x4e52_5753;
 
 /// Step N leads from version N to version N + 1. A step that was released never changes.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -88,7 +89,26 @@ CREATE TRIGGER words_update AFTER UPDATE OF title, text ON article BEGIN
     INSERT INTO words (words, rowid, title, text) VALUES ('delete', old.id, old.title, old.text);
     INSERT INTO words (rowid, title, text) VALUES (new.id, new.title, new.text);
 END;
-"];
+",
+    r"
+ALTER TABLE topic ADD COLUMN named INTEGER NOT NULL DEFAULT 0;      -- 1 where the user gave the label
+ALTER TABLE article_topic ADD COLUMN part INTEGER;                  -- its subtopic
+ALTER TABLE article_topic ADD COLUMN joined INTEGER NOT NULL DEFAULT 0; -- 1 where it came after the fit
+
+-- Subtopics, leaves of the tree of topics.
+CREATE TABLE topic_part (
+    id INTEGER PRIMARY KEY,
+    topic INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    centroid BLOB NOT NULL
+);
+
+-- Where articles stand on the map.
+CREATE TABLE layout (article INTEGER PRIMARY KEY, x REAL NOT NULL, y REAL NOT NULL);
+",
+];
 
 /// Why a file is not opened.
 #[derive(Debug)]
