@@ -19,7 +19,17 @@ fn clustering(c: &mut Criterion) {
         let mut store = corpus(folder.path(), n);
         for (name, k) in [("k-20", Some(20)), ("k-chosen", None)] {
             group.bench_function(BenchmarkId::new(name, n), |b| {
-                b.iter(|| fit(&mut store, &TopicOptions { k, seed: 42 }).expect("enough articles"));
+                b.iter(|| {
+                    fit(
+                        &mut store,
+                        &TopicOptions {
+                            k,
+                            ..TopicOptions::default()
+                        },
+                        None,
+                    )
+                    .expect("enough articles")
+                });
             });
         }
     }

@@ -59,7 +59,7 @@ impl CorpusArg {
 }
 
 /// Which model, on what.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ModelArgs {
     /// A known model, a sentence-transformers folder, or a hub id (OWNER/NAME, with @REVISION
     /// if wanted); by default the corpus's own, else all-MiniLM-L6-v2
@@ -104,6 +104,16 @@ impl ModelArgs {
             .or(own)
             .unwrap_or_else(|| DEFAULT_MODEL.to_string());
         Ok(Encoder::open(&name, compute, self.fetch(&say))?)
+    }
+
+    /// As [`Self::open`] for a corpus, from what is on the machine alone.
+    pub fn open_here(&self, store: &Store) -> Result<Encoder> {
+        let here = Self {
+            model: self.model.clone(),
+            offline: true,
+            ..*self
+        };
+        here.open(Some(store))
     }
 
     pub fn fetch<'a>(&self, say: &'a dyn Fn(&str)) -> Fetch<'a> {

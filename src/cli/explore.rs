@@ -7,7 +7,7 @@ use clap::Args;
 use nearwise::Error;
 use nearwise::search::{By, DuplicateOptions, Pair, SimilarHit, duplicates, similar};
 use nearwise::store::Store;
-use nearwise::topics::{TopicOptions, Topics, fitted};
+use nearwise::topics::{Topics, fitted};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -28,9 +28,9 @@ pub(super) struct Explore {
     /// How many topics; chosen by the silhouette where it is not given
     #[arg(long, value_name = "N")]
     topics: Option<usize>,
-    /// The seed of all that is random
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    seed: u64,
+    /// The seed of all that is random; 42 where it is not given
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
     model: ModelArgs,
     /// Print everything as JSON
@@ -51,11 +51,7 @@ impl Explore {
             None => default_name(&self.input.paths[0])?,
         };
         let (mut store, _, report) = index::into_corpus(&path, &inputs, &self.input, &self.model)?;
-        let options = TopicOptions {
-            k: self.topics,
-            seed: self.seed,
-        };
-        let topics = fitted(&mut store, &options)?;
+        let topics = fitted(&mut store, self.topics, self.seed, &mut topics::labeller)?;
         let neighbours = neighbours(&store, &topics)?;
         let copies = duplicates(&store, DuplicateOptions::new(By::Words))?;
         let counts = store.counts()?;

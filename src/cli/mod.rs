@@ -6,9 +6,11 @@ mod delete;
 mod devices;
 mod duplicates;
 mod embed;
+mod eval;
 mod explore;
 mod export;
 mod index;
+mod map;
 mod model;
 mod search;
 mod show;
@@ -45,6 +47,8 @@ enum Command {
     Similar(similar::Similar),
     Duplicates(duplicates::Duplicates),
     Topics(topics::Topics),
+    Map(map::Map),
+    Eval(eval::Eval),
     Show(show::Show),
     Stats(stats::Stats),
     Delete(delete::Delete),
@@ -82,6 +86,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Similar(c) => c.run(),
         Command::Duplicates(c) => c.run(),
         Command::Topics(c) => c.run(),
+        Command::Map(c) => c.run(),
+        Command::Eval(c) => c.run(),
         Command::Show(c) => c.run(),
         Command::Stats(c) => c.run(),
         Command::Delete(c) => c.run(),

@@ -1,18 +1,19 @@
-//! How many topics: the smallest number whose mean silhouette is within a hundredth of
-//! the highest, and none of whose topics is too small.
+//! How many topics: the smallest number whose mean silhouette is within a hundredth of the
+//! highest, and none of whose topics is too small.
 //!
 //! Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster
 //! analysis", 1987, under the cosine distance 1 - cos. For unit vectors the mean distance
 //! from a vector to a cluster is one minus its product with the cluster's mean, so that the
 //! silhouette of every vector is exact at the cost of one product with each cluster.
 
-use super::cluster::{Clustering, kmeans, run, starts};
+use super::cluster::{Clustering, NONE, linfa};
+use super::points::Points;
+use crate::encoder::Products;
 use crate::error::Result;
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
+use rayon::prelude::*;
 
-/// The most articles that the number of topics is chosen on.
-const SAMPLE: usize = 2000;
-/// Clusterings into each number of topics, of which the best is kept.
+/// Clusterings of a small corpus into each number of topics, of which the best is kept.
 const ATTEMPTS: u64 = 4;
 /// Iterations of k-means while choosing.
 const ITERATIONS: u64 = 30;
@@ -20,167 +21,174 @@ const ITERATIONS: u64 = 30;
 /// moves it by as much, and of numbers as good the smaller is easier to read.
 const AS_GOOD: f32 = 0.99;
 /// The highest number of topics that is chosen.
-const MOST: usize = 60;
+pub const MOST: usize = 60;
 /// A corpus of fewer articles is one topic.
-const LEAST: usize = 6;
-
-/// The numbers of topics that are tried for `n` articles: each up to 20, then in steps of a
-/// tenth, up to a third of the articles.
-pub fn candidates(n: usize) -> Vec<usize> {
-    let most = MOST.min(n / 3).max(2);
-    let mut out = Vec::new();
-    let mut k = 2;
-    while k <= most {
-        out.push(k);
-        k += if k < 20 { 1 } else { k / 10 };
-    }
-    out
-}
-
-/// Chooses the number of topics and clusters all rows into so many. Clusters are found among
-/// the `reduced` vectors and judged by the whole ones, which the reduction cannot flatter.
-/// Returns the clustering and its mean silhouette.
-///
-/// # Errors
-/// k-means fails.
-pub fn choose(
-    vectors: &Array2<f32>,
-    reduced: &Array2<f32>,
-    seed: u64,
-) -> Result<(Clustering, f32)> {
-    let n = vectors.nrows();
-    if n < LEAST {
-        return Ok((kmeans(reduced, 1, seed)?, 0.0));
-    }
-    // Rows at even distances: any order of reading gives a fair sample, and the same one.
-    let step = n.div_ceil(SAMPLE);
-    let rows: Vec<usize> = (0..n).step_by(step).collect();
-    let sample = vectors.select(Axis(0), &rows);
-    let reduced_sample = reduced.select(Axis(0), &rows);
-    let mut tried: Vec<(usize, f32, Clustering)> = Vec::new();
-    for k in candidates(rows.len()) {
-        // Of several clusterings into as many, too, the silhouette chooses.
-        for attempt in 0..ATTEMPTS {
-            let seed = seed.wrapping_add(attempt);
-            let starts = starts(rows.len()).div_ceil(ATTEMPTS as usize);
-            let clustering = run(reduced_sample.view(), k, seed, starts, ITERATIONS)?;
-            let mut sizes = vec![0; k];
-            for &cluster in &clustering.members {
-                sizes[cluster] += 1;
-            }
-            if sizes.iter().any(|&size| size < smallest_topic(rows.len())) {
-                continue;
-            }
-            let score = silhouette(&sample, &clustering.members, k);
-            match tried.last_mut() {
-                Some(last) if last.0 == k => {
-                    if score > last.1 {
-                        *last = (k, score, clustering);
-                    }
-                }
-                _ => tried.push((k, score, clustering)),
-            }
-        }
-    }
-    let k = fewest(
-        &tried
-            .iter()
-            .map(|&(k, score, _)| (k, score))
-            .collect::<Vec<_>>(),
-    );
-    if rows.len() == n
-        && let Some((_, score, clustering)) = tried.into_iter().find(|t| t.0 == k)
-    {
-        return Ok((clustering, score));
-    }
-    let clustering = kmeans(reduced, k, seed)?;
-    let score = silhouette(vectors, &clustering.members, k);
-    Ok((clustering, score))
-}
+pub const LEAST: usize = 6;
 
 /// The fewest articles that make a topic of their own among `n`: without this bound a story
 /// told twice counts as a topic, since nothing is as dense. The bound of large corpora is
 /// BERTopic's default.
-fn smallest_topic(n: usize) -> usize {
+pub fn smallest_topic(n: usize) -> usize {
     (n / 16).clamp(2, 10)
 }
 
-/// The smallest number whose silhouette is as good as the best, but for [`AS_GOOD`].
-fn fewest(scores: &[(usize, f32)]) -> usize {
+/// Starts from which linfa's k-means keeps the best. A small corpus gets more of them: they
+/// cost little there, and where a topic has few articles a poor start is seldom mended.
+pub fn starts(n: usize) -> usize {
+    (20_000 / n.max(1)).clamp(8, 50)
+}
+
+/// Clusters a small corpus by linfa's k-means, with the number of topics chosen or given.
+/// Clusters are found among the `reduced` vectors and judged by the whole ones, which the
+/// reduction cannot flatter.
+///
+/// # Errors
+/// k-means fails.
+pub fn small(
+    points: &Points,
+    reduced: &Array2<f32>,
+    k: Option<usize>,
+    least: usize,
+    seed: u64,
+) -> Result<Clustering> {
+    let n = points.len();
+    let starts = starts(n);
+    if let Some(k) = k {
+        return linfa::kmeans(reduced.view(), k.min(n), seed, starts, 100);
+    }
+    if n < LEAST {
+        return Ok(Clustering::one(n));
+    }
+    let numbers: Vec<usize> = (2..=MOST.min(n / 3).max(2)).collect();
+    let tried: Vec<Option<(usize, f32, Clustering)>> = numbers
+        .par_iter()
+        .map(|&k| {
+            let mut best: Option<(usize, f32, Clustering)> = None;
+            // Of several clusterings into as many, too, the silhouette chooses.
+            for attempt in 0..ATTEMPTS {
+                let seed = seed.wrapping_add(attempt);
+                let runs = starts.div_ceil(ATTEMPTS as usize);
+                let found = linfa::kmeans(reduced.view(), k, seed, runs, ITERATIONS)?;
+                if sizes(points, &found).iter().any(|&s| s < least as u64) {
+                    continue;
+                }
+                let score = silhouette(points, &found);
+                if best.as_ref().is_none_or(|b| score > b.1) {
+                    best = Some((k, score, found));
+                }
+            }
+            Ok(best)
+        })
+        .collect::<Result<_>>()?;
+    let mut tried: Vec<_> = tried.into_iter().flatten().collect();
+    let scores: Vec<(usize, f32)> = tried.iter().map(|t| (t.0, t.1)).collect();
+    Ok(match fewest(&scores) {
+        Some(at) => tried.swap_remove(at).2,
+        None => Clustering::one(n),
+    })
+}
+
+/// The articles of each cluster, copies counted.
+pub fn sizes(points: &Points, clustering: &Clustering) -> Vec<u64> {
+    let mut sizes = vec![0; clustering.k];
+    for (&cluster, &weight) in clustering.members.iter().zip(&points.weights) {
+        if cluster != NONE {
+            sizes[cluster as usize] += u64::from(weight);
+        }
+    }
+    sizes
+}
+
+/// The index of the smallest number whose silhouette is as good as the best, but for
+/// [`AS_GOOD`]; numbers must ascend.
+pub fn fewest(scores: &[(usize, f32)]) -> Option<usize> {
     let best = scores
         .iter()
         .map(|&(_, s)| s)
         .fold(f32::NEG_INFINITY, f32::max);
     let enough = best - (1.0 - AS_GOOD) * best.abs();
-    scores
-        .iter()
-        .find(|&&(_, s)| s >= enough)
-        .map_or(2, |&(k, _)| k)
+    scores.iter().position(|&(_, s)| s >= enough)
 }
 
-/// The mean silhouette of a clustering of unit vectors, -1 to 1; 0 for a vector alone in its
-/// cluster, and for fewer than two clusters.
-pub fn silhouette(vectors: &Array2<f32>, members: &[usize], k: usize) -> f32 {
-    let dim = vectors.ncols();
-    let mut sums = Array2::<f32>::zeros((k, dim));
-    let mut sizes = vec![0usize; k];
-    for (row, &cluster) in vectors.outer_iter().zip(members) {
-        let mut sum = sums.row_mut(cluster);
-        sum += &row;
-        sizes[cluster] += 1;
-    }
-    if sizes.iter().filter(|&&s| s > 0).count() < 2 || members.is_empty() {
+/// The mean silhouette of a clustering, -1 to 1; 0 for a vector alone in its cluster, and for
+/// fewer than two clusters. Copies count as often as they occur; points in no cluster do not.
+pub fn silhouette(points: &Points, clustering: &Clustering) -> f32 {
+    let dim = points.vectors.ncols();
+    let sizes = sizes(points, clustering);
+    if sizes.iter().filter(|&&s| s > 0).count() < 2 {
         return 0.0;
     }
-    let products = vectors.dot(&sums.t());
-    let mut total = 0.0f64;
-    for (row, &own) in members.iter().enumerate() {
-        if sizes[own] < 2 {
-            continue;
-        }
-        let product = |cluster: usize| f64::from(products[(row, cluster)]);
-        // The sum of its own cluster holds the vector itself, whose product is 1.
-        let norm: f64 = vectors
-            .row(row)
-            .iter()
-            .map(|x| f64::from(*x) * f64::from(*x))
-            .sum();
-        let a = 1.0 - (product(own) - norm) / (sizes[own] - 1) as f64;
-        let b = (0..k)
-            .filter(|&c| c != own && sizes[c] > 0)
-            .map(|c| 1.0 - product(c) / sizes[c] as f64)
-            .fold(f64::INFINITY, f64::min);
-        let larger = a.max(b);
-        if larger > 0.0 {
-            total += (b - a) / larger;
+    let mut sums = vec![0.0f64; clustering.k * dim];
+    for (point, &cluster) in clustering.members.iter().enumerate() {
+        if cluster != NONE {
+            let weight = f64::from(points.weights[point]);
+            let sum = &mut sums[cluster as usize * dim..][..dim];
+            for (s, x) in sum.iter_mut().zip(points.vector(point)) {
+                *s += weight * f64::from(*x);
+            }
         }
     }
-    (total / members.len() as f64) as f32
+    let sums: Vec<f32> = sums.into_iter().map(|x| x as f32).collect();
+    let products = Products::new(&sums, dim);
+    let rows = 64;
+    let parts: Vec<(f64, f64)> = points
+        .flat()
+        .par_chunks(rows * dim.max(1))
+        .enumerate()
+        .map_init(Vec::new, |out, (chunk, vectors)| {
+            products.multiply(vectors, out);
+            let (mut total, mut count) = (0.0, 0.0);
+            for (i, product) in out.chunks_exact(products.stride()).enumerate() {
+                let point = chunk * rows + i;
+                let own = clustering.members[point];
+                if own == NONE {
+                    continue;
+                }
+                let weight = f64::from(points.weights[point]);
+                count += weight;
+                let own = own as usize;
+                if sizes[own] < 2 {
+                    continue;
+                }
+                let vector = &vectors[i * dim..][..dim];
+                let norm: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+                // The sum of its own cluster holds the vector itself.
+                let a = 1.0 - (f64::from(product[own]) - norm) / (sizes[own] - 1) as f64;
+                let b = (0..clustering.k)
+                    .filter(|&c| c != own && sizes[c] > 0)
+                    .map(|c| 1.0 - f64::from(product[c]) / sizes[c] as f64)
+                    .fold(f64::INFINITY, f64::min);
+                let larger = a.max(b);
+                if larger > 0.0 {
+                    total += weight * (b - a) / larger;
+                }
+            }
+            (total, count)
+        })
+        .collect();
+    let (total, count) = parts
+        .iter()
+        .fold((0.0, 0.0), |(t, c), p| (t + p.0, c + p.1));
+    if count > 0.0 {
+        (total / count) as f32
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{fixture, unit_rows};
     use super::*;
-    use crate::encoder::normalize;
     use proptest::prelude::*;
 
-    fn unit(rows: &[Vec<f32>]) -> Array2<f32> {
-        let mut flat = Vec::new();
-        for row in rows {
-            let mut row = row.clone();
-            normalize(&mut row);
-            flat.extend(row);
-        }
-        Array2::from_shape_vec((rows.len(), rows[0].len()), flat).unwrap()
-    }
-
-    /// The definition, over all pairs.
-    fn by_definition(v: &Array2<f32>, members: &[usize], k: usize) -> f32 {
+    /// The definition, over all pairs of rows.
+    fn by_definition(v: &Array2<f32>, members: &[u32], k: u32) -> f32 {
         let n = members.len();
         let distance = |i: usize, j: usize| 1.0 - f64::from(v.row(i).dot(&v.row(j)));
         let mut total = 0.0;
         for i in 0..n {
-            let mean = |c: usize| {
+            let mean = |c: u32| {
                 let others: Vec<usize> = (0..n).filter(|&j| j != i && members[j] == c).collect();
                 (!others.is_empty()).then(|| {
                     others.iter().map(|&j| distance(i, j)).sum::<f64>() / others.len() as f64
@@ -201,43 +209,62 @@ mod tests {
     proptest! {
         #[test]
         fn silhouette_equals_its_definition(
-            rows in proptest::collection::vec(proptest::collection::vec(-1.0f32..1.0, 4), 2..30),
-            labels in proptest::collection::vec(0usize..4, 30),
+            rows in unit_rows(2..30, 4),
+            labels in proptest::collection::vec(0u32..4, 30),
         ) {
-            prop_assume!(rows.iter().all(|r| r.iter().any(|x| x.abs() > 0.05)));
-            let v = unit(&rows);
-            let members = &labels[..rows.len()];
-            let fast = silhouette(&v, members, 4);
-            prop_assert!((fast - by_definition(&v, members, 4)).abs() < 1e-3);
+            let v = Array2::from_shape_vec((rows.len() / 4, 4), rows).unwrap();
+            let points = Points::new(v.view()).unwrap();
+            let members = labels[..points.len()].to_vec();
+            let rows: Vec<u32> = (0..v.nrows()).map(|r| members[points.of_row(r)]).collect();
+            let fast = silhouette(&points, &Clustering { k: 4, members });
+            prop_assert!((fast - by_definition(&v, &rows, 4)).abs() < 1e-3);
         }
+    }
+
+    #[test]
+    fn silhouette_equals_scikit_learn() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/topics/layout.json"
+        );
+        let text = std::fs::read_to_string(path).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let (vectors, labels) = fixture("layout");
+        let points = Points::new(vectors.view()).unwrap();
+        let k = labels.iter().filter(|&&l| l != NONE).max().unwrap() + 1;
+        // scikit-learn counts those in no cluster as one.
+        let mut members = vec![0; points.len()];
+        for (row, &label) in labels.iter().enumerate() {
+            members[points.of_row(row)] = if label == NONE { k } else { label };
+        }
+        let got = silhouette(
+            &points,
+            &Clustering {
+                k: k as usize + 1,
+                members,
+            },
+        );
+        let want = value["silhouette"].as_f64().unwrap();
+        assert!((f64::from(got) - want).abs() < 1e-4, "{got} {want}");
     }
 
     #[test]
     fn separate_groups_are_counted() {
-        let mut rows = Vec::new();
-        for axis in 0..4 {
-            for i in 0..12 {
-                let mut row = vec![0.03 * (i % 5) as f32; 6];
-                row[axis] = 1.0;
-                rows.push(row);
-            }
-        }
-        let v = unit(&rows);
-        let (clustering, score) = choose(&v, &v, 7).unwrap();
-        assert_eq!(clustering.k, 4);
-        assert!(score > 0.8, "{score}");
-        assert_eq!(choose(&v, &v, 7).unwrap(), (clustering, score));
+        let (v, _) = super::super::testing::blobs(48, 6, 4, 0.2, 3);
+        let points = Points::new(v.view()).unwrap();
+        let found = small(&points, &points.vectors, None, 2, 7).unwrap();
+        assert_eq!(found.k, 4);
+        assert!(silhouette(&points, &found) > 0.8);
+        assert_eq!(small(&points, &points.vectors, None, 2, 7).unwrap(), found);
     }
 
     #[test]
     fn of_numbers_as_good_the_smallest() {
-        assert_eq!(fewest(&[(2, 0.1), (3, 0.199), (4, 0.2), (5, 0.15)]), 3);
-        assert_eq!(fewest(&[(2, -0.2), (3, -0.1)]), 3);
-    }
-
-    #[test]
-    fn few_articles_are_one_topic() {
-        let v = unit(&[vec![1.0, 0.0], vec![0.0, 1.0]]);
-        assert_eq!(choose(&v, &v, 1).unwrap().0.members, [0, 0]);
+        assert_eq!(
+            fewest(&[(2, 0.1), (3, 0.199), (4, 0.2), (5, 0.15)]),
+            Some(1)
+        );
+        assert_eq!(fewest(&[(2, -0.2), (3, -0.1)]), Some(1));
+        assert_eq!(fewest(&[]), None);
     }
 }

@@ -1,34 +1,75 @@
 //! `nearwise topics`
 
+mod change;
+mod fit;
+mod follow;
+mod view;
+
+use super::Outcome;
 use super::args::CorpusArg;
-use super::{Outcome, ui};
 use anyhow::Result;
-use clap::Args;
-use nearwise::store::Store;
-use nearwise::topics::{TopicOptions, fitted};
-use serde_json::{Value, json};
+use clap::{Args, Subcommand};
+
+pub(super) use fit::labeller;
+pub(super) use view::{to_json, to_text};
 
 /// Show what the corpus is about: topics with labels and their most typical articles
 ///
-/// Topics are clusters by k-means on the articles' vectors; where --topics is not given, the
-/// number with the highest mean silhouette (cosine distance) is taken. Labels are the words
-/// and phrases that set a topic apart (c-TF-IDF). The same corpus and seed give the same
-/// topics. They are kept in the corpus and found anew when it has changed.
+/// Without a command, the topics are shown, and found first where there are none, where
+/// --topics or --seed ask for others, or where the corpus has drifted from them; articles that
+/// are new join them otherwise.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nearwise topics\n  nearwise topics --topics 12 --typical 5\n  nearwise topics --members --json"
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  nearwise topics\n  nearwise topics --topics 12 --typical 5\n  nearwise topics --members --json\n  \
+    nearwise topics tree\n  nearwise topics over-time --by month"
 )]
 pub(super) struct Topics {
-    /// How many topics
-    #[arg(long, value_name = "N")]
-    topics: Option<usize>,
-    /// The seed of all that is random
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    seed: u64,
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    bare: fit::Bare,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Fit(Box<fit::Fit>),
+    List(view::List),
+    Show(view::Show),
+    Tree(view::Tree),
+    Merge(change::Merge),
+    Split(change::Split),
+    Rename(change::Rename),
+    OverTime(follow::OverTime),
+    Assign(follow::Assign),
+    Drift(follow::Drift),
+}
+
+impl Topics {
+    pub fn run(self) -> Result<Outcome> {
+        match self.command {
+            None => self.bare.run(),
+            Some(Command::Fit(c)) => c.run(),
+            Some(Command::List(c)) => c.run(),
+            Some(Command::Show(c)) => c.run(),
+            Some(Command::Tree(c)) => c.run(),
+            Some(Command::Merge(c)) => c.run(),
+            Some(Command::Split(c)) => c.run(),
+            Some(Command::Rename(c)) => c.run(),
+            Some(Command::OverTime(c)) => c.run(),
+            Some(Command::Assign(c)) => c.run(),
+            Some(Command::Drift(c)) => c.run(),
+        }
+    }
+}
+
+/// What is shown of the list of topics.
+#[derive(Debug, Args)]
+struct Shown {
     /// Typical articles shown of each topic, 10 at most
     #[arg(long, value_name = "N", default_value_t = 3)]
     typical: usize,
-    /// List every article's topic instead, as id and topic
+    /// List every article's topic instead, as id and topic; -1 is no topic
     #[arg(long)]
     members: bool,
     #[command(flatten)]
@@ -36,87 +77,4 @@ pub(super) struct Topics {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-impl Topics {
-    pub fn run(self) -> Result<Outcome> {
-        let mut store = self.corpus.open()?;
-        let options = TopicOptions {
-            k: self.topics,
-            seed: self.seed,
-        };
-        let topics = fitted(&mut store, &options)?;
-        match (self.members, self.json) {
-            (true, true) => {
-                let members: Vec<Value> = store
-                    .topic_members()?
-                    .into_iter()
-                    .map(|(id, topic)| json!({"id": id, "topic": topic}))
-                    .collect();
-                ui::print_json(&members)?;
-            }
-            (true, false) => {
-                let mut out = String::new();
-                for (id, topic) in store.topic_members()? {
-                    out.push_str(&format!("{}\t{topic}\n", ui::clean(&id)));
-                }
-                ui::print(&out)?;
-            }
-            (false, true) => ui::print_json(&to_json(&store, &topics)?)?,
-            (false, false) => ui::print(&to_text(&store, &topics, self.typical)?)?,
-        }
-        Ok(Outcome::Done)
-    }
-}
-
-pub(super) fn to_json(store: &Store, topics: &nearwise::topics::Topics) -> Result<Value> {
-    let mut list = Vec::new();
-    for topic in &topics.topics {
-        let mut typical = Vec::new();
-        for &key in &topic.typical {
-            let article = store.article_at(key)?;
-            typical.push(json!({"id": article.id, "title": article.title}));
-        }
-        list.push(json!({
-            "topic": topic.id, "label": topic.label, "size": topic.size,
-            "words": topic.words, "typical": typical,
-        }));
-    }
-    Ok(json!({"run": topics.run, "topics": list}))
-}
-
-pub(super) fn to_text(
-    store: &Store,
-    topics: &nearwise::topics::Topics,
-    typical: usize,
-) -> Result<String> {
-    let run = &topics.run;
-    let how = if run.k_given {
-        "as asked"
-    } else {
-        "chosen by the silhouette"
-    };
-    let mut out = format!(
-        "{} ({how}; silhouette {:.2})\n\n",
-        ui::count(run.k as u64, "topic"),
-        run.silhouette
-    );
-    for topic in &topics.topics {
-        out.push_str(&format!(
-            "{:>3}  {} ({})\n",
-            topic.id,
-            ui::clean(&topic.label),
-            ui::count(topic.size, "article")
-        ));
-        for &key in topic.typical.iter().take(typical) {
-            let article = store.article_at(key)?;
-            let title = if article.title.is_empty() {
-                &article.text
-            } else {
-                &article.title
-            };
-            out.push_str(&format!("       {}\n", ui::snippet(title, 100)));
-        }
-    }
-    Ok(out)
 }

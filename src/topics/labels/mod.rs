@@ -1,101 +1,124 @@
-//! Labels: the words and phrases that set a topic apart, by c-TF-IDF.
+//! Labels: the words and phrases that set a topic apart.
 //!
-//! Grootendorst, "BERTopic: Neural topic modeling with a class-based TF-IDF procedure", 2022:
-//! the weight of term t in class c is tf(t, c) · ln(1 + A / f(t)), where tf is the share of t
-//! in the class, f(t) its frequency over all classes and A the mean frequency of a class's
-//! terms. Here an article counts 1 + ln(n) for a term it holds n times, so that one long
-//! article does not name its topic alone.
+//! By c-TF-IDF (Grootendorst, "BERTopic: Neural topic modeling with a class-based TF-IDF
+//! procedure", 2022): the weight of term t in class c is tf(t, c) · ln(1 + A / f(t)), where tf
+//! is the share of t in the class, f(t) its frequency over all classes and A the mean frequency
+//! of a class's terms; then, with an encoder, by [`meaning`].
+
+pub mod meaning;
+mod stop;
+mod terms;
+
+pub use terms::{Document, Terms};
 
 use std::collections::{HashMap, HashSet};
-use unicode_segmentation::UnicodeSegmentation;
-use whatlang::Lang;
+use terms::Term;
 
 /// Terms of a label.
 const LABEL: usize = 3;
 /// How much less a term of a topic weighs that only one of its articles holds.
 const LONELY: f32 = 0.3;
 
-/// Collects the terms of topics.
-#[derive(Debug)]
-pub struct Labeller {
-    /// For each term: its number, and its counts by topic.
-    terms: HashMap<String, Counts>,
-    articles: Vec<u32>,
-    /// The sum of the weights of each topic's terms.
-    length: Vec<f32>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    /// (topic, weight, articles).
-    by_topic: Vec<(usize, f32, u32)>,
-}
-
-impl Labeller {
-    /// For `topics` topics.
-    pub fn new(topics: usize) -> Self {
-        Self {
-            terms: HashMap::new(),
-            articles: vec![0; topics],
-            length: vec![0.0; topics],
+impl Terms {
+    /// The `most` weightiest terms of each class, with their c-TF-IDF weights. A class is made
+    /// of groups; `class_of` has that of each group, `None` for one that counts in none.
+    pub fn weightiest(
+        &self,
+        class_of: &[Option<u32>],
+        classes: usize,
+        most: usize,
+    ) -> Vec<Vec<(String, f32)>> {
+        let mut length = vec![0.0f32; classes];
+        let mut articles = vec![0u32; classes];
+        for (group, class) in class_of.iter().enumerate() {
+            if let Some(class) = class {
+                length[*class as usize] += self.length[group];
+                articles[*class as usize] += self.articles[group];
+            }
         }
-    }
-
-    /// Adds an article of a topic. Articles of a topic must come one after another.
-    pub fn add(&mut self, topic: usize, title: &str, text: &str) {
-        let mut counts: HashMap<String, u32> = HashMap::new();
-        let language = language(text);
-        for part in [title, text] {
-            terms(part, language, |term| *counts.entry(term).or_default() += 1);
-        }
-        self.articles[topic] += 1;
-        // The map's order is chance, and the last digit of a sum depends on the order.
-        let mut repeats: Vec<u32> = counts.values().copied().collect();
-        repeats.sort_unstable();
-        self.length[topic] += repeats.into_iter().map(weight).sum::<f32>();
-        for (term, n) in counts {
-            let weight = weight(n);
-            let by_topic = &mut self.terms.entry(term).or_default().by_topic;
-            match by_topic.last_mut() {
-                Some((last, sum, articles)) if *last == topic => {
-                    *sum += weight;
-                    *articles += 1;
+        let mean = length.iter().sum::<f32>() / classes.max(1) as f32;
+        let mut out: Vec<Vec<(Term, f32)>> = vec![Vec::new(); classes];
+        let mut of_class: Vec<(u32, f32, u32)> = Vec::new();
+        for term in self.terms() {
+            of_class.clear();
+            for count in self.counts(term) {
+                let Some(class) = class_of[count.group as usize] else {
+                    continue;
+                };
+                match of_class.iter_mut().find(|c| c.0 == class) {
+                    Some(c) => {
+                        c.1 += count.weight;
+                        c.2 += count.articles;
+                    }
+                    None => of_class.push((class, count.weight, count.articles)),
                 }
-                _ => by_topic.push((topic, weight, 1)),
             }
-        }
-    }
-
-    /// The `most` weightiest terms of each topic, with their c-TF-IDF weights.
-    pub fn finish(self, most: usize) -> Vec<Vec<(String, f32)>> {
-        let topics = self.articles.len();
-        let length = self.length;
-        let mean = length.iter().sum::<f32>() / topics.max(1) as f32;
-        let mut out: Vec<Vec<(String, f32)>> = vec![Vec::new(); topics];
-        for (term, counts) in self.terms {
-            let frequency: f32 = counts.by_topic.iter().map(|&(_, weight, _)| weight).sum();
+            let frequency: f32 = of_class.iter().map(|c| c.1).sum();
             let idf = (1.0 + mean / frequency).ln();
-            for (topic, weight, articles) in counts.by_topic {
-                let lonely = articles < 2 && self.articles[topic] > 2;
-                let share = weight / length[topic].max(1.0);
-                out[topic].push((
-                    term.clone(),
-                    share * idf * if lonely { LONELY } else { 1.0 },
-                ));
+            for &(class, weight, holders) in &of_class {
+                let class = class as usize;
+                // Most terms are in one article alone; they need no place in the order.
+                if holders < 2 && articles[class] > 20 {
+                    continue;
+                }
+                let lonely = holders < 2 && articles[class] > 2;
+                let share = weight / length[class].max(1.0);
+                out[class].push((term, share * idf * if lonely { LONELY } else { 1.0 }));
             }
         }
-        for words in &mut out {
-            words.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-            words.truncate(4 * most);
-            *words = without_repeats(words, most);
-        }
-        out
+        out.into_iter()
+            .map(|mut terms| {
+                let wanted = 6 * most;
+                let by_weight = |a: &(Term, f32), b: &(Term, f32)| {
+                    b.1.total_cmp(&a.1)
+                        .then_with(|| self.text(a.0).cmp(&self.text(b.0)))
+                };
+                if terms.len() > wanted {
+                    terms.select_nth_unstable_by(wanted, by_weight);
+                    terms.truncate(wanted);
+                }
+                terms.sort_by(by_weight);
+                let named: Vec<(String, f32)> = terms
+                    .into_iter()
+                    .map(|(t, w)| (self.display(t), w))
+                    .collect();
+                without_repeats(&named, most)
+            })
+            .collect()
     }
-}
 
-/// The weight of a term that an article holds `n` times.
-fn weight(n: u32) -> f32 {
-    1.0 + (n as f32).ln()
+    /// The terms that set the first of two classes of groups apart from the second, and the
+    /// other way round, each with its z-score: log-odds of the articles that hold a term, with
+    /// an uninformative Dirichlet prior (Monroe, Colaresi and Quinn, "Fightin' words", 2008).
+    pub fn apart(&self, most: usize) -> [Vec<(String, f32)>; 2] {
+        const PRIOR: f64 = 0.5;
+        let total: Vec<f64> = (0..2)
+            .map(|g| f64::from(self.articles.get(g).copied().unwrap_or(0)))
+            .collect();
+        let mut scored: Vec<(Term, f32)> = Vec::new();
+        for term in self.terms() {
+            let mut held = [0.0; 2];
+            for count in self.counts(term) {
+                held[count.group as usize] += f64::from(count.articles);
+            }
+            if held[0] + held[1] < 2.0 {
+                continue;
+            }
+            let odds = |g: usize| ((held[g] + PRIOR) / (total[g] - held[g] + PRIOR)).ln();
+            let variance = 1.0 / (held[0] + PRIOR) + 1.0 / (held[1] + PRIOR);
+            scored.push((term, ((odds(0) - odds(1)) / variance.sqrt()) as f32));
+        }
+        [1.0f32, -1.0].map(|sign| {
+            let mut side: Vec<(String, f32)> = scored
+                .iter()
+                .filter(|s| s.1 * sign > 0.0)
+                .map(|&(t, s)| (self.display(t), s * sign))
+                .collect();
+            side.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            side.truncate(6 * most);
+            without_repeats(&side, most)
+        })
+    }
 }
 
 /// A label of a topic's weightiest terms.
@@ -109,6 +132,23 @@ pub fn readable(words: &[(String, f32)]) -> String {
         .map(|(w, _)| w.as_str())
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// Labels of topics; a number keeps apart those that share their words.
+pub fn distinct<'a>(topics: impl Iterator<Item = &'a [(String, f32)]>) -> Vec<String> {
+    let mut used: HashMap<String, usize> = HashMap::new();
+    topics
+        .map(|words| {
+            let label = readable(words);
+            let count = used.entry(label.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                format!("{label} ({count})")
+            } else {
+                label
+            }
+        })
+        .collect()
 }
 
 /// Leaves out a term that a weightier one says already: a word of a phrase that is there, its
@@ -155,183 +195,10 @@ fn without_repeats(ranked: &[(String, f32)], most: usize) -> Vec<(String, f32)> 
 
 /// Enough of a stem to know a plural by.
 fn stem(word: &str) -> String {
-    word.strip_suffix('s')
-        .filter(|w| w.chars().count() > 2)
-        .unwrap_or(word)
-        .to_string()
-}
-
-/// The language of a text, where it can be told.
-fn language(text: &str) -> Option<Lang> {
-    let start: String = text.chars().take(600).collect();
-    whatlang::detect(&start)
-        .filter(|info| info.is_reliable() || info.confidence() > 0.5)
-        .map(|i| i.lang())
-}
-
-/// Stop words of a language and of English, whose words turn up in texts of any.
-fn is_stop_word(word: &str, language: Option<Lang>) -> bool {
-    use std::sync::LazyLock;
-    static LISTS: LazyLock<HashMap<&str, HashSet<&'static str>>> = LazyLock::new(|| {
-        stop_words::available_languages()
-            .iter()
-            .filter_map(|&code| Some((code, stop_words::lookup(code)?.iter().copied().collect())))
-            .collect()
-    });
-    /// Words of reporting, which set no topic apart.
-    const NEWS: &[&str] = &[
-        "said",
-        "says",
-        "say",
-        "told",
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "year",
-        "years",
-        "week",
-        "weeks",
-        "month",
-        "months",
-        "day",
-        "days",
-        "today",
-        "yesterday",
-        "tomorrow",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "time",
-        "people",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "first",
-        "second",
-        "third",
-        "last",
-        "new",
-        "also",
-        "would",
-        "could",
-        "per",
-        "cent",
-        "percent",
-        "according",
-        "made",
-        "make",
-        "including",
-        "added",
-        "way",
-        "half",
-        "hundred",
-        "thousand",
-        "million",
-        "billion",
-        "reuters",
-        "twenty",
-        "thirty",
-        "forty",
-        "fifty",
-        "dozen",
-    ];
-    let in_list = |code: &str| LISTS.get(code).is_some_and(|list| list.contains(word));
-    in_list("en") || language.and_then(code).is_some_and(in_list) || NEWS.contains(&word)
-}
-
-/// ISO 639-1 for the languages that have a list of stop words.
-fn code(language: Lang) -> Option<&'static str> {
-    Some(match language {
-        Lang::Deu => "de",
-        Lang::Fra => "fr",
-        Lang::Spa => "es",
-        Lang::Rus => "ru",
-        Lang::Ita => "it",
-        Lang::Por => "pt",
-        Lang::Nld => "nl",
-        Lang::Pol => "pl",
-        Lang::Swe => "sv",
-        Lang::Dan => "da",
-        Lang::Nob => "no",
-        Lang::Fin => "fi",
-        Lang::Ces => "cs",
-        Lang::Hun => "hu",
-        Lang::Ron => "ro",
-        Lang::Tur => "tr",
-        Lang::Ell => "el",
-        Lang::Bul => "bg",
-        Lang::Ukr => "uk",
-        Lang::Ara => "ar",
-        Lang::Heb => "he",
-        Lang::Hin => "hi",
-        Lang::Ind => "id",
-        Lang::Vie => "vi",
-        Lang::Eng => "en",
-        _ => return None,
-    })
-}
-
-/// Calls `f` with every word of a text that is no stop word, and with every two such words
-/// that stand side by side within a sentence.
-fn terms(text: &str, language: Option<Lang>, mut f: impl FnMut(String)) {
-    let mut before: Option<String> = None;
-    for piece in text.split_word_bounds() {
-        if piece.chars().all(char::is_whitespace) {
-            // A line's end may wrap a sentence; two of them part paragraphs.
-            if piece.matches('\n').count() > 1 {
-                before = None;
-            }
-            continue;
-        }
-        if !piece.chars().any(char::is_alphanumeric) {
-            if !matches!(piece, "-" | "‐" | "'" | "’") {
-                before = None;
-            }
-            continue;
-        }
-        let word = piece.to_lowercase();
-        let word = word
-            .strip_suffix("'s")
-            .or_else(|| word.strip_suffix("’s"))
-            .unwrap_or(&word)
-            .replace('’', "'");
-        let counts = word.chars().count() > 1
-            && word.chars().any(char::is_alphabetic)
-            && !is_stop_word(&word, language);
-        if !counts {
-            before = None;
-            continue;
-        }
-        if let Some(before) = before.take()
-            && before != word
-        {
-            f(format!("{before} {word}"));
-        }
-        f(word.clone());
-        before = Some(word);
+    let word = word.to_lowercase();
+    match word.strip_suffix('s').filter(|w| w.chars().count() > 2) {
+        Some(stem) => stem.to_string(),
+        None => word,
     }
 }
 
@@ -339,60 +206,31 @@ fn terms(text: &str, language: Option<Lang>, mut f: impl FnMut(String)) {
 mod tests {
     use super::*;
 
-    fn all_terms(text: &str) -> Vec<String> {
+    fn documents() -> Vec<Document> {
+        let document = |group, title: &str, text: &str| Document {
+            group,
+            title: title.into(),
+            text: text.into(),
+        };
         let mut out = Vec::new();
-        terms(text, language(text), |t| out.push(t));
+        for _ in 0..3 {
+            out.push(document(
+                0,
+                "Central bank",
+                "The central bank raised interest rates. Interest rates matter to markets.",
+            ));
+            out.push(document(
+                1,
+                "Cup final",
+                "The striker scored in the cup final. Markets were not mentioned.",
+            ));
+        }
         out
     }
 
     #[test]
-    fn words_and_phrases_within_a_sentence() {
-        assert_eq!(
-            all_terms("Interest rates rose. The bank’s profit fell"),
-            [
-                "interest",
-                "interest rates",
-                "rates",
-                "rates rose",
-                "rose",
-                "bank",
-                "bank profit",
-                "profit",
-                "profit fell",
-                "fell",
-            ]
-        );
-        assert!(!all_terms("Interest rates rose. Banks fell").contains(&"rose banks".to_string()));
-    }
-
-    #[test]
-    fn stop_words_of_the_text_s_language() {
-        let german = "Die Regierung hat am Abend beschlossen, dass die Steuer nicht erhöht wird, und das Parlament wird darüber abstimmen.";
-        let words = all_terms(german);
-        assert!(words.contains(&"regierung".to_string()));
-        for stop in ["die", "dass", "nicht", "und", "das"] {
-            assert!(!words.contains(&stop.to_string()), "{stop}");
-        }
-    }
-
-    #[test]
     fn labels_set_topics_apart() {
-        let mut labeller = Labeller::new(2);
-        for _ in 0..3 {
-            labeller.add(
-                0,
-                "Central bank",
-                "The central bank raised interest rates. Interest rates matter to markets.",
-            );
-        }
-        for _ in 0..3 {
-            labeller.add(
-                1,
-                "Cup final",
-                "The striker scored in the cup final. Markets were not mentioned.",
-            );
-        }
-        let words = labeller.finish(5);
+        let words = Terms::new(&documents(), 2).weightiest(&[Some(0), Some(1)], 2, 5);
         assert!(
             words[0].iter().any(|(w, _)| w == "interest rates"),
             "{words:?}"
@@ -401,5 +239,40 @@ mod tests {
         assert!(!words[0].iter().any(|(w, _)| w.contains("striker")));
         // A word of a phrase is not said twice.
         assert!(!words[0].iter().any(|(w, _)| w == "interest"), "{words:?}");
+    }
+
+    #[test]
+    fn classes_add_their_groups() {
+        let mut apart = documents();
+        for (i, document) in apart.iter_mut().enumerate() {
+            document.group = i as u32;
+        }
+        let class_of: Vec<Option<u32>> = (0..6).map(|i| Some(i % 2)).collect();
+        let joined = Terms::new(&apart, 6).weightiest(&class_of, 2, 5);
+        let whole = Terms::new(&documents(), 2).weightiest(&[Some(0), Some(1)], 2, 5);
+        for (a, b) in joined.iter().flatten().zip(whole.iter().flatten()) {
+            assert_eq!(a.0, b.0);
+            assert!((a.1 - b.1).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn two_topics_are_told_apart() {
+        let [first, second] = Terms::new(&documents(), 2).apart(4);
+        assert!(first.iter().any(|(w, _)| w.contains("bank")), "{first:?}");
+        assert!(second.iter().any(|(w, _)| w.contains("cup")), "{second:?}");
+        assert!(
+            first
+                .iter()
+                .chain(&second)
+                .all(|(w, z)| *z > 0.0 && w != "markets")
+        );
+    }
+
+    #[test]
+    fn equal_labels_are_numbered() {
+        let words = [("bank".to_string(), 1.0)];
+        let labels = distinct([&words[..], &words[..], &[]].into_iter());
+        assert_eq!(labels, ["bank", "bank (2)", "(no words)"]);
     }
 }

@@ -1,0 +1,406 @@
+//! Showing topics: the list, one of them, the tree.
+
+use super::super::args::CorpusArg;
+use super::super::{Outcome, ui};
+use super::{Shown, labeller};
+use anyhow::Result;
+use clap::Args;
+use nearwise::Error;
+use nearwise::store::{Store, StoredTopic, dot};
+use nearwise::topics::nested::{self, Branch};
+use nearwise::topics::{Topics, apart, edit};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+impl Shown {
+    pub(super) fn print(&self, store: &Store, topics: &Topics) -> Result<Outcome> {
+        match (self.members, self.json) {
+            (true, true) => {
+                let members: Vec<Value> = store
+                    .topic_members()?
+                    .into_iter()
+                    .map(|(id, topic)| json!({"id": id, "topic": topic}))
+                    .collect();
+                ui::print_json(&members)?;
+            }
+            (true, false) => {
+                let mut out = String::new();
+                for (id, topic) in store.topic_members()? {
+                    let _ = writeln!(out, "{}\t{topic}", ui::clean(&id));
+                }
+                ui::print(&out)?;
+            }
+            (false, true) => ui::print_json(&to_json(store, topics)?)?,
+            (false, false) => ui::print(&to_text(store, topics, self.typical)?)?,
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn topic_json(store: &Store, topic: &StoredTopic) -> Result<Value> {
+    let mut typical = Vec::new();
+    for &key in &topic.typical {
+        // An article may have gone since the topics were found.
+        if let Ok(article) = store.article_at(key) {
+            typical.push(json!({"id": article.id, "title": article.title}));
+        }
+    }
+    Ok(json!({
+        "topic": topic.id, "label": topic.label, "named": topic.named, "size": topic.size,
+        "words": topic.words, "typical": typical,
+    }))
+}
+
+pub(in super::super) fn to_json(store: &Store, topics: &Topics) -> Result<Value> {
+    let mut list = Vec::new();
+    for topic in &topics.topics {
+        let mut value = topic_json(store, topic)?;
+        let parts: Vec<Value> = topics
+            .parts
+            .iter()
+            .filter(|p| p.topic == topic.id)
+            .map(|p| json!({"label": p.label, "size": p.size, "words": p.words}))
+            .collect();
+        value["parts"] = parts.into();
+        list.push(value);
+    }
+    Ok(json!({"run": topics.run, "topics": list}))
+}
+
+pub(in super::super) fn to_text(store: &Store, topics: &Topics, typical: usize) -> Result<String> {
+    let run = &topics.run;
+    let how = if run.edited {
+        "changed by hand"
+    } else if run.k_given {
+        "as asked"
+    } else if run.method == "tree"
+        || run.method.contains("k-means")
+        || run.method.contains("kmeans")
+    {
+        "chosen by the silhouette"
+    } else {
+        &run.method
+    };
+    let none = store.members()?.iter().filter(|m| m.topic < 0).count() as u64;
+    let none = if none > 0 {
+        format!("; {} in none", ui::count(none, "article"))
+    } else {
+        String::new()
+    };
+    let mut out = format!(
+        "{} ({how}; silhouette {:.2}{none})\n\n",
+        ui::count(topics.topics.len() as u64, "topic"),
+        run.silhouette
+    );
+    for topic in &topics.topics {
+        let _ = writeln!(
+            out,
+            "{:>3}  {} ({})",
+            topic.id,
+            ui::clean(&topic.label),
+            ui::count(topic.size, "article")
+        );
+        if topic.named {
+            let words: Vec<&str> = topic.words.iter().take(5).map(|w| w.0.as_str()).collect();
+            let _ = writeln!(out, "       words: {}", ui::clean(&words.join(", ")));
+        }
+        for &key in topic.typical.iter().take(typical) {
+            if let Ok(title) = store.title_at(key) {
+                let _ = writeln!(out, "       {}", ui::snippet(&title, 100));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// List the topics as they are
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    shown: Shown,
+}
+
+impl List {
+    pub fn run(self) -> Result<Outcome> {
+        let store = self.shown.corpus.open_read_only()?;
+        let topics = Topics::stored(&store)?;
+        self.shown.print(&store, &topics)
+    }
+}
+
+/// Show one topic: its words, typical articles, parts and nearest topics
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nearwise topics show 3\n  nearwise topics show 3 --against 5")]
+pub(super) struct Show {
+    /// The topic's number
+    #[arg(value_name = "TOPIC")]
+    topic: i64,
+    /// Show the words that set it apart from this topic
+    #[arg(long, value_name = "TOPIC")]
+    against: Option<i64>,
+    #[command(flatten)]
+    corpus: CorpusArg,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub fn run(self) -> Result<Outcome> {
+        let store = self.corpus.open_read_only()?;
+        let topics = Topics::stored(&store)?;
+        let find = |id: i64| -> Result<&StoredTopic> {
+            topics.topics.iter().find(|t| t.id == id).ok_or_else(|| {
+                Error::usage(
+                    "TOPIC",
+                    format!("there is no topic {id}; see `nearwise topics`"),
+                )
+                .into()
+            })
+        };
+        let topic = find(self.topic)?;
+        let mut near: Vec<(f32, &StoredTopic)> = topics
+            .topics
+            .iter()
+            .filter(|t| t.id != topic.id)
+            .map(|t| (dot(&t.centroid, &topic.centroid), t))
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.id.cmp(&b.1.id)));
+        near.truncate(5);
+        let parts: Vec<_> = topics
+            .parts
+            .iter()
+            .filter(|p| p.topic == topic.id)
+            .collect();
+        let against = self.against.map(&find).transpose()?;
+        let apart = against
+            .map(|other| apart(&store, topic.id, other.id))
+            .transpose()?;
+        if self.json {
+            let mut value = topic_json(&store, topic)?;
+            value["parts"] = parts
+                .iter()
+                .map(|p| json!({"label": p.label, "size": p.size, "words": p.words}))
+                .collect();
+            value["nearest"] = near
+                .iter()
+                .map(|(c, t)| json!({"topic": t.id, "label": t.label, "cosine": c}))
+                .collect();
+            if let (Some(other), Some([here, there])) = (against, apart) {
+                value["against"] = json!({"topic": other.id, "label": other.label, "words": here, "other_words": there});
+            }
+            ui::print_json(&value)?;
+            return Ok(Outcome::Done);
+        }
+        let list = |words: &[(String, f32)]| -> String {
+            words
+                .iter()
+                .map(|w| w.0.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let mut out = format!(
+            "{}  {} ({})\n\n",
+            topic.id,
+            topic.label,
+            ui::count(topic.size, "article")
+        );
+        let _ = writeln!(out, "words      {}", list(&topic.words));
+        if let (Some(other), Some([here, there])) = (against, &apart) {
+            let _ = writeln!(out, "only here  {}", list(here));
+            let _ = writeln!(
+                out,
+                "only in {}  {} ({})",
+                other.id,
+                list(there),
+                other.label
+            );
+        }
+        out.push_str("\nTypical articles\n");
+        for &key in &topic.typical {
+            if let Ok(article) = store.article_at(key) {
+                let title = if article.title.is_empty() {
+                    &article.text
+                } else {
+                    &article.title
+                };
+                let _ = writeln!(out, "  {}  {}", article.id, ui::snippet(title, 100));
+            }
+        }
+        if parts.len() > 1 {
+            out.push_str("\nParts\n");
+            for part in parts {
+                let _ = writeln!(
+                    out,
+                    "  {} ({})",
+                    part.label,
+                    ui::count(part.size, "article")
+                );
+            }
+        }
+        if !near.is_empty() {
+            out.push_str("\nNearest topics (cosine)\n");
+            for (cosine, other) in near {
+                let _ = writeln!(out, "  {cosine:.2}  {} {}", other.id, other.label);
+            }
+        }
+        ui::print(&ui::clean_lines(&out))?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// Show how topics nest: the tree of topics and their parts
+///
+/// The leaves are communities of near articles; they join to topics, and topics to one tree, by
+/// Ward's method. --cut shows the tree in so many branches, and --apply makes them the topics.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nearwise topics tree\n  nearwise topics tree --cut 12\n  nearwise topics tree --cut 12 --apply\n  \
+    nearwise topics tree --out tree.dot"
+)]
+pub(super) struct Tree {
+    /// Cut the tree into so many branches
+    #[arg(long, value_name = "N")]
+    cut: Option<usize>,
+    /// Make the branches of --cut the topics
+    #[arg(long, requires = "cut")]
+    apply: bool,
+    /// Write the whole tree to a file: .json, or .dot for Graphviz
+    #[arg(long, value_name = "FILE", conflicts_with = "cut")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    corpus: CorpusArg,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Tree {
+    pub fn run(self) -> Result<Outcome> {
+        let mut store = if self.apply {
+            self.corpus.open()?
+        } else {
+            self.corpus.open_read_only()?
+        };
+        let Some(stored) = store.stored_topics()? else {
+            Topics::stored(&store)?;
+            return Ok(Outcome::NothingFound);
+        };
+        if let Some(n) = self.cut {
+            if n == 0 || n > stored.parts.len() {
+                return Err(Error::usage(
+                    "--cut",
+                    format!(
+                        "the tree has {}; give a number from 1 to {}",
+                        ui::count(stored.parts.len() as u64, "leaf").replace("leafs", "leaves"),
+                        stored.parts.len()
+                    ),
+                )
+                .into());
+            }
+            if self.apply {
+                let mut encoder = labeller(&store);
+                edit::cut_tree(&mut store, n, encoder.as_mut())?;
+                let topics = Topics::stored(&store)?;
+                if self.json {
+                    ui::print_json(&to_json(&store, &topics)?)?;
+                } else {
+                    ui::print(&to_text(&store, &topics, 0)?)?;
+                }
+                return Ok(Outcome::Done);
+            }
+            let branches = nested::cut(&stored, n);
+            if self.json {
+                ui::print_json(&branches)?;
+            } else {
+                let mut out = String::new();
+                for (i, branch) in branches.iter().enumerate() {
+                    line(&mut out, branch, "", i + 1 == branches.len(), &|b| {
+                        &b.branches
+                    });
+                }
+                ui::print(&ui::clean_lines(&out))?;
+            }
+            return Ok(Outcome::Done);
+        }
+        let Some(root) = nested::whole(&stored) else {
+            return Err(
+                Error::Topics("the topics have no tree; run `nearwise topics fit`".into()).into(),
+            );
+        };
+        if let Some(path) = &self.out {
+            write(path, &root)?;
+        }
+        if self.json {
+            ui::print_json(&root)?;
+        } else if self.out.is_none() {
+            let mut out = format!("all ({})\n", ui::count(root.size, "article"));
+            // Below a topic its parts stand side by side: how they joined says little.
+            if root.topic.is_some() {
+                line(&mut out, &root, "", true, &|b| &b.branches);
+            } else {
+                for (i, branch) in root.branches.iter().enumerate() {
+                    line(&mut out, branch, "", i + 1 == root.branches.len(), &|b| {
+                        &b.branches
+                    });
+                }
+            }
+            ui::print(&ui::clean_lines(&out))?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn leaves(branch: &Branch) -> Vec<&Branch> {
+    if branch.branches.is_empty() {
+        return vec![branch];
+    }
+    let mut out: Vec<&Branch> = branch.branches.iter().flat_map(leaves).collect();
+    out.sort_by_key(|b| std::cmp::Reverse(b.size));
+    out
+}
+
+fn line(
+    out: &mut String,
+    branch: &Branch,
+    before: &str,
+    last: bool,
+    below: &dyn Fn(&Branch) -> &[Branch],
+) {
+    let (corner, next) = if last {
+        ("└─ ", "   ")
+    } else {
+        ("├─ ", "│  ")
+    };
+    let number = branch.topic.map_or(String::new(), |id| format!("[{id}] "));
+    let _ = writeln!(
+        out,
+        "{before}{corner}{number}{} ({})",
+        branch.label,
+        ui::number(branch.size)
+    );
+    let before = format!("{before}{next}");
+    if branch.topic.is_some() && !branch.branches.is_empty() {
+        let leaves = leaves(branch);
+        for (i, leaf) in leaves.iter().enumerate() {
+            line(out, leaf, &before, i + 1 == leaves.len(), below);
+        }
+        return;
+    }
+    let children = below(branch);
+    for (i, child) in children.iter().enumerate() {
+        line(out, child, &before, i + 1 == children.len(), below);
+    }
+}
+
+fn write(path: &Path, root: &Branch) -> Result<()> {
+    let text = match path.extension().and_then(|e| e.to_str()) {
+        Some("json") => serde_json::to_string_pretty(root)? + "\n",
+        Some("dot" | "gv") => nested::dot(root),
+        _ => return Err(Error::usage("--out", "name a file that ends in .json or .dot").into()),
+    };
+    std::fs::write(path, text).map_err(|e| Error::io(path, e))?;
+    eprintln!("tree written to {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,466 @@
+//! k-means as matrix products.
+//!
+//! Lloyd, 1982, on unit vectors; or spherical k-means (Dhillon and Modha, "Concept
+//! decompositions for large sparse text data using clustering", 2001), whose centres are scaled
+//! to unit length. A vector is nearest to the centre c of the highest x · c - c · c / 2, which for
+//! centres of unit length is the highest cosine. Starts are k-means++ (Arthur and Vassilvitskii, 2007), or k-means||
+//! (Bahmani et al., 2012) where there are many clusters; mini-batches are Sculley's (2010).
+//! Assigning is one product of the vectors with the centroids; it runs on the encoder's f32
+//! kernel, each thread taking rows whose products stay in its cache.
+
+use super::super::points::Points;
+use super::{Clustering, centroids, means};
+use crate::encoder::{Products, normalize};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+
+/// How k-means runs.
+#[derive(Debug, Clone)]
+pub struct KmeansOptions {
+    /// The number of clusters.
+    pub k: usize,
+    /// The seed.
+    pub seed: u64,
+    /// The most iterations.
+    pub iterations: usize,
+    /// Starts, of which the one with the highest mean cosine is kept.
+    pub starts: usize,
+    /// Points of a mini-batch; all points in every iteration where it is `None`.
+    pub batch: Option<usize>,
+    /// What points are near to.
+    pub centres: Centres,
+}
+
+/// What a cluster's points are near to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Centres {
+    /// The mean, by Euclidean distance: Lloyd's k-means. A mean is the shorter the more its
+    /// vectors differ, so that a loose cluster reaches less far than a tight one.
+    #[default]
+    Means,
+    /// The mean scaled to unit length, by cosine: spherical k-means.
+    Directions,
+}
+
+impl KmeansOptions {
+    /// `k` clusters from `seed`, with the usual iterations and starts.
+    pub fn new(k: usize, seed: u64) -> Self {
+        Self {
+            k,
+            seed,
+            iterations: 50,
+            starts: 4,
+            batch: None,
+            centres: Centres::default(),
+        }
+    }
+}
+
+/// What k-means found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kmeans {
+    /// The cluster of each point.
+    pub clustering: Clustering,
+    /// The centres, (k, dim).
+    pub centroids: Vec<f32>,
+    /// The weighted mean of x · c - c · c / 2 over points and their centres: the higher, the
+    /// smaller the sum of squared distances.
+    pub cohesion: f64,
+    /// Iterations of the start that was kept.
+    pub iterations: usize,
+}
+
+/// Rows that one task assigns: their products with the centroids stay in the cache.
+const ROWS: usize = 64;
+/// The most clusters that k-means++ starts, each by a pass over the points; more are started
+/// by k-means||.
+const PLUS_PLUS: usize = 64;
+/// The points that starts are chosen among, for each cluster.
+const PER_CLUSTER: usize = 64;
+/// At least so many.
+const LEAST_SAMPLE: usize = 16_384;
+
+/// The unit vector nearest to each row and the cosine to it; of equal ones the first.
+pub fn assign(rows: &[f32], dim: usize, centroids: &[f32]) -> (Vec<u32>, Vec<f32>) {
+    assign_with(rows, dim, &Products::new(centroids, dim))
+}
+
+/// The nearest centre of each row, and x · c - c · c / 2; of equal ones the first.
+fn nearest(rows: &[f32], dim: usize, centres: &[f32]) -> (Vec<u32>, Vec<f32>) {
+    let halves: Vec<f32> = centres
+        .chunks_exact(dim.max(1))
+        .map(|c| -0.5 * c.iter().map(|x| x * x).sum::<f32>())
+        .collect();
+    assign_with(rows, dim, &Products::with_offsets(centres, dim, &halves))
+}
+
+fn assign_with(rows: &[f32], dim: usize, products: &Products) -> (Vec<u32>, Vec<f32>) {
+    let n = rows.len() / dim.max(1);
+    let mut members = vec![0u32; n];
+    let mut cosines = vec![0.0f32; n];
+    let (k, stride) = (products.columns(), products.stride());
+    rows.par_chunks(ROWS * dim.max(1))
+        .zip(members.par_chunks_mut(ROWS))
+        .zip(cosines.par_chunks_mut(ROWS))
+        .for_each_init(Vec::new, |out, ((rows, members), cosines)| {
+            products.multiply(rows, out);
+            for ((row, member), cosine) in out.chunks_exact(stride).zip(members).zip(cosines) {
+                (*member, *cosine) = highest(&row[..k]);
+            }
+        });
+    (members, cosines)
+}
+
+/// The index of the highest number, the first of equal ones, and the number.
+fn highest(row: &[f32]) -> (u32, f32) {
+    // Sixteen side by side; then where the highest of them stands.
+    let mut best = [f32::NEG_INFINITY; 16];
+    let chunks = row.chunks_exact(16);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (b, &x) in best.iter_mut().zip(chunk) {
+            *b = if x > *b { x } else { *b };
+        }
+    }
+    let top = best
+        .iter()
+        .chain(rest)
+        .fold(f32::NEG_INFINITY, |m, &x| if x > m { x } else { m });
+    let at = row.iter().position(|&x| x == top).unwrap_or(0);
+    (at as u32, top)
+}
+
+/// Clusters unit vectors.
+///
+/// The same points and options give the same clusters on any number of threads. A cluster
+/// that loses its last point takes the point that fits its own cluster least.
+pub fn kmeans(points: &Points, options: &KmeansOptions) -> Kmeans {
+    let k = options.k.min(points.len());
+    let mut best: Option<Kmeans> = None;
+    for start in 0..options.starts.max(1) as u64 {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(options.seed.wrapping_add(start << 32));
+        let first = starts(points, k, &mut random);
+        let found = match options.batch {
+            Some(batch) if batch < points.len() => {
+                mini_batches(points, first, batch, options, &mut random)
+            }
+            _ => refine(points, first, options.iterations, options.centres),
+        };
+        if best.as_ref().is_none_or(|b| found.cohesion > b.cohesion) {
+            best = Some(found);
+        }
+    }
+    best.unwrap_or(Kmeans {
+        clustering: Clustering::one(points.len()),
+        centroids: Vec::new(),
+        cohesion: 0.0,
+        iterations: 0,
+    })
+}
+
+/// Lloyd's iterations from given centroids, until no point moves.
+pub fn refine(points: &Points, mut centres: Vec<f32>, iterations: usize, kind: Centres) -> Kmeans {
+    let dim = points.vectors.ncols();
+    let k = centres.len().checked_div(dim).unwrap_or(0);
+    let mut clustering = Clustering {
+        k,
+        members: Vec::new(),
+    };
+    let mut cohesion = 0.0;
+    let mut done = 0;
+    while done < iterations.max(1) {
+        let (mut members, scores) = nearest(points.flat(), dim, &centres);
+        fill_empty(&mut members, &scores, k);
+        done += 1;
+        cohesion = weighted_mean(points, &scores);
+        let settled = members == clustering.members;
+        clustering.members = members;
+        if settled {
+            break;
+        }
+        centres = match kind {
+            Centres::Means => means(points, &clustering),
+            Centres::Directions => centroids(points, &clustering),
+        };
+    }
+    Kmeans {
+        clustering,
+        centroids: centres,
+        cohesion,
+        iterations: done,
+    }
+}
+
+fn weighted_mean(points: &Points, cosines: &[f32]) -> f64 {
+    let (mut sum, mut total) = (0.0, 0.0);
+    for (&cosine, &weight) in cosines.iter().zip(&points.weights) {
+        sum += f64::from(cosine) * f64::from(weight);
+        total += f64::from(weight);
+    }
+    if total > 0.0 { sum / total } else { 0.0 }
+}
+
+/// Gives each empty cluster the point that fits worst, from a cluster that keeps another.
+fn fill_empty(members: &mut [u32], cosines: &[f32], k: usize) {
+    let mut sizes = vec![0u32; k];
+    for &m in members.iter() {
+        sizes[m as usize] += 1;
+    }
+    if sizes.iter().all(|&s| s > 0) {
+        return;
+    }
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    order.sort_by(|&a, &b| cosines[a].total_cmp(&cosines[b]).then(a.cmp(&b)));
+    let mut worst = order.into_iter();
+    for empty in 0..k {
+        if sizes[empty] > 0 {
+            continue;
+        }
+        let Some(point) = worst.find(|&p| sizes[members[p] as usize] > 1) else {
+            return;
+        };
+        sizes[members[point] as usize] -= 1;
+        members[point] = empty as u32;
+        sizes[empty] = 1;
+    }
+}
+
+fn mini_batches(
+    points: &Points,
+    mut centres: Vec<f32>,
+    batch: usize,
+    options: &KmeansOptions,
+    random: &mut Xoshiro256PlusPlus,
+) -> Kmeans {
+    let iterations = options.iterations;
+    let dim = points.vectors.ncols();
+    let k = centres.len().checked_div(dim).unwrap_or(0);
+    let mut seen = vec![0.0f64; k];
+    let mut rows = Vec::with_capacity(batch * dim);
+    for _ in 0..iterations {
+        let chosen: Vec<usize> = (0..batch).map(|_| below(random, points.len())).collect();
+        rows.clear();
+        for &point in &chosen {
+            rows.extend_from_slice(points.vector(point));
+        }
+        let (members, _) = nearest(&rows, dim, &centres);
+        for (&point, &member) in chosen.iter().zip(&members) {
+            let weight = f64::from(points.weights[point]);
+            seen[member as usize] += weight;
+            let rate = (weight / seen[member as usize]) as f32;
+            let centre = &mut centres[member as usize * dim..][..dim];
+            for (c, x) in centre.iter_mut().zip(points.vector(point)) {
+                *c += rate * (x - *c);
+            }
+        }
+        if options.centres == Centres::Directions {
+            for centre in centres.chunks_exact_mut(dim) {
+                normalize(centre);
+            }
+        }
+    }
+    // One full pass, so that every point has the cluster that is nearest to it.
+    let mut out = refine(points, centres, 1, options.centres);
+    out.iterations = iterations;
+    out
+}
+
+fn below(random: &mut Xoshiro256PlusPlus, n: usize) -> usize {
+    ((u128::from(random.next_u64()) * n as u128) >> 64) as usize
+}
+
+fn uniform(random: &mut Xoshiro256PlusPlus) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// An index drawn with a chance in proportion to its weight.
+fn draw(weights: &[f64], random: &mut Xoshiro256PlusPlus) -> usize {
+    let total: f64 = weights.iter().sum();
+    let mut left = uniform(random) * total;
+    for (i, &w) in weights.iter().enumerate() {
+        left -= w;
+        if left < 0.0 {
+            return i;
+        }
+    }
+    // All weights are zero, or rounding left a rest.
+    weights.iter().rposition(|&w| w > 0.0).unwrap_or(0)
+}
+
+/// `k` centroids to start from.
+fn starts(points: &Points, k: usize, random: &mut Xoshiro256PlusPlus) -> Vec<f32> {
+    let dim = points.vectors.ncols();
+    let most = LEAST_SAMPLE.max(k * PER_CLUSTER);
+    let step = points.len().div_ceil(most).max(1);
+    let sample: Vec<usize> = (0..points.len()).step_by(step).collect();
+    let mut rows = Vec::with_capacity(sample.len() * dim);
+    for &point in &sample {
+        rows.extend_from_slice(points.vector(point));
+    }
+    let weights: Vec<f64> = sample
+        .iter()
+        .map(|&p| f64::from(points.weights[p]))
+        .collect();
+    if k <= PLUS_PLUS || sample.len() < 4 * k {
+        plus_plus(&rows, dim, &weights, k, random)
+    } else {
+        oversampled(&rows, dim, &weights, k, random)
+    }
+}
+
+/// k-means++: each next start is a row drawn by its squared distance to the nearest so far.
+fn plus_plus(
+    rows: &[f32],
+    dim: usize,
+    weights: &[f64],
+    k: usize,
+    random: &mut Xoshiro256PlusPlus,
+) -> Vec<f32> {
+    let n = weights.len();
+    let mut centres: Vec<f32> = Vec::with_capacity(k * dim);
+    let mut distance = vec![2.0f32; n];
+    let mut chance = weights.to_vec();
+    for _ in 0..k.min(n) {
+        let row = draw(&chance, random);
+        let centre = &rows[row * dim..][..dim];
+        centres.extend_from_slice(centre);
+        // On unit vectors the squared distance is twice one minus the cosine.
+        distance
+            .par_iter_mut()
+            .zip(rows.par_chunks(dim))
+            .with_min_len(256)
+            .for_each(|(d, x)| *d = d.min(1.0 - crate::store::dot(x, centre)).max(0.0));
+        distance[row] = 0.0;
+        for ((c, &d), &w) in chance.iter_mut().zip(&distance).zip(weights) {
+            *c = f64::from(d) * w;
+        }
+    }
+    centres
+}
+
+/// k-means||: a few rounds each draw many rows at once; k-means++ over what they drew, each
+/// weighted by the rows nearest to it, chooses the starts.
+fn oversampled(
+    rows: &[f32],
+    dim: usize,
+    weights: &[f64],
+    k: usize,
+    random: &mut Xoshiro256PlusPlus,
+) -> Vec<f32> {
+    const ROUNDS: usize = 4;
+    let n = weights.len();
+    let first = draw(weights, random);
+    let mut chosen = vec![first];
+    let mut is_chosen = vec![false; n];
+    is_chosen[first] = true;
+    let mut latest = rows[first * dim..][..dim].to_vec();
+    let mut distance = vec![f64::INFINITY; n];
+    for _ in 0..ROUNDS {
+        let (_, cosines) = assign(rows, dim, &latest);
+        for (d, &cosine) in distance.iter_mut().zip(&cosines) {
+            *d = d.min(f64::from(1.0 - cosine).max(0.0));
+        }
+        let total: f64 = distance.iter().zip(weights).map(|(d, w)| d * w).sum();
+        latest.clear();
+        let wanted = (k / 2).max(1) as f64;
+        for row in 0..n {
+            let chance = wanted * distance[row] * weights[row] / total.max(f64::MIN_POSITIVE);
+            if uniform(random) < chance && !is_chosen[row] {
+                is_chosen[row] = true;
+                chosen.push(row);
+                latest.extend_from_slice(&rows[row * dim..][..dim]);
+            }
+        }
+        if latest.is_empty() {
+            break;
+        }
+    }
+    // Too few were drawn where most rows are alike; any others will do.
+    let missing = k.saturating_sub(chosen.len());
+    let others = (0..n).filter(|&row| !is_chosen[row]).take(missing);
+    chosen.extend(others);
+    chosen.sort_unstable();
+    let mut candidates = Vec::with_capacity(chosen.len() * dim);
+    for &row in &chosen {
+        candidates.extend_from_slice(&rows[row * dim..][..dim]);
+    }
+    let (members, _) = assign(rows, dim, &candidates);
+    let mut near = vec![0.0; chosen.len()];
+    for (&member, &w) in members.iter().zip(weights) {
+        near[member as usize] += w;
+    }
+    plus_plus(&candidates, dim, &near, k, random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{blobs, unit_rows};
+    use super::super::linfa;
+    use super::*;
+    use crate::topics::eval::adjusted_rand;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn assigning_equals_brute_force(
+            rows in unit_rows(1..120, 9), centres in unit_rows(1..40, 9),
+        ) {
+            let (members, cosines) = assign(&rows, 9, &centres);
+            for (i, row) in rows.chunks_exact(9).enumerate() {
+                let cosine = |c: &[f32]| -> f32 { row.iter().zip(c).map(|(a, b)| a * b).sum() };
+                let best = centres.chunks_exact(9).map(cosine).fold(f32::MIN, f32::max);
+                prop_assert!((cosines[i] - best).abs() < 1e-5);
+                let own = &centres[members[i] as usize * 9..][..9];
+                prop_assert!((cosine(own) - best).abs() < 1e-5);
+            }
+        }
+
+        #[test]
+        fn every_cluster_has_a_point(rows in unit_rows(3..60, 5), k in 1usize..12, seed in 0u64..9) {
+            let v = ndarray::Array2::from_shape_vec((rows.len() / 5, 5), rows).unwrap();
+            let points = Points::new(v.view()).unwrap();
+            let found = kmeans(&points, &KmeansOptions::new(k, seed));
+            let expected = k.min(points.len());
+            prop_assert_eq!(found.clustering.k, expected);
+            prop_assert!(found.clustering.groups().iter().all(|g| !g.is_empty()));
+        }
+    }
+
+    #[test]
+    fn agrees_with_linfa() {
+        let (vectors, _) = blobs(600, 24, 6, 0.35, 5);
+        let points = Points::new(vectors.view()).unwrap();
+        let ours = kmeans(&points, &KmeansOptions::new(6, 1));
+        let theirs = linfa::kmeans(points.vectors.view(), 6, 1, 8, 100).unwrap();
+        let ari = adjusted_rand(&ours.clustering.members, &theirs.members);
+        assert!(ari > 0.99, "{ari}");
+    }
+
+    #[test]
+    fn many_clusters_start_by_oversampling() {
+        let (vectors, truth) = blobs(4000, 16, 100, 0.1, 7);
+        let points = Points::new(vectors.view()).unwrap();
+        let found = kmeans(&points, &KmeansOptions::new(100, 3));
+        let rows: Vec<u32> = (0..4000)
+            .map(|r| found.clustering.members[points.of_row(r)])
+            .collect();
+        let ari = adjusted_rand(&rows, &truth);
+        assert!(ari > 0.9, "{ari}");
+    }
+
+    #[test]
+    fn mini_batches_come_near() {
+        let (vectors, truth) = blobs(3000, 16, 8, 0.3, 2);
+        let points = Points::new(vectors.view()).unwrap();
+        let options = KmeansOptions {
+            batch: Some(256),
+            ..KmeansOptions::new(8, 4)
+        };
+        let found = kmeans(&points, &options);
+        let rows: Vec<u32> = (0..3000)
+            .map(|r| found.clustering.members[points.of_row(r)])
+            .collect();
+        assert!(adjusted_rand(&rows, &truth) > 0.9);
+    }
+}

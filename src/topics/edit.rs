@@ -1,0 +1,308 @@
+//! Changing topics by hand: merging, splitting, renaming, cutting the tree elsewhere.
+
+use super::cluster::kmeans::{KmeansOptions, kmeans};
+use super::cluster::{Clustering, NONE};
+use super::fit::{Change, rebuilt};
+use super::points::Points;
+use super::tree::{Join, cut};
+use super::{assign, none_yet};
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::store::{Store, StoredTopics};
+
+fn stored(store: &mut Store) -> Result<StoredTopics> {
+    if store.topic_run()?.is_none() {
+        return Err(none_yet(store));
+    }
+    // Every article must have a place before places change.
+    assign::join(store)?;
+    store.stored_topics()?.ok_or_else(|| none_yet(store))
+}
+
+fn index_of(stored: &StoredTopics, id: i64) -> Result<usize> {
+    stored
+        .topics
+        .iter()
+        .position(|t| t.id == id)
+        .ok_or_else(|| {
+            Error::usage(
+                "TOPIC",
+                format!("there is no topic {id}; see `nearwise topics`"),
+            )
+        })
+}
+
+/// Merges topics into the first of them, which keeps its number and, where the user gave it,
+/// its name. Returns its number.
+///
+/// # Errors
+/// A topic is unknown or named twice, or fewer than two are given; the file cannot be written.
+pub fn merge(store: &mut Store, ids: &[i64], encoder: Option<&mut Encoder>) -> Result<i64> {
+    let stored = stored(store)?;
+    let mut chosen = Vec::new();
+    for &id in ids {
+        let index = index_of(&stored, id)?;
+        if chosen.contains(&index) {
+            return Err(Error::usage("TOPIC", format!("topic {id} is named twice")));
+        }
+        chosen.push(index);
+    }
+    if chosen.len() < 2 {
+        return Err(Error::usage("TOPIC", "name two topics or more to merge"));
+    }
+    let mut change = Change::new(store, &stored)?;
+    let into = chosen[0] as u32;
+    for topic in change.topics.members.iter_mut().chain(&mut change.topic_of) {
+        if *topic != NONE && chosen.contains(&(*topic as usize)) {
+            *topic = into;
+        }
+    }
+    change.touched[chosen[0]] = true;
+    rebuilt(store, &stored, change, encoder)?;
+    Ok(ids[0])
+}
+
+/// Splits a topic into `into` topics by k-means. The largest keeps its number;
+/// returns the numbers of all.
+///
+/// # Errors
+/// The topic is unknown or has too few articles that differ; the file cannot be written.
+pub fn split(
+    store: &mut Store,
+    id: i64,
+    into: usize,
+    encoder: Option<&mut Encoder>,
+) -> Result<Vec<i64>> {
+    let stored = stored(store)?;
+    let topic = index_of(&stored, id)?;
+    if into < 2 {
+        return Err(Error::usage("--into", "give 2 or more"));
+    }
+    let mut change = Change::new(store, &stored)?;
+    let own: Vec<usize> = (0..change.points.len())
+        .filter(|&p| change.topics.members[p] as usize == topic)
+        .collect();
+    if own.len() < into {
+        return Err(Error::usage(
+            "--into",
+            format!(
+                "topic {id} has {} articles that differ; give so many or fewer",
+                own.len()
+            ),
+        ));
+    }
+    let some = change.points.chosen(&own);
+    let options = KmeansOptions {
+        starts: 8,
+        ..KmeansOptions::new(into, stored.run.seed)
+    };
+    let pieces = super::points::numbered(&kmeans(&some, &options).clustering, &some.weights);
+    let first_new = change.topics.k as u32;
+    for (&p, &piece) in own.iter().zip(&pieces.members) {
+        if piece > 0 {
+            change.topics.members[p] = first_new + piece - 1;
+        }
+    }
+    change.topics.k += into - 1;
+    change.ids.extend(std::iter::repeat_n(None, into - 1));
+    change.touched[topic] = true;
+    change.touched.resize(change.topics.k, true);
+    change.fit_parts();
+    let new = rebuilt(store, &stored, change, encoder)?;
+    let mut out = vec![id];
+    out.extend(&new[new.len() - (into - 1)..]);
+    Ok(out)
+}
+
+/// Makes the branches of the tree, cut into `n`, the topics. A branch that is a topic already,
+/// or holds most of one, keeps its number.
+///
+/// # Errors
+/// The tree has fewer leaves than `n`; the file cannot be written.
+pub fn cut_tree(store: &mut Store, n: usize, encoder: Option<&mut Encoder>) -> Result<()> {
+    let stored = stored(store)?;
+    if n == 0 || n > stored.parts.len() {
+        return Err(Error::usage(
+            "--cut",
+            format!(
+                "the tree has {} leaves; give 1 to {}",
+                stored.parts.len(),
+                stored.parts.len()
+            ),
+        ));
+    }
+    let group = groups(&stored, n);
+    let mut change = Change::new(store, &stored)?;
+    // Each branch keeps the number of the topic that most of its articles had.
+    let mut share = vec![vec![0u64; stored.topics.len()]; n];
+    for (part, &g) in stored.parts.iter().zip(&group) {
+        share[g as usize][index_of(&stored, part.topic)?] += part.size;
+    }
+    let mut ids = vec![None; n];
+    let mut pairs: Vec<(u64, usize, usize)> = (0..n)
+        .flat_map(|g| (0..stored.topics.len()).map(move |t| (g, t)))
+        .map(|(g, t)| (share[g][t], g, t))
+        .filter(|p| p.0 > 0)
+        .collect();
+    pairs.sort_by_key(|&(n, g, t)| (std::cmp::Reverse(n), g, t));
+    let mut taken = vec![false; stored.topics.len()];
+    for (_, g, t) in pairs {
+        if ids[g].is_none() && !taken[t] {
+            ids[g] = Some(stored.topics[t].id);
+            taken[t] = true;
+        }
+    }
+    // A branch of exactly the parts of one topic is that topic, untouched.
+    change.touched = (0..n)
+        .map(|g| {
+            let parts = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
+                (0..group.len()).filter(|&p| f(p)).collect()
+            };
+            let here = parts(&|p| group[p] as usize == g);
+            let there = parts(&|p| Some(stored.parts[p].topic) == ids[g]);
+            here != there
+        })
+        .collect();
+    change.ids = ids;
+    change.topic_of.clone_from(&group);
+    change.topics = Clustering {
+        k: n,
+        members: change
+            .parts
+            .members
+            .iter()
+            .map(|&p| if p == NONE { NONE } else { group[p as usize] })
+            .collect(),
+    };
+    rebuilt(store, &stored, change, encoder)?;
+    Ok(())
+}
+
+/// The branch of each part when the tree is cut into `n`.
+pub fn groups(stored: &StoredTopics, n: usize) -> Vec<u32> {
+    let joins: Vec<Join> = stored
+        .joins
+        .iter()
+        .map(|j| Join {
+            left: j.left,
+            right: j.right,
+            cost: j.cost,
+        })
+        .collect();
+    cut(&joins, stored.parts.len(), n)
+}
+
+impl Change {
+    /// Gives points whose part lies in another topic the nearest part of their own; a topic
+    /// without a part gets one.
+    fn fit_parts(&mut self) {
+        let mut shares = vec![std::collections::HashMap::<u32, u64>::new(); self.parts.k];
+        for (point, (&part, &topic)) in self
+            .parts
+            .members
+            .iter()
+            .zip(&self.topics.members)
+            .enumerate()
+        {
+            if part != NONE && topic != NONE {
+                *shares[part as usize].entry(topic).or_default() +=
+                    u64::from(self.points.weights[point]);
+            }
+        }
+        for (part, shares) in shares.iter().enumerate() {
+            if let Some((&topic, _)) = shares
+                .iter()
+                .max_by_key(|s| (*s.1, std::cmp::Reverse(*s.0)))
+            {
+                self.topic_of[part] = topic;
+            }
+        }
+        for topic in 0..self.topics.k as u32 {
+            if !self.topic_of.contains(&topic) {
+                self.topic_of.push(topic);
+                self.parts.k += 1;
+            }
+        }
+        let centres = super::cluster::centroids(&self.points, &self.parts);
+        let dim = self.points.vectors.ncols();
+        for point in 0..self.points.len() {
+            let (topic, part) = (self.topics.members[point], self.parts.members[point]);
+            if topic == NONE || (part != NONE && self.topic_of[part as usize] == topic) {
+                continue;
+            }
+            let near = |&p: &usize| {
+                crate::store::dot(&centres[p * dim..][..dim], self.points.vector(point))
+            };
+            let best = (0..self.parts.k)
+                .filter(|&p| self.topic_of[p] == topic)
+                .max_by(|a, b| near(a).total_cmp(&near(b)).then(b.cmp(a)));
+            self.parts.members[point] = best.map_or(NONE, |p| p as u32);
+        }
+        self.drop_empty_parts();
+    }
+
+    fn drop_empty_parts(&mut self) {
+        let sizes = super::choose::sizes(&self.points, &self.parts);
+        let mut number = vec![NONE; self.parts.k];
+        let mut topic_of = Vec::new();
+        for part in 0..self.parts.k {
+            if sizes[part] > 0 {
+                number[part] = topic_of.len() as u32;
+                topic_of.push(self.topic_of[part]);
+            }
+        }
+        for member in &mut self.parts.members {
+            if *member != NONE {
+                *member = number[*member as usize];
+            }
+        }
+        self.parts.k = topic_of.len();
+        self.topic_of = topic_of;
+    }
+
+    /// The stored topics as clusters of points, unchanged.
+    fn new(store: &Store, stored: &StoredTopics) -> Result<Self> {
+        let matrix = super::matrix(store)?;
+        let points = Points::new(matrix.values.view())?;
+        let index: std::collections::HashMap<i64, u32> = stored
+            .topics
+            .iter()
+            .enumerate()
+            .map(|(i, t)| (t.id, i as u32))
+            .collect();
+        let mut topics = vec![NONE; points.len()];
+        let mut parts = vec![NONE; points.len()];
+        for member in &stored.members {
+            let Ok(row) = matrix.keys.binary_search(&member.article) else {
+                continue;
+            };
+            let point = points.of_row(row);
+            topics[point] = index.get(&member.topic).copied().unwrap_or(NONE);
+            if topics[point] != NONE {
+                parts[point] = member.part.map_or(NONE, |p| p as u32);
+            }
+        }
+        let mut out = Self {
+            keys: matrix.keys,
+            points,
+            topics: Clustering {
+                k: stored.topics.len(),
+                members: topics,
+            },
+            parts: Clustering {
+                k: stored.parts.len(),
+                members: parts,
+            },
+            topic_of: stored
+                .parts
+                .iter()
+                .map(|p| index.get(&p.topic).copied().unwrap_or(0))
+                .collect(),
+            ids: stored.topics.iter().map(|t| Some(t.id)).collect(),
+            touched: vec![false; stored.topics.len()],
+        };
+        // Articles that joined by a threshold have no part yet, and parts may have lost all.
+        out.fit_parts();
+        Ok(out)
+    }
+}

@@ -1,0 +1,193 @@
+//! The vectors that are clustered: distinct ones in an order of their own.
+//!
+//! Topics must not depend on the order in which articles were read, nor part copies of one
+//! article. Both hold for every method at once when it never sees the order nor the copies:
+//! rows are sorted by their numbers, equal rows become one with a weight, and clusters are
+//! carried back to all rows at the end.
+
+use super::cluster::{Clustering, NONE};
+use crate::error::{Error, Result};
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+
+/// Distinct unit vectors, each with the number of its copies.
+#[derive(Debug, Clone)]
+pub struct Points {
+    /// The vectors, (points, dim), ascending by their numbers.
+    pub vectors: Array2<f32>,
+    /// How many rows are equal to each.
+    pub weights: Vec<u32>,
+    /// The point of each row.
+    point: Vec<u32>,
+}
+
+impl Points {
+    /// Sorts the rows and joins equal ones.
+    ///
+    /// # Errors
+    /// A row holds a value that is no finite number; its index is in the message.
+    pub fn new(rows: ArrayView2<'_, f32>) -> Result<Self> {
+        let n = rows.nrows();
+        let rows = rows.as_standard_layout();
+        let dim = rows.ncols();
+        let flat = rows.as_slice().unwrap_or_default();
+        let row = |i: u32| &flat[i as usize * dim..][..dim];
+        if let Some(bad) = (0..n as u32).find(|&i| row(i).iter().any(|x| !x.is_finite())) {
+            return Err(Error::Topics(format!(
+                "the vector of row {bad} holds a value that is no finite number; index the articles again"
+            )));
+        }
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        let compare = |&a: &u32, &b: &u32| {
+            let pairs = row(a).iter().zip(row(b));
+            pairs
+                .map(|(x, y)| x.total_cmp(y))
+                .find(|o| o.is_ne())
+                .unwrap_or(std::cmp::Ordering::Equal)
+        };
+        order.par_sort_by(compare);
+        let mut point = vec![0u32; n];
+        let mut weights: Vec<u32> = Vec::new();
+        let mut firsts: Vec<u32> = Vec::new();
+        for &i in &order {
+            match (firsts.last(), weights.last_mut()) {
+                (Some(first), Some(weight)) if compare(first, &i).is_eq() => *weight += 1,
+                _ => {
+                    firsts.push(i);
+                    weights.push(1);
+                }
+            }
+            point[i as usize] = firsts.len() as u32 - 1;
+        }
+        let mut values = Vec::with_capacity(firsts.len() * dim);
+        for &i in &firsts {
+            values.extend_from_slice(row(i));
+        }
+        let vectors = Array2::from_shape_vec((firsts.len(), dim), values)
+            .map_err(|e| Error::Topics(e.to_string()))?;
+        Ok(Self {
+            vectors,
+            weights,
+            point,
+        })
+    }
+
+    /// How many points.
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// A point's vector.
+    pub fn vector(&self, point: usize) -> &[f32] {
+        let dim = self.vectors.ncols();
+        &self.flat()[point * dim..][..dim]
+    }
+
+    /// All vectors, one after another.
+    pub fn flat(&self) -> &[f32] {
+        self.vectors.as_slice().unwrap_or_default()
+    }
+
+    /// The point that stands for a row.
+    pub fn of_row(&self, row: usize) -> usize {
+        self.point[row] as usize
+    }
+
+    /// Points at even distances, at most about `most` of them.
+    pub fn sample(&self, most: usize) -> Self {
+        let step = self.len().div_ceil(most.max(1)).max(1);
+        let chosen: Vec<usize> = (0..self.len()).step_by(step).collect();
+        self.chosen(&chosen)
+    }
+
+    /// Some of the points, each a row of its own.
+    pub fn chosen(&self, chosen: &[usize]) -> Self {
+        Self {
+            vectors: self.vectors.select(ndarray::Axis(0), chosen),
+            weights: chosen.iter().map(|&p| self.weights[p]).collect(),
+            point: (0..chosen.len() as u32).collect(),
+        }
+    }
+
+    /// The cluster of each row, from that of each point. Clusters are numbered by size, the
+    /// largest first, and of equal sizes that with the first point; empty ones are dropped.
+    pub fn to_rows(&self, clustering: &Clustering) -> Clustering {
+        let (renumber, k) = by_size(clustering, &self.weights);
+        let members = self
+            .point
+            .iter()
+            .map(|&p| match clustering.members[p as usize] {
+                NONE => NONE,
+                cluster => renumber[cluster as usize],
+            })
+            .collect();
+        Clustering { k, members }
+    }
+}
+
+/// New numbers of clusters by weight, and how many are not empty.
+fn by_size(clustering: &Clustering, weights: &[u32]) -> (Vec<u32>, usize) {
+    let mut size = vec![(0u64, u32::MAX); clustering.k];
+    for (point, &cluster) in clustering.members.iter().enumerate() {
+        if cluster != NONE {
+            let (sum, first) = &mut size[cluster as usize];
+            *sum += u64::from(weights[point]);
+            *first = (*first).min(point as u32);
+        }
+    }
+    let mut order: Vec<usize> = (0..clustering.k).filter(|&c| size[c].0 > 0).collect();
+    order.sort_by_key(|&c| (std::cmp::Reverse(size[c].0), size[c].1));
+    let mut renumber = vec![NONE; clustering.k];
+    for (new, &old) in order.iter().enumerate() {
+        renumber[old] = new as u32;
+    }
+    (renumber, order.len())
+}
+
+/// The clustering with clusters numbered by weight, empty ones dropped.
+pub fn numbered(clustering: &Clustering, weights: &[u32]) -> Clustering {
+    let (renumber, k) = by_size(clustering, weights);
+    let members = clustering
+        .members
+        .iter()
+        .map(|&c| {
+            if c == NONE {
+                NONE
+            } else {
+                renumber[c as usize]
+            }
+        })
+        .collect();
+    Clustering { k, members }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_rows_are_one_point() {
+        let rows =
+            Array2::from_shape_vec((4, 2), vec![0.6, 0.8, 1.0, 0.0, 0.6, 0.8, 0.0, 1.0]).unwrap();
+        let points = Points::new(rows.view()).unwrap();
+        assert_eq!(points.weights, [1, 2, 1]);
+        assert_eq!(points.of_row(0), points.of_row(2));
+        let rows = points.to_rows(&Clustering {
+            k: 3,
+            members: vec![2, 0, NONE],
+        });
+        assert_eq!(rows.members, [0, NONE, 0, 1]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        let rows = Array2::from_shape_vec((2, 2), vec![0.6, 0.8, f32::NAN, 0.0]).unwrap();
+        let said = Points::new(rows.view()).unwrap_err().to_string();
+        assert!(said.contains("row 1"), "{said}");
+    }
+}
