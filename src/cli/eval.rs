@@ -5,7 +5,6 @@ use super::{Outcome, ui};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use nearwise::Error;
-use nearwise::corpus::boilerplate;
 use nearwise::topics::Topics;
 use nearwise::topics::eval::{Coherence, adjusted_rand, diversity, v_measure};
 use serde_json::json;
@@ -90,8 +89,7 @@ impl EvalTopics {
             .collect();
         let mut coherence = Coherence::new(&words);
         store.each_article(|a| {
-            let text = boilerplate::without(&a.text, &a.boilerplate);
-            coherence.add(&format!("{}\n{text}", a.title));
+            coherence.add(&format!("{}\n{}", a.title, a.text));
             Ok(())
         })?;
         let none = found.values().filter(|&&t| t < 0).count() as f64 / found.len().max(1) as f64;

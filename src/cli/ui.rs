@@ -136,6 +136,31 @@ pub(super) fn stop_flag() -> Arc<AtomicBool> {
     FLAG.clone()
 }
 
+/// Says on a terminal what a command is at, and is gone when it is done.
+pub(super) struct Spinner(ProgressBar);
+
+impl Spinner {
+    pub fn new() -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    pub fn say(&self, what: &str) {
+        self.0.set_message(clean(what));
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// Shows how indexing goes: a bar on a terminal, lines otherwise, all on standard error.
 pub(super) struct Watcher {
     bar: ProgressBar,

@@ -18,7 +18,9 @@ pub use blob::{dot, from_f16, to_f16};
 pub use export::{ExportFormat, Exported, export, export_jsonl, npy_header};
 pub use filter::Filter;
 pub use neighbours::{Closest, Matrix, ScannedPassage};
-pub use topics::{Member, NO_TOPIC, StoredJoin, StoredPart, StoredTopic, StoredTopics, TopicRun};
+pub use topics::{
+    Dated, Member, NO_TOPIC, StoredJoin, StoredPart, StoredTopic, StoredTopics, TopicRun,
+};
 
 use crate::encoder::Identity;
 use crate::error::{Error, Result};

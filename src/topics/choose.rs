@@ -20,8 +20,9 @@ const ITERATIONS: u64 = 30;
 /// The share of the highest silhouette that counts as no worse: k-means from other starts
 /// moves it by as much, and of numbers as good the smaller is easier to read.
 const AS_GOOD: f32 = 0.99;
-/// The highest number of topics that is chosen.
-pub const MOST: usize = 60;
+/// The highest number of topics that is chosen, and that for a small corpus.
+pub const MOST: usize = 200;
+const MOST_OF_SMALL: usize = 60;
 /// A corpus of fewer articles is one topic.
 pub const LEAST: usize = 6;
 
@@ -59,7 +60,7 @@ pub fn small(
     if n < LEAST {
         return Ok(Clustering::one(n));
     }
-    let numbers: Vec<usize> = (2..=MOST.min(n / 3).max(2)).collect();
+    let numbers: Vec<usize> = (2..=MOST_OF_SMALL.min(n / 3).max(2)).collect();
     let tried: Vec<Option<(usize, f32, Clustering)>> = numbers
         .par_iter()
         .map(|&k| {

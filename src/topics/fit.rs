@@ -37,7 +37,8 @@ const CANDIDATES: usize = 30;
 const PERSISTS: f64 = 0.5;
 
 /// The stored topics if there are any that fit `k` and `seed`, with articles that are new since
-/// then joined to them; else new ones. Topics are also found anew when [`assign::drift`] says so.
+/// then joined to them; else new ones. Topics are also found anew, with the options that they
+/// were found with, when [`assign::drift`] says so, unless they were changed by hand.
 ///
 /// # Errors
 /// As [`fit`].
@@ -47,33 +48,22 @@ pub fn fitted(
     seed: Option<u64>,
     encoder: &mut dyn FnMut(&Store) -> Option<Encoder>,
 ) -> Result<Topics> {
-    let run = store.topic_run()?;
-    let fits = run.as_ref().is_some_and(|run| {
+    let run = store.topic_run()?.filter(|run| {
         let as_many = k.is_none_or(|k| run.k_given && run.k == k && !run.edited);
         as_many && seed.is_none_or(|s| s == run.seed)
     });
-    if fits {
-        let topics = Topics::stored(store)?;
-        if topics.run.generation == store.generation()? {
-            return Ok(topics);
+    let mut options = TopicOptions::default();
+    if let Some(run) = run {
+        if run.generation != store.generation()? {
+            assign::join(store)?;
         }
-        assign::join(store)?;
-        let drift = assign::drift(store)?;
-        if !drift.refit {
+        if run.edited || run.generation == store.generation()? || !assign::drift(store)?.refit {
             return Topics::stored(store);
         }
+        options = serde_json::from_str(&run.options).unwrap_or(options);
     }
-    // What the topics were fitted with before, where it can be known, is what they are fitted
-    // with again.
-    let before = run.filter(|_| fits);
-    let options = TopicOptions {
-        k: k.or(before
-            .as_ref()
-            .filter(|r| r.k_given && !r.edited)
-            .map(|r| r.k)),
-        seed: seed.or(before.map(|r| r.seed)).unwrap_or(42),
-        ..TopicOptions::default()
-    };
+    options.k = k.or(options.k);
+    options.seed = seed.unwrap_or(options.seed);
     let mut encoder = encoder(store);
     fit(store, &options, encoder.as_mut())
 }
@@ -91,9 +81,23 @@ pub fn fitted(
 pub fn fit(
     store: &mut Store,
     options: &TopicOptions,
+    encoder: Option<&mut Encoder>,
+) -> Result<Topics> {
+    fit_telling(store, options, encoder, &mut |_| {})
+}
+
+/// As [`fit`]; calls `tell` with what is done next, for people who wait.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_telling(
+    store: &mut Store,
+    options: &TopicOptions,
     mut encoder: Option<&mut Encoder>,
+    tell: &mut dyn FnMut(&str),
 ) -> Result<Topics> {
     let generation = store.generation()?;
+    tell("reading vectors");
     let matrix = matrix(store)?;
     let n = matrix.keys.len();
     if n == 0 {
@@ -133,6 +137,7 @@ pub fn fit(
             ));
         }
     };
+    tell(&format!("clustering {n} articles"));
     let mut found = match &caught {
         None => cluster(&points, options)?,
         Some(caught) => around(&points, caught, options)?,
@@ -142,6 +147,10 @@ pub fn fit(
     let (parts, topic_of) = tree::parts(&points, &found, least);
     let joins = tree::branches(&points, &parts, &topic_of);
     let silhouette = choose::silhouette(&points, &found.topics);
+    tell(&format!(
+        "reading articles for the labels of {} topics",
+        found.topics.k
+    ));
 
     let rows = Rows {
         keys: &matrix.keys,
@@ -229,8 +238,22 @@ fn cluster(points: &Points, options: &TopicOptions) -> Result<Found> {
             leaves = Some(found.leaves);
             found.topics
         }
-        Method::Kmeans => kmeans_of(points, options.k, least, seed, Centres::Means),
-        Method::SphericalKmeans => kmeans_of(points, options.k, least, seed, Centres::Directions),
+        Method::Kmeans => kmeans_of(
+            points,
+            options.k,
+            least,
+            seed,
+            options.batch,
+            Centres::Means,
+        ),
+        Method::SphericalKmeans => kmeans_of(
+            points,
+            options.k,
+            least,
+            seed,
+            options.batch,
+            Centres::Directions,
+        ),
         Method::LinfaKmeans => match options.k {
             Some(k) => linfa::kmeans(
                 reduced()?.view(),
@@ -330,17 +353,19 @@ fn kmeans_of(
     k: Option<usize>,
     least: usize,
     seed: u64,
+    batch: Option<usize>,
     centres: Centres,
 ) -> Clustering {
     let options = |k| KmeansOptions {
         starts: 8,
+        batch,
         centres,
         ..KmeansOptions::new(k, seed)
     };
     let k = k.or_else(|| {
         let sample = points.sample(10_000);
         let mut tried = Vec::new();
-        for k in 2..=choose::MOST.min(sample.len() / 3).max(2) {
+        for k in tree::numbers(choose::MOST.min(sample.len() / 3).max(2)) {
             let rough = KmeansOptions {
                 iterations: 20,
                 starts: 4,

@@ -19,6 +19,9 @@ const SEEDS: usize = 200;
 /// The share of seeds that must be farther from the centre than what is caught.
 const FARTHEST: f32 = 0.2;
 
+/// The cosine to a single seed from which an article belongs to it.
+const ALONE: f32 = 0.5;
+
 /// A topic that the user describes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,20 +144,30 @@ pub fn catch(
                 guide.name
             )));
         }
-        let mut centre = vec![0.0; dim];
+        let mut sum = vec![0.0f32; dim];
         for &p in &seeds {
-            for (c, x) in centre.iter_mut().zip(points.vector(p)) {
-                *c += x;
+            for (s, x) in sum.iter_mut().zip(points.vector(p)) {
+                *s += x;
             }
         }
-        normalize(&mut centre);
+        // How near a seed is to the others: to the centre that it is a part of itself it is
+        // nearer than any other article can be.
         let mut cosines: Vec<f32> = seeds
             .iter()
-            .map(|&p| dot(&centre, points.vector(p)))
+            .map(|&p| {
+                let vector = points.vector(p);
+                let mut others: Vec<f32> = sum.iter().zip(vector).map(|(s, x)| s - x).collect();
+                normalize(&mut others);
+                dot(&others, vector)
+            })
             .collect();
         cosines.sort_by(f32::total_cmp);
-        limits.push(cosines[(cosines.len() as f32 * FARTHEST) as usize]);
-        centres.push(centre);
+        limits.push(match cosines.as_slice() {
+            [_] => ALONE,
+            all => all[(all.len() as f32 * FARTHEST) as usize],
+        });
+        normalize(&mut sum);
+        centres.push(sum);
     }
     let mut caught: Vec<Option<u32>> = (0..points.len())
         .map(|p| {

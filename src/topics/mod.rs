@@ -30,21 +30,21 @@ pub mod timeline;
 pub mod tree;
 
 pub use cluster::Method;
-pub use fit::{fit, fitted};
+pub use fit::{fit, fit_telling, fitted};
 pub use guide::Guide;
 
 use crate::error::{Error, Result};
 use crate::store::{Matrix, Store, StoredPart, StoredTopic, TopicRun};
 
 /// How topics are found.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TopicOptions {
     /// The number of topics; chosen where it is not given.
     pub k: Option<usize>,
     /// The seed of all that is random.
     pub seed: u64,
     /// The way to cluster.
-    #[serde(serialize_with = "as_text")]
     pub method: Method,
     /// The fewest articles of a topic whose number is chosen; by the corpus's size where it is
     /// not given.
@@ -54,18 +54,14 @@ pub struct TopicOptions {
     /// The radius of [`Method::Dbscan`] and [`Method::Optics`], as a Euclidean distance of unit
     /// vectors; by the neighbours' distances where it is not given.
     pub radius: Option<f32>,
+    /// Articles of a mini-batch of [`Method::Kmeans`] and [`Method::SphericalKmeans`]; all in each
+    /// iteration where it is not given.
+    pub batch: Option<usize>,
     /// The cosine to its topic's centroid below which an article is in no topic; by the spread
     /// of similarities where it is not given.
     pub min_similarity: Option<f32>,
     /// Topics that the user describes.
     pub guides: Vec<Guide>,
-}
-
-fn as_text<S: serde::Serializer>(
-    value: &impl ToString,
-    s: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    s.serialize_str(&value.to_string())
 }
 
 impl Default for TopicOptions {
@@ -77,6 +73,7 @@ impl Default for TopicOptions {
             least: None,
             resolution: None,
             radius: None,
+            batch: None,
             min_similarity: None,
             guides: Vec::new(),
         }

@@ -217,7 +217,7 @@ pub fn find(
                 .sum::<u64>()
                 .max(1) as f64;
         let least = (least as f64 * share).max(2.0) as u64;
-        let numbers: Vec<usize> = (2..=base.k.min(MOST)).collect();
+        let numbers = numbers(base.k.min(MOST));
         let tried: Vec<Option<(usize, f32)>> = numbers
             .par_iter()
             .map(|&k| {
@@ -235,6 +235,14 @@ pub fn find(
         refine(points, start(k), FINE, Centres::Means).clustering
     };
     Found { topics, leaves }
+}
+
+/// The numbers of topics that are tried: each up to 20, then in steps of a tenth.
+pub(super) fn numbers(most: usize) -> Vec<usize> {
+    let next = |k: &usize| Some(k + if *k < 20 { 1 } else { k / 10 });
+    std::iter::successors(Some(2), next)
+        .take_while(|&k| k <= most)
+        .collect()
 }
 
 /// Communities joined until `k` are left, unrefined.

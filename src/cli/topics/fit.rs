@@ -7,7 +7,8 @@ use anyhow::Result;
 use clap::Args;
 use nearwise::encoder::Encoder;
 use nearwise::store::Store;
-use nearwise::topics::{Method, TopicOptions, fit, fitted, guide};
+use nearwise::topics::assign::drift;
+use nearwise::topics::{Method, TopicOptions, fit_telling, fitted, guide};
 use std::path::PathBuf;
 
 /// Opens the corpus's model to rank labels by meaning; where it is not on the machine, labels go
@@ -47,6 +48,11 @@ impl Bare {
     pub fn run(self) -> Result<Outcome> {
         let mut store = self.shown.corpus.open()?;
         let topics = fitted(&mut store, self.topics, self.seed, &mut labeller)?;
+        if topics.run.edited && drift(&store)?.refit {
+            eprintln!(
+                "the corpus has drifted from these topics, which were changed by hand; `nearwise topics fit` finds them anew"
+            );
+        }
         self.shown.print(&store, &topics)
     }
 }
@@ -54,9 +60,9 @@ impl Bare {
 /// Find topics anew
 ///
 /// The method `tree` joins communities of the graph of nearest neighbours (Leiden) to a tree,
-/// cuts it where the silhouette is best and refines the cut by spherical k-means; corpora of
-/// less than 500 articles are clustered by k-means from many starts. `kmeans`, `leiden` and
-/// `hdbscan` are Nearwise's own, `linfa-kmeans`, `dbscan`, `optics` and `gaussian-mixture` are
+/// cuts it where the silhouette is best and refines the cut by k-means; corpora of
+/// less than 500 articles are clustered by k-means from many starts. `kmeans`,
+/// `spherical-kmeans`, `leiden` and `hdbscan` are Nearwise's own, `linfa-kmeans`, `dbscan`, `optics` and `gaussian-mixture` are
 /// those of linfa-clustering on principal components. Labels are the words and phrases that set
 /// a topic apart (c-TF-IDF), ranked by meaning. Topics that persist keep their numbers and the
 /// names that were given to them.
@@ -73,8 +79,8 @@ pub(super) struct Fit {
     /// How many topics; chosen where it is not given
     #[arg(long, value_name = "N")]
     topics: Option<usize>,
-    /// How to cluster: tree, kmeans, leiden, hdbscan, linfa-kmeans, dbscan, optics or
-    /// gaussian-mixture
+    /// How to cluster: tree, kmeans, spherical-kmeans, leiden, hdbscan, linfa-kmeans, dbscan,
+    /// optics or gaussian-mixture
     #[arg(long, value_name = "METHOD", default_value = "tree")]
     method: Method,
     /// The fewest articles of a topic; by default a sixteenth of the corpus, 2 to 10
@@ -87,6 +93,10 @@ pub(super) struct Fit {
     /// neighbours
     #[arg(long, value_name = "X")]
     radius: Option<f32>,
+    /// Articles of a mini-batch of --method kmeans and spherical-kmeans; by default all in each
+    /// iteration
+    #[arg(long, value_name = "N", value_parser = super::super::args::positive)]
+    batch: Option<usize>,
     /// Leave articles in no topic whose cosine to their topic's centroid is less; by default
     /// only those far from every article and from their topic's centre
     #[arg(long, value_name = "COSINE")]
@@ -131,6 +141,14 @@ impl Fit {
         {
             return Err(Error::usage("--min-similarity", "give a cosine, from -1 to 1").into());
         }
+        if self.batch.is_some() && !matches!(self.method, Method::Kmeans | Method::SphericalKmeans)
+        {
+            return Err(Error::usage(
+                "--batch",
+                "only --method kmeans and spherical-kmeans have mini-batches",
+            )
+            .into());
+        }
         if self.min_size == Some(0) {
             return Err(Error::usage("--min-size", "give 1 or more").into());
         }
@@ -141,6 +159,7 @@ impl Fit {
             least: self.min_size,
             resolution: self.resolution,
             radius: self.radius,
+            batch: self.batch,
             min_similarity: self.min_similarity,
             guides: self
                 .guide
@@ -155,7 +174,11 @@ impl Fit {
         } else {
             Some(ModelArgs::default().open(Some(&store))?)
         };
-        let topics = fit(&mut store, &options, encoder.as_mut())?;
+        let spinner = ui::Spinner::new();
+        let topics = fit_telling(&mut store, &options, encoder.as_mut(), &mut |stage| {
+            spinner.say(stage)
+        })?;
+        drop(spinner);
         self.shown.print(&store, &topics)
     }
 }

@@ -46,7 +46,8 @@ impl Clustering {
 }
 
 /// A way to cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Communities of the neighbour graph joined to a tree, cut where the silhouette says,
     /// refined by spherical k-means; see [`crate::topics::tree`].

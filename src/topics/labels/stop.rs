@@ -9,7 +9,8 @@ const NEWS: &str = "said says say told mr mrs ms dr year years week weeks month 
     yesterday tomorrow monday tuesday wednesday thursday friday saturday sunday january february march april \
     june july august september october november december time people one two three four five six seven eight \
     nine ten first second third last new also would could per cent percent according made make including added \
-    way half hundred thousand million billion reuters ap afp upi dpa twenty thirty forty fifty dozen mln bln dlrs";
+    way half hundred thousand million billion reuters ap afp upi dpa twenty thirty forty fifty dozen mln bln dlrs back go goes going went get gets got like want \
+    come comes came think know take takes took set put good well still even much many may might";
 
 /// The like in other languages, and what their lists leave out.
 const OTHERS: &[(&str, &str)] = &[

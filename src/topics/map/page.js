@@ -87,8 +87,19 @@
     return best;
   }
 
-  // Points by WebGL, or on a plain canvas where there is none.
+  // Points by WebGL, or on a plain canvas where there is none. They are drawn in a shuffled
+  // order: while the view moves, a slow machine draws the first of them, which are a fair sample.
+  const order = new Uint32Array(n).map((_, i) => i);
+  for (let i = n - 1, seed = 1; i > 0; i--) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    const j = seed % (i + 1), kept = order[i];
+    order[i] = order[j];
+    order[j] = kept;
+  }
+  const drawn = new Float32Array(2 * n);
+  for (let k = 0; k < n; k++) { drawn[2 * k] = xy[2 * order[k]]; drawn[2 * k + 1] = xy[2 * order[k] + 1]; }
   const colours = new Uint8Array(4 * n);
+  let budget = n, moving = false, settle = 0, last = 0;
   const gl = canvas.getContext("webgl", { antialias: true, preserveDrawingBuffer: true });
   let program, colourBuffer;
   if (gl) {
@@ -111,7 +122,7 @@
     };
     const places = gl.createBuffer();
     gl.bindBuffer(gl.ARRAY_BUFFER, places);
-    gl.bufferData(gl.ARRAY_BUFFER, xy, gl.STATIC_DRAW);
+    gl.bufferData(gl.ARRAY_BUFFER, drawn, gl.STATIC_DRAW);
     attribute("place", places, 2, gl.FLOAT, false);
     colourBuffer = gl.createBuffer();
     attribute("colour", colourBuffer, 4, gl.UNSIGNED_BYTE, true);
@@ -121,10 +132,10 @@
   const flat = gl ? null : canvas.getContext("2d");
 
   function paint() {
-    for (let i = 0; i < n; i++) {
-      const [r, g, b] = scheme.classes[scheme.of(i)].colour;
+    for (let k = 0; k < n; k++) {
+      const i = order[k], [r, g, b] = scheme.classes[scheme.of(i)].colour;
       const alpha = !shown(i) ? 0 : matches && !matches[i] ? 22 : 205;
-      colours[4 * i] = r; colours[4 * i + 1] = g; colours[4 * i + 2] = b; colours[4 * i + 3] = alpha;
+      colours[4 * k] = r; colours[4 * k + 1] = g; colours[4 * k + 2] = b; colours[4 * k + 3] = alpha;
     }
     if (gl) {
       gl.bindBuffer(gl.ARRAY_BUFFER, colourBuffer);
@@ -137,6 +148,7 @@
 
   function drawNow() {
     const w = canvas.clientWidth, h = canvas.clientHeight;
+    const count = moving ? Math.min(n, Math.round(budget)) : n;
     const size = Math.max(2.2, Math.min(14, (4.5 * Math.sqrt(view.scale / whole)) / Math.max(1, Math.log10(n + 1) - 2.2)));
     if (gl) {
       gl.viewport(0, 0, canvas.width, canvas.height);
@@ -145,16 +157,16 @@
       gl.uniform2f(gl.getUniformLocation(program, "middle"), view.x, view.y);
       gl.uniform2f(gl.getUniformLocation(program, "scale"), (2 * view.scale) / w, (-2 * view.scale) / h);
       gl.uniform1f(gl.getUniformLocation(program, "size"), size * ratio);
-      gl.drawArrays(gl.POINTS, 0, n);
+      gl.drawArrays(gl.POINTS, 0, count);
     } else {
       flat.setTransform(ratio, 0, 0, ratio, 0, 0);
       flat.clearRect(0, 0, w, h);
-      for (let i = 0; i < n; i++) {
-        const alpha = colours[4 * i + 3];
+      for (let k = 0; k < count; k++) {
+        const alpha = colours[4 * k + 3];
         if (!alpha) continue;
-        const [x, y] = screen(i);
+        const [x, y] = screen(order[k]);
         if (x < 0 || y < 0 || x > w || y > h) continue;
-        flat.fillStyle = `rgba(${colours[4 * i]},${colours[4 * i + 1]},${colours[4 * i + 2]},${alpha / 255})`;
+        flat.fillStyle = `rgba(${colours[4 * k]},${colours[4 * k + 1]},${colours[4 * k + 2]},${alpha / 255})`;
         flat.fillRect(x - size / 2, y - size / 2, size, size);
       }
     }
@@ -218,6 +230,20 @@
     requestAnimationFrame(() => { waiting = false; drawNow(); });
   }
 
+  // While the view moves, as many points are drawn as a frame has time for; all when it rests.
+  function move() {
+    const now = performance.now(), took = now - last;
+    if (moving && took < 1000) {
+      if (took > 34) budget = Math.max(3000, budget * Math.max(0.5, 28 / took));
+      else if (took < 20) budget = Math.min(n, budget * 1.15);
+    }
+    last = now;
+    moving = true;
+    clearTimeout(settle);
+    settle = setTimeout(() => { moving = false; draw(); }, 160);
+    draw();
+  }
+
   function resize() {
     ratio = devicePixelRatio || 1;
     for (const c of [canvas, over]) {
@@ -236,7 +262,7 @@
     view.x += dx / view.scale - dx / scale;
     view.y += dy / view.scale - dy / scale;
     view.scale = scale;
-    draw();
+    move();
   }
 
   // One pointer pans, two zoom, one that does not move chooses.
@@ -264,7 +290,7 @@
     view.x -= dx / view.scale;
     view.y -= dy / view.scale;
     hover(-1);
-    draw();
+    move();
   });
   const lift = (e) => {
     if (pointers.delete(e.pointerId) && moved < 4 && e.type === "pointerup") choose(pick(e.clientX, e.clientY));

@@ -39,6 +39,8 @@ pub fn svg(map: &Map) -> Result<String> {
 /// # Errors
 /// Drawing fails, or the file cannot be written.
 pub fn png(map: &Map, path: &Path) -> Result<()> {
+    // What cannot be written is said in the system's words, not in those of the drawing library.
+    std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
     let area = BitMapBackend::new(path, SIZE).into_drawing_area();
     draw(map, &area)?;
     area.present().map_err(failed)
@@ -99,11 +101,17 @@ fn draw<D: DrawingBackend>(map: &Map, area: &DrawingArea<D, Shift>) -> Result<()
         let (px, py) = at(x, y);
         // A label stays within the picture.
         let px = px.clamp(w, (SIZE.0 as i32 - w).max(w));
-        let near =
-            |b: &(i32, i32, i32, i32)| px - w < b.2 && px + w > b.0 && py - h < b.3 && py + h > b.1;
-        if taken.iter().any(near) {
+        // The largest topic's label has its place; a smaller one's moves a little, or is left out.
+        let free = |y: &i32| {
+            let near = |b: &(i32, i32, i32, i32)| {
+                px - w < b.2 && px + w > b.0 && y - h < b.3 && y + h > b.1
+            };
+            !taken.iter().any(near)
+        };
+        let shifts = [0, -1, 1, -2, 2].map(|s| py + s * 2 * h);
+        let Some(py) = shifts.into_iter().find(free) else {
             continue;
-        }
+        };
         taken.push((px - w, py - h, px + w, py + h));
         let paper = font(&WHITE);
         for (dx, dy) in [
