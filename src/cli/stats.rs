@@ -71,7 +71,10 @@ impl Stats {
         rows.push((
             "topics",
             match run {
-                Some(r) if stale => format!("{}, of an earlier state of the corpus", r.k),
+                Some(r) if stale => format!(
+                    "{}, of an earlier state of the corpus; see `nearwise topics drift`",
+                    r.k
+                ),
                 Some(r) => format!("{} by {}, silhouette {:.2}", r.k, r.method, r.silhouette),
                 None => "none yet; run `nearwise topics`".to_string(),
             },

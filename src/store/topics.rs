@@ -48,8 +48,8 @@ pub struct StoredPart {
     pub centroid: Vec<f32>,
 }
 
-/// Two groups of parts joined, by increasing cost: below the number of parts a group is a part,
-/// above it an earlier join.
+/// Two groups of a tree joined. Groups below the number of leaves are leaves (parts of topics),
+/// the others earlier joins.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StoredJoin {
     /// One group.
@@ -76,7 +76,7 @@ pub struct Member {
 }
 
 /// How the stored topics were made.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TopicRun {
     /// The method.
     pub method: String,

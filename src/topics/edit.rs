@@ -2,9 +2,9 @@
 
 use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::cluster::{Clustering, NONE};
-use super::fit::{Change, rebuilt};
+use super::describe::{Change, rebuilt};
 use super::points::Points;
-use super::tree::{Join, cut};
+use super::tree::cut;
 use super::{assign, none_yet};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -180,16 +180,7 @@ pub fn cut_tree(store: &mut Store, n: usize, encoder: Option<&mut Encoder>) -> R
 
 /// The branch of each part when the tree is cut into `n`.
 pub fn groups(stored: &StoredTopics, n: usize) -> Vec<u32> {
-    let joins: Vec<Join> = stored
-        .joins
-        .iter()
-        .map(|j| Join {
-            left: j.left,
-            right: j.right,
-            cost: j.cost,
-        })
-        .collect();
-    cut(&joins, stored.parts.len(), n)
+    cut(&stored.joins, stored.parts.len(), n)
 }
 
 impl Change {

@@ -12,6 +12,7 @@
 pub mod assign;
 pub mod choose;
 pub mod cluster;
+mod describe;
 pub mod edit;
 pub mod eval;
 mod fit;
@@ -145,7 +146,7 @@ pub fn apart(store: &Store, first: i64, second: i64) -> Result<[Vec<(String, f32
     for (group, id) in [first, second].into_iter().enumerate() {
         let before = documents.len();
         for member in members.iter().filter(|m| m.topic == id).take(COMPARED) {
-            documents.push(fit::document(store, member.article, group as u32)?);
+            documents.push(describe::document(store, member.article, group as u32)?);
         }
         if documents.len() == before {
             return Err(Error::usage(
@@ -154,5 +155,5 @@ pub fn apart(store: &Store, first: i64, second: i64) -> Result<[Vec<(String, f32
             ));
         }
     }
-    Ok(labels::Terms::new(&documents, 2).apart(fit::WORDS))
+    Ok(labels::Terms::new(&documents, 2).apart(describe::WORDS))
 }

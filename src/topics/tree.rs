@@ -18,6 +18,7 @@ use super::cluster::leiden::leiden;
 use super::cluster::{Clustering, centroids, means};
 use super::graph::{Graph, Neighbours};
 use super::points::Points;
+use crate::store::StoredJoin as Join;
 use rayon::prelude::*;
 
 /// The resolution of the communities that are the tree's leaves.
@@ -27,17 +28,6 @@ const SAMPLE: usize = 10_000;
 /// Iterations of k-means while choosing, and at the end.
 const ROUGH: usize = 10;
 const FINE: usize = 50;
-
-/// Two groups joined. Groups below the number of leaves are leaves, the others earlier joins.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Join {
-    /// One group.
-    pub left: usize,
-    /// The other.
-    pub right: usize,
-    /// What joining them adds to the sum of squared distances from the means.
-    pub cost: f64,
-}
 
 /// Ward's joins of groups with means (groups, dim) and weights, cheapest first among those
 /// that `may` allows; the rest follow when all of those are done.

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+/// Parts of a topic that the list names.
+const PARTS: usize = 4;
+
 impl Shown {
     pub(super) fn print(&self, store: &Store, topics: &Topics) -> Result<Outcome> {
         match (self.members, self.json) {
@@ -104,6 +107,24 @@ pub(in super::super) fn to_text(store: &Store, topics: &Topics, typical: usize) 
         if topic.named {
             let words: Vec<&str> = topic.words.iter().take(5).map(|w| w.0.as_str()).collect();
             let _ = writeln!(out, "       words: {}", ui::clean(&words.join(", ")));
+        }
+        let mut parts: Vec<_> = topics
+            .parts
+            .iter()
+            .filter(|p| p.topic == topic.id)
+            .collect();
+        if parts.len() > 1 {
+            parts.sort_by_key(|p| (std::cmp::Reverse(p.size), p.id));
+            let more = parts.len().saturating_sub(PARTS);
+            let mut named: Vec<String> = parts
+                .iter()
+                .take(PARTS)
+                .map(|p| format!("{} ({})", p.label, ui::number(p.size)))
+                .collect();
+            if more > 0 {
+                named.push(format!("and {more} more"));
+            }
+            let _ = writeln!(out, "     = {}", ui::clean(&named.join("; ")));
         }
         for &key in topic.typical.iter().take(typical) {
             if let Ok(title) = store.title_at(key) {

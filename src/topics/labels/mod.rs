@@ -5,6 +5,7 @@
 //! is the share of t in the class, f(t) its frequency over all classes and A the mean frequency
 //! of a class's terms; then, with an encoder, by [`meaning`].
 
+mod markup;
 pub mod meaning;
 mod stop;
 mod terms;
