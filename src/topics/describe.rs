@@ -20,6 +20,8 @@ const LABELLED_IN_ALL: usize = 20_000;
 /// Words and phrases that are kept of each topic, and candidates for them.
 pub(super) const WORDS: usize = 12;
 const CANDIDATES: usize = 30;
+/// Candidates of a part.
+const OF_PART: usize = 20;
 /// The share of articles that two topics have in common from which one continues the other.
 const PERSISTS: f64 = 0.5;
 
@@ -97,9 +99,9 @@ impl Rows<'_> {
         let terms = Terms::new(&documents, self.parts.k);
         let class_of: Vec<Option<u32>> = self.topic_of.iter().map(|&t| Some(t)).collect();
         let each: Vec<Option<u32>> = (0..self.parts.k as u32).map(Some).collect();
-        let candidates = if encoder.is_some() { CANDIDATES } else { WORDS };
-        let mut topic_words = terms.weightiest(&class_of, self.topics.k, candidates);
-        let mut part_words = terms.weightiest(&each, self.parts.k, candidates);
+        let most = |candidates| if encoder.is_some() { candidates } else { WORDS };
+        let mut topic_words = terms.weightiest(&class_of, self.topics.k, most(CANDIDATES));
+        let mut part_words = terms.weightiest(&each, self.parts.k, most(OF_PART));
         if let Some(encoder) = encoder {
             let lists = topic_words.iter().chain(&part_words);
             let all: Vec<Candidates<'_>> = lists

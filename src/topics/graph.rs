@@ -192,14 +192,14 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
         .collect();
     let packed: Vec<Products> = lists
         .par_iter()
-        .map(|list| Products::new(&gathered(points, list), dim))
+        .map(|list| Products::new(&points.gathered(list.iter().map(|&p| p as usize)), dim))
         .collect();
     let found: Vec<Vec<(u32, Best)>> = lists
         .par_iter()
         .enumerate()
         .map_init(Vec::new, |out, (cell, list)| {
             let mut best: Vec<(u32, Best)> = list.iter().map(|&p| (p, Best::new(k))).collect();
-            let rows = gathered(points, list);
+            let rows = points.gathered(list.iter().map(|&p| p as usize));
             for &other in &probed[cell] {
                 let products = &packed[other as usize];
                 if products.columns() == 0 {
@@ -234,14 +234,6 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
             .collect(),
         k,
     )
-}
-
-fn gathered(points: &Points, list: &[u32]) -> Vec<f32> {
-    let mut rows = Vec::with_capacity(list.len() * points.vectors.ncols());
-    for &point in list {
-        rows.extend_from_slice(points.vector(point as usize));
-    }
-    rows
 }
 
 /// A weighted graph without loops, each edge at both of its ends.

@@ -88,6 +88,15 @@ impl Points {
         &self.flat()[point * dim..][..dim]
     }
 
+    /// Some of the vectors, one after another.
+    pub fn gathered(&self, points: impl IntoIterator<Item = usize>) -> Vec<f32> {
+        let mut out = Vec::new();
+        for point in points {
+            out.extend_from_slice(self.vector(point));
+        }
+        out
+    }
+
     /// All vectors, one after another.
     pub fn flat(&self) -> &[f32] {
         self.vectors.as_slice().unwrap_or_default()

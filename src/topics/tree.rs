@@ -26,7 +26,7 @@ pub const RESOLUTION: f64 = 1.5;
 /// The most points on which the number of topics is chosen.
 const SAMPLE: usize = 10_000;
 /// Iterations of k-means while choosing, and at the end.
-const ROUGH: usize = 10;
+const ROUGH: usize = 8;
 const FINE: usize = 50;
 
 /// Ward's joins of groups with means (groups, dim) and weights, cheapest first among those
@@ -314,10 +314,7 @@ pub fn parts(points: &Points, found: &Found, least: usize) -> (Clustering, Vec<u
         let mut leaves: Vec<usize> = (0..home.len())
             .filter(|&l| home[l] as usize == topic)
             .collect();
-        let rows: Vec<f32> = group
-            .iter()
-            .flat_map(|&p| points.vector(p as usize).iter().copied())
-            .collect();
+        let rows = points.gathered(group.iter().map(|&p| p as usize));
         // Leaves that get too few articles go, the one with the fewest first.
         let near = loop {
             let of: Vec<f32> = leaves

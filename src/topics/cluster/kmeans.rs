@@ -237,13 +237,9 @@ fn mini_batches(
     let dim = points.vectors.ncols();
     let k = centres.len().checked_div(dim).unwrap_or(0);
     let mut seen = vec![0.0f64; k];
-    let mut rows = Vec::with_capacity(batch * dim);
     for _ in 0..iterations {
         let chosen: Vec<usize> = (0..batch).map(|_| below(random, points.len())).collect();
-        rows.clear();
-        for &point in &chosen {
-            rows.extend_from_slice(points.vector(point));
-        }
+        let rows = points.gathered(chosen.iter().copied());
         let (members, _) = nearest(&rows, dim, &centres);
         for (&point, &member) in chosen.iter().zip(&members) {
             let weight = f64::from(points.weights[point]);
@@ -294,10 +290,7 @@ fn starts(points: &Points, k: usize, random: &mut Xoshiro256PlusPlus) -> Vec<f32
     let most = LEAST_SAMPLE.max(k * PER_CLUSTER);
     let step = points.len().div_ceil(most).max(1);
     let sample: Vec<usize> = (0..points.len()).step_by(step).collect();
-    let mut rows = Vec::with_capacity(sample.len() * dim);
-    for &point in &sample {
-        rows.extend_from_slice(points.vector(point));
-    }
+    let rows = points.gathered(sample.iter().copied());
     let weights: Vec<f64> = sample
         .iter()
         .map(|&p| f64::from(points.weights[p]))
