@@ -296,7 +296,11 @@ fn odd_corpora_have_clear_outcomes() {
         )
         .unwrap();
     drop(connection);
-    world.fails("topics fit", 1, &["no finite number", "index"]);
+    world.fails(
+        "topics fit",
+        1,
+        &["n2", "no finite number", "nearwise delete"],
+    );
     assert_eq!(members(&world), before);
 
     // No articles at all.

@@ -13,8 +13,12 @@ use crate::error::Result;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-/// Clusterings of a small corpus into each number of topics, of which the best is kept.
-const ATTEMPTS: u64 = 4;
+/// Clusterings of a corpus of `n` articles into each number of topics, of which the best is
+/// kept. The fewer articles, the more a start decides, and the less an attempt costs.
+fn attempts(n: usize) -> u64 {
+    (1400 / n.max(1) as u64).clamp(4, 16)
+}
+
 /// Iterations of k-means while choosing.
 const ITERATIONS: u64 = 30;
 /// The share of the highest silhouette that counts as no worse: k-means from other starts
@@ -60,15 +64,15 @@ pub fn small(
     if n < LEAST {
         return Ok(Clustering::one(n));
     }
-    let numbers: Vec<usize> = (2..=MOST_OF_SMALL.min(n / 3).max(2)).collect();
+    let numbers = numbers(MOST_OF_SMALL.min(n / 3).max(2));
     let tried: Vec<Option<(usize, f32, Clustering)>> = numbers
         .par_iter()
         .map(|&k| {
             let mut best: Option<(usize, f32, Clustering)> = None;
             // Of several clusterings into as many, too, the silhouette chooses.
-            for attempt in 0..ATTEMPTS {
+            for attempt in 0..attempts(n) {
                 let seed = seed.wrapping_add(attempt);
-                let runs = starts.div_ceil(ATTEMPTS as usize);
+                let runs = starts.div_ceil(4);
                 let found = linfa::kmeans(reduced.view(), k, seed, runs, ITERATIONS)?;
                 if sizes(points, &found).iter().any(|&s| s < least as u64) {
                     continue;
@@ -89,6 +93,14 @@ pub fn small(
     })
 }
 
+/// The numbers of topics that are tried: each up to 20, then in steps of a tenth.
+pub fn numbers(most: usize) -> Vec<usize> {
+    let next = |k: &usize| Some(k + if *k < 20 { 1 } else { k / 10 });
+    std::iter::successors(Some(2), next)
+        .take_while(|&k| k <= most)
+        .collect()
+}
+
 /// The articles of each cluster, copies counted.
 pub fn sizes(points: &Points, clustering: &Clustering) -> Vec<u64> {
     let mut sizes = vec![0; clustering.k];
@@ -101,7 +113,7 @@ pub fn sizes(points: &Points, clustering: &Clustering) -> Vec<u64> {
 }
 
 /// The index of the smallest number whose silhouette is as good as the best, but for
-/// [`AS_GOOD`]; numbers must ascend.
+/// a hundredth; numbers must ascend.
 pub fn fewest(scores: &[(usize, f32)]) -> Option<usize> {
     let best = scores
         .iter()

@@ -3,7 +3,6 @@
 use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::cluster::{Clustering, NONE};
 use super::describe::{Change, rebuilt};
-use super::points::Points;
 use super::tree::cut;
 use super::{assign, none_yet};
 use crate::encoder::Encoder;
@@ -254,7 +253,7 @@ impl Change {
     /// The stored topics as clusters of points, unchanged.
     fn new(store: &Store, stored: &StoredTopics) -> Result<Self> {
         let matrix = super::matrix(store)?;
-        let points = Points::new(matrix.values.view())?;
+        let points = super::distinct(store, &matrix)?;
         let index: std::collections::HashMap<i64, u32> = stored
             .topics
             .iter()

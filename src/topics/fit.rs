@@ -9,7 +9,7 @@ use super::graph::{Graph, Neighbours, neighbours};
 use super::points::Points;
 use super::reduce::reduce;
 use super::tree::{self, Found};
-use super::{TopicOptions, Topics, assign, choose, guide, matrix, outliers};
+use super::{TopicOptions, Topics, assign, choose, distinct, guide, matrix, outliers};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::store::{NO_TOPIC, Store, StoredTopics, TopicRun};
@@ -18,7 +18,7 @@ use crate::store::{NO_TOPIC, Store, StoredTopics, TopicRun};
 const NEIGHBOURS: usize = 15;
 /// A corpus of fewer articles is clustered by linfa's k-means from many starts: its graph has
 /// too few edges to cut it by.
-const SMALL: usize = 500;
+const SMALL: usize = 300;
 /// The stored topics if there are any that fit `k` and `seed`, with articles that are new since
 /// then joined to them; else new ones. Topics are also found anew, with the options that they
 /// were found with, when [`assign::drift`] says so, unless they were changed by hand.
@@ -98,7 +98,7 @@ pub fn fit_telling(
         }
         _ => {}
     }
-    let points = Points::new(matrix.values.view())?;
+    let points = distinct(store, &matrix)?;
     if let Some(k) = options.k.filter(|&k| k > points.len()) {
         return Err(Error::usage(
             "--topics",
@@ -339,7 +339,7 @@ fn kmeans_of(
     let k = k.or_else(|| {
         let sample = points.sample(10_000);
         let mut tried = Vec::new();
-        for k in tree::numbers(choose::MOST.min(sample.len() / 3).max(2)) {
+        for k in choose::numbers(choose::MOST.min(sample.len() / 3).max(2)) {
             let rough = KmeansOptions {
                 iterations: 20,
                 starts: 4,

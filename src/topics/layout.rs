@@ -8,7 +8,7 @@
 
 use super::graph::{Neighbours, neighbours};
 use super::points::Points;
-use super::{matrix, none_yet};
+use super::{distinct, matrix, none_yet};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use linfa::DatasetBase;
@@ -64,7 +64,7 @@ pub fn fitted(store: &mut Store, seed: u64) -> Result<(Vec<Place>, f32)> {
         return Ok((store.layout()?, trust));
     }
     let matrix = matrix(store)?;
-    let points = Points::new(matrix.values.view())?;
+    let points = distinct(store, &matrix)?;
     let flat = layout(&points, &neighbours(&points, NEIGHBOURS, seed), seed)?;
     let places: Vec<Place> = matrix
         .keys

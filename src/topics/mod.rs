@@ -117,6 +117,27 @@ pub(crate) fn none_yet(store: &Store) -> Error {
     )
 }
 
+/// The distinct vectors of a matrix.
+///
+/// # Errors
+/// A vector holds a value that is no finite number; the article is named.
+fn distinct(store: &Store, matrix: &Matrix) -> Result<points::Points> {
+    let rows = matrix.values.outer_iter();
+    let mut bad = rows
+        .zip(&matrix.keys)
+        .filter(|(row, _)| row.iter().any(|x| !x.is_finite()));
+    if let Some((_, &key)) = bad.next() {
+        let id = store.described_at(key)?.id;
+        return Err(Error::corpus(
+            store.path(),
+            format!(
+                "the vector of article {id:?} holds a value that is no finite number; remove the article with `nearwise delete` and index it again"
+            ),
+        ));
+    }
+    points::Points::new(matrix.values.view())
+}
+
 /// The vectors of all articles.
 fn matrix(store: &Store) -> Result<Matrix> {
     match store.identity()? {

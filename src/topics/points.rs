@@ -34,7 +34,7 @@ impl Points {
         let row = |i: u32| &flat[i as usize * dim..][..dim];
         if let Some(bad) = (0..n as u32).find(|&i| row(i).iter().any(|x| !x.is_finite())) {
             return Err(Error::Topics(format!(
-                "the vector of row {bad} holds a value that is no finite number; index the articles again"
+                "the vector of row {bad} holds a value that is no finite number"
             )));
         }
         let mut order: Vec<u32> = (0..n as u32).collect();

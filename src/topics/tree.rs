@@ -12,7 +12,7 @@
 //! Started from the tree, k-means needs neither many starts nor luck: every k is tried in the
 //! time of one.
 
-use super::choose::{MOST, fewest, silhouette, sizes};
+use super::choose::{MOST, fewest, numbers, silhouette, sizes};
 use super::cluster::kmeans::{Centres, KmeansOptions, assign, kmeans, refine};
 use super::cluster::leiden::leiden;
 use super::cluster::{Clustering, centroids, means};
@@ -225,14 +225,6 @@ pub fn find(
         refine(points, start(k), FINE, Centres::Means).clustering
     };
     Found { topics, leaves }
-}
-
-/// The numbers of topics that are tried: each up to 20, then in steps of a tenth.
-pub(super) fn numbers(most: usize) -> Vec<usize> {
-    let next = |k: &usize| Some(k + if *k < 20 { 1 } else { k / 10 });
-    std::iter::successors(Some(2), next)
-        .take_while(|&k| k <= most)
-        .collect()
 }
 
 /// Communities joined until `k` are left, unrefined.

@@ -61,7 +61,7 @@ impl Bare {
 ///
 /// The method `tree` joins communities of the graph of nearest neighbours (Leiden) to a tree,
 /// cuts it where the silhouette is best and refines the cut by k-means; corpora of
-/// less than 500 articles are clustered by k-means from many starts. `kmeans`,
+/// less than 300 articles are clustered by k-means from many starts. `kmeans`,
 /// `spherical-kmeans`, `leiden` and `hdbscan` are Nearwise's own, `linfa-kmeans`, `dbscan`, `optics` and `gaussian-mixture` are
 /// those of linfa-clustering on principal components. Labels are the words and phrases that set
 /// a topic apart (c-TF-IDF), ranked by meaning. Topics that persist keep their numbers and the

@@ -12,8 +12,7 @@ pub use page::page;
 pub use picture::{png, svg};
 
 use super::graph::neighbours;
-use super::points::Points;
-use super::{layout, matrix};
+use super::{distinct, layout, matrix};
 use crate::error::Result;
 use crate::store::{NO_TOPIC, Store};
 use std::collections::HashMap;
@@ -128,7 +127,7 @@ impl Map {
             .collect();
 
         let matrix = matrix(store)?;
-        let points = Points::new(matrix.values.view())?;
+        let points = distinct(store, &matrix)?;
         let near = neighbours(&points, NEIGHBOURS, seed);
         let number: HashMap<i64, u32> = places
             .iter()
