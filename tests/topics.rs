@@ -632,6 +632,19 @@ fn an_article_that_changes_changes_its_topic() {
     let after = members(&world);
     assert_eq!(after["n0"], before["n1"]);
     assert_ne!(before["n0"], before["n1"]);
+
+    // One that goes is counted no more, and what shows topics does without it.
+    world.run("delete n2 n4 n6");
+    let sizes: u64 = topics(&world)
+        .iter()
+        .map(|t| t["size"].as_u64().unwrap())
+        .sum();
+    assert_eq!(
+        sizes,
+        members(&world).values().filter(|&&t| t >= 0).count() as u64
+    );
+    world.run("topics list --typical 10");
+    world.run("map --out map.html");
 }
 
 #[test]

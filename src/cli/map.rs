@@ -21,8 +21,8 @@ use std::path::PathBuf;
     after_help = "Examples:\n  nearwise map\n  nearwise map news.nearwise --out map.html\n  nearwise map --out map.png"
 )]
 pub(super) struct Map {
-    /// The corpus file, as with --corpus
-    #[arg(value_name = "CORPUS", conflicts_with = "corpus")]
+    /// The corpus file, in place of --corpus
+    #[arg(value_name = "CORPUS")]
     file: Option<PathBuf>,
     /// The file to write: .html, .svg or .png
     #[arg(short, long, value_name = "FILE", default_value = "map.html")]

@@ -256,7 +256,11 @@ impl Store {
     pub fn topics(&self) -> Result<Vec<StoredTopic>> {
         self.run(|c| {
             c.prepare(
-                "SELECT id, label, named, size, words, typical, centroid FROM topic ORDER BY size DESC, id",
+                // Counted, so that articles that went are not in it.
+                "SELECT id, label, named,
+                        (SELECT count(*) FROM article_topic m WHERE m.topic = topic.id) AS articles,
+                        words, typical, centroid
+                 FROM topic ORDER BY articles DESC, id",
             )?
             .query_map([], |row| {
                 Ok(StoredTopic {
