@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{DIM, sizes, vector};
+use common::{DIM, read_npy, sizes, vector};
 use ndarray::Array2;
 use nearwise::encoder::Dtype;
 use nearwise::encoder::bench::Peak;
@@ -20,28 +20,6 @@ fn number(variable: &str, usual: usize) -> usize {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(usual)
-}
-
-/// The rows of a .npy file of f32 in C order.
-fn read(path: &str) -> Array2<f32> {
-    let bytes = std::fs::read(path).expect("NEARWISE_BENCH_VECTORS names a file that can be read");
-    let header = usize::from(bytes[8]) + 256 * usize::from(bytes[9]);
-    let text = String::from_utf8_lossy(&bytes[10..10 + header]);
-    let shape = text
-        .split("'shape': (")
-        .nth(1)
-        .expect("a .npy file of version 1");
-    let numbers: Vec<usize> = shape
-        .split([',', ')'])
-        .filter_map(|n| n.trim().parse().ok())
-        .take(2)
-        .collect();
-    let values = bytes[10 + header..]
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
-    Array2::from_shape_vec((numbers[0], numbers[1]), values)
-        .expect("as many numbers as the shape says")
 }
 
 fn run(rows: &Array2<f32>, k: usize, iterations: usize) {
@@ -73,7 +51,7 @@ fn main() {
     let k = number("NEARWISE_BENCH_K", 1000);
     let iterations = number("NEARWISE_BENCH_ITERATIONS", 10);
     if let Ok(path) = std::env::var("NEARWISE_BENCH_VECTORS") {
-        return run(&read(&path), k, iterations);
+        return run(&read_npy(&path), k, iterations);
     }
     for n in sizes(&[100_000]) {
         let flat: Vec<f32> = (0..n as u64)

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+use ndarray::Array2;
 use nearwise::Result;
 use nearwise::corpus::Input;
 use nearwise::encoder::{Backend, Encoder, Identity, normalize};
@@ -124,4 +125,26 @@ pub fn sizes(usual: &[usize]) -> Vec<usize> {
             .collect(),
         Err(_) => usual.to_vec(),
     }
+}
+
+/// The rows of a .npy file of f32 in C order.
+pub fn read_npy(path: &str) -> Array2<f32> {
+    let bytes = std::fs::read(path).expect("NEARWISE_BENCH_VECTORS names a file that can be read");
+    let header = usize::from(bytes[8]) + 256 * usize::from(bytes[9]);
+    let text = String::from_utf8_lossy(&bytes[10..10 + header]);
+    let shape = text
+        .split("'shape': (")
+        .nth(1)
+        .expect("a .npy file of version 1");
+    let numbers: Vec<usize> = shape
+        .split([',', ')'])
+        .filter_map(|n| n.trim().parse().ok())
+        .take(2)
+        .collect();
+    let values = bytes[10 + header..]
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    Array2::from_shape_vec((numbers[0], numbers[1]), values)
+        .expect("as many numbers as the shape says")
 }

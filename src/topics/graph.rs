@@ -1,6 +1,6 @@
 //! The graph of nearest neighbours.
 
-use super::cluster::kmeans::{KmeansOptions, assign, kmeans};
+use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::points::Points;
 use crate::encoder::Products;
 use rayon::prelude::*;
@@ -20,9 +20,11 @@ pub struct Neighbours {
 /// coarse k-means. 2 × 30,000² × 384 operations are 0.7 T, some seconds on two cores.
 const EXACT: usize = 30_000;
 /// Cells whose points a point is compared with.
-const PROBES: usize = 16;
+const PROBES: usize = 24;
 /// Points of a cell, about.
 const CELL: usize = 400;
+/// Points whose candidates are gathered at a time.
+const BATCH: usize = 16_384;
 /// Rows and columns of a block of products: 1 MB, which stays in a core's cache.
 const BLOCK_ROWS: usize = 64;
 const BLOCK_COLUMNS: usize = 4096;
@@ -51,7 +53,8 @@ impl Neighbours {
 /// The `k` nearest neighbours of every point, or all others where there are fewer.
 ///
 /// Exact up to 30,000 points. Beyond, points are cut into cells by k-means and each is compared
-/// with those of the 16 cells nearest to it (an inverted file; Jégou et al., 2011).
+/// with those of the cells nearest to it (an inverted file; Jégou et al., 2011), then with its
+/// neighbours' neighbours.
 pub fn neighbours(points: &Points, k: usize, seed: u64) -> Neighbours {
     if points.len() <= EXACT {
         exact(points, k)
@@ -160,80 +163,123 @@ fn collected(best: Vec<Best>, k: usize) -> Neighbours {
 }
 
 fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -> Neighbours {
-    let (n, dim) = (points.len(), points.vectors.ncols());
-    let flat = points.flat();
-    let sample = Points::sample(points, 64 * cells);
+    let dim = points.vectors.ncols();
+    let sample = points.sample(64 * cells);
     let options = KmeansOptions {
         iterations: 6,
         starts: 1,
         ..KmeansOptions::new(cells, seed)
     };
     let centres = kmeans(&sample, &options).centroids;
-    let (members, _) = assign(flat, dim, &centres);
-    let mut lists: Vec<Vec<u32>> = vec![Vec::new(); centres.len() / dim];
-    for (point, &cell) in members.iter().enumerate() {
-        lists[cell as usize].push(point as u32);
+    let cells = centres.len() / dim;
+    let probed = nearest_cells(points, &centres, probes.min(cells));
+    let mut lists: Vec<Vec<u32>> = vec![Vec::new(); cells];
+    for (point, cells) in probed.chunks_exact(probes.min(cells)).enumerate() {
+        lists[cells[0] as usize].push(point as u32);
     }
-    // Cells near to each other, by the cosine of their centres: every point of a cell probes
-    // the same cells, so that comparing is one product for a cell and its neighbour.
-    let centre_products = Products::new(&centres, dim);
-    let probed: Vec<Vec<u32>> = centres
-        .par_chunks(dim)
-        .enumerate()
-        .map_init(Vec::new, |out, (cell, centre)| {
-            centre_products.multiply(centre, out);
-            let mut best = Best::new(probes.saturating_sub(1).max(1));
-            best.offer(&out[..centre_products.columns()], |c| c as u32, cell as u32);
-            best.prune();
-            let mut cells = vec![cell as u32];
-            cells.extend(best.found.iter().map(|&(_, c)| c));
-            cells
-        })
-        .collect();
     let packed: Vec<Products> = lists
         .par_iter()
         .map(|list| Products::new(&points.gathered(list.iter().map(|&p| p as usize)), dim))
         .collect();
-    let found: Vec<Vec<(u32, Best)>> = lists
-        .par_iter()
-        .enumerate()
-        .map_init(Vec::new, |out, (cell, list)| {
-            let mut best: Vec<(u32, Best)> = list.iter().map(|&p| (p, Best::new(k))).collect();
-            let rows = points.gathered(list.iter().map(|&p| p as usize));
-            for &other in &probed[cell] {
-                let products = &packed[other as usize];
-                if products.columns() == 0 {
-                    continue;
-                }
-                let ids = &lists[other as usize];
-                for (rows, best) in rows
-                    .chunks(BLOCK_ROWS * dim)
-                    .zip(best.chunks_mut(BLOCK_ROWS))
-                {
-                    products.multiply(rows, out);
-                    for ((own, best), row) in
-                        best.iter_mut().zip(out.chunks_exact(products.stride()))
-                    {
-                        best.offer(&row[..products.columns()], |c| ids[c], *own);
+    // Points of one cell probe much the same cells: taken together, products are large.
+    let order: Vec<u32> = lists.iter().flatten().copied().collect();
+    let mut best: Vec<Best> = (0..points.len()).map(|_| Best::new(k)).collect();
+    for batch in order.chunks(BATCH) {
+        let mut asking: Vec<Vec<u32>> = vec![Vec::new(); cells];
+        for &point in batch {
+            let own = point as usize * probes.min(cells);
+            for &cell in &probed[own..own + probes.min(cells)] {
+                asking[cell as usize].push(point);
+            }
+        }
+        let found: Vec<Vec<(u32, Best)>> = asking
+            .par_iter()
+            .enumerate()
+            .filter(|(_, asking)| !asking.is_empty())
+            .map_init(Vec::new, |out, (cell, asking)| {
+                let (products, ids) = (&packed[cell], &lists[cell]);
+                let mut found = Vec::with_capacity(asking.len());
+                for some in asking.chunks(BLOCK_ROWS) {
+                    let rows = points.gathered(some.iter().map(|&p| p as usize));
+                    products.multiply(&rows, out);
+                    for (&own, row) in some.iter().zip(out.chunks_exact(products.stride())) {
+                        let mut best = Best::new(k);
+                        best.offer(&row[..products.columns()], |c| ids[c], own);
+                        best.prune();
+                        found.push((own, best));
                     }
                 }
+                found
+            })
+            .collect();
+        for (point, some) in found.into_iter().flatten() {
+            let best = &mut best[point as usize];
+            for (cosine, id) in some.found {
+                if cosine >= best.least {
+                    best.push(cosine, id);
+                }
             }
-            for (_, best) in &mut best {
+        }
+    }
+    by_neighbours(points, &collected(best, k))
+}
+
+/// The cells whose centres are nearest to each point, nearest first, (points, probes).
+fn nearest_cells(points: &Points, centres: &[f32], probes: usize) -> Vec<u32> {
+    let dim = points.vectors.ncols();
+    let products = Products::new(centres, dim);
+    points
+        .flat()
+        .par_chunks(BLOCK_ROWS * dim)
+        .flat_map_iter(|rows| {
+            let mut out = Vec::new();
+            products.multiply(rows, &mut out);
+            let mut cells = Vec::with_capacity(BLOCK_ROWS * probes);
+            for row in out.chunks_exact(products.stride()) {
+                let mut best = Best::new(probes);
+                best.offer(&row[..products.columns()], |c| c as u32, u32::MAX);
                 best.prune();
+                cells.extend(best.found.iter().map(|f| f.1));
+            }
+            cells
+        })
+        .collect()
+}
+
+/// Compares each point with its neighbours' neighbours as well: whom two of them have in common
+/// is seldom far. One round of NN-descent (Dong, Moses and Li, 2011).
+fn by_neighbours(points: &Points, near: &Neighbours) -> Neighbours {
+    let best: Vec<Best> = (0..near.len())
+        .into_par_iter()
+        .map_init(Vec::new, |seen: &mut Vec<u32>, point| {
+            let mut best = Best::new(near.k);
+            seen.clear();
+            for (other, cosine) in near.of(point) {
+                if !seen.contains(&other) {
+                    seen.push(other);
+                    best.push(cosine, other);
+                }
+            }
+            best.prune();
+            let own = seen.clone();
+            for &other in &own {
+                seen.extend(near.of(other as usize).map(|n| n.0));
+            }
+            seen[own.len()..].sort_unstable();
+            seen.dedup();
+            let vector = points.vector(point);
+            for &other in &seen[own.len()..] {
+                if other as usize != point && !own.contains(&other) {
+                    let cosine = crate::store::dot(vector, points.vector(other as usize));
+                    if cosine >= best.least {
+                        best.push(cosine, other);
+                    }
+                }
             }
             best
         })
         .collect();
-    let mut all: Vec<Option<Best>> = (0..n).map(|_| None).collect();
-    for (point, best) in found.into_iter().flatten() {
-        all[point as usize] = Some(best);
-    }
-    collected(
-        all.into_iter()
-            .map(|best| best.unwrap_or_else(|| Best::new(k)))
-            .collect(),
-        k,
-    )
+    collected(best, near.k)
 }
 
 /// A weighted graph without loops, each edge at both of its ends.
