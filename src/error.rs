@@ -121,6 +121,14 @@ impl Error {
         }
     }
 
+    /// A topic that is not there.
+    pub fn unknown_topic(id: i64) -> Self {
+        Self::usage(
+            "TOPIC",
+            format!("there is no topic {id}; see `nearwise topics`"),
+        )
+    }
+
     /// An unusable model.
     pub fn model(model: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Model {

@@ -510,6 +510,27 @@ fn topics_are_changed_by_hand_and_outlive_a_fit() {
 }
 
 #[test]
+fn a_cut_holds_when_a_part_has_lost_its_articles() {
+    let world = corpus(600, 6);
+    world.run("topics fit --topics 6");
+    let gone: Vec<String> = (0..600).step_by(6).map(|i| format!("n{i}")).collect();
+    world.run(&format!("delete {}", gone.join(" ")));
+    world.run("topics tree --cut 6 --apply");
+    let found = members(&world);
+    assert_eq!(found.len(), 500);
+    let v = agreement(&found, 6);
+    assert!(v > 0.95, "{v}");
+}
+
+#[test]
+fn communities_joined_to_a_number_leave_out_what_is_far() {
+    let world = corpus(400, 4);
+    world.run("topics fit --method leiden --topics 4 --min-similarity 0.9");
+    let none = members(&world).values().filter(|&&t| t < 0).count();
+    assert!(none > 0 && none < 400, "{none}");
+}
+
+#[test]
 fn words_tell_two_topics_apart() {
     let world = corpus(120, 2);
     world.run("topics fit --topics 2");

@@ -50,8 +50,10 @@ impl Explore {
             Some(path) => path.clone(),
             None => default_name(&self.input.paths[0])?,
         };
-        let (mut store, _, report) = index::into_corpus(&path, &inputs, &self.input, &self.model)?;
-        let topics = fitted(&mut store, self.topics, self.seed, &mut topics::labeller)?;
+        let (mut store, encoder, report) =
+            index::into_corpus(&path, &inputs, &self.input, &self.model)?;
+        let mut encoder = Some(encoder);
+        let topics = fitted(&mut store, self.topics, self.seed, &mut |_| encoder.take())?;
         let neighbours = neighbours(&store, &topics)?;
         let copies = duplicates(&store, DuplicateOptions::new(By::Words))?;
         let counts = store.counts()?;

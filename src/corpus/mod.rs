@@ -12,6 +12,7 @@ mod dates;
 mod decode;
 mod formats;
 mod inputs;
+mod line;
 pub mod paragraphs;
 pub mod passages;
 
@@ -21,3 +22,4 @@ pub use dates::parse_date;
 pub use decode::looks_binary;
 pub use formats::Format;
 pub use inputs::{Input, Note, ReadOptions, Sink, read};
+pub use line::{clean, snippet};

@@ -562,35 +562,24 @@ impl Store {
         })
     }
 
-    /// The title of an article, or the start of its text where it has none.
-    ///
-    /// # Errors
-    /// No article has this row.
-    pub fn title_at(&self, key: i64) -> Result<String> {
-        self.run(|c| {
-            c.prepare_cached(
-                "SELECT CASE WHEN title = '' THEN substr(text, 1, 200) ELSE title END FROM article WHERE id = ?1",
-            )?
-            .query_row([key], |row| row.get(0))
-        })
-    }
-
-    /// What a list shows of an article, its title as [`Self::title_at`] has it.
+    /// What a list shows of an article.
     ///
     /// # Errors
     /// No article has this row.
     pub fn described_at(&self, key: i64) -> Result<Described> {
-        let title = self.title_at(key)?;
         self.run(|c| {
-            c.prepare_cached("SELECT ext_id, date, source FROM article WHERE id = ?1")?
-                .query_row([key], |row| {
-                    Ok(Described {
-                        id: row.get(0)?,
-                        title,
-                        date: row.get(1)?,
-                        source: row.get(2)?,
-                    })
+            c.prepare_cached(
+                "SELECT ext_id, CASE WHEN title = '' THEN substr(text, 1, 200) ELSE title END, date, source
+                 FROM article WHERE id = ?1",
+            )?
+            .query_row([key], |row| {
+                Ok(Described {
+                    id: row.get(0)?,
+                    title: row.get(1)?,
+                    date: row.get(2)?,
+                    source: row.get(3)?,
                 })
+            })
         })
     }
 

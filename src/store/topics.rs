@@ -205,19 +205,12 @@ impl Store {
         })
     }
 
-    /// Adds or changes the topics of articles, and the sizes of topics with them.
+    /// Adds or changes the topics of articles.
     ///
     /// # Errors
     /// The file cannot be written; then nothing changes.
     pub fn put_members(&mut self, members: &[Member]) -> Result<()> {
-        self.transaction(|c| {
-            put_members(c, members)?;
-            c.execute(
-                "UPDATE topic SET size = (SELECT count(*) FROM article_topic m WHERE m.topic = topic.id)",
-                [],
-            )?;
-            Ok(())
-        })
+        self.transaction(|c| put_members(c, members))
     }
 
     /// Gives a topic a label of the user's.
@@ -232,10 +225,7 @@ impl Store {
             )
         })?;
         if changed == 0 {
-            return Err(Error::usage(
-                "TOPIC",
-                format!("there is no topic {id}; see `nearwise topics`"),
-            ));
+            return Err(Error::unknown_topic(id));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Articles that come later: joining topics without finding them anew, and the drift that
 //! says when to find them anew after all.
 
-use super::{matrix, none_yet};
+use super::{matrix, none_yet, stored};
 use crate::error::{Error, Result};
 use crate::store::{Member, NO_TOPIC, Store, StoredTopics};
 use crate::topics::cluster::kmeans::assign as nearest;
@@ -19,12 +19,15 @@ const JOINED: f32 = 0.5;
 /// # Errors
 /// There are no topics; the file cannot be written.
 pub fn join(store: &mut Store) -> Result<(u64, u64)> {
+    if store.topic_run()?.is_none() {
+        return Err(none_yet(store));
+    }
     let new: HashSet<i64> = store.unplaced()?.into_iter().collect();
-    let stored = stored(store)?;
-    let limits = limits(&stored);
     if new.is_empty() {
         return Ok((0, 0));
     }
+    let stored = stored(store)?;
+    let limits = limits(&stored);
     place_articles(
         store,
         &stored,
@@ -57,10 +60,6 @@ pub fn assign_outliers(store: &mut Store, threshold: f32) -> Result<(u64, u64)> 
         |_| threshold,
         false,
     )
-}
-
-fn stored(store: &Store) -> Result<StoredTopics> {
-    store.stored_topics()?.ok_or_else(|| none_yet(store))
 }
 
 /// For each topic, the cosine that all but one in a hundred of its fitted articles reach.
@@ -101,14 +100,12 @@ fn place_articles(
     }
     let some = matrix.values.select(ndarray::Axis(0), &chosen);
     let rows = some.as_slice().unwrap_or_default();
-    let flat = |vectors: &mut dyn Iterator<Item = &Vec<f32>>| -> Vec<f32> {
-        vectors.flat_map(|v| v.iter().copied()).collect()
-    };
-    let (topics, cosines) = nearest(
-        rows,
-        dim,
-        &flat(&mut stored.topics.iter().map(|t| &t.centroid)),
-    );
+    let centroids: Vec<f32> = stored
+        .topics
+        .iter()
+        .flat_map(|t| t.centroid.iter().copied())
+        .collect();
+    let (topics, cosines) = nearest(rows, dim, &centroids);
     let mut members = Vec::with_capacity(chosen.len());
     for (i, &row) in chosen.iter().enumerate() {
         let topic = &stored.topics[topics[i] as usize];

@@ -6,7 +6,7 @@
 //! from a vector to a cluster is one minus its product with the cluster's mean, so that the
 //! silhouette of every vector is exact at the cost of one product with each cluster.
 
-use super::cluster::{Clustering, NONE, linfa};
+use super::cluster::{Clustering, NONE, linfa, means};
 use super::points::Points;
 use crate::encoder::Products;
 use crate::error::Result;
@@ -25,10 +25,10 @@ const ITERATIONS: u64 = 30;
 /// moves it by as much, and of numbers as good the smaller is easier to read.
 const AS_GOOD: f32 = 0.99;
 /// The highest number of topics that is chosen, and that for a small corpus.
-pub const MOST: usize = 200;
+const MOST: usize = 200;
 const MOST_OF_SMALL: usize = 60;
 /// A corpus of fewer articles is one topic.
-pub const LEAST: usize = 6;
+const LEAST: usize = 6;
 
 /// The fewest articles that make a topic of their own among `n`: without this bound a story
 /// told twice counts as a topic, since nothing is as dense. The bound of large corpora is
@@ -93,8 +93,34 @@ pub fn small(
     })
 }
 
+/// The most points on which a number is chosen.
+const SAMPLE: usize = 10_000;
+
+/// The number of clusters, up to `most`, that the silhouette chooses on a sample of the points,
+/// clustered by `cluster`; 1 where every clustering has one of fewer than `least` articles.
+pub fn number(
+    points: &Points,
+    most: usize,
+    least: usize,
+    cluster: impl Fn(&Points, usize) -> Clustering + Sync,
+) -> usize {
+    let sample = points.sample(SAMPLE);
+    let share = sample.articles() as f64 / points.articles().max(1) as f64;
+    let least = (least as f64 * share).max(2.0) as u64;
+    let tried: Vec<Option<(usize, f32)>> = numbers(most.min(MOST))
+        .par_iter()
+        .map(|&k| {
+            let found = cluster(&sample, k);
+            let large = sizes(&sample, &found).iter().all(|&s| s >= least);
+            large.then(|| (k, silhouette(&sample, &found)))
+        })
+        .collect();
+    let tried: Vec<(usize, f32)> = tried.into_iter().flatten().collect();
+    fewest(&tried).map_or(1, |at| tried[at].0)
+}
+
 /// The numbers of topics that are tried: each up to 20, then in steps of a tenth.
-pub fn numbers(most: usize) -> Vec<usize> {
+fn numbers(most: usize) -> Vec<usize> {
     let next = |k: &usize| Some(k + if *k < 20 { 1 } else { k / 10 });
     std::iter::successors(Some(2), next)
         .take_while(|&k| k <= most)
@@ -114,7 +140,7 @@ pub fn sizes(points: &Points, clustering: &Clustering) -> Vec<u64> {
 
 /// The index of the smallest number whose silhouette is as good as the best, but for
 /// a hundredth; numbers must ascend.
-pub fn fewest(scores: &[(usize, f32)]) -> Option<usize> {
+fn fewest(scores: &[(usize, f32)]) -> Option<usize> {
     let best = scores
         .iter()
         .map(|&(_, s)| s)
@@ -131,28 +157,15 @@ pub fn silhouette(points: &Points, clustering: &Clustering) -> f32 {
     if sizes.iter().filter(|&&s| s > 0).count() < 2 {
         return 0.0;
     }
-    let mut sums = vec![0.0f64; clustering.k * dim];
-    for (point, &cluster) in clustering.members.iter().enumerate() {
-        if cluster != NONE {
-            let weight = f64::from(points.weights[point]);
-            let sum = &mut sums[cluster as usize * dim..][..dim];
-            for (s, x) in sum.iter_mut().zip(points.vector(point)) {
-                *s += weight * f64::from(*x);
-            }
-        }
-    }
-    let sums: Vec<f32> = sums.into_iter().map(|x| x as f32).collect();
-    let products = Products::new(&sums, dim);
-    let rows = 64;
+    let products = Products::new(&means(points, clustering), dim);
     let parts: Vec<(f64, f64)> = points
         .flat()
-        .par_chunks(rows * dim.max(1))
+        .par_chunks(Products::ROWS * dim.max(1))
         .enumerate()
         .map_init(Vec::new, |out, (chunk, vectors)| {
-            products.multiply(vectors, out);
             let (mut total, mut count) = (0.0, 0.0);
-            for (i, product) in out.chunks_exact(products.stride()).enumerate() {
-                let point = chunk * rows + i;
+            for (i, product) in products.multiply(vectors, out).enumerate() {
+                let point = chunk * Products::ROWS + i;
                 let own = clustering.members[point];
                 if own == NONE {
                     continue;
@@ -165,11 +178,12 @@ pub fn silhouette(points: &Points, clustering: &Clustering) -> f32 {
                 }
                 let vector = &vectors[i * dim..][..dim];
                 let norm: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
-                // The sum of its own cluster holds the vector itself.
-                let a = 1.0 - (f64::from(product[own]) - norm) / (sizes[own] - 1) as f64;
+                // The mean of its own cluster holds the vector itself.
+                let size = sizes[own] as f64;
+                let a = 1.0 - (f64::from(product[own]) * size - norm) / (size - 1.0);
                 let b = (0..clustering.k)
                     .filter(|&c| c != own && sizes[c] > 0)
-                    .map(|c| 1.0 - f64::from(product[c]) / sizes[c] as f64)
+                    .map(|c| 1.0 - f64::from(product[c]))
                     .fold(f64::INFINITY, f64::min);
                 let larger = a.max(b);
                 if larger > 0.0 {

@@ -25,21 +25,21 @@ const OF_PART: usize = 20;
 /// The share of articles that two topics have in common from which one continues the other.
 const PERSISTS: f64 = 0.5;
 
-/// Clusters of points, to be described and stored.
-pub(super) struct Rows<'a> {
+/// Articles in topics and parts of topics.
+pub(super) struct Groups {
     /// The articles' rows in the store.
-    pub keys: &'a [i64],
+    pub keys: Vec<i64>,
     /// Their vectors.
-    pub points: &'a Points,
+    pub points: Points,
     /// The topic of each point.
-    pub topics: &'a Clustering,
+    pub topics: Clustering,
     /// The part of each point.
-    pub parts: &'a Clustering,
+    pub parts: Clustering,
     /// The topic of each part.
-    pub topic_of: &'a [u32],
+    pub topic_of: Vec<u32>,
 }
 
-impl Rows<'_> {
+impl Groups {
     /// Topics and parts with labels, words, typical articles and members.
     pub(super) fn described(
         &self,
@@ -47,8 +47,8 @@ impl Rows<'_> {
         encoder: Option<&mut Encoder>,
     ) -> Result<StoredTopics> {
         let dim = self.points.vectors.ncols();
-        let centres = centroids(self.points, self.topics);
-        let part_centres = centroids(self.points, self.parts);
+        let centres = centroids(&self.points, &self.topics);
+        let part_centres = centroids(&self.points, &self.parts);
         let centre = |c: &[f32], i: usize| -> Vec<f32> { c[i * dim..][..dim].to_vec() };
         let mut members = Vec::with_capacity(self.keys.len());
         let mut by_part: Vec<Vec<(f32, i64)>> = vec![Vec::new(); self.parts.k];
@@ -97,10 +97,9 @@ impl Rows<'_> {
             }
         }
         let terms = Terms::new(&documents, self.parts.k);
-        let class_of: Vec<Option<u32>> = self.topic_of.iter().map(|&t| Some(t)).collect();
-        let each: Vec<Option<u32>> = (0..self.parts.k as u32).map(Some).collect();
+        let each: Vec<u32> = (0..self.parts.k as u32).collect();
         let most = |candidates| if encoder.is_some() { candidates } else { WORDS };
-        let mut topic_words = terms.weightiest(&class_of, self.topics.k, most(CANDIDATES));
+        let mut topic_words = terms.weightiest(&self.topic_of, self.topics.k, most(CANDIDATES));
         let mut part_words = terms.weightiest(&each, self.parts.k, most(OF_PART));
         if let Some(encoder) = encoder {
             let lists = topic_words.iter().chain(&part_words);
@@ -147,7 +146,7 @@ impl Rows<'_> {
             run: TopicRun::default(),
             topics,
             parts,
-            joins: tree::branches(self.points, self.parts, self.topic_of),
+            joins: tree::branches(&self.points, &self.parts, &self.topic_of),
             members,
         })
     }
@@ -164,14 +163,14 @@ pub(super) fn document(store: &Store, key: i64, group: u32) -> Result<Document> 
 }
 
 /// The first articles with different titles: copies of one article say nothing more.
-pub(super) fn typical(store: &Store, ranked: &[(f32, i64)]) -> Result<Vec<i64>> {
+fn typical(store: &Store, ranked: &[(f32, i64)]) -> Result<Vec<i64>> {
     let mut titles = HashSet::new();
     let mut out = Vec::new();
     for &(_, key) in ranked {
         if out.len() == TYPICAL {
             break;
         }
-        if titles.insert(store.title_at(key)?.to_lowercase()) {
+        if titles.insert(store.described_at(key)?.title.to_lowercase()) {
             out.push(key);
         }
     }
@@ -242,14 +241,9 @@ pub(super) fn keep_numbers(new: &mut StoredTopics, old: Option<&StoredTopics>) {
     new.run.next_id = next.max(new.topics.iter().map(|t| t.id + 1).max().unwrap_or(0));
 }
 
-/// Topics as clusters of points, changed by hand.
+/// Topics changed by hand.
 pub(super) struct Change {
-    pub keys: Vec<i64>,
-    pub points: Points,
-    pub topics: Clustering,
-    pub parts: Clustering,
-    /// The topic of each part.
-    pub topic_of: Vec<u32>,
+    pub groups: Groups,
     /// The number of each topic, where it keeps one.
     pub ids: Vec<Option<i64>>,
     /// Which topics have other articles than before, and so another label.
@@ -261,17 +255,11 @@ pub(super) struct Change {
 pub(super) fn rebuilt(
     store: &mut Store,
     old: &StoredTopics,
-    change: Change,
+    mut change: Change,
     encoder: Option<&mut Encoder>,
 ) -> Result<Vec<i64>> {
-    let rows = Rows {
-        keys: &change.keys,
-        points: &change.points,
-        topics: &change.topics,
-        parts: &change.parts,
-        topic_of: &change.topic_of,
-    };
-    let mut new = rows.described(store, encoder)?;
+    change.groups.fit_parts();
+    let mut new = change.groups.described(store, encoder)?;
     let mut next = old.run.next_id;
     let number: Vec<i64> = change
         .ids
@@ -317,7 +305,7 @@ pub(super) fn rebuilt(
     }
     new.run = TopicRun {
         k: new.topics.len(),
-        silhouette: choose::silhouette(&change.points, &change.topics),
+        silhouette: choose::silhouette(&change.groups.points, &change.groups.topics),
         no_topic: new.members.iter().filter(|m| m.topic == NO_TOPIC).count() as u64,
         cohesion: assign::cohesion(&new.members),
         next_id: next,

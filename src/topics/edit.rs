@@ -1,34 +1,26 @@
 //! Changing topics by hand: merging, splitting, renaming, cutting the tree elsewhere.
 
+use super::choose::sizes;
 use super::cluster::kmeans::{KmeansOptions, kmeans};
-use super::cluster::{Clustering, NONE};
-use super::describe::{Change, rebuilt};
+use super::cluster::{Clustering, NONE, centroids};
+use super::describe::{Change, Groups, rebuilt};
+use super::points::numbered;
 use super::tree::cut;
-use super::{assign, none_yet};
+use super::{assign, stored};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::store::{Store, StoredTopics};
+use crate::store::{Store, StoredPart, StoredTopics, dot};
+use std::collections::HashMap;
 
-fn stored(store: &mut Store) -> Result<StoredTopics> {
-    if store.topic_run()?.is_none() {
-        return Err(none_yet(store));
-    }
-    // Every article must have a place before places change.
+/// The stored topics, every article in its place, which must be so before places change.
+fn placed(store: &mut Store) -> Result<StoredTopics> {
     assign::join(store)?;
-    store.stored_topics()?.ok_or_else(|| none_yet(store))
+    stored(store)
 }
 
 fn index_of(stored: &StoredTopics, id: i64) -> Result<usize> {
-    stored
-        .topics
-        .iter()
-        .position(|t| t.id == id)
-        .ok_or_else(|| {
-            Error::usage(
-                "TOPIC",
-                format!("there is no topic {id}; see `nearwise topics`"),
-            )
-        })
+    let found = stored.topics.iter().position(|t| t.id == id);
+    found.ok_or_else(|| Error::unknown_topic(id))
 }
 
 /// Merges topics into the first of them, which keeps its number and, where the user gave it,
@@ -37,7 +29,7 @@ fn index_of(stored: &StoredTopics, id: i64) -> Result<usize> {
 /// # Errors
 /// A topic is unknown or named twice, or fewer than two are given; the file cannot be written.
 pub fn merge(store: &mut Store, ids: &[i64], encoder: Option<&mut Encoder>) -> Result<i64> {
-    let stored = stored(store)?;
+    let stored = placed(store)?;
     let mut chosen = Vec::new();
     for &id in ids {
         let index = index_of(&stored, id)?;
@@ -50,8 +42,9 @@ pub fn merge(store: &mut Store, ids: &[i64], encoder: Option<&mut Encoder>) -> R
         return Err(Error::usage("TOPIC", "name two topics or more to merge"));
     }
     let mut change = Change::new(store, &stored)?;
+    let groups = &mut change.groups;
     let into = chosen[0] as u32;
-    for topic in change.topics.members.iter_mut().chain(&mut change.topic_of) {
+    for topic in groups.topics.members.iter_mut().chain(&mut groups.topic_of) {
         if *topic != NONE && chosen.contains(&(*topic as usize)) {
             *topic = into;
         }
@@ -72,14 +65,15 @@ pub fn split(
     into: usize,
     encoder: Option<&mut Encoder>,
 ) -> Result<Vec<i64>> {
-    let stored = stored(store)?;
+    let stored = placed(store)?;
     let topic = index_of(&stored, id)?;
     if into < 2 {
         return Err(Error::usage("--into", "give 2 or more"));
     }
     let mut change = Change::new(store, &stored)?;
-    let own: Vec<usize> = (0..change.points.len())
-        .filter(|&p| change.topics.members[p] as usize == topic)
+    let groups = &mut change.groups;
+    let own: Vec<usize> = (0..groups.points.len())
+        .filter(|&p| groups.topics.members[p] as usize == topic)
         .collect();
     if own.len() < into {
         return Err(Error::usage(
@@ -90,23 +84,22 @@ pub fn split(
             ),
         ));
     }
-    let some = change.points.chosen(&own);
+    let some = groups.points.chosen(&own);
     let options = KmeansOptions {
         starts: 8,
         ..KmeansOptions::new(into, stored.run.seed)
     };
-    let pieces = super::points::numbered(&kmeans(&some, &options).clustering, &some.weights);
-    let first_new = change.topics.k as u32;
+    let pieces = numbered(&kmeans(&some, &options).clustering, &some.weights);
+    let first_new = groups.topics.k as u32;
     for (&p, &piece) in own.iter().zip(&pieces.members) {
         if piece > 0 {
-            change.topics.members[p] = first_new + piece - 1;
+            groups.topics.members[p] = first_new + piece - 1;
         }
     }
-    change.topics.k += into - 1;
+    groups.topics.k += into - 1;
     change.ids.extend(std::iter::repeat_n(None, into - 1));
     change.touched[topic] = true;
-    change.touched.resize(change.topics.k, true);
-    change.fit_parts();
+    change.touched.resize(change.ids.len(), true);
     let new = rebuilt(store, &stored, change, encoder)?;
     let mut out = vec![id];
     out.extend(&new[new.len() - (into - 1)..]);
@@ -119,18 +112,8 @@ pub fn split(
 /// # Errors
 /// The tree has fewer leaves than `n`; the file cannot be written.
 pub fn cut_tree(store: &mut Store, n: usize, encoder: Option<&mut Encoder>) -> Result<()> {
-    let stored = stored(store)?;
-    if n == 0 || n > stored.parts.len() {
-        return Err(Error::usage(
-            "--cut",
-            format!(
-                "the tree has {} leaves; give 1 to {}",
-                stored.parts.len(),
-                stored.parts.len()
-            ),
-        ));
-    }
-    let group = groups(&stored, n);
+    let stored = placed(store)?;
+    let group = groups(&stored, n)?;
     let mut change = Change::new(store, &stored)?;
     // Each branch keeps the number of the topic that most of its articles had.
     let mut share = vec![vec![0u64; stored.topics.len()]; n];
@@ -163,30 +146,81 @@ pub fn cut_tree(store: &mut Store, n: usize, encoder: Option<&mut Encoder>) -> R
         })
         .collect();
     change.ids = ids;
-    change.topic_of.clone_from(&group);
-    change.topics = Clustering {
+    let parts = change.groups.parts.members.iter();
+    change.groups.topics = Clustering {
         k: n,
-        members: change
-            .parts
-            .members
-            .iter()
-            .map(|&p| if p == NONE { NONE } else { group[p as usize] })
+        members: parts
+            .map(|&p| group.get(p as usize).copied().unwrap_or(NONE))
             .collect(),
     };
+    change.groups.topic_of = group;
     rebuilt(store, &stored, change, encoder)?;
     Ok(())
 }
 
 /// The branch of each part when the tree is cut into `n`.
-pub fn groups(stored: &StoredTopics, n: usize) -> Vec<u32> {
-    cut(&stored.joins, stored.parts.len(), n)
+///
+/// # Errors
+/// The tree has fewer leaves than `n`, or none is asked for.
+pub fn groups(stored: &StoredTopics, n: usize) -> Result<Vec<u32>> {
+    let parts = stored.parts.len();
+    if n == 0 || n > parts {
+        return Err(Error::usage(
+            "--cut",
+            format!("the tree can be cut into 1 to {parts} branches, which are its leaves"),
+        ));
+    }
+    Ok(cut(&stored.joins, parts, n))
 }
 
 impl Change {
+    /// The stored topics, unchanged.
+    fn new(store: &Store, stored: &StoredTopics) -> Result<Self> {
+        let (keys, points) = super::points(store)?;
+        let index: HashMap<i64, u32> = stored
+            .topics
+            .iter()
+            .enumerate()
+            .map(|(i, t)| (t.id, i as u32))
+            .collect();
+        let mut topics = vec![NONE; points.len()];
+        let mut parts = vec![NONE; points.len()];
+        for member in &stored.members {
+            let Ok(row) = keys.binary_search(&member.article) else {
+                continue;
+            };
+            let point = points.of_row(row);
+            topics[point] = index.get(&member.topic).copied().unwrap_or(NONE);
+            if topics[point] != NONE {
+                parts[point] = member.part.map_or(NONE, |p| p as u32);
+            }
+        }
+        let topic_of = |p: &StoredPart| index.get(&p.topic).copied().unwrap_or(0);
+        Ok(Self {
+            groups: Groups {
+                keys,
+                points,
+                topics: Clustering {
+                    k: stored.topics.len(),
+                    members: topics,
+                },
+                parts: Clustering {
+                    k: stored.parts.len(),
+                    members: parts,
+                },
+                topic_of: stored.parts.iter().map(topic_of).collect(),
+            },
+            ids: stored.topics.iter().map(|t| Some(t.id)).collect(),
+            touched: vec![false; stored.topics.len()],
+        })
+    }
+}
+
+impl Groups {
     /// Gives points whose part lies in another topic the nearest part of their own; a topic
     /// without a part gets one.
-    fn fit_parts(&mut self) {
-        let mut shares = vec![std::collections::HashMap::<u32, u64>::new(); self.parts.k];
+    pub(super) fn fit_parts(&mut self) {
+        let mut shares = vec![HashMap::<u32, u64>::new(); self.parts.k];
         for (point, (&part, &topic)) in self
             .parts
             .members
@@ -213,16 +247,14 @@ impl Change {
                 self.parts.k += 1;
             }
         }
-        let centres = super::cluster::centroids(&self.points, &self.parts);
+        let centres = centroids(&self.points, &self.parts);
         let dim = self.points.vectors.ncols();
         for point in 0..self.points.len() {
             let (topic, part) = (self.topics.members[point], self.parts.members[point]);
             if topic == NONE || (part != NONE && self.topic_of[part as usize] == topic) {
                 continue;
             }
-            let near = |&p: &usize| {
-                crate::store::dot(&centres[p * dim..][..dim], self.points.vector(point))
-            };
+            let near = |&p: &usize| dot(&centres[p * dim..][..dim], self.points.vector(point));
             let best = (0..self.parts.k)
                 .filter(|&p| self.topic_of[p] == topic)
                 .max_by(|a, b| near(a).total_cmp(&near(b)).then(b.cmp(a)));
@@ -232,7 +264,7 @@ impl Change {
     }
 
     fn drop_empty_parts(&mut self) {
-        let sizes = super::choose::sizes(&self.points, &self.parts);
+        let sizes = sizes(&self.points, &self.parts);
         let mut number = vec![NONE; self.parts.k];
         let mut topic_of = Vec::new();
         for part in 0..self.parts.k {
@@ -248,51 +280,5 @@ impl Change {
         }
         self.parts.k = topic_of.len();
         self.topic_of = topic_of;
-    }
-
-    /// The stored topics as clusters of points, unchanged.
-    fn new(store: &Store, stored: &StoredTopics) -> Result<Self> {
-        let matrix = super::matrix(store)?;
-        let points = super::distinct(store, &matrix)?;
-        let index: std::collections::HashMap<i64, u32> = stored
-            .topics
-            .iter()
-            .enumerate()
-            .map(|(i, t)| (t.id, i as u32))
-            .collect();
-        let mut topics = vec![NONE; points.len()];
-        let mut parts = vec![NONE; points.len()];
-        for member in &stored.members {
-            let Ok(row) = matrix.keys.binary_search(&member.article) else {
-                continue;
-            };
-            let point = points.of_row(row);
-            topics[point] = index.get(&member.topic).copied().unwrap_or(NONE);
-            if topics[point] != NONE {
-                parts[point] = member.part.map_or(NONE, |p| p as u32);
-            }
-        }
-        let mut out = Self {
-            keys: matrix.keys,
-            points,
-            topics: Clustering {
-                k: stored.topics.len(),
-                members: topics,
-            },
-            parts: Clustering {
-                k: stored.parts.len(),
-                members: parts,
-            },
-            topic_of: stored
-                .parts
-                .iter()
-                .map(|p| index.get(&p.topic).copied().unwrap_or(0))
-                .collect(),
-            ids: stored.topics.iter().map(|t| Some(t.id)).collect(),
-            touched: vec![false; stored.topics.len()],
-        };
-        // Articles that joined by a threshold have no part yet, and parts may have lost all.
-        out.fit_parts();
-        Ok(out)
     }
 }

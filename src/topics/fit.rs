@@ -4,18 +4,16 @@ use super::cluster::hdbscan::{HdbscanOptions, hdbscan};
 use super::cluster::kmeans::{Centres, KmeansOptions, kmeans};
 use super::cluster::leiden::{leiden, stable};
 use super::cluster::{Clustering, Method, NONE, linfa};
-use super::describe::{Rows, keep_numbers};
-use super::graph::{Graph, Neighbours, neighbours};
-use super::points::Points;
+use super::describe::{Groups, keep_numbers};
+use super::graph::neighbours;
+use super::points::{Points, numbered};
 use super::reduce::reduce;
-use super::tree::{self, Found};
-use super::{TopicOptions, Topics, assign, choose, distinct, guide, matrix, outliers};
+use super::tree::{self, Ground};
+use super::{TopicOptions, Topics, assign, choose, guide, outliers, points};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::store::{NO_TOPIC, Store, StoredTopics, TopicRun};
 
-/// Neighbours of each article in the graph.
-const NEIGHBOURS: usize = 15;
 /// A corpus of fewer articles is clustered by linfa's k-means from many starts: its graph has
 /// too few edges to cut it by.
 const SMALL: usize = 300;
@@ -81,38 +79,17 @@ pub fn fit_telling(
 ) -> Result<Topics> {
     let generation = store.generation()?;
     tell("reading vectors");
-    let matrix = matrix(store)?;
-    let n = matrix.keys.len();
+    let (keys, points) = points(store)?;
+    let n = keys.len();
     if n == 0 {
         return Err(Error::Topics(
             "the corpus holds no embedded articles; run `nearwise index` first".into(),
         ));
     }
-    match options.k {
-        Some(0) => return Err(Error::usage("--topics", "there must be at least 1")),
-        Some(k) if k > n => {
-            return Err(Error::usage(
-                "--topics",
-                format!("{k} topics of {n} articles; give {n} or fewer"),
-            ));
-        }
-        _ => {}
-    }
-    let points = distinct(store, &matrix)?;
-    if let Some(k) = options.k.filter(|&k| k > points.len()) {
-        return Err(Error::usage(
-            "--topics",
-            format!(
-                "{k} topics of {} articles that differ; give so many or fewer",
-                points.len()
-            ),
-        ));
-    }
+    check_number(options, n, points.len())?;
     let caught = match (options.guides.as_slice(), encoder.as_deref_mut()) {
         ([], _) => None,
-        (guides, Some(encoder)) => {
-            Some(guide::catch(store, &matrix.keys, &points, encoder, guides)?)
-        }
+        (guides, Some(encoder)) => Some(guide::catch(store, &keys, &points, encoder, guides)?),
         (_, None) => {
             return Err(Error::usage(
                 "--guide",
@@ -121,37 +98,33 @@ pub fn fit_telling(
         }
     };
     tell(&format!("clustering {n} articles"));
-    let mut found = match &caught {
-        None => cluster(&points, options)?,
+    let ground = Ground::new(&points, least(&points, options), options.seed);
+    let topics = match &caught {
+        None => cluster(&ground, options)?,
         Some(caught) => around(&points, caught, options)?,
     };
-    renumber(&points, &mut found);
-    let least = least(&points, options);
-    let (parts, topic_of) = tree::parts(&points, &found, least);
-    let silhouette = choose::silhouette(&points, &found.topics);
+    let topics = numbered(&topics, &points.weights);
+    let (parts, topic_of) = tree::parts(&ground, &topics);
+    let silhouette = choose::silhouette(&points, &topics);
     tell(&format!(
         "reading articles for the labels of {} topics",
-        found.topics.k
+        topics.k
     ));
 
-    let rows = Rows {
-        keys: &matrix.keys,
-        points: &points,
-        topics: &found.topics,
-        parts: &parts,
-        topic_of: &topic_of,
+    let method = method_name(options, points.len());
+    let groups = Groups {
+        keys,
+        points,
+        topics,
+        parts,
+        topic_of,
     };
-    let mut stored = rows.described(store, encoder)?;
-    let guided = caught.as_ref().map_or(&[][..], |_| &options.guides);
-    name_guided(
-        &mut stored,
-        &points,
-        &matrix.keys,
-        caught.as_deref(),
-        guided,
-    );
+    let mut stored = groups.described(store, encoder)?;
+    if let Some(caught) = &caught {
+        name_guided(&mut stored, &groups, caught, &options.guides);
+    }
     stored.run = TopicRun {
-        method: method_name(options, points.len()),
+        method,
         k: stored.topics.len(),
         k_given: options.k.is_some(),
         seed: options.seed,
@@ -170,11 +143,31 @@ pub fn fit_telling(
     };
     keep_numbers(&mut stored, store.stored_topics()?.as_ref());
     store.replace_topics(&stored)?;
-    Ok(Topics {
-        topics: store.topics()?,
-        run: stored.run,
-        parts: stored.parts,
-    })
+    Topics::stored(store)
+}
+
+/// Checks the number of topics that is asked for against `n` articles, of which `differ` differ.
+fn check_number(options: &TopicOptions, n: usize, differ: usize) -> Result<()> {
+    let method = options.method;
+    let message = match options.k {
+        None if method == Method::GaussianMixture => {
+            "a Gaussian mixture needs the number of topics".to_string()
+        }
+        Some(0) => "there must be at least 1".to_string(),
+        Some(k) if k > n => format!("{k} topics of {n} articles; give {n} or fewer"),
+        Some(k) if k > differ => {
+            format!("{k} topics of {differ} articles that differ; give so many or fewer")
+        }
+        Some(_) if method.finds_its_own_number() => {
+            format!("{method} finds its own number of topics; leave it out")
+        }
+        Some(k) if k < options.guides.len() => {
+            let guides = options.guides.len();
+            format!("{k} topics with {guides} guides; give {guides} or more")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::usage("--topics", message))
 }
 
 fn method_name(options: &TopicOptions, points: usize) -> String {
@@ -188,89 +181,47 @@ fn method_name(options: &TopicOptions, points: usize) -> String {
 
 /// The fewest articles of a topic.
 fn least(points: &Points, options: &TopicOptions) -> usize {
-    let articles: u64 = points.weights.iter().map(|&w| u64::from(w)).sum();
     options
         .least
-        .unwrap_or_else(|| choose::smallest_topic(articles as usize))
+        .unwrap_or_else(|| choose::smallest_topic(points.articles() as usize))
         .max(1)
 }
 
 /// Clusters points by the method that is asked for, and takes out what belongs to none.
-fn cluster(points: &Points, options: &TopicOptions) -> Result<Found> {
-    let seed = options.seed;
-    let least = least(points, options);
+fn cluster(ground: &Ground<'_>, options: &TopicOptions) -> Result<Clustering> {
+    let &Ground {
+        points,
+        ref near,
+        ref graph,
+        least,
+        seed,
+        ..
+    } = ground;
     let reduced = || reduce(&points.vectors);
-    let graph = || neighbours(points, NEIGHBOURS, seed);
-    let small = points.len() < SMALL;
-    let mut near: Option<Neighbours> = None;
-    let mut leaves: Option<Clustering> = None;
-    let mut topics = match options.method {
-        Method::Tree if small => choose::small(points, &reduced()?, options.k, least, seed)?,
-        Method::Tree => {
-            let graph = near.insert(graph());
-            let found = tree::find(points, graph, options.k, least, seed);
-            leaves = Some(found.leaves);
-            found.topics
+    let mut topics = match (options.method, options.k) {
+        (Method::Tree, k) if points.len() < SMALL => {
+            choose::small(points, &reduced()?, k, least, seed)?
         }
-        Method::Kmeans => kmeans_of(
-            points,
-            options.k,
-            least,
-            seed,
-            options.batch,
-            Centres::Means,
-        ),
-        Method::SphericalKmeans => kmeans_of(
-            points,
-            options.k,
-            least,
-            seed,
-            options.batch,
-            Centres::Directions,
-        ),
-        Method::LinfaKmeans => match options.k {
-            Some(k) => linfa::kmeans(
-                reduced()?.view(),
-                k,
-                seed,
-                choose::starts(points.len()),
-                100,
-            )?,
-            None => choose::small(points, &reduced()?, None, least, seed)?,
+        (Method::Tree, k) => tree::find(ground, k),
+        (Method::Kmeans, k) => kmeans_of(ground, k, options.batch, Centres::Means),
+        (Method::SphericalKmeans, k) => kmeans_of(ground, k, options.batch, Centres::Directions),
+        (Method::LinfaKmeans, k) => choose::small(points, &reduced()?, k, least, seed)?,
+        (Method::GaussianMixture, k) => linfa::gaussian_mixture(&reduced()?, k.unwrap_or(1), seed)?,
+        (Method::Leiden, k) => match (options.resolution, k) {
+            (Some(resolution), _) => {
+                tree::without_small(points, &leiden(graph, resolution, seed), least)
+            }
+            (None, Some(k)) => tree::joined(ground, k),
+            (None, None) => tree::without_small(points, &stable(graph, least, seed).0, least),
         },
-        Method::GaussianMixture => {
-            let k = options.k.ok_or_else(|| {
-                Error::usage("--topics", "a Gaussian mixture needs the number of topics")
-            })?;
-            linfa::gaussian_mixture(&reduced()?, k, seed)?
-        }
-        Method::Leiden => {
-            let near = near.insert(graph());
-            let graph = Graph::new(near);
-            let found = match (options.resolution, options.k) {
-                (Some(resolution), _) => leiden(&graph, resolution, seed),
-                (None, Some(k)) => {
-                    return Ok(with_leaves(
-                        points,
-                        tree::joined(points, &graph, k, least, seed),
-                        near,
-                        seed,
-                        least,
-                    ));
-                }
-                (None, None) => stable(&graph, least, seed).0,
-            };
-            tree::without_small(points, &found, least)
-        }
-        Method::Hdbscan => {
-            let near = near.insert(graph());
+        (Method::Hdbscan, _) => {
             let options = HdbscanOptions {
                 least_size: least,
-                least_neighbours: NEIGHBOURS.min(least),
+                least_neighbours: tree::NEIGHBOURS.min(least),
             };
             hdbscan(near, &points.weights, options)
         }
-        Method::Dbscan | Method::Optics => {
+        (Method::Dbscan | Method::Optics, _) => {
             let reduced = reduced()?;
             let radius = options
                 .radius
@@ -282,83 +233,45 @@ fn cluster(points: &Points, options: &TopicOptions) -> Result<Found> {
             }
         }
     };
-    if options.method.finds_its_own_number() {
-        if options.k.is_some() {
-            return Err(Error::usage(
-                "--topics",
-                format!(
-                    "{} finds its own number of topics; leave it out",
-                    options.method
-                ),
-            ));
-        }
-        if topics.k == 0 {
-            return Err(Error::Topics(format!(
-                "{} found no topic: nothing is dense enough; lower --min-size, give a larger --radius, or use another --method",
-                options.method
-            )));
-        }
+    if topics.k == 0 {
+        return Err(Error::Topics(format!(
+            "{} found no topic: nothing is dense enough; lower --min-size, give a larger --radius, or use another --method",
+            options.method
+        )));
     }
-    if !(options.method.finds_its_own_number() && options.min_similarity.is_none()) {
-        let near = (points.len() > NEIGHBOURS).then(|| near.get_or_insert_with(graph));
-        outliers::take_out(points, near.as_deref(), &mut topics, options.min_similarity);
+    // What finds its own number leaves out what is not dense itself.
+    if !options.method.finds_its_own_number() || options.min_similarity.is_some() {
+        outliers::take_out(points, near, &mut topics, options.min_similarity);
     }
-    let near = near.unwrap_or_else(graph);
-    Ok(match leaves {
-        Some(leaves) => Found { topics, leaves },
-        None => with_leaves(points, topics, &near, seed, least),
-    })
-}
-
-fn with_leaves(
-    points: &Points,
-    topics: Clustering,
-    near: &Neighbours,
-    seed: u64,
-    least: usize,
-) -> Found {
-    let leaves = tree::communities(points, &Graph::new(near), tree::RESOLUTION, least, seed);
-    Found { topics, leaves }
+    Ok(topics)
 }
 
 /// k-means, with the number chosen by the silhouette where it is not given.
 fn kmeans_of(
-    points: &Points,
+    ground: &Ground<'_>,
     k: Option<usize>,
-    least: usize,
-    seed: u64,
     batch: Option<usize>,
     centres: Centres,
 ) -> Clustering {
+    let points = ground.points;
     let options = |k| KmeansOptions {
         starts: 8,
         batch,
         centres,
-        ..KmeansOptions::new(k, seed)
+        ..KmeansOptions::new(k, ground.seed)
     };
-    let k = k.or_else(|| {
-        let sample = points.sample(10_000);
-        let mut tried = Vec::new();
-        for k in choose::numbers(choose::MOST.min(sample.len() / 3).max(2)) {
+    let k = k.unwrap_or_else(|| {
+        let most = (points.len() / 3).max(2);
+        choose::number(points, most, ground.least, |sample, k| {
             let rough = KmeansOptions {
                 iterations: 20,
                 starts: 4,
                 ..options(k)
             };
-            let found = kmeans(&sample, &rough).clustering;
-            if choose::sizes(&sample, &found)
-                .iter()
-                .all(|&s| s >= least as u64)
-            {
-                tried.push((k, choose::silhouette(&sample, &found)));
-            }
-        }
-        choose::fewest(&tried).map(|at| tried[at].0)
+            kmeans(sample, &rough).clustering
+        })
     });
-    match k {
-        Some(k) => kmeans(points, &options(k)).clustering,
-        None => Clustering::one(points.len()),
-    }
+    kmeans(points, &options(k)).clustering
 }
 
 /// The median distance to the `least`-th neighbour: half of the points are then dense.
@@ -382,70 +295,45 @@ fn usual_radius(reduced: &ndarray::Array2<f32>, least: usize) -> f32 {
 }
 
 /// Clusters what no guide caught, and puts the guides' topics first.
-fn around(points: &Points, caught: &[Option<u32>], options: &TopicOptions) -> Result<Found> {
+fn around(points: &Points, caught: &[Option<u32>], options: &TopicOptions) -> Result<Clustering> {
     let guides = options.guides.len();
     let free: Vec<usize> = (0..points.len()).filter(|&p| caught[p].is_none()).collect();
-    let k = match options.k {
-        Some(k) if k < guides => {
-            return Err(Error::usage(
-                "--topics",
-                format!("{k} topics with {guides} guides; give {guides} or more"),
-            ));
-        }
-        k => k.map(|k| (k - guides).min(free.len())),
+    let k = options.k.map(|k| (k - guides).min(free.len()));
+    let mut topics = Clustering {
+        k: guides,
+        members: caught.iter().map(|c| c.unwrap_or(NONE)).collect(),
     };
-    let rest = if free.is_empty() || k == Some(0) {
-        None
-    } else {
-        let some = points.chosen(&free);
-        let options = TopicOptions {
-            k,
-            guides: Vec::new(),
-            ..options.clone()
-        };
-        Some(cluster(&some, &options)?)
-    };
-    let whole = neighbours(points, NEIGHBOURS, options.seed);
-    let mut members: Vec<u32> = caught.iter().map(|c| c.unwrap_or(NONE)).collect();
-    let mut k = guides;
-    if let Some(rest) = rest {
-        for (&p, &c) in free.iter().zip(&rest.topics.members) {
-            if c != NONE {
-                members[p] = guides as u32 + c;
-            }
-        }
-        k += rest.topics.k;
+    if free.is_empty() || k == Some(0) {
+        return Ok(topics);
     }
-    let topics = Clustering { k, members };
-    Ok(with_leaves(
-        points,
-        topics,
-        &whole,
-        options.seed,
-        least(points, options),
-    ))
-}
-
-/// Numbers topics by size; empty ones are dropped.
-fn renumber(points: &Points, found: &mut Found) {
-    found.topics = super::points::numbered(&found.topics, &points.weights);
+    let some = points.chosen(&free);
+    let options = TopicOptions {
+        k,
+        guides: Vec::new(),
+        ..options.clone()
+    };
+    let ground = Ground::new(&some, least(&some, &options), options.seed);
+    let rest = cluster(&ground, &options)?;
+    for (&p, &c) in free.iter().zip(&rest.members) {
+        if c != NONE {
+            topics.members[p] = guides as u32 + c;
+        }
+    }
+    topics.k += rest.k;
+    Ok(topics)
 }
 
 /// Gives the guides' topics their names: a guide's topic is the one that holds its first point.
 fn name_guided(
     stored: &mut StoredTopics,
-    points: &Points,
-    keys: &[i64],
-    caught: Option<&[Option<u32>]>,
+    groups: &Groups,
+    caught: &[Option<u32>],
     guides: &[super::Guide],
 ) {
-    let Some(caught) = caught else { return };
     for (g, guide) in guides.iter().enumerate() {
-        let row = (0..keys.len()).find(|&row| caught[points.of_row(row)] == Some(g as u32));
-        let Some(topic) = row.map(|row| stored.members[row].topic) else {
-            continue;
-        };
-        if let Some(topic) = stored.topics.iter_mut().find(|t| t.id == topic) {
+        let point = caught.iter().position(|c| *c == Some(g as u32));
+        let topic = point.map(|p| i64::from(groups.topics.members[p]));
+        if let Some(topic) = stored.topics.iter_mut().find(|t| Some(t.id) == topic) {
             topic.label.clone_from(&guide.name);
             topic.named = true;
         }

@@ -25,9 +25,8 @@ const PROBES: usize = 24;
 const CELL: usize = 400;
 /// Points whose candidates are gathered at a time.
 const BATCH: usize = 16_384;
-/// Rows and columns of a block of products: 1 MB, which stays in a core's cache.
-const BLOCK_ROWS: usize = 64;
-const BLOCK_COLUMNS: usize = 4096;
+/// Columns of a block of products: 1 MB for the rows, which stays in a core's cache.
+const COLUMNS: usize = 4096;
 
 impl Neighbours {
     /// The ids and cosines of a point's neighbours.
@@ -80,6 +79,9 @@ impl Best {
     }
 
     fn push(&mut self, cosine: f32, id: u32) {
+        if cosine < self.least {
+            return;
+        }
         self.found.push((cosine, id));
         // Twice as many are kept before sorting, so that sorting is seldom.
         if self.found.len() > 2 * self.k {
@@ -103,7 +105,7 @@ impl Best {
             if chunk.iter().fold(false, |any, &c| any | (c >= self.least)) {
                 for (i, &cosine) in chunk.iter().enumerate() {
                     let id = id(at * 16 + i);
-                    if cosine >= self.least && id != own {
+                    if id != own {
                         self.push(cosine, id);
                     }
                 }
@@ -124,21 +126,17 @@ fn exact(points: &Points, k: usize) -> Neighbours {
     }
     let flat = points.flat();
     let mut best: Vec<Best> = (0..n).map(|_| Best::new(k)).collect();
-    for (block, columns) in flat.chunks(BLOCK_COLUMNS * dim).enumerate() {
+    for (block, columns) in flat.chunks(COLUMNS * dim).enumerate() {
         let products = Products::new(columns, dim);
-        let first = (block * BLOCK_COLUMNS) as u32;
-        best.par_chunks_mut(BLOCK_ROWS)
-            .zip(flat.par_chunks(BLOCK_ROWS * dim))
+        let first = (block * COLUMNS) as u32;
+        best.par_chunks_mut(Products::ROWS)
+            .zip(flat.par_chunks(Products::ROWS * dim))
             .enumerate()
             .for_each_init(Vec::new, |out, (chunk, (best, rows))| {
-                products.multiply(rows, out);
-                for (i, (best, row)) in best
-                    .iter_mut()
-                    .zip(out.chunks_exact(products.stride()))
-                    .enumerate()
-                {
-                    let own = (chunk * BLOCK_ROWS + i) as u32;
-                    best.offer(&row[..products.columns()], |c| first + c as u32, own);
+                let products = products.multiply(rows, out);
+                for (i, (best, row)) in best.iter_mut().zip(products).enumerate() {
+                    let own = (chunk * Products::ROWS + i) as u32;
+                    best.offer(row, |c| first + c as u32, own);
                 }
             });
     }
@@ -172,9 +170,10 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
     };
     let centres = kmeans(&sample, &options).centroids;
     let cells = centres.len() / dim;
-    let probed = nearest_cells(points, &centres, probes.min(cells));
+    let probes = probes.min(cells);
+    let probed = nearest_cells(points, &centres, probes);
     let mut lists: Vec<Vec<u32>> = vec![Vec::new(); cells];
-    for (point, cells) in probed.chunks_exact(probes.min(cells)).enumerate() {
+    for (point, cells) in probed.chunks_exact(probes).enumerate() {
         lists[cells[0] as usize].push(point as u32);
     }
     let packed: Vec<Products> = lists
@@ -187,8 +186,7 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
     for batch in order.chunks(BATCH) {
         let mut asking: Vec<Vec<u32>> = vec![Vec::new(); cells];
         for &point in batch {
-            let own = point as usize * probes.min(cells);
-            for &cell in &probed[own..own + probes.min(cells)] {
+            for &cell in &probed[point as usize * probes..][..probes] {
                 asking[cell as usize].push(point);
             }
         }
@@ -199,12 +197,11 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
             .map_init(Vec::new, |out, (cell, asking)| {
                 let (products, ids) = (&packed[cell], &lists[cell]);
                 let mut found = Vec::with_capacity(asking.len());
-                for some in asking.chunks(BLOCK_ROWS) {
+                for some in asking.chunks(Products::ROWS) {
                     let rows = points.gathered(some.iter().map(|&p| p as usize));
-                    products.multiply(&rows, out);
-                    for (&own, row) in some.iter().zip(out.chunks_exact(products.stride())) {
+                    for (&own, row) in some.iter().zip(products.multiply(&rows, out)) {
                         let mut best = Best::new(k);
-                        best.offer(&row[..products.columns()], |c| ids[c], own);
+                        best.offer(row, |c| ids[c], own);
                         best.prune();
                         found.push((own, best));
                     }
@@ -215,9 +212,7 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
         for (point, some) in found.into_iter().flatten() {
             let best = &mut best[point as usize];
             for (cosine, id) in some.found {
-                if cosine >= best.least {
-                    best.push(cosine, id);
-                }
+                best.push(cosine, id);
             }
         }
     }
@@ -230,14 +225,13 @@ fn nearest_cells(points: &Points, centres: &[f32], probes: usize) -> Vec<u32> {
     let products = Products::new(centres, dim);
     points
         .flat()
-        .par_chunks(BLOCK_ROWS * dim)
+        .par_chunks(Products::ROWS * dim)
         .flat_map_iter(|rows| {
             let mut out = Vec::new();
-            products.multiply(rows, &mut out);
-            let mut cells = Vec::with_capacity(BLOCK_ROWS * probes);
-            for row in out.chunks_exact(products.stride()) {
+            let mut cells = Vec::with_capacity(Products::ROWS * probes);
+            for row in products.multiply(rows, &mut out) {
                 let mut best = Best::new(probes);
-                best.offer(&row[..products.columns()], |c| c as u32, u32::MAX);
+                best.offer(row, |c| c as u32, u32::MAX);
                 best.prune();
                 cells.extend(best.found.iter().map(|f| f.1));
             }
@@ -271,9 +265,7 @@ fn by_neighbours(points: &Points, near: &Neighbours) -> Neighbours {
             for &other in &seen[own.len()..] {
                 if other as usize != point && !own.contains(&other) {
                     let cosine = crate::store::dot(vector, points.vector(other as usize));
-                    if cosine >= best.least {
-                        best.push(cosine, other);
-                    }
+                    best.push(cosine, other);
                 }
             }
             best

@@ -14,11 +14,10 @@ use std::path::Path;
 /// The cosine to a guide's text from which an article is a seed: a short text of the same
 /// subject is seldom nearer than 0.5 and an unrelated one seldom beyond 0.2.
 const THRESHOLD: f32 = 0.3;
-/// The most seeds found by text, and the fewest that are tried for.
+/// The most seeds found by text.
 const SEEDS: usize = 200;
 /// The share of seeds that must be farther from the centre than what is caught.
 const FARTHEST: f32 = 0.2;
-
 /// The cosine to a single seed from which an article belongs to it.
 const ALONE: f32 = 0.5;
 
@@ -52,7 +51,7 @@ struct File {
 /// Reads guides from a TOML file of `[[topic]]` tables.
 ///
 /// # Errors
-/// The file cannot be read, is no such TOML, or a guide has neither name nor content.
+/// The file cannot be read or is no such TOML; a guide has no name or that of another.
 pub fn read(path: &Path) -> Result<Vec<Guide>> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
@@ -83,7 +82,7 @@ pub fn read(path: &Path) -> Result<Vec<Guide>> {
     Ok(file.topic)
 }
 
-/// The guide that catches each point, and the articles' rows that guides name.
+/// The guide that catches each point. `keys` are the articles' rows, ascending.
 ///
 /// # Errors
 /// A guide names an unknown article or finds no seed; the encoder fails.

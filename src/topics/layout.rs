@@ -6,9 +6,9 @@
 //! others' places of the epoch before, with random numbers of its own, so that the outcome does
 //! not depend on the number of threads.
 
-use super::graph::{Neighbours, neighbours};
+use super::graph::Neighbours;
 use super::points::Points;
-use super::{distinct, matrix, none_yet};
+use super::random::uniform_f32;
 use crate::error::{Error, Result};
 use crate::store::Store;
 use linfa::DatasetBase;
@@ -21,8 +21,8 @@ use rayon::prelude::*;
 /// The curve 1 / (1 + a·d^2b) that fits a least distance of 0.1, as umap-learn fits it.
 const A: f32 = 1.577;
 const B: f32 = 0.895;
-/// Neighbours of each point.
-const NEIGHBOURS: usize = 15;
+/// Neighbours of each point, as umap-learn has it.
+pub(super) const NEIGHBOURS: usize = 15;
 /// Negative samples for each attraction.
 const NEGATIVES: usize = 5;
 /// Half the width of the square that positions begin in.
@@ -39,18 +39,18 @@ fn epochs(n: usize) -> usize {
     }
 }
 
-/// An article's row and where it stands on the map.
-pub type Place = (i64, f32, f32);
-
-/// The stored layout of a corpus that has topics, or a new one where its vectors have changed,
-/// as (row, x, y); and its trustworthiness.
+/// Where articles with these rows and points stand on the map, and its trustworthiness: as it is
+/// stored, or new where that was of other vectors or another seed.
 ///
 /// # Errors
-/// There are no topics; a vector is no number; the file cannot be written.
-pub fn fitted(store: &mut Store, seed: u64) -> Result<(Vec<Place>, f32)> {
-    if store.topic_run()?.is_none() {
-        return Err(none_yet(store));
-    }
+/// The principal components cannot be found; the file cannot be written.
+pub(super) fn fitted(
+    store: &mut Store,
+    keys: &[i64],
+    points: &Points,
+    near: &Neighbours,
+    seed: u64,
+) -> Result<(Vec<[f32; 2]>, f32)> {
     let made = |trust: f32, generation: i64| serde_json::json!({"generation": generation, "seed": seed, "trustworthiness": trust});
     let generation = store.generation()?;
     let before: Option<serde_json::Value> = store
@@ -60,23 +60,20 @@ pub fn fitted(store: &mut Store, seed: u64) -> Result<(Vec<Place>, f32)> {
         && before["generation"] == generation
         && before["seed"] == seed
     {
-        let trust = before["trustworthiness"].as_f64().unwrap_or(0.0) as f32;
-        return Ok((store.layout()?, trust));
+        let places = store.layout()?;
+        if places.iter().map(|p| &p.0).eq(keys) {
+            let trust = before["trustworthiness"].as_f64().unwrap_or(0.0) as f32;
+            return Ok((places.iter().map(|&(_, x, y)| [x, y]).collect(), trust));
+        }
     }
-    let matrix = matrix(store)?;
-    let points = distinct(store, &matrix)?;
-    let flat = layout(&points, &neighbours(&points, NEIGHBOURS, seed), seed)?;
-    let places: Vec<Place> = matrix
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(row, &key)| {
-            let [x, y] = flat[points.of_row(row)];
-            (key, x, y)
-        })
+    let flat = layout(points, near, seed)?;
+    let trust = trustworthiness(points, &flat, 10);
+    let places: Vec<[f32; 2]> = (0..keys.len())
+        .map(|row| flat[points.of_row(row)])
         .collect();
-    let trust = trustworthiness(&points, &flat, 10);
-    store.replace_layout(&places, &made(trust, generation).to_string())?;
+    let rows = keys.iter().zip(&places);
+    let rows: Vec<(i64, f32, f32)> = rows.map(|(&key, &[x, y])| (key, x, y)).collect();
+    store.replace_layout(&rows, &made(trust, generation).to_string())?;
     Ok((places, trust))
 }
 
@@ -100,7 +97,7 @@ pub fn layout(points: &Points, near: &Neighbours, seed: u64) -> Result<Vec<[f32;
             let mut random = Xoshiro256PlusPlus::seed_from_u64(own_seed);
             let [mut x, mut y] = places[point];
             for &(other, weight) in graph.of(point) {
-                if (random.next_u32() >> 8) as f32 / (1 << 24) as f32 > weight {
+                if uniform_f32(&mut random) > weight {
                     continue;
                 }
                 let [ox, oy] = places[other as usize];
@@ -221,7 +218,7 @@ fn fuzzy(near: &Neighbours) -> super::graph::Graph {
 fn first_places(points: &Points, seed: u64) -> Result<Vec<[f32; 2]>> {
     let n = points.len();
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut noise = || ((random.next_u32() >> 8) as f32 / (1 << 24) as f32 - 0.5) * 0.02;
+    let mut noise = || (uniform_f32(&mut random) - 0.5) * 0.02;
     let mut places = vec![[0.0f32; 2]; n];
     if n > 3 && points.vectors.ncols() > 2 {
         let sample = points.sample(10_000).vectors.mapv(f64::from);
@@ -295,6 +292,7 @@ pub fn trustworthiness(points: &Points, places: &[[f32; 2]], k: usize) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::graph::neighbours;
     use super::super::testing::{blobs, fixture};
     use super::*;
 

@@ -24,6 +24,7 @@ pub mod map;
 pub mod nested;
 pub mod outliers;
 pub mod points;
+mod random;
 pub mod reduce;
 #[cfg(test)]
 mod testing;
@@ -35,7 +36,7 @@ pub use fit::{fit, fit_telling, fitted};
 pub use guide::Guide;
 
 use crate::error::{Error, Result};
-use crate::store::{Matrix, Store, StoredPart, StoredTopic, TopicRun};
+use crate::store::{Matrix, Store, StoredPart, StoredTopic, StoredTopics, TopicRun};
 
 /// How topics are found.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -108,34 +109,49 @@ impl Topics {
             parts: store.topic_parts()?,
         })
     }
+
+    /// The parts of a topic.
+    pub fn parts_of(&self, topic: i64) -> Vec<&StoredPart> {
+        self.parts.iter().filter(|p| p.topic == topic).collect()
+    }
 }
 
-pub(crate) fn none_yet(store: &Store) -> Error {
+fn none_yet(store: &Store) -> Error {
     Error::corpus(
         store.path(),
         "it has no topics yet; run `nearwise topics fit`",
     )
 }
 
-/// The distinct vectors of a matrix.
+/// All of a corpus's topics.
+///
+/// # Errors
+/// There are none; the file is damaged.
+pub fn stored(store: &Store) -> Result<StoredTopics> {
+    store.stored_topics()?.ok_or_else(|| none_yet(store))
+}
+
+/// The rows of all articles that have a vector, ascending, and their distinct vectors.
 ///
 /// # Errors
 /// A vector holds a value that is no finite number; the article is named.
-fn distinct(store: &Store, matrix: &Matrix) -> Result<points::Points> {
-    let rows = matrix.values.outer_iter();
-    let mut bad = rows
-        .zip(&matrix.keys)
-        .filter(|(row, _)| row.iter().any(|x| !x.is_finite()));
-    if let Some((_, &key)) = bad.next() {
-        let id = store.described_at(key)?.id;
-        return Err(Error::corpus(
-            store.path(),
-            format!(
-                "the vector of article {id:?} holds a value that is no finite number; remove the article with `nearwise delete` and index it again"
+fn points(store: &Store) -> Result<(Vec<i64>, points::Points)> {
+    let Matrix { keys, values } = matrix(store)?;
+    let points = points::Points::new(values.view()).map_err(|e| {
+        let finite = |row: ndarray::ArrayView1<'_, f32>| row.iter().all(|x| x.is_finite());
+        let bad = values.outer_iter().position(|row| !finite(row));
+        match bad.and_then(|row| store.described_at(keys[row]).ok()) {
+            Some(article) => Error::corpus(
+                store.path(),
+                format!(
+                    "the vector of article {:?} holds a value that is no finite number; remove the article with `nearwise delete` and index it again",
+                    article.id
+                ),
             ),
-        ));
-    }
-    points::Points::new(matrix.values.view())
+            None => e,
+        }
+    })?;
+    Ok((keys, points))
 }
 
 /// The vectors of all articles.
@@ -170,10 +186,7 @@ pub fn apart(store: &Store, first: i64, second: i64) -> Result<[Vec<(String, f32
             documents.push(describe::document(store, member.article, group as u32)?);
         }
         if documents.len() == before {
-            return Err(Error::usage(
-                "TOPIC",
-                format!("there is no topic {id}; see `nearwise topics`"),
-            ));
+            return Err(Error::unknown_topic(id));
         }
     }
     Ok(labels::Terms::new(&documents, 2).apart(describe::WORDS))

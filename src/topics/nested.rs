@@ -2,6 +2,8 @@
 
 use super::edit::groups;
 use super::labels::readable;
+use crate::corpus::clean;
+use crate::error::Result;
 use crate::store::StoredTopics;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -37,99 +39,75 @@ fn common(lists: &[(&[(String, f32)], u64)]) -> String {
     readable(&all)
 }
 
-/// The whole tree: all joins, down to the parts. `None` without parts.
-pub fn whole(stored: &StoredTopics) -> Option<Branch> {
-    let parts = stored.parts.len();
-    let topic_parts = |id: i64| stored.parts.iter().filter(|p| p.topic == id).count();
-    let mut nodes: Vec<(Branch, Vec<usize>)> = stored
-        .parts
-        .iter()
-        .enumerate()
-        .map(|(i, part)| {
-            let topic = stored.topics.iter().find(|t| t.id == part.topic);
-            let alone = topic.filter(|t| topic_parts(t.id) == 1);
-            let branch = Branch {
-                label: alone.map_or(&part.label, |t| &t.label).clone(),
-                size: part.size,
-                topic: alone.map(|t| t.id),
-                cost: None,
-                branches: Vec::new(),
-            };
-            (branch, vec![i])
-        })
-        .collect();
-    for join in &stored.joins {
-        let (left, right) = (
-            nodes.get(join.left)?.clone(),
-            nodes.get(join.right)?.clone(),
-        );
-        let within: Vec<usize> = left.1.iter().chain(&right.1).copied().collect();
-        let first = stored.parts[within[0]].topic;
-        let whole_topic = within.iter().all(|&p| stored.parts[p].topic == first)
-            && within.len() == topic_parts(first);
-        let topic = stored.topics.iter().find(|t| whole_topic && t.id == first);
-        let lists: Vec<(&[(String, f32)], u64)> = within
-            .iter()
-            .map(|&p| (stored.parts[p].words.as_slice(), stored.parts[p].size))
-            .collect();
-        let branch = Branch {
-            label: topic.map_or_else(|| common(&lists), |t| t.label.clone()),
-            size: left.0.size + right.0.size,
-            topic: topic.map(|t| t.id),
-            cost: Some(join.cost),
-            branches: vec![left.0, right.0],
-        };
-        nodes.push((branch, within));
+/// A branch of some of the parts, by their indices: a topic where these are all of its parts.
+fn branch(stored: &StoredTopics, parts: &[usize]) -> Branch {
+    let of = |&p: &usize| &stored.parts[p];
+    let first = parts.first().map(|p| of(p).topic);
+    let all = stored.parts.iter().filter(|p| Some(p.topic) == first);
+    let whole = all.count() == parts.len() && parts.iter().all(|p| Some(of(p).topic) == first);
+    let topic = stored.topics.iter().find(|t| whole && Some(t.id) == first);
+    let label = match (topic, parts) {
+        (Some(topic), _) => topic.label.clone(),
+        (None, [one]) => of(one).label.clone(),
+        (None, _) => {
+            let lists = parts.iter().map(|p| (of(p).words.as_slice(), of(p).size));
+            common(&lists.collect::<Vec<_>>())
+        }
+    };
+    Branch {
+        label,
+        size: parts.iter().map(|p| of(p).size).sum(),
+        topic: topic.map(|t| t.id),
+        cost: None,
+        branches: Vec::new(),
     }
-    debug_assert_eq!(nodes.len(), parts + stored.joins.len());
-    nodes.pop().map(|n| n.0)
 }
 
-/// The tree cut into `n` branches, the largest first.
-pub fn cut(stored: &StoredTopics, n: usize) -> Vec<Branch> {
-    let group = groups(stored, n);
-    let mut out: Vec<Branch> = (0..n as u32)
-        .map(|g| {
-            let parts: Vec<_> = stored
-                .parts
-                .iter()
-                .zip(&group)
-                .filter(|p| *p.1 == g)
-                .map(|p| p.0)
-                .collect();
-            let topics: Vec<i64> = parts.iter().map(|p| p.topic).collect();
-            let whole = topics.windows(2).all(|t| t[0] == t[1])
-                && topics.first().is_some_and(|&t| {
-                    stored.parts.iter().filter(|p| p.topic == t).count() == topics.len()
-                });
-            let topic = stored
-                .topics
-                .iter()
-                .find(|t| whole && Some(&t.id) == topics.first());
-            let lists: Vec<(&[(String, f32)], u64)> =
-                parts.iter().map(|p| (p.words.as_slice(), p.size)).collect();
-            let leaf = |p: &&crate::store::StoredPart| Branch {
-                label: p.label.clone(),
-                size: p.size,
+/// The whole tree: all joins, down to the parts. `None` without parts.
+pub fn whole(stored: &StoredTopics) -> Option<Branch> {
+    let mut nodes: Vec<Option<(Branch, Vec<usize>)>> = (0..stored.parts.len())
+        .map(|p| Some((branch(stored, &[p]), vec![p])))
+        .collect();
+    for join in &stored.joins {
+        let (left, mut within) = nodes.get_mut(join.left)?.take()?;
+        let (right, others) = nodes.get_mut(join.right)?.take()?;
+        within.extend(others);
+        let joined = Branch {
+            cost: Some(join.cost),
+            branches: vec![left, right],
+            ..branch(stored, &within)
+        };
+        nodes.push(Some((joined, within)));
+    }
+    nodes.pop().flatten().map(|n| n.0)
+}
+
+/// The tree cut into `n` branches, the largest first, each with its parts.
+///
+/// # Errors
+/// As [`groups`].
+pub fn cut(stored: &StoredTopics, n: usize) -> Result<Vec<Branch>> {
+    let mut parts: Vec<Vec<usize>> = vec![Vec::new(); n];
+    for (part, group) in groups(stored, n)?.into_iter().enumerate() {
+        parts[group as usize].push(part);
+    }
+    let mut out: Vec<Branch> = parts
+        .iter()
+        .map(|parts| {
+            let leaf = |&p: &usize| Branch {
+                label: stored.parts[p].label.clone(),
                 topic: None,
-                cost: None,
-                branches: Vec::new(),
+                ..branch(stored, &[p])
             };
+            let leaves = parts.iter().filter(|_| parts.len() > 1);
             Branch {
-                label: topic.map_or_else(|| common(&lists), |t| t.label.clone()),
-                size: parts.iter().map(|p| p.size).sum(),
-                topic: topic.map(|t| t.id),
-                cost: None,
-                branches: if parts.len() > 1 {
-                    parts.iter().map(leaf).collect()
-                } else {
-                    Vec::new()
-                },
+                branches: leaves.map(leaf).collect(),
+                ..branch(stored, parts)
             }
         })
         .collect();
     out.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.label.cmp(&b.label)));
-    out
+    Ok(out)
 }
 
 /// The tree in the DOT language of Graphviz.
@@ -138,12 +116,7 @@ pub fn dot(root: &Branch) -> String {
         let own = *id;
         *id += 1;
         let label = format!("{} ({})", branch.label, branch.size);
-        let label: String = label
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect::<String>()
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"");
+        let label = clean(&label).replace('\\', "\\\\").replace('"', "\\\"");
         let shape = if branch.topic.is_some() {
             ", style=bold"
         } else {

@@ -20,7 +20,7 @@ const LEAST: usize = 50;
 /// centroid is below `threshold`, or where there is none, those beyond both fences.
 pub fn take_out(
     points: &Points,
-    neighbours: Option<&Neighbours>,
+    neighbours: &Neighbours,
     clustering: &mut Clustering,
     threshold: Option<f32>,
 ) {
@@ -41,9 +41,9 @@ pub fn take_out(
         }
         return;
     }
-    let Some(neighbours) = neighbours.filter(|n| n.k >= NEAREST && points.len() >= LEAST) else {
+    if neighbours.k < NEAREST || points.len() < LEAST {
         return;
-    };
+    }
     let density: Vec<f32> = (0..points.len())
         .map(|p| neighbours.of(p).take(NEAREST).map(|n| n.1).sum::<f32>() / NEAREST as f32)
         .collect();
@@ -101,14 +101,14 @@ mod tests {
         let whole = Clustering { k: 3, members };
         let graph = neighbours(&points, 10, 1);
         let mut found = whole.clone();
-        take_out(&points, Some(&graph), &mut found, None);
+        take_out(&points, &graph, &mut found, None);
         assert_eq!(found.members[points.of_row(7)], NONE);
         let out = found.members.iter().filter(|&&m| m == NONE).count();
         assert!(out <= 6, "{out}");
         // With a threshold of the user's.
         let mut found = whole.clone();
-        take_out(&points, None, &mut found, Some(0.99));
+        take_out(&points, &graph, &mut found, Some(0.99));
         assert!(found.members.iter().filter(|&&m| m == NONE).count() > 50);
-        take_out(&points, None, &mut { whole }, Some(-1.0));
+        take_out(&points, &graph, &mut { whole }, Some(-1.0));
     }
 }

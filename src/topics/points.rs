@@ -123,24 +123,22 @@ impl Points {
         }
     }
 
-    /// The cluster of each row, from that of each point. Clusters are numbered by size, the
-    /// largest first, and of equal sizes that with the first point; empty ones are dropped.
+    /// How many rows the points stand for, copies counted.
+    pub fn articles(&self) -> u64 {
+        self.weights.iter().map(|&w| u64::from(w)).sum()
+    }
+
+    /// The cluster of each row, from that of each point, numbered as by [`numbered`].
     pub fn to_rows(&self, clustering: &Clustering) -> Clustering {
-        let (renumber, k) = by_size(clustering, &self.weights);
-        let members = self
-            .point
-            .iter()
-            .map(|&p| match clustering.members[p as usize] {
-                NONE => NONE,
-                cluster => renumber[cluster as usize],
-            })
-            .collect();
+        let Clustering { k, members } = numbered(clustering, &self.weights);
+        let members = self.point.iter().map(|&p| members[p as usize]).collect();
         Clustering { k, members }
     }
 }
 
-/// New numbers of clusters by weight, and how many are not empty.
-fn by_size(clustering: &Clustering, weights: &[u32]) -> (Vec<u32>, usize) {
+/// The clustering with clusters numbered by weight, the largest first, and of equal weights that
+/// with the first point; empty ones are dropped.
+pub fn numbered(clustering: &Clustering, weights: &[u32]) -> Clustering {
     let mut size = vec![(0u64, u32::MAX); clustering.k];
     for (point, &cluster) in clustering.members.iter().enumerate() {
         if cluster != NONE {
@@ -151,28 +149,20 @@ fn by_size(clustering: &Clustering, weights: &[u32]) -> (Vec<u32>, usize) {
     }
     let mut order: Vec<usize> = (0..clustering.k).filter(|&c| size[c].0 > 0).collect();
     order.sort_by_key(|&c| (std::cmp::Reverse(size[c].0), size[c].1));
-    let mut renumber = vec![NONE; clustering.k];
+    let mut number = vec![NONE; clustering.k];
     for (new, &old) in order.iter().enumerate() {
-        renumber[old] = new as u32;
+        number[old] = new as u32;
     }
-    (renumber, order.len())
-}
-
-/// The clustering with clusters numbered by weight, empty ones dropped.
-pub fn numbered(clustering: &Clustering, weights: &[u32]) -> Clustering {
-    let (renumber, k) = by_size(clustering, weights);
     let members = clustering
         .members
         .iter()
-        .map(|&c| {
-            if c == NONE {
-                NONE
-            } else {
-                renumber[c as usize]
-            }
-        })
+        // A point in no cluster stays in none.
+        .map(|&c| number.get(c as usize).copied().unwrap_or(NONE))
         .collect();
-    Clustering { k, members }
+    Clustering {
+        k: order.len(),
+        members,
+    }
 }
 
 #[cfg(test)]

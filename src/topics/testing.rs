@@ -1,17 +1,15 @@
 //! Vectors for the tests of this module.
 
+use super::random::uniform_f32;
 use crate::encoder::normalize;
 use ndarray::Array2;
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::rand_core::SeedableRng;
 
 fn gauss(random: &mut Xoshiro256PlusPlus) -> f32 {
     // The sum of twelve uniform numbers has variance one.
-    (0..12)
-        .map(|_| (random.next_u32() >> 8) as f32 / (1 << 24) as f32)
-        .sum::<f32>()
-        - 6.0
+    (0..12).map(|_| uniform_f32(random)).sum::<f32>() - 6.0
 }
 
 /// `n` unit vectors around `k` directions, and the direction of each; `spread` is the length

@@ -12,19 +12,18 @@
 //! Started from the tree, k-means needs neither many starts nor luck: every k is tried in the
 //! time of one.
 
-use super::choose::{MOST, fewest, numbers, silhouette, sizes};
+use super::choose::{self, sizes};
 use super::cluster::kmeans::{Centres, KmeansOptions, assign, kmeans, refine};
 use super::cluster::leiden::leiden;
-use super::cluster::{Clustering, centroids, means};
-use super::graph::{Graph, Neighbours};
+use super::cluster::{Clustering, NONE, centroids, means};
+use super::graph::{Graph, Neighbours, neighbours};
 use super::points::Points;
 use crate::store::StoredJoin as Join;
-use rayon::prelude::*;
 
 /// The resolution of the communities that are the tree's leaves.
-pub const RESOLUTION: f64 = 1.5;
-/// The most points on which the number of topics is chosen.
-const SAMPLE: usize = 10_000;
+const RESOLUTION: f64 = 1.5;
+/// Neighbours of each article in the graph.
+pub const NEIGHBOURS: usize = 15;
 /// Iterations of k-means while choosing, and at the end.
 const ROUGH: usize = 8;
 const FINE: usize = 50;
@@ -115,17 +114,53 @@ pub fn cut(joins: &[Join], leaves: usize, k: usize) -> Vec<u32> {
         .collect()
 }
 
-/// What was found.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// The topic of each point.
-    pub topics: Clustering,
-    /// The communities, leaves of the tree.
+/// Points, the graph of their neighbours, and its communities: what topics are found on.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    /// The points.
+    pub points: &'a Points,
+    /// Their neighbours.
+    pub near: Neighbours,
+    /// The graph of these.
+    pub graph: Graph,
+    /// Its communities, leaves of the tree.
     pub leaves: Clustering,
+    /// The fewest articles of a topic and of a leaf.
+    pub least: usize,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl<'a> Ground<'a> {
+    /// Finds the neighbours and communities of points.
+    pub fn new(points: &'a Points, least: usize, seed: u64) -> Self {
+        let near = neighbours(points, NEIGHBOURS, seed);
+        let graph = Graph::new(&near);
+        let leaves = communities(points, &graph, RESOLUTION, least, seed);
+        Self {
+            points,
+            near,
+            graph,
+            leaves,
+            least,
+            seed,
+        }
+    }
+
+    /// The leaves; smaller communities where more topics are asked for than there are leaves.
+    fn at_least(&self, k: Option<usize>) -> Clustering {
+        let mut base = self.leaves.clone();
+        let mut resolution = RESOLUTION;
+        while k.is_some_and(|k| k > base.k) && resolution < 50.0 {
+            resolution *= 2.0;
+            base = communities(self.points, &self.graph, resolution, 2, self.seed);
+        }
+        base
+    }
 }
 
 /// Communities of at least `least` articles; smaller ones are given to the nearest of the others.
-pub fn communities(
+fn communities(
     points: &Points,
     graph: &Graph,
     resolution: f64,
@@ -169,78 +204,35 @@ pub fn without_small(points: &Points, found: &Clustering, least: usize) -> Clust
 }
 
 /// Finds topics: `k` of them, or as many as the silhouette chooses; no chosen topic has fewer
-/// than `least` articles.
-pub fn find(
-    points: &Points,
-    neighbours: &Neighbours,
-    k: Option<usize>,
-    least: usize,
-    seed: u64,
-) -> Found {
+/// than the least articles.
+pub fn find(ground: &Ground<'_>, k: Option<usize>) -> Clustering {
+    let points = ground.points;
     let dim = points.vectors.ncols();
-    let graph = Graph::new(neighbours);
-    let leaves = communities(points, &graph, RESOLUTION, least, seed);
-    let mut base = leaves.clone();
-    // More topics than communities: smaller communities.
-    let mut resolution = RESOLUTION;
-    while k.is_some_and(|k| k > base.k) && resolution < 50.0 {
-        resolution *= 2.0;
-        base = communities(points, &graph, resolution, 2, seed);
-    }
-    if k.is_some_and(|k| k > base.k) {
-        let found = kmeans(points, &KmeansOptions::new(k.unwrap_or(1), seed));
-        return Found {
-            topics: found.clustering,
-            leaves,
-        };
+    let base = ground.at_least(k);
+    if let Some(k) = k.filter(|&k| k > base.k) {
+        return kmeans(points, &KmeansOptions::new(k, ground.seed)).clustering;
     }
     let (means, weights) = weighted(points, &base);
     let joins = ward(&means, dim, &weights, |_, _| true);
     let start = |k: usize| starts(&means, dim, &weights, &cut(&joins, base.k, k), k);
     let k = k.unwrap_or_else(|| {
-        let sample = points.sample(SAMPLE);
-        let share = sample.weights.iter().map(|&w| u64::from(w)).sum::<u64>() as f64
-            / points
-                .weights
-                .iter()
-                .map(|&w| u64::from(w))
-                .sum::<u64>()
-                .max(1) as f64;
-        let least = (least as f64 * share).max(2.0) as u64;
-        let numbers = numbers(base.k.min(MOST));
-        let tried: Vec<Option<(usize, f32)>> = numbers
-            .par_iter()
-            .map(|&k| {
-                let found = refine(&sample, start(k), ROUGH, Centres::Means).clustering;
-                let large = sizes(&sample, &found).iter().all(|&s| s >= least);
-                large.then(|| (k, silhouette(&sample, &found)))
-            })
-            .collect();
-        let tried: Vec<(usize, f32)> = tried.into_iter().flatten().collect();
-        fewest(&tried).map_or(1, |at| tried[at].0)
+        choose::number(points, base.k, ground.least, |sample, k| {
+            refine(sample, start(k), ROUGH, Centres::Means).clustering
+        })
     });
-    let topics = if k <= 1 {
-        Clustering::one(points.len())
-    } else {
-        refine(points, start(k), FINE, Centres::Means).clustering
-    };
-    Found { topics, leaves }
+    if k <= 1 {
+        return Clustering::one(points.len());
+    }
+    refine(points, start(k), FINE, Centres::Means).clustering
 }
 
 /// Communities joined until `k` are left, unrefined.
-pub fn joined(points: &Points, graph: &Graph, k: usize, least: usize, seed: u64) -> Clustering {
-    let mut resolution = RESOLUTION;
-    let mut base = communities(points, graph, resolution, least, seed);
-    while k > base.k && resolution < 50.0 {
-        resolution *= 2.0;
-        base = communities(points, graph, resolution, 2, seed);
-    }
+pub fn joined(ground: &Ground<'_>, k: usize) -> Clustering {
+    let points = ground.points;
+    let base = ground.at_least(Some(k));
     let (means, weights) = weighted(points, &base);
-    let group = cut(
-        &ward(&means, points.vectors.ncols(), &weights, |_, _| true),
-        base.k,
-        k,
-    );
+    let joins = ward(&means, points.vectors.ncols(), &weights, |_, _| true);
+    let group = cut(&joins, base.k, k);
     Clustering {
         k: k.min(base.k),
         members: base.members.iter().map(|&c| group[c as usize]).collect(),
@@ -274,19 +266,18 @@ fn starts(means: &[f32], dim: usize, weights: &[f64], group: &[u32], k: usize) -
 }
 
 /// Parts of each topic: its points by the nearest community of those that lie mostly in it,
-/// parts of fewer than `least` articles joined to the nearest. Returns the part of each point
+/// parts of fewer than the least articles joined to the nearest. Returns the part of each point
 /// and the topic of each part. Points in no topic are in no part.
-pub fn parts(points: &Points, found: &Found, least: usize) -> (Clustering, Vec<u32>) {
-    use super::cluster::NONE;
+pub fn parts(ground: &Ground<'_>, topics: &Clustering) -> (Clustering, Vec<u32>) {
+    let Ground {
+        points,
+        leaves,
+        least,
+        ..
+    } = ground;
     let dim = points.vectors.ncols();
-    let mut shares = vec![vec![0u64; found.topics.k]; found.leaves.k];
-    for (point, (&topic, &leaf)) in found
-        .topics
-        .members
-        .iter()
-        .zip(&found.leaves.members)
-        .enumerate()
-    {
+    let mut shares = vec![vec![0u64; topics.k]; leaves.k];
+    for (point, (&topic, &leaf)) in topics.members.iter().zip(&leaves.members).enumerate() {
         if topic != NONE && leaf != NONE {
             shares[leaf as usize][topic as usize] += u64::from(points.weights[point]);
         }
@@ -299,10 +290,10 @@ pub fn parts(points: &Points, found: &Found, least: usize) -> (Clustering, Vec<u
                 .unwrap_or(0) as u32
         })
         .collect();
-    let centres = centroids(points, &found.leaves);
+    let centres = centroids(points, leaves);
     let mut members = vec![NONE; points.len()];
     let mut topic_of = Vec::new();
-    for (topic, group) in found.topics.groups().into_iter().enumerate() {
+    for (topic, group) in topics.groups().into_iter().enumerate() {
         let mut leaves: Vec<usize> = (0..home.len())
             .filter(|&l| home[l] as usize == topic)
             .collect();
@@ -322,7 +313,7 @@ pub fn parts(points: &Points, found: &Found, least: usize) -> (Clustering, Vec<u
                 size[l as usize] += u64::from(points.weights[p as usize]);
             }
             match (0..leaves.len()).min_by_key(|&l| size[l]) {
-                Some(l) if size[l] < least as u64 => {
+                Some(l) if size[l] < *least as u64 => {
                     leaves.remove(l);
                 }
                 _ => break near,
@@ -343,32 +334,26 @@ pub fn parts(points: &Points, found: &Found, least: usize) -> (Clustering, Vec<u
 
 /// The joins of parts to a tree: those within a topic first, so that each topic is a branch.
 pub fn branches(points: &Points, parts: &Clustering, topic_of: &[u32]) -> Vec<Join> {
-    let kept = Clustering {
-        k: parts.k,
-        members: parts.members.clone(),
-    };
-    let dim = points.vectors.ncols();
-    let mut means = centroids(points, &kept);
-    let weights: Vec<f64> = sizes(points, &kept)
+    let weights: Vec<f64> = sizes(points, parts)
         .iter()
         .map(|&s| (s as f64).max(1.0))
         .collect();
-    means.resize(parts.k * dim, 0.0);
-    ward(&means, dim, &weights, |a, b| topic_of[a] == topic_of[b])
+    let means = centroids(points, parts);
+    ward(&means, points.vectors.ncols(), &weights, |a, b| {
+        topic_of[a] == topic_of[b]
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::graph::neighbours;
     use super::super::testing::blobs;
     use super::*;
     use crate::topics::eval::adjusted_rand;
 
-    fn found(n: usize, groups: usize, k: Option<usize>) -> (Points, Found, Vec<u32>) {
+    fn found(n: usize, groups: usize, k: Option<usize>) -> (Points, Clustering, Vec<u32>) {
         let (vectors, truth) = blobs(n, 24, groups, 0.5, 9);
         let points = Points::new(vectors.view()).unwrap();
-        let graph = neighbours(&points, 15, 1);
-        let found = find(&points, &graph, k, 10, 1);
+        let found = find(&Ground::new(&points, 10, 1), k);
         (points, found, truth)
     }
 
@@ -376,8 +361,8 @@ mod tests {
     fn groups_are_found_and_counted() {
         for groups in [2, 5, 11] {
             let (points, found, truth) = found(900, groups, None);
-            let rows = points.to_rows(&found.topics).members;
-            assert_eq!(found.topics.k, groups);
+            let rows = points.to_rows(&found).members;
+            assert_eq!(found.k, groups);
             assert!(adjusted_rand(&rows, &truth) > 0.98);
         }
     }
@@ -386,7 +371,7 @@ mod tests {
     fn as_many_as_asked_for() {
         for k in [1, 3, 40, 250] {
             let (points, found, _) = found(900, 5, Some(k));
-            assert_eq!(points.to_rows(&found.topics).k, k);
+            assert_eq!(points.to_rows(&found).k, k);
         }
     }
 
@@ -410,17 +395,14 @@ mod tests {
     #[test]
     fn parts_lie_within_topics() {
         let (points, mut found, _) = found(900, 9, Some(3));
-        found.topics.members[4] = super::super::cluster::NONE;
-        let (parts, topic_of) = parts(&points, &found, 10);
+        found.members[4] = NONE;
+        let (parts, topic_of) = parts(&Ground::new(&points, 10, 1), &found);
         assert_eq!(topic_of.len(), parts.k);
         assert!(parts.k >= 6, "{}", parts.k);
         for (point, &part) in parts.members.iter().enumerate() {
-            let topic = found.topics.members[point];
-            assert_eq!(
-                part == super::super::cluster::NONE,
-                topic == super::super::cluster::NONE
-            );
-            if part != super::super::cluster::NONE {
+            let topic = found.members[point];
+            assert_eq!(part == NONE, topic == NONE);
+            if part != NONE {
                 assert_eq!(topic_of[part as usize], topic);
             }
         }

@@ -6,9 +6,9 @@ use super::{Shown, labeller};
 use anyhow::Result;
 use clap::Args;
 use nearwise::Error;
-use nearwise::store::{Store, StoredTopic, dot};
+use nearwise::store::{Store, StoredPart, StoredTopic, dot};
 use nearwise::topics::nested::{self, Branch};
-use nearwise::topics::{Topics, apart, edit};
+use nearwise::topics::{Topics, apart, edit, stored};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -55,17 +55,16 @@ fn topic_json(store: &Store, topic: &StoredTopic) -> Result<Value> {
     }))
 }
 
+fn parts_json(parts: &[&StoredPart]) -> Value {
+    let one = |p: &&StoredPart| json!({"label": p.label, "size": p.size, "words": p.words});
+    parts.iter().map(one).collect()
+}
+
 pub(in super::super) fn to_json(store: &Store, topics: &Topics) -> Result<Value> {
     let mut list = Vec::new();
     for topic in &topics.topics {
         let mut value = topic_json(store, topic)?;
-        let parts: Vec<Value> = topics
-            .parts
-            .iter()
-            .filter(|p| p.topic == topic.id)
-            .map(|p| json!({"label": p.label, "size": p.size, "words": p.words}))
-            .collect();
-        value["parts"] = parts.into();
+        value["parts"] = parts_json(&topics.parts_of(topic.id));
         list.push(value);
     }
     Ok(json!({"run": topics.run, "topics": list}))
@@ -108,11 +107,7 @@ pub(in super::super) fn to_text(store: &Store, topics: &Topics, typical: usize) 
             let words: Vec<&str> = topic.words.iter().take(5).map(|w| w.0.as_str()).collect();
             let _ = writeln!(out, "       words: {}", ui::clean(&words.join(", ")));
         }
-        let mut parts: Vec<_> = topics
-            .parts
-            .iter()
-            .filter(|p| p.topic == topic.id)
-            .collect();
+        let mut parts = topics.parts_of(topic.id);
         if parts.len() > 1 {
             parts.sort_by_key(|p| (std::cmp::Reverse(p.size), p.id));
             let more = parts.len().saturating_sub(PARTS);
@@ -127,7 +122,7 @@ pub(in super::super) fn to_text(store: &Store, topics: &Topics, typical: usize) 
             let _ = writeln!(out, "     = {}", ui::clean(&named.join("; ")));
         }
         for &key in topic.typical.iter().take(typical) {
-            if let Ok(title) = store.title_at(key) {
+            if let Ok(title) = store.described_at(key).map(|a| a.title) {
                 let _ = writeln!(out, "       {}", ui::snippet(&title, 100));
             }
         }
@@ -172,13 +167,8 @@ impl Show {
         let store = self.corpus.open_read_only()?;
         let topics = Topics::stored(&store)?;
         let find = |id: i64| -> Result<&StoredTopic> {
-            topics.topics.iter().find(|t| t.id == id).ok_or_else(|| {
-                Error::usage(
-                    "TOPIC",
-                    format!("there is no topic {id}; see `nearwise topics`"),
-                )
-                .into()
-            })
+            let found = topics.topics.iter().find(|t| t.id == id);
+            Ok(found.ok_or_else(|| Error::unknown_topic(id))?)
         };
         let topic = find(self.topic)?;
         let mut near: Vec<(f32, &StoredTopic)> = topics
@@ -189,21 +179,14 @@ impl Show {
             .collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.id.cmp(&b.1.id)));
         near.truncate(5);
-        let parts: Vec<_> = topics
-            .parts
-            .iter()
-            .filter(|p| p.topic == topic.id)
-            .collect();
+        let parts = topics.parts_of(topic.id);
         let against = self.against.map(&find).transpose()?;
         let apart = against
             .map(|other| apart(&store, topic.id, other.id))
             .transpose()?;
         if self.json {
             let mut value = topic_json(&store, topic)?;
-            value["parts"] = parts
-                .iter()
-                .map(|p| json!({"label": p.label, "size": p.size, "words": p.words}))
-                .collect();
+            value["parts"] = parts_json(&parts);
             value["nearest"] = near
                 .iter()
                 .map(|(c, t)| json!({"topic": t.id, "label": t.label, "cosine": c}))
@@ -240,13 +223,9 @@ impl Show {
         }
         out.push_str("\nTypical articles\n");
         for &key in &topic.typical {
-            if let Ok(article) = store.article_at(key) {
-                let title = if article.title.is_empty() {
-                    &article.text
-                } else {
-                    &article.title
-                };
-                let _ = writeln!(out, "  {}  {}", article.id, ui::snippet(title, 100));
+            if let Ok(article) = store.described_at(key) {
+                let title = ui::snippet(&article.title, 100);
+                let _ = writeln!(out, "  {}  {title}", article.id);
             }
         }
         if parts.len() > 1 {
@@ -304,43 +283,25 @@ impl Tree {
         } else {
             self.corpus.open_read_only()?
         };
-        let Some(stored) = store.stored_topics()? else {
-            Topics::stored(&store)?;
-            return Ok(Outcome::NothingFound);
-        };
+        if let Some(n) = self.cut.filter(|_| self.apply) {
+            let mut encoder = labeller(&store);
+            edit::cut_tree(&mut store, n, encoder.as_mut())?;
+            let topics = Topics::stored(&store)?;
+            if self.json {
+                ui::print_json(&to_json(&store, &topics)?)?;
+            } else {
+                ui::print(&to_text(&store, &topics, 0)?)?;
+            }
+            return Ok(Outcome::Done);
+        }
+        let stored = stored(&store)?;
         if let Some(n) = self.cut {
-            if n == 0 || n > stored.parts.len() {
-                return Err(Error::usage(
-                    "--cut",
-                    format!(
-                        "the tree has {}; give a number from 1 to {}",
-                        ui::count(stored.parts.len() as u64, "leaf").replace("leafs", "leaves"),
-                        stored.parts.len()
-                    ),
-                )
-                .into());
-            }
-            if self.apply {
-                let mut encoder = labeller(&store);
-                edit::cut_tree(&mut store, n, encoder.as_mut())?;
-                let topics = Topics::stored(&store)?;
-                if self.json {
-                    ui::print_json(&to_json(&store, &topics)?)?;
-                } else {
-                    ui::print(&to_text(&store, &topics, 0)?)?;
-                }
-                return Ok(Outcome::Done);
-            }
-            let branches = nested::cut(&stored, n);
+            let branches = nested::cut(&stored, n)?;
             if self.json {
                 ui::print_json(&branches)?;
             } else {
                 let mut out = String::new();
-                for (i, branch) in branches.iter().enumerate() {
-                    line(&mut out, branch, "", i + 1 == branches.len(), &|b| {
-                        &b.branches
-                    });
-                }
+                lines(&mut out, &branches.iter().collect::<Vec<_>>(), "");
                 ui::print(&ui::clean_lines(&out))?;
             }
             return Ok(Outcome::Done);
@@ -357,16 +318,12 @@ impl Tree {
             ui::print_json(&root)?;
         } else if self.out.is_none() {
             let mut out = format!("all ({})\n", ui::count(root.size, "article"));
-            // Below a topic its parts stand side by side: how they joined says little.
-            if root.topic.is_some() {
-                line(&mut out, &root, "", true, &|b| &b.branches);
+            let below = if root.topic.is_some() {
+                vec![&root]
             } else {
-                for (i, branch) in root.branches.iter().enumerate() {
-                    line(&mut out, branch, "", i + 1 == root.branches.len(), &|b| {
-                        &b.branches
-                    });
-                }
-            }
+                children(&root)
+            };
+            lines(&mut out, &below, "");
             ui::print(&ui::clean_lines(&out))?;
         }
         Ok(Outcome::Done)
@@ -382,36 +339,27 @@ fn leaves(branch: &Branch) -> Vec<&Branch> {
     out
 }
 
-fn line(
-    out: &mut String,
-    branch: &Branch,
-    before: &str,
-    last: bool,
-    below: &dyn Fn(&Branch) -> &[Branch],
-) {
-    let (corner, next) = if last {
-        ("└─ ", "   ")
-    } else {
-        ("├─ ", "│  ")
-    };
-    let number = branch.topic.map_or(String::new(), |id| format!("[{id}] "));
-    let _ = writeln!(
-        out,
-        "{before}{corner}{number}{} ({})",
-        branch.label,
-        ui::number(branch.size)
-    );
-    let before = format!("{before}{next}");
+/// What is shown below a branch. Below a topic its parts stand side by side: how they joined
+/// says little.
+fn children(branch: &Branch) -> Vec<&Branch> {
     if branch.topic.is_some() && !branch.branches.is_empty() {
-        let leaves = leaves(branch);
-        for (i, leaf) in leaves.iter().enumerate() {
-            line(out, leaf, &before, i + 1 == leaves.len(), below);
-        }
-        return;
+        leaves(branch)
+    } else {
+        branch.branches.iter().collect()
     }
-    let children = below(branch);
-    for (i, child) in children.iter().enumerate() {
-        line(out, child, &before, i + 1 == children.len(), below);
+}
+
+fn lines(out: &mut String, branches: &[&Branch], before: &str) {
+    for (i, branch) in branches.iter().enumerate() {
+        let (corner, next) = if i + 1 == branches.len() {
+            ("└─ ", "   ")
+        } else {
+            ("├─ ", "│  ")
+        };
+        let number = branch.topic.map_or(String::new(), |id| format!("[{id}] "));
+        let size = ui::number(branch.size);
+        let _ = writeln!(out, "{before}{corner}{number}{} ({size})", branch.label);
+        lines(out, &children(branch), &format!("{before}{next}"));
     }
 }
 

@@ -16,10 +16,10 @@ pub struct Products {
     dim: usize,
 }
 
-/// Rows that are multiplied at a time: they stay in the cache next to a panel.
-pub const ROWS: usize = 64;
-
 impl Products {
+    /// Rows that are best multiplied at a time: they and their products stay in the cache.
+    pub const ROWS: usize = 64;
+
     /// Packs `vectors`, `dim` numbers each, one after another.
     pub fn new(vectors: &[f32], dim: usize) -> Self {
         let level = wanted_level().unwrap_or_else(|_| Level::best());
@@ -64,31 +64,34 @@ impl Products {
         self.columns
     }
 
-    /// From the products of one row to the next in what [`Products::multiply`] gives: the
-    /// vectors, filled up to whole panels.
-    pub fn stride(&self) -> usize {
+    /// From the products of one row to the next: the vectors, filled up to whole panels.
+    fn stride(&self) -> usize {
         self.packed.panels * self.kernels.width
     }
 
-    /// The products of `rows`, one vector after another, with every packed vector: `out` holds
-    /// [`Products::stride`] numbers for each row, of which the first [`Products::columns`] count.
-    pub fn multiply(&self, rows: &[f32], out: &mut Vec<f32>) {
+    /// The products of `rows`, one vector after another, with every packed vector: a slice of
+    /// [`Products::columns`] numbers for each row, none where nothing was packed. They lie in
+    /// `out`, whose memory is used again.
+    pub fn multiply<'a>(
+        &self,
+        rows: &[f32],
+        out: &'a mut Vec<f32>,
+    ) -> impl ExactSizeIterator<Item = &'a [f32]> + use<'a> {
         let count = rows.len() / self.dim;
-        out.resize(count * self.stride(), 0.0);
-        if self.columns == 0 {
-            return;
-        }
-        for first in (0..count).step_by(ROWS) {
+        let (columns, stride) = (self.columns, self.stride());
+        out.resize(count * stride, 0.0);
+        let blocks = if columns == 0 { 0 } else { count };
+        for first in (0..blocks).step_by(Self::ROWS) {
             let g = Gemm {
                 rows: rows[first * self.dim..].as_ptr().cast(),
                 stride: self.dim,
-                count: ROWS.min(count - first),
+                count: Self::ROWS.min(count - first),
                 scales: std::ptr::null(),
                 zeros: std::ptr::null(),
                 weights: &self.packed,
                 panels: 0..self.packed.panels,
-                out: out[first * self.stride()..].as_mut_ptr().cast(),
-                out_stride: self.stride(),
+                out: out[first * stride..].as_mut_ptr().cast(),
+                out_stride: stride,
                 output: Output::F32,
                 finish: Finish::Plain,
             };
@@ -98,6 +101,8 @@ impl Products {
             // no scales and no zero points.
             unsafe { (self.kernels.gemm)(&g) }
         }
+        out.chunks_exact(stride.max(1))
+            .map(move |row| &row[..columns])
     }
 }
 
@@ -120,14 +125,15 @@ mod tests {
             for level in Level::ALL.into_iter().filter(|l| l.available()) {
                 let products = Products::for_level(&b, dim, level);
                 let mut out = Vec::new();
-                products.multiply(&a, &mut out);
-                prop_assert_eq!(out.len(), rows * products.stride());
-                for r in 0..rows {
+                let found: Vec<&[f32]> = products.multiply(&a, &mut out).collect();
+                prop_assert_eq!(found.len(), if columns == 0 { 0 } else { rows });
+                for r in 0..found.len() {
+                    prop_assert_eq!(found[r].len(), columns);
                     for c in 0..columns {
                         let exact: f64 = (0..dim)
                             .map(|i| f64::from(a[r * dim + i]) * f64::from(b[c * dim + i]))
                             .sum();
-                        let got = f64::from(out[r * products.stride() + c]);
+                        let got = f64::from(found[r][c]);
                         prop_assert!((got - exact).abs() < 1e-4, "{} {}", got, exact);
                     }
                 }

@@ -3,16 +3,17 @@
 //! Lloyd, 1982, on unit vectors; or spherical k-means (Dhillon and Modha, "Concept
 //! decompositions for large sparse text data using clustering", 2001), whose centres are scaled
 //! to unit length. A vector is nearest to the centre c of the highest x · c - c · c / 2, which for
-//! centres of unit length is the highest cosine. Starts are k-means++ (Arthur and Vassilvitskii, 2007), or k-means||
-//! (Bahmani et al., 2012) where there are many clusters; mini-batches are Sculley's (2010).
-//! Assigning is one product of the vectors with the centroids; it runs on the encoder's f32
+//! centres of unit length is the highest cosine. Starts are k-means++ (Arthur and Vassilvitskii,
+//! 2007), or k-means|| (Bahmani et al., 2012) where there are many clusters; mini-batches are
+//! Sculley's (2010). Assigning is one product of the vectors with the centroids; it runs on the encoder's f32
 //! kernel, each thread taking rows whose products stay in its cache.
 
 use super::super::points::Points;
+use super::super::random::{below, uniform};
 use super::{Clustering, centroids, means};
 use crate::encoder::{Products, normalize};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 /// How k-means runs.
@@ -24,7 +25,7 @@ pub struct KmeansOptions {
     pub seed: u64,
     /// The most iterations.
     pub iterations: usize,
-    /// Starts, of which the one with the highest mean cosine is kept.
+    /// Starts, of which the one with the highest cohesion is kept.
     pub starts: usize,
     /// Points of a mini-batch; all points in every iteration where it is `None`.
     pub batch: Option<usize>,
@@ -71,8 +72,6 @@ pub struct Kmeans {
     pub iterations: usize,
 }
 
-/// Rows that one task assigns: their products with the centroids stay in the cache.
-const ROWS: usize = 64;
 /// The most clusters that k-means++ starts, each by a pass over the points; more are started
 /// by k-means||.
 const PLUS_PLUS: usize = 64;
@@ -99,14 +98,13 @@ fn assign_with(rows: &[f32], dim: usize, products: &Products) -> (Vec<u32>, Vec<
     let n = rows.len() / dim.max(1);
     let mut members = vec![0u32; n];
     let mut cosines = vec![0.0f32; n];
-    let (k, stride) = (products.columns(), products.stride());
-    rows.par_chunks(ROWS * dim.max(1))
-        .zip(members.par_chunks_mut(ROWS))
-        .zip(cosines.par_chunks_mut(ROWS))
+    rows.par_chunks(Products::ROWS * dim.max(1))
+        .zip(members.par_chunks_mut(Products::ROWS))
+        .zip(cosines.par_chunks_mut(Products::ROWS))
         .for_each_init(Vec::new, |out, ((rows, members), cosines)| {
-            products.multiply(rows, out);
-            for ((row, member), cosine) in out.chunks_exact(stride).zip(members).zip(cosines) {
-                (*member, *cosine) = highest(&row[..k]);
+            let products = products.multiply(rows, out);
+            for ((row, member), cosine) in products.zip(members).zip(cosines) {
+                (*member, *cosine) = highest(row);
             }
         });
     (members, cosines)
@@ -260,14 +258,6 @@ fn mini_batches(
     let mut out = refine(points, centres, 1, options.centres);
     out.iterations = iterations;
     out
-}
-
-fn below(random: &mut Xoshiro256PlusPlus, n: usize) -> usize {
-    ((u128::from(random.next_u64()) * n as u128) >> 64) as usize
-}
-
-fn uniform(random: &mut Xoshiro256PlusPlus) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// An index drawn with a chance in proportion to its weight.

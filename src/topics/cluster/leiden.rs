@@ -6,10 +6,11 @@
 //! weight between them, k and K are degrees and 2m the sum of all.
 
 use super::super::graph::Graph;
+use super::super::random::{below, uniform};
 use super::Clustering;
 use crate::topics::eval::adjusted_rand;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::rand_core::SeedableRng;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
@@ -286,8 +287,7 @@ impl Level {
                 .iter()
                 .map(|c| ((c.1 - best) / unit).exp())
                 .collect();
-            let mut left = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-                * chances.iter().sum::<f64>();
+            let mut left = uniform(random) * chances.iter().sum::<f64>();
             let mut chosen = choices[choices.len() - 1].0;
             for (choice, chance) in choices.iter().zip(&chances) {
                 left -= chance;
@@ -328,8 +328,7 @@ impl Level {
 fn shuffled(n: usize, random: &mut Xoshiro256PlusPlus) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     for i in (1..n).rev() {
-        let j = ((u128::from(random.next_u64()) * (i as u128 + 1)) >> 64) as usize;
-        order.swap(i, j);
+        order.swap(i, below(random, i + 1));
     }
     order
 }

@@ -22,20 +22,18 @@ const LONELY: f32 = 0.3;
 
 impl Terms {
     /// The `most` weightiest terms of each class, with their c-TF-IDF weights. A class is made
-    /// of groups; `class_of` has that of each group, `None` for one that counts in none.
+    /// of groups; `class_of` has that of each group.
     pub fn weightiest(
         &self,
-        class_of: &[Option<u32>],
+        class_of: &[u32],
         classes: usize,
         most: usize,
     ) -> Vec<Vec<(String, f32)>> {
         let mut length = vec![0.0f32; classes];
         let mut articles = vec![0u32; classes];
-        for (group, class) in class_of.iter().enumerate() {
-            if let Some(class) = class {
-                length[*class as usize] += self.length[group];
-                articles[*class as usize] += self.articles[group];
-            }
+        for (group, &class) in class_of.iter().enumerate() {
+            length[class as usize] += self.length[group];
+            articles[class as usize] += self.articles[group];
         }
         let mean = length.iter().sum::<f32>() / classes.max(1) as f32;
         let mut out: Vec<Vec<(Term, f32)>> = vec![Vec::new(); classes];
@@ -43,9 +41,7 @@ impl Terms {
         for term in self.terms() {
             of_class.clear();
             for count in self.counts(term) {
-                let Some(class) = class_of[count.group as usize] else {
-                    continue;
-                };
+                let class = class_of[count.group as usize];
                 match of_class.iter_mut().find(|c| c.0 == class) {
                     Some(c) => {
                         c.1 += count.weight;
@@ -231,7 +227,7 @@ mod tests {
 
     #[test]
     fn labels_set_topics_apart() {
-        let words = Terms::new(&documents(), 2).weightiest(&[Some(0), Some(1)], 2, 5);
+        let words = Terms::new(&documents(), 2).weightiest(&[0, 1], 2, 5);
         assert!(
             words[0].iter().any(|(w, _)| w == "interest rates"),
             "{words:?}"
@@ -248,9 +244,9 @@ mod tests {
         for (i, document) in apart.iter_mut().enumerate() {
             document.group = i as u32;
         }
-        let class_of: Vec<Option<u32>> = (0..6).map(|i| Some(i % 2)).collect();
+        let class_of: Vec<u32> = (0..6).map(|i| i % 2).collect();
         let joined = Terms::new(&apart, 6).weightiest(&class_of, 2, 5);
-        let whole = Terms::new(&documents(), 2).weightiest(&[Some(0), Some(1)], 2, 5);
+        let whole = Terms::new(&documents(), 2).weightiest(&[0, 1], 2, 5);
         for (a, b) in joined.iter().flatten().zip(whole.iter().flatten()) {
             assert_eq!(a.0, b.0);
             assert!((a.1 - b.1).abs() < 1e-5);

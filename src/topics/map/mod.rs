@@ -12,9 +12,10 @@ pub use page::page;
 pub use picture::{png, svg};
 
 use super::graph::neighbours;
-use super::{distinct, layout, matrix};
+use super::{layout, none_yet, points};
+use crate::corpus::snippet;
 use crate::error::Result;
-use crate::store::{NO_TOPIC, Store};
+use crate::store::Store;
 use std::collections::HashMap;
 
 /// Neighbours of each article that the map names.
@@ -104,7 +105,12 @@ impl Map {
     /// # Errors
     /// There are no topics; a vector is no number; the file cannot be written.
     pub fn new(store: &mut Store, seed: u64) -> Result<Self> {
-        let (places, trustworthiness) = layout::fitted(store, seed)?;
+        if store.topic_run()?.is_none() {
+            return Err(none_yet(store));
+        }
+        let (keys, points) = points(store)?;
+        let near = neighbours(&points, layout::NEIGHBOURS, seed);
+        let (places, trustworthiness) = layout::fitted(store, &keys, &points, &near, seed)?;
         let mut topics: Vec<MapTopic> = store
             .topics()?
             .into_iter()
@@ -126,52 +132,37 @@ impl Map {
             .map(|m| (m.article, m.topic))
             .collect();
 
-        let matrix = matrix(store)?;
-        let points = distinct(store, &matrix)?;
-        let near = neighbours(&points, NEIGHBOURS, seed);
-        let number: HashMap<i64, u32> = places
-            .iter()
-            .enumerate()
-            .map(|(i, p)| (p.0, i as u32))
-            .collect();
         // An article for each point; copies of one article share a point.
         let mut first: Vec<Option<u32>> = vec![None; points.len()];
-        let mut row_of: HashMap<i64, usize> = HashMap::new();
-        for (row, key) in matrix.keys.iter().enumerate() {
-            row_of.insert(*key, row);
-            if let Some(&i) = number.get(key) {
-                first[points.of_row(row)].get_or_insert(i);
-            }
+        for row in 0..keys.len() {
+            first[points.of_row(row)].get_or_insert(row as u32);
         }
-        let mut articles = Vec::with_capacity(places.len());
-        for (i, (key, x, y)) in places.into_iter().enumerate() {
+        let mut articles = Vec::with_capacity(keys.len());
+        let mut axes = vec![[Vec::new(), Vec::new()]; topics.len()];
+        for (row, (&key, &place)) in keys.iter().zip(&places).enumerate() {
             let article = store.described_at(key)?;
-            let nearest = row_of.get(&key).map_or(Vec::new(), |&row| {
-                let point = points.of_row(row);
-                let copy = first[point].filter(|&f| f as usize != i);
-                let others = (near.k > 0)
-                    .then(|| near.of(point).filter_map(|n| first[n.0 as usize]))
-                    .into_iter()
-                    .flatten();
-                copy.into_iter().chain(others).take(NEIGHBOURS).collect()
-            });
+            let point = points.of_row(row);
+            let copy = first[point].filter(|&f| f as usize != row);
+            let others = near.of(point).filter_map(|n| first[n.0 as usize]);
+            let topic = topic_of.get(&key).and_then(|t| index.get(t).copied());
+            if let Some(topic) = topic {
+                for (axis, x) in axes[topic].iter_mut().zip(place) {
+                    axis.push(x);
+                }
+            }
             articles.push(MapArticle {
                 id: article.id,
-                title: short(&article.title),
+                title: snippet(&article.title, TITLE),
                 date: article.date,
                 source: article.source,
-                topic: topic_of
-                    .get(&key)
-                    .filter(|&&t| t != NO_TOPIC)
-                    .and_then(|t| index.get(t).copied()),
-                place: [x, y],
-                nearest,
+                topic,
+                place,
+                nearest: copy.into_iter().chain(others).take(NEIGHBOURS).collect(),
             });
         }
-        for (i, topic) in topics.iter_mut().enumerate() {
-            let own = || articles.iter().filter(|a| a.topic == Some(i));
-            topic.x = median(own().map(|a| a.place[0]));
-            topic.y = median(own().map(|a| a.place[1]));
+        for (topic, [x, y]) in topics.iter_mut().zip(axes) {
+            topic.x = median(x);
+            topic.y = median(y);
         }
         let name = store.path().file_stem().unwrap_or_default();
         Ok(Self {
@@ -193,26 +184,9 @@ impl Map {
 }
 
 /// The middle one: where a topic has islands its label stands on the largest.
-fn median(values: impl Iterator<Item = f32>) -> Option<f32> {
-    let mut all: Vec<f32> = values.collect();
+fn median(mut all: Vec<f32>) -> Option<f32> {
     all.sort_by(f32::total_cmp);
     all.get(all.len() / 2).copied()
-}
-
-/// A title in one line without control characters, cut at a word.
-fn short(title: &str) -> String {
-    let line: String = title
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(TITLE) {
-        None => line,
-        Some((end, _)) => {
-            let cut = &line[..end];
-            format!("{}…", cut.rsplit_once(' ').map_or(cut, |c| c.0))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -236,8 +210,8 @@ mod tests {
 
     #[test]
     fn titles_are_one_short_line() {
-        assert_eq!(short("a\n b\tc"), "a b c");
-        let long = short(&"word ".repeat(60));
+        assert_eq!(snippet("a\n b\tc", TITLE), "a b c");
+        let long = snippet(&"word ".repeat(60), TITLE);
         assert!(long.ends_with("word…") && long.chars().count() <= TITLE + 1);
     }
 }
