@@ -6,6 +6,7 @@
 
 mod batch;
 mod candle;
+mod checkpoint;
 mod cpu;
 mod device;
 mod dtype;
