@@ -102,7 +102,7 @@ fn least(mut f: impl FnMut()) -> f64 {
 /// multiply-adds on registers.
 fn shares(_: &mut Criterion) {
     println!("one thread                          GOP/s   share of the peak");
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::CPU {
         let peak = Peak::new(dtype);
         let most = peak.operations() as f64
             / least(|| {
@@ -140,7 +140,7 @@ fn pieces(c: &mut Criterion) {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::CPU {
         let (rows, inner, columns) = (64, 384, 1536);
         let mut product = Product::new(dtype, rows, inner, columns);
         group.throughput(Throughput::Elements(product.operations()));
@@ -165,7 +165,7 @@ fn rate(c: &mut Criterion) {
         .sample_size(10)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(5));
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::CPU {
         let mut encoder = encoder(dtype);
         for words in [8, 60, 180] {
             let texts = texts(256, words);
@@ -188,7 +188,7 @@ fn rate(c: &mut Criterion) {
 fn latency(c: &mut Criterion) {
     let mut group = c.benchmark_group("one query");
     let threads = rayon::current_num_threads();
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::CPU {
         let mut encoder = encoder(dtype);
         let text = texts(1, 8).remove(0);
         for n in [1, threads] {

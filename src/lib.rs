@@ -2,6 +2,10 @@
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
+// Tests share helpers with those in `tests/`, which know the library by its name.
+#[cfg(test)]
+extern crate self as nearwise;
+
 pub mod corpus;
 pub mod encoder;
 mod error;

@@ -336,7 +336,7 @@ fn a_corpus_keeps_its_type_of_number() {
     world.fails(
         "index six.jsonl -c six.nearwise --dtype f32",
         1,
-        &["six.nearwise", "int8, not f32", "--dtype int8"],
+        &["six.nearwise", "int8, not f32", "leave out --dtype"],
     );
     world.run("index six.jsonl -c six.nearwise");
     assert_eq!(

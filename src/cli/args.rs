@@ -65,10 +65,11 @@ pub(super) struct ModelArgs {
     /// if wanted); by default the corpus's own, else all-MiniLM-L6-v2
     #[arg(long, value_name = "MODEL", env = "NEARWISE_MODEL")]
     pub model: Option<String>,
-    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    /// Where to compute: auto, cpu, cuda (all CUDA devices), cuda:N or metal; auto is the GPU
+    /// where one works, else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// The type of number to compute with: auto, f32, bf16 or int8; auto is the corpus's own,
+    /// The type of number to compute with: auto, f32, f16, bf16 or int8; auto is the corpus's own,
     /// else the fastest here whose vectors are known to be faithful for the model
     #[arg(long, value_name = "DTYPE", default_value = "auto")]
     pub dtype: DtypeChoice,
@@ -82,9 +83,10 @@ impl ModelArgs {
     pub fn open(&self, store: Option<&Store>) -> Result<Encoder> {
         let identity = store.map(Store::identity).transpose()?.flatten();
         let dtype = match (self.dtype, &identity) {
-            (DtypeChoice::Auto, Some(identity)) => {
-                identity.dtype.parse().unwrap_or(DtypeChoice::Auto)
-            }
+            (DtypeChoice::Auto, Some(identity)) => identity
+                .dtype
+                .parse()
+                .map_or(DtypeChoice::Auto, DtypeChoice::Like),
             (dtype, _) => dtype,
         };
         let compute = Compute {

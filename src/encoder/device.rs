@@ -1,20 +1,22 @@
 //! Which device computes.
 
 use super::cpu::Level;
+use super::{Accelerator, Dtype, DtypeChoice};
 use crate::error::{Error, Result};
 use candle_core::Device;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The device that a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// A GPU where one works, else the CPU.
+    /// All CUDA devices or the Metal device where they work, else the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// The CUDA device of this number.
-    Cuda(usize),
+    /// The CUDA device of this number; all of them where there is none.
+    Cuda(Option<usize>),
     /// The Metal device.
     Metal,
 }
@@ -27,21 +29,32 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "metal" => Ok(Self::Metal),
-            "cuda" => Ok(Self::Cuda(0)),
+            "cuda" => Ok(Self::Cuda(None)),
             _ => name
                 .strip_prefix("cuda:")
                 .and_then(|n| n.parse().ok())
-                .map(Self::Cuda)
+                .map(|n| Self::Cuda(Some(n)))
                 .ok_or_else(|| "use auto, cpu, cuda, cuda:N or metal".to_string()),
         }
     }
 }
 
+/// What computes.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// The CPU.
+    Cpu,
+    /// CUDA devices, by their numbers.
+    Cuda(Vec<usize>),
+    /// candle's handle of the Metal device.
+    Metal(Device),
+}
+
 /// A device that works.
 #[derive(Debug, Clone)]
 pub struct OpenDevice {
-    /// candle's handle.
-    pub device: Device,
+    /// What computes.
+    pub place: Place,
     /// Its name, such as `cuda:0`.
     pub name: String,
     /// Why it is not the GPU, where one was looked for in vain.
@@ -52,11 +65,99 @@ impl OpenDevice {
     /// The CPU.
     pub fn cpu() -> Self {
         Self {
-            device: Device::Cpu,
+            place: Place::Cpu,
             name: "cpu".to_string(),
             fallback: None,
         }
     }
+
+    /// The CPU, for a reason that the user is told.
+    fn cpu_because(why: impl std::fmt::Display) -> Self {
+        Self {
+            fallback: Some(format!("using the CPU: {why}")),
+            ..Self::cpu()
+        }
+    }
+
+    /// The type of number to compute with, where it is left open; or why this device does not
+    /// compute with the one that is wanted. `None` leaves the choice to the CPU's encoder.
+    pub(super) fn dtype(&self, choice: DtypeChoice) -> std::result::Result<Option<Dtype>, String> {
+        let only = |all: &[Dtype], other: Dtype| {
+            let names: Vec<&str> = all.iter().map(|d| d.name()).collect();
+            format!(
+                "it computes with {}, not {}; pass another --dtype or another --device",
+                names.join(", "),
+                other.name()
+            )
+        };
+        let made_with = |dtype: Dtype| {
+            format!(
+                "the corpus's vectors were computed with {}, which only the CPU does; leave out --device",
+                dtype.name()
+            )
+        };
+        match &self.place {
+            Place::Cpu => match choice {
+                DtypeChoice::Auto => Ok(None),
+                DtypeChoice::Only(Dtype::F16) => {
+                    Err(only(&[Dtype::F32, Dtype::Bf16, Dtype::Int8], Dtype::F16))
+                }
+                // Vectors of f16 and of f32 differ by less than storing rounds them.
+                DtypeChoice::Like(Dtype::F16) => Ok(Some(Dtype::F32)),
+                DtypeChoice::Only(dtype) | DtypeChoice::Like(dtype) => Ok(Some(dtype)),
+            },
+            Place::Cuda(_) => match choice {
+                DtypeChoice::Auto | DtypeChoice::Like(Dtype::F32 | Dtype::F16) => {
+                    Ok(Some(Dtype::F16))
+                }
+                DtypeChoice::Only(Dtype::Int8) => {
+                    Err(only(&[Dtype::F16, Dtype::Bf16, Dtype::F32], Dtype::Int8))
+                }
+                DtypeChoice::Like(Dtype::Int8) => Err(made_with(Dtype::Int8)),
+                DtypeChoice::Only(dtype) | DtypeChoice::Like(dtype) => Ok(Some(dtype)),
+            },
+            Place::Metal(_) => match choice {
+                DtypeChoice::Auto
+                | DtypeChoice::Only(Dtype::F32)
+                | DtypeChoice::Like(Dtype::F32 | Dtype::F16) => Ok(Some(Dtype::F32)),
+                DtypeChoice::Only(dtype) => Err(only(&[Dtype::F32], dtype)),
+                DtypeChoice::Like(dtype) => Err(made_with(dtype)),
+            },
+        }
+    }
+}
+
+impl OpenDevice {
+    /// Copies vectors, `dim` numbers each, to the device, which compares them from there; `None`
+    /// on devices that do not, the CPU and Metal. What the device's memory does not hold passes
+    /// by from the host's.
+    ///
+    /// # Errors
+    /// The device fails or has no memory even for a part.
+    pub fn hold(&self, vectors: &[f32], dim: usize) -> Result<Option<Arc<dyn Accelerator>>> {
+        match &self.place {
+            Place::Cuda(numbers) => hold(numbers, vectors, dim),
+            Place::Cpu | Place::Metal(_) => Ok(None),
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn hold(numbers: &[usize], vectors: &[f32], dim: usize) -> Result<Option<Arc<dyn Accelerator>>> {
+    use super::cuda::{DeviceVectors, Sizes, named, open};
+    let Some(&number) = numbers.first() else {
+        return Ok(None);
+    };
+    let held = open(number).and_then(|gpu| DeviceVectors::new(gpu, vectors, dim, Sizes::default()));
+    match held {
+        Ok(held) => Ok(Some(Arc::new(held))),
+        Err(failure) => Err(named(&format!("cuda:{number}"), failure)),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn hold(_: &[usize], _: &[f32], _: usize) -> Result<Option<Arc<dyn Accelerator>>> {
+    Ok(None)
 }
 
 impl DeviceChoice {
@@ -71,33 +172,98 @@ impl DeviceChoice {
             Self::Metal => metal(),
             Self::Auto => {
                 let gpu = if cfg!(feature = "cuda") {
-                    cuda(0)
+                    cuda(None)
                 } else if cfg!(feature = "metal") {
                     metal()
                 } else {
                     return Ok(OpenDevice::cpu());
                 };
-                gpu.or_else(|why| {
-                    Ok(OpenDevice {
-                        fallback: Some(format!("using the CPU: {why}")),
-                        ..OpenDevice::cpu()
-                    })
-                })
+                Ok(gpu.unwrap_or_else(|why| OpenDevice::cpu_because(reason(&why))))
             }
+        }
+    }
+
+    /// As [`DeviceChoice::open`], for a type of number: where the choice of the device is left
+    /// open, the CPU stands in for one that does not compute with it.
+    ///
+    /// # Errors
+    /// As [`DeviceChoice::open`]; the device does not compute with the type.
+    pub fn open_for(self, dtype: DtypeChoice) -> Result<OpenDevice> {
+        let opened = self.open()?;
+        match opened.dtype(dtype) {
+            Ok(_) => Ok(opened),
+            Err(why) if self == Self::Auto && !matches!(opened.place, Place::Cpu) => {
+                Ok(OpenDevice::cpu_because(match dtype {
+                    DtypeChoice::Like(d) => format!(
+                        "the corpus was made with {}, which {} does not compute with",
+                        d.name(),
+                        opened.name
+                    ),
+                    _ => format!("{}: {why}", opened.name),
+                }))
+            }
+            Err(message) => Err(Error::Device {
+                device: opened.name,
+                message,
+            }),
         }
     }
 }
 
-fn cuda(n: usize) -> Result<OpenDevice> {
-    let name = format!("cuda:{n}");
-    if !cfg!(feature = "cuda") {
-        return Err(Error::Device {
-            device: name,
-            message: "this build has no CUDA; build with `--features cuda`, or use --device cpu"
-                .into(),
-        });
+fn reason(e: &Error) -> String {
+    match e {
+        Error::Device { message, .. } => message.clone(),
+        other => other.to_string(),
     }
-    open(name, || Device::new_cuda(n))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(n: Option<usize>) -> Result<OpenDevice> {
+    Err(Error::Device {
+        device: n.map_or("cuda".to_string(), |n| format!("cuda:{n}")),
+        message: "this build has no CUDA; build with `--features cuda`, or use --device cpu".into(),
+    })
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(n: Option<usize>) -> Result<OpenDevice> {
+    let name = n.map_or("cuda".to_string(), |n| format!("cuda:{n}"));
+    let failed = |message: String| Error::Device {
+        device: name.clone(),
+        message,
+    };
+    let (_, cards) = super::cuda::cards().map_err(|e| failed(e.to_string()))?;
+    let numbers: Vec<usize> = match n {
+        Some(n) => {
+            let card = cards.iter().find(|c| c.number == n).ok_or_else(|| {
+                failed(format!(
+                    "there is no such device; `nearwise devices` shows the {}",
+                    cards.len()
+                ))
+            })?;
+            if let Some(why) = &card.unusable {
+                return Err(failed(why.clone()));
+            }
+            vec![n]
+        }
+        None => {
+            let usable = cards.iter().filter(|c| c.unusable.is_none());
+            usable.map(|c| c.number).collect()
+        }
+    };
+    if numbers.is_empty() {
+        let whys: Vec<&str> = cards.iter().filter_map(|c| c.unusable.as_deref()).collect();
+        return Err(failed(if whys.is_empty() {
+            "the NVIDIA driver sees no device".to_string()
+        } else {
+            whys.join("; ")
+        }));
+    }
+    Ok(OpenDevice {
+        place: Place::Cuda(numbers),
+        name,
+        fallback: None,
+    })
 }
 
 fn metal() -> Result<OpenDevice> {
@@ -108,13 +274,9 @@ fn metal() -> Result<OpenDevice> {
             message: "this build has no Metal; build with `--features metal` on a Mac, or use --device cpu".into(),
         });
     }
-    open(name, || Device::new_metal(0))
-}
-
-fn open(name: String, make: impl FnOnce() -> candle_core::Result<Device>) -> Result<OpenDevice> {
-    match make() {
+    match Device::new_metal(0) {
         Ok(device) => Ok(OpenDevice {
-            device,
+            place: Place::Metal(device),
             name,
             fallback: None,
         }),
@@ -150,31 +312,51 @@ pub fn seen_devices() -> Vec<SeenDevice> {
         usable: true,
         about: format!("{threads} threads; kernels: {}", cpu_features()),
     }];
-    for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {
-        let name = if choice == DeviceChoice::Metal {
-            "metal"
-        } else {
-            "cuda:0"
-        };
-        out.push(match choice.open() {
-            Ok(open) => SeenDevice {
-                name: open.name,
-                usable: true,
-                about: "works".to_string(),
-            },
-            Err(Error::Device { message, .. }) => SeenDevice {
-                name: name.to_string(),
-                usable: false,
-                about: message,
-            },
-            Err(e) => SeenDevice {
-                name: name.to_string(),
-                usable: false,
-                about: e.to_string(),
-            },
-        });
-    }
+    out.extend(seen_cuda());
+    let metal = metal();
+    out.push(SeenDevice {
+        name: "metal".to_string(),
+        usable: metal.is_ok(),
+        about: metal.map_or_else(|e| reason(&e), |_| "works".to_string()),
+    });
     out
+}
+
+#[cfg(not(feature = "cuda"))]
+fn seen_cuda() -> Vec<SeenDevice> {
+    let why = cuda(None).map_or_else(|e| reason(&e), |open| open.name);
+    vec![SeenDevice {
+        name: "cuda".to_string(),
+        usable: false,
+        about: why,
+    }]
+}
+
+#[cfg(feature = "cuda")]
+fn seen_cuda() -> Vec<SeenDevice> {
+    let unusable = |about: String| {
+        vec![SeenDevice {
+            name: "cuda".to_string(),
+            usable: false,
+            about,
+        }]
+    };
+    match super::cuda::cards() {
+        Err(e) => unusable(e.to_string()),
+        Ok((_, cards)) if cards.is_empty() => unusable("the NVIDIA driver sees no device".into()),
+        Ok((driver, cards)) => cards
+            .into_iter()
+            .map(|card| SeenDevice {
+                name: format!("cuda:{}", card.number),
+                usable: card.unusable.is_none(),
+                about: match card.unusable {
+                    None => format!("{}; driver for CUDA {driver}", card.about),
+                    Some(why) if card.about.is_empty() => why,
+                    Some(why) => format!("{}; {why}", card.about),
+                },
+            })
+            .collect(),
+    }
 }
 
 /// The levels of instructions that the processor has, the one in use last.
@@ -193,7 +375,8 @@ mod tests {
 
     #[test]
     fn names_of_devices() {
-        assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(3)));
+        assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(Some(3))));
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(None)));
         assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
         assert!("gpu".parse::<DeviceChoice>().is_err());
         assert!("cuda:x".parse::<DeviceChoice>().is_err());
@@ -202,5 +385,45 @@ mod tests {
     #[test]
     fn auto_always_opens_something() {
         assert!(DeviceChoice::Auto.open().is_ok());
+    }
+
+    fn cuda() -> OpenDevice {
+        OpenDevice {
+            place: Place::Cuda(vec![0]),
+            name: "cuda:0".to_string(),
+            fallback: None,
+        }
+    }
+
+    #[test]
+    fn a_corpus_goes_on_where_its_type_of_number_is_not_computed() {
+        use DtypeChoice::{Auto, Like, Only};
+        // Made on a device, searched on a CPU, and the other way round.
+        assert_eq!(
+            OpenDevice::cpu().dtype(Like(Dtype::F16)),
+            Ok(Some(Dtype::F32))
+        );
+        assert_eq!(cuda().dtype(Like(Dtype::F32)), Ok(Some(Dtype::F16)));
+        assert_eq!(cuda().dtype(Auto), Ok(Some(Dtype::F16)));
+        assert_eq!(cuda().dtype(Only(Dtype::F32)), Ok(Some(Dtype::F32)));
+        // int8 is the CPU's alone.
+        assert!(
+            cuda()
+                .dtype(Like(Dtype::Int8))
+                .unwrap_err()
+                .contains("leave out --device")
+        );
+        assert!(
+            cuda()
+                .dtype(Only(Dtype::Int8))
+                .unwrap_err()
+                .contains("not int8")
+        );
+        assert!(
+            OpenDevice::cpu()
+                .dtype(Only(Dtype::F16))
+                .unwrap_err()
+                .contains("not f16")
+        );
     }
 }

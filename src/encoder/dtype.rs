@@ -7,6 +7,8 @@ use std::str::FromStr;
 pub enum Dtype {
     /// 32-bit floats: the vectors of the reference, to rounding.
     F32,
+    /// Weights and activations rounded to f16, sums f32; on CUDA devices.
+    F16,
     /// Weights and activations rounded to bf16, all else f32.
     Bf16,
     /// Weights and activations as 8-bit integers, all else f32 or bf16.
@@ -18,12 +20,16 @@ pub enum Dtype {
 
 impl Dtype {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::Int8];
+
+    /// Those that the CPU computes with.
+    pub const CPU: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         }
@@ -37,19 +43,22 @@ impl FromStr for Dtype {
         Self::ALL
             .into_iter()
             .find(|dtype| dtype.name() == name)
-            .ok_or_else(|| "use auto, f32, bf16 or int8".to_string())
+            .ok_or_else(|| "use auto, f32, f16, bf16 or int8".to_string())
     }
 }
 
 /// The type of number that a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DtypeChoice {
-    /// The fastest on this host whose vectors are known to be faithful for the model: int8
-    /// where that was measured, else bf16, else f32.
+    /// The fastest on this device whose vectors are known to be faithful for the model: on a
+    /// CPU int8 where that was measured, else bf16, else f32; on a CUDA device f16.
     #[default]
     Auto,
     /// This one.
     Only(Dtype),
+    /// The one that a corpus was made with, or on a device that lacks it one whose vectors
+    /// differ by less than storing rounds them: f16 stands for f32 and f32 for f16.
+    Like(Dtype),
 }
 
 impl FromStr for DtypeChoice {

@@ -2,22 +2,30 @@
 //!
 //! An [`Encoder`] tokenises, plans batches and normalises; a [`Backend`] runs the
 //! transformer. On the CPU that is [`CpuBackend`], Nearwise's own; [`CandleBackend`] is the
-//! plain reference that it is tested against, and what runs on the other devices.
+//! plain reference that it is tested against, and what runs on Metal. CUDA devices have an
+//! encoder of their own in builds with the feature `cuda`.
 
+mod accelerator;
 mod batch;
 mod candle;
 mod checkpoint;
 mod cpu;
+#[cfg(any(feature = "cuda", all(test, unix)))]
+mod cuda;
 mod device;
 mod dtype;
+mod pipeline;
 mod relative;
 
+pub use accelerator::Accelerator;
 pub use batch::{Batch, plan};
 pub use candle::CandleBackend;
 #[doc(hidden)]
 pub use cpu::bench;
 pub use cpu::{CpuBackend, Level, Products};
-pub use device::{DeviceChoice, OpenDevice, SeenDevice, seen_devices};
+#[cfg(all(test, unix))]
+pub(crate) use cuda::twin_of;
+pub use device::{DeviceChoice, OpenDevice, Place, SeenDevice, seen_devices};
 pub use dtype::{Dtype, DtypeChoice};
 
 use crate::error::{Error, Result};
@@ -47,10 +55,44 @@ pub trait Backend: Send {
         true
     }
 
+    /// Batches that it is best given at once.
+    fn batches_at_once(&self) -> usize {
+        1
+    }
+
+    /// Queues that take batches ahead of their results, for so many batches; none where
+    /// [`Backend::forward`] uses all of the device by itself.
+    ///
+    /// # Errors
+    /// A device that was not needed before cannot be opened.
+    fn queues(&mut self, batches: usize) -> Result<Vec<Box<dyn Queue + '_>>> {
+        let _ = batches;
+        Ok(Vec::new())
+    }
+
     /// What it computes on and with, for people.
     fn about(&self) -> String {
         format!("{}, {}", self.device(), self.dtype())
     }
+}
+
+/// A device that takes batches ahead of their results.
+pub trait Queue: Send {
+    /// Hands over a batch, whose texts are as for [`Backend::forward`].
+    ///
+    /// # Errors
+    /// The device fails.
+    fn submit(&mut self, texts: &[&[u32]]) -> Result<()>;
+
+    /// Waits for the oldest batch that was not collected; its vectors as
+    /// [`Backend::forward`] gives them.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn collect(&mut self) -> Result<Vec<f32>>;
+
+    /// How many batches it is best to have under way.
+    fn depth(&self) -> usize;
 }
 
 /// What to compute on, and with what numbers.
@@ -157,11 +199,21 @@ impl Encoder {
     pub fn open(name: &str, compute: impl Into<Compute>, fetch: Fetch<'_>) -> Result<Self> {
         let compute = compute.into();
         let files = crate::model::find(name, fetch)?;
-        let opened = compute.device.open()?;
+        let opened = compute.device.open_for(compute.dtype)?;
         if let Some(why) = &opened.fallback {
             (fetch.say)(why);
         }
-        Self::load(&files, opened, compute.dtype)
+        let first_choice = !matches!(opened.place, Place::Cpu);
+        match Self::load(&files, opened, compute.dtype) {
+            // A device that works and yet does not hold or not compute this model.
+            Err(Error::Device { device, message })
+                if first_choice && compute.device == DeviceChoice::Auto =>
+            {
+                (fetch.say)(&format!("using the CPU: {device}: {message}"));
+                Self::load(&files, OpenDevice::cpu(), compute.dtype)
+            }
+            other => other,
+        }
     }
 
     /// Loads a model on a device.
@@ -172,24 +224,7 @@ impl Encoder {
     pub fn load(files: &ModelFiles, device: OpenDevice, dtype: DtypeChoice) -> Result<Self> {
         let config = Config::load(files)?;
         let tokenizer = Tokenizer::load(files, &config)?;
-        let backend: Box<dyn Backend> = if device.device.is_cpu() {
-            let dtype = cpu::dtype(dtype, files)?;
-            Box::new(CpuBackend::load(files, &config, dtype)?)
-        } else {
-            match dtype {
-                DtypeChoice::Auto | DtypeChoice::Only(Dtype::F32) => {}
-                DtypeChoice::Only(other) => {
-                    return Err(Error::Device {
-                        device: device.name,
-                        message: format!(
-                            "computes with f32 alone, not {}; pass --dtype f32, or --device cpu",
-                            other.name()
-                        ),
-                    });
-                }
-            }
-            Box::new(CandleBackend::load(files, &config, device)?)
-        };
+        let backend = backend(files, &config, device, dtype)?;
         let identity = Identity {
             model: files.id.clone(),
             revision: files.revision.clone(),
@@ -228,6 +263,12 @@ impl Encoder {
         self.budget
     }
 
+    /// Tokens that are worth handing over at once: where several batches are under way at a
+    /// time, many of them.
+    pub fn appetite(&self) -> usize {
+        self.budget * self.backend.batches_at_once()
+    }
+
     /// The model's identity.
     pub fn identity(&self) -> &Identity {
         &self.identity
@@ -258,7 +299,7 @@ impl Encoder {
 
     /// Embeds texts. Vectors come in the order of the texts, and do not depend on which
     /// other texts are embedded with them: on the CPU not by a bit, elsewhere not beyond
-    /// rounding of about 1e-6.
+    /// rounding.
     ///
     /// # Errors
     /// The tokenizer or the device fails, or computes a value that is no finite number.
@@ -267,6 +308,23 @@ impl Encoder {
             Kind::Query => &self.query_prompt,
             Kind::Document => &self.document_prompt,
         };
+        // As many batches as there are texts for, roughly: a few texts are one batch, and what
+        // is one batch gains nothing from a pipeline.
+        let batches = texts.len() * self.identity.max_tokens / self.budget.max(1);
+        if batches > 1 {
+            let queues = self.backend.queues(batches)?;
+            if !queues.is_empty() {
+                let vectors = pipeline::Pipeline {
+                    tokenizer: &self.tokenizer,
+                    prompt,
+                    budget: self.budget,
+                    dim: self.identity.dim,
+                }
+                .run(texts, queues)?;
+                self.check(&vectors.values, texts.len())?;
+                return Ok(vectors);
+            }
+        }
         let tokens = if prompt.is_empty() {
             self.tokenizer.encode(texts)?
         } else {
@@ -317,6 +375,61 @@ impl Encoder {
             message: format!("model {} {message}", self.identity.model),
         })
     }
+}
+
+/// What computes a model on a device, without a tokenizer before it.
+///
+/// # Errors
+/// As [`Encoder::load`].
+pub fn backend(
+    files: &ModelFiles,
+    config: &Config,
+    device: OpenDevice,
+    dtype: DtypeChoice,
+) -> Result<Box<dyn Backend>> {
+    let wanted = device.dtype(dtype).map_err(|message| Error::Device {
+        device: device.name.clone(),
+        message,
+    })?;
+    match &device.place {
+        Place::Cpu => {
+            let dtype = cpu::dtype(wanted, files)?;
+            Ok(Box::new(CpuBackend::load(files, config, dtype)?))
+        }
+        Place::Metal(_) => Ok(Box::new(CandleBackend::load(files, config, device)?)),
+        Place::Cuda(numbers) => cuda_backend(files, config, numbers, wanted),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda_backend(
+    files: &ModelFiles,
+    config: &Config,
+    devices: &[usize],
+    dtype: Option<Dtype>,
+) -> Result<Box<dyn Backend>> {
+    let number = match dtype {
+        Some(Dtype::F32) => cuda::Number::F32,
+        Some(Dtype::Bf16) => cuda::Number::Bf16,
+        _ => cuda::Number::F16,
+    };
+    let opener = Box::new(cuda::open);
+    let backend = cuda::CudaBackend::load(files, config, devices, opener, number)?;
+    Ok(Box::new(backend))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda_backend(
+    _: &ModelFiles,
+    _: &Config,
+    _: &[usize],
+    _: Option<Dtype>,
+) -> Result<Box<dyn Backend>> {
+    // No device of this kind can be opened in such a build.
+    Err(Error::Device {
+        device: "cuda".to_string(),
+        message: "this build has no CUDA".to_string(),
+    })
 }
 
 /// Scales a vector to unit length; a vector of zeros stays as it is.

@@ -290,7 +290,7 @@ fn embed_pending(
         return Ok(());
     }
     watch(&Event::Estimate(estimate(store, encoder, articles, bytes)?));
-    let chunk_bytes = encoder.token_budget() * CHUNK_BYTES_PER_TOKEN;
+    let chunk_bytes = encoder.appetite() * CHUNK_BYTES_PER_TOKEN;
     let started = Instant::now();
     let mut done_bytes = 0;
     let mut done = 0;

@@ -298,14 +298,16 @@ impl Store {
     /// Refuses to add vectors computed with another type of number: they would be close to
     /// the others and yet not those that one run makes. Searching with another is fine.
     pub(crate) fn check_dtype(&self, stored: &Identity, identity: &Identity) -> Result<()> {
-        if stored.dtype == identity.dtype {
+        // f16 and f32 differ by less than storing rounds both.
+        let fine = |dtype: &str| matches!(dtype, "f32" | "f16");
+        if stored.dtype == identity.dtype || fine(&stored.dtype) && fine(&identity.dtype) {
             return Ok(());
         }
         Err(Error::corpus(
             &self.path,
             format!(
-                "its vectors were computed with {}, not {}; pass --dtype {} --device cpu, or index into a new corpus",
-                stored.dtype, identity.dtype, stored.dtype
+                "its vectors were computed with {}, not {}; leave out --dtype and --device, or index into a new corpus",
+                stored.dtype, identity.dtype
             ),
         ))
     }

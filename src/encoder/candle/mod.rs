@@ -1,9 +1,9 @@
-//! The plain reference: candle-transformers' models on any device that candle has.
+//! The plain reference: candle-transformers' models on the CPU and on Metal.
 
 mod mpnet;
 mod pooling;
 
-use super::{Backend, OpenDevice};
+use super::{Backend, OpenDevice, Place};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Config, ModelFiles, Pooling};
 use candle_core::{D, DType, Device, Tensor};
@@ -45,13 +45,23 @@ impl CandleBackend {
     ///
     /// # Errors
     /// The weights are damaged, of other shapes than the configuration says, or hold a
-    /// value that is no finite number.
-    pub fn load(files: &ModelFiles, config: &Config, device: OpenDevice) -> Result<Self> {
+    /// value that is no finite number; the device is CUDA's, which has an encoder of its own.
+    pub fn load(files: &ModelFiles, config: &Config, opened: OpenDevice) -> Result<Self> {
+        let device = match opened.place {
+            Place::Cpu => Device::Cpu,
+            Place::Metal(device) => device,
+            Place::Cuda(_) => {
+                return Err(Error::Device {
+                    device: opened.name,
+                    message: "the plain reference does not run on CUDA devices".to_string(),
+                });
+            }
+        };
         let path = files.folder.join("model.safetensors");
         let bad =
             |message: String| Error::model(&files.id, format!("{}: {message}", path.display()));
         let bytes = std::fs::read(&path).map_err(|e| bad(e.to_string()))?;
-        let weights = VarBuilder::from_buffered_safetensors(bytes, DType::F32, &device.device)
+        let weights = VarBuilder::from_buffered_safetensors(bytes, DType::F32, &device)
             .map_err(|e| bad(format!("truncated or damaged ({})", first_line(&e))))?;
         let mismatch =
             |e: candle_core::Error| bad(format!("does not fit config.json ({})", first_line(&e)));
@@ -93,8 +103,8 @@ impl CandleBackend {
             transformer,
             pooling: config.pooling,
             pad_id: config.pad_id,
-            device: device.device,
-            name: device.name,
+            device,
+            name: opened.name,
         };
         // One token through the model shows weights that are no numbers before any article
         // is embedded with them.

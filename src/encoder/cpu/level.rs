@@ -104,6 +104,7 @@ impl Level {
     pub fn speeds_up(self, dtype: Dtype) -> bool {
         match dtype {
             Dtype::F32 => true,
+            Dtype::F16 => false,
             Dtype::Bf16 => self == Self::Avx512Bf16,
             Dtype::Int8 => matches!(
                 self,
@@ -112,22 +113,24 @@ impl Level {
         }
     }
 
-    fn portable(dtype: Dtype) -> Kernels {
+    fn portable(dtype: Dtype) -> Option<Kernels> {
         match dtype {
-            Dtype::F32 => kernels::portable_f32::KERNELS,
-            Dtype::Bf16 => kernels::portable_bf16::KERNELS,
-            Dtype::Int8 => kernels::portable_int8::KERNELS,
+            Dtype::F32 => Some(kernels::portable_f32::KERNELS),
+            Dtype::F16 => None,
+            Dtype::Bf16 => Some(kernels::portable_bf16::KERNELS),
+            Dtype::Int8 => Some(kernels::portable_int8::KERNELS),
         }
     }
 
-    /// The kernels, where the processor has the level.
+    /// The kernels, where the processor has the level and the CPU computes with the type.
     pub(super) fn kernels(self, dtype: Dtype) -> Option<Kernels> {
         if !self.available() {
             return None;
         }
         #[cfg(target_arch = "x86_64")]
         let kernels = match (self, dtype) {
-            (Self::Portable, _) => Self::portable(dtype),
+            (_, Dtype::F16) => return None,
+            (Self::Portable, _) => return Self::portable(dtype),
             (Self::Avx2 | Self::AvxVnni, Dtype::F32) => kernels::avx2_f32::KERNELS,
             (Self::Avx2 | Self::AvxVnni, Dtype::Bf16) => kernels::avx2_bf16::KERNELS,
             (Self::Avx2, Dtype::Int8) => kernels::avx2_int8::KERNELS,
@@ -148,10 +151,10 @@ impl Level {
             (Self::Neon | Self::NeonDotprod, Dtype::Bf16) => kernels::neon_bf16::KERNELS,
             (Self::Neon, Dtype::Int8) => kernels::neon_int8::KERNELS,
             (Self::NeonDotprod, Dtype::Int8) => kernels::neon_dotprod_int8::KERNELS,
-            _ => Self::portable(dtype),
+            _ => return Self::portable(dtype),
         };
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        let kernels = Self::portable(dtype);
+        let kernels = Self::portable(dtype)?;
         Some(kernels)
     }
 }

@@ -13,7 +13,7 @@ mod weights;
 pub use level::Level;
 pub use products::Products;
 
-use super::{Backend, Dtype, DtypeChoice};
+use super::{Backend, Dtype};
 use crate::error::{Error, Result};
 use crate::model::{Config, ModelFiles, Pooling};
 use forward::{Run, Scratch};
@@ -80,7 +80,11 @@ impl CpuBackend {
     ) -> Result<Self> {
         let kernels = level.kernels(dtype).ok_or_else(|| Error::Device {
             device: "cpu".to_string(),
-            message: format!("this processor has no {}", level.name()),
+            message: format!(
+                "this processor has no {} with {}",
+                level.name(),
+                dtype.name()
+            ),
         })?;
         Ok(Self {
             weights: Weights::load(files, config, &kernels)?,
@@ -156,15 +160,13 @@ fn wanted_level() -> Result<Level> {
 
 /// The type of number for a model: what is asked for, or the fastest here that is known to be
 /// faithful.
-pub(super) fn dtype(choice: DtypeChoice, files: &ModelFiles) -> Result<Dtype> {
+pub(super) fn dtype(choice: Option<Dtype>, files: &ModelFiles) -> Result<Dtype> {
     let level = wanted_level()?;
     Ok(match choice {
-        DtypeChoice::Only(dtype) => dtype,
-        DtypeChoice::Auto if files.int8_is_faithful() && level.speeds_up(Dtype::Int8) => {
-            Dtype::Int8
-        }
-        DtypeChoice::Auto if level.speeds_up(Dtype::Bf16) => Dtype::Bf16,
-        DtypeChoice::Auto => Dtype::F32,
+        Some(dtype) => dtype,
+        None if files.int8_is_faithful() && level.speeds_up(Dtype::Int8) => Dtype::Int8,
+        None if level.speeds_up(Dtype::Bf16) => Dtype::Bf16,
+        None => Dtype::F32,
     })
 }
 

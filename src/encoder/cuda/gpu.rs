@@ -1,0 +1,326 @@
+//! The seam between what is computed and what computes it: memory, transfers, launches and
+//! matrix products of one device, in the order in which they are asked for.
+//!
+//! The driver behind it is CUDA's; the tests put a twin there that runs the same kernels on the
+//! CPU, so that packing, offsets, buffers and error paths are tested without a device.
+
+use std::any::Any;
+
+/// A place in the device's memory.
+pub(crate) type Address = u64;
+
+/// Why a device did not do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// There is no room for so many bytes.
+    OutOfMemory(usize),
+    /// Anything else, in words.
+    Other(String),
+}
+
+/// What a device's operation gives.
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OutOfMemory(bytes) => {
+                write!(
+                    f,
+                    "out of memory: no {} MiB are free",
+                    bytes.div_ceil(1 << 20)
+                )
+            }
+            Self::Other(message) => f.write_str(message),
+        }
+    }
+}
+
+/// Memory on the device, given back when it is dropped and no work under way needs it.
+pub(crate) struct Buffer {
+    address: Address,
+    bytes: usize,
+    free: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Buffer {
+    pub fn new(address: Address, bytes: usize, free: Box<dyn FnOnce() + Send>) -> Self {
+        Self {
+            address,
+            bytes,
+            free: Some(free),
+        }
+    }
+
+    /// Where it begins.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Its size.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(free) = self.free.take() {
+            free();
+        }
+    }
+}
+
+/// Memory of the host that the device copies from and to without help of the processor.
+///
+/// A transfer that was asked for reads or writes it until the mark after it is reached.
+pub(crate) trait Pinned: Send {
+    /// Its bytes.
+    fn bytes(&mut self) -> &mut [u8];
+    /// Where it begins.
+    fn address(&self) -> usize;
+}
+
+/// The type of the numbers that weights and hidden states have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Number {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Number {
+    /// Bytes of one.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// Its name, which kernels have in theirs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// Values as numbers of this type, rounded to the nearest.
+    pub fn encode(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::F16 => values
+                .iter()
+                .flat_map(|&x| half::f16::from_f32(x).to_le_bytes())
+                .collect(),
+            Self::Bf16 => values
+                .iter()
+                .flat_map(|&x| half::bf16::from_f32(x).to_le_bytes())
+                .collect(),
+        }
+    }
+}
+
+/// A kernel and how it is started.
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
+    /// The kernel's name.
+    pub kernel: String,
+    /// Blocks in each direction.
+    pub grid: (usize, usize),
+    /// Threads of a block.
+    pub threads: u32,
+    /// Its argument.
+    pub args: Args,
+}
+
+/// A kernel's argument, a C struct: addresses first, then numbers of 32 bits, so that nothing
+/// is filled up between them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Args {
+    bytes: Vec<u8>,
+}
+
+impl Args {
+    /// The most bytes of an argument.
+    pub const MOST: usize = 128;
+
+    pub fn addresses(all: &[Address]) -> Self {
+        Self {
+            bytes: all.iter().flat_map(|a| a.to_le_bytes()).collect(),
+        }
+    }
+
+    #[must_use]
+    pub fn numbers(mut self, all: &[usize]) -> Self {
+        for &n in all {
+            // Sizes of a batch; nothing that long fits a device's memory.
+            let n = u32::try_from(n).unwrap_or(u32::MAX);
+            self.bytes.extend(n.to_le_bytes());
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn float(mut self, x: f32) -> Self {
+        self.bytes.extend(x.to_le_bytes());
+        self
+    }
+
+    /// The struct, filled up to whole 8 bytes as C does it.
+    pub fn finish(&self) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+}
+
+/// What is done to a matrix product's results on their way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Finish {
+    /// Nothing but the bias, where there is one.
+    Plain,
+    /// GELU by its tanh approximation, the only one that the library has.
+    Gelu,
+    /// Zero below zero.
+    Relu,
+}
+
+/// out (rows, columns) = rows (rows, inner) · weights (columns, inner)ᵀ + bias, all row by row.
+/// Sums are f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Multiply {
+    pub rows: Address,
+    pub weights: Address,
+    /// `columns` numbers of the result's type.
+    pub bias: Option<Address>,
+    pub out: Address,
+    pub count: usize,
+    pub columns: usize,
+    pub inner: usize,
+    /// From one row of the result to the next, in numbers.
+    pub out_stride: usize,
+    pub finish: Finish,
+    /// The type of rows and weights.
+    pub number: Number,
+    /// The type of the result.
+    pub out_number: Number,
+}
+
+/// A point in the device's work.
+pub(crate) struct Mark(pub Box<dyn Any + Send>);
+
+/// Work that was recorded instead of done.
+pub(crate) struct Recording(pub Box<dyn Any + Send>);
+
+/// One device and its one queue of work. Everything but `wait`, `alloc` and `pinned` returns at
+/// once, and errors of work under way come out later.
+pub(crate) trait Gpu: Send {
+    /// Its name, such as `cuda:0`.
+    fn name(&self) -> &str;
+
+    /// What it is, for people.
+    fn about(&self) -> String;
+
+    /// Memory that others and we have left, in bytes.
+    fn free_memory(&mut self) -> Outcome<usize>;
+
+    /// Memory of the device; what is in it is anything.
+    fn alloc(&mut self, bytes: usize) -> Outcome<Buffer>;
+
+    /// Memory of the host for transfers.
+    fn pinned(&mut self, bytes: usize) -> Outcome<Box<dyn Pinned>>;
+
+    /// Copies bytes from the start of `from` to the device.
+    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> Outcome<()>;
+
+    /// Copies bytes from the device to the start of `to`.
+    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> Outcome<()>;
+
+    /// Sets bytes to zero.
+    fn clear(&mut self, to: Address, bytes: usize) -> Outcome<()>;
+
+    /// Starts a kernel.
+    fn launch(&mut self, launch: &Launch) -> Outcome<()>;
+
+    /// Starts a matrix product.
+    fn multiply(&mut self, product: &Multiply) -> Outcome<()>;
+
+    /// Marks the end of what was asked for so far.
+    fn mark(&mut self) -> Outcome<Mark>;
+
+    /// Waits for a mark.
+    fn wait(&mut self, mark: &Mark) -> Outcome<()>;
+
+    /// Begins to record work instead of doing it.
+    fn begin_recording(&mut self) -> Outcome<()>;
+
+    /// Ends recording.
+    fn end_recording(&mut self) -> Outcome<Recording>;
+
+    /// Does recorded work.
+    fn replay(&mut self, recording: &Recording) -> Outcome<()>;
+}
+
+/// Waits for all that was asked for.
+pub(crate) fn finish(gpu: &mut dyn Gpu) -> Outcome<()> {
+    let mark = gpu.mark()?;
+    gpu.wait(&mark)
+}
+
+/// Bytes of one transfer of weights or vectors.
+const STEP: usize = 16 << 20;
+
+/// Copies bytes to memory of the device, in steps through pinned memory, and waits for it.
+pub(crate) fn put_into(gpu: &mut dyn Gpu, bytes: &[u8], to: Address) -> Outcome<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let mut pinned = gpu.pinned(bytes.len().min(STEP))?;
+    let mut done = 0;
+    for some in bytes.chunks(STEP) {
+        pinned.bytes()[..some.len()].copy_from_slice(some);
+        gpu.upload(&*pinned, some.len(), to + done as Address)?;
+        finish(gpu)?;
+        done += some.len();
+    }
+    Ok(())
+}
+
+/// Bytes in new memory of the device.
+pub(crate) fn put(gpu: &mut dyn Gpu, bytes: &[u8]) -> Outcome<Buffer> {
+    let buffer = gpu.alloc(bytes.len().max(16))?;
+    put_into(gpu, bytes, buffer.address())?;
+    Ok(buffer)
+}
+
+/// Bytes of the device's memory, when all that was asked for is done.
+pub(crate) fn get(gpu: &mut dyn Gpu, from: Address, bytes: usize) -> Outcome<Vec<u8>> {
+    let mut out = Vec::with_capacity(bytes);
+    if bytes == 0 {
+        return Ok(out);
+    }
+    let mut pinned = gpu.pinned(bytes.min(STEP))?;
+    while out.len() < bytes {
+        let some = STEP.min(bytes - out.len());
+        gpu.download(from + out.len() as Address, some, &*pinned)?;
+        finish(gpu)?;
+        out.extend_from_slice(&pinned.bytes()[..some]);
+    }
+    Ok(out)
+}
+
+/// 32-bit numbers as bytes.
+pub(crate) fn words(values: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    values.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// Bytes as f32.
+pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
+}

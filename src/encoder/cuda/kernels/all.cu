@@ -1,0 +1,4 @@
+// All kernels in one unit, so that one call of nvcc makes one file of machine code.
+#include "attention.cu"
+#include "near.cu"
+#include "rows.cu"

@@ -1,0 +1,168 @@
+// What all kernels share: types of number, loads of four numbers, sums over a warp.
+//
+// The same source is compiled three ways: by nvcc to machine code; by a C++ compiler, with
+// NEARWISE_TWIN defined, to a twin that runs each thread of a block on the CPU (see twin.h).
+#pragma once
+
+#ifdef NEARWISE_TWIN
+#include "twin.h"
+#else
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <stdint.h>
+
+typedef __half f16;
+typedef __nv_bfloat16 bf16;
+
+// A kernel of one argument: a struct passed by value, which the host has the same way.
+#define KERNEL(name, threads, Args, ...)                                                          \
+    extern "C" __global__ void __launch_bounds__(threads, 1) \
+        name(const __grid_constant__ Args a) {                                                    \
+        __VA_ARGS__(a);                                                                           \
+    }
+#define SHARED(Type, name, count) __shared__ __align__(16) Type name[count]
+#define BARRIER() __syncthreads()
+
+__device__ __forceinline__ float shuffle_xor(float x, int lanes) {
+    return __shfl_xor_sync(0xffffffffu, x, lanes);
+}
+__device__ __forceinline__ uint32_t shuffle_xor(uint32_t x, int lanes) {
+    return __shfl_xor_sync(0xffffffffu, x, lanes);
+}
+__device__ __forceinline__ float shuffle_from(float x, int lane) {
+    return __shfl_sync(0xffffffffu, x, lane);
+}
+
+__device__ __forceinline__ float as_float(float x) { return x; }
+__device__ __forceinline__ float as_float(f16 x) { return __half2float(x); }
+__device__ __forceinline__ float as_float(bf16 x) { return __bfloat162float(x); }
+
+template <typename T> __device__ __forceinline__ T rounded(float x);
+template <> __device__ __forceinline__ float rounded<float>(float x) { return x; }
+template <> __device__ __forceinline__ f16 rounded<f16>(float x) { return __float2half_rn(x); }
+template <> __device__ __forceinline__ bf16 rounded<bf16>(float x) {
+    return __float2bfloat16_rn(x);
+}
+
+// Two numbers in one register, the first in the low half.
+template <typename T> __device__ __forceinline__ uint32_t pair(float low, float high);
+template <> __device__ __forceinline__ uint32_t pair<f16>(float low, float high) {
+    uint32_t out;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(high), "f"(low));
+    return out;
+}
+template <> __device__ __forceinline__ uint32_t pair<bf16>(float low, float high) {
+    uint32_t out;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(high), "f"(low));
+    return out;
+}
+
+// c += a · b for the warp: a 16 × 16, b 16 × 8, c 16 × 8 (PTX ISA, mma.m16n8k16).
+template <typename T>
+__device__ __forceinline__ void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                                    uint32_t b1);
+template <>
+__device__ __forceinline__ void mma<f16>(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                                         uint32_t b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+template <>
+__device__ __forceinline__ void mma<bf16>(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                                          uint32_t b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// Four 8 × 8 matrices of 16-bit numbers from shared memory; lane i gives the address of row
+// i % 8 of matrix i / 8.
+__device__ __forceinline__ void load_matrices(uint32_t (&out)[4], const void *row) {
+    uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(address)
+                 : "memory");
+}
+// The same, each matrix transposed.
+__device__ __forceinline__ void load_transposed(uint32_t (&out)[4], const void *row) {
+    uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(address)
+                 : "memory");
+}
+
+// Copies 16 bytes to shared memory in the background, or 16 zeros.
+__device__ __forceinline__ void copy_16(void *to, const void *from, bool real) {
+    uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+    int bytes = real ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from),
+                 "r"(bytes)
+                 : "memory");
+}
+__device__ __forceinline__ void copies_end_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits until at most `Groups` groups of this thread's copies are under way.
+template <int Groups> __device__ __forceinline__ void copies_wait() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(Groups) : "memory");
+}
+
+// 2^x; 0 for minus infinity.
+__device__ __forceinline__ float exp2_fast(float x) {
+    float out;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+    return out;
+}
+__device__ __forceinline__ uint32_t bits(float x) { return __float_as_uint(x); }
+__device__ __forceinline__ float from_bits(uint32_t x) { return __uint_as_float(x); }
+#endif
+
+typedef unsigned long long address;
+
+template <typename T> __device__ __forceinline__ T *at(address a) {
+    return reinterpret_cast<T *>(a);
+}
+
+// Four numbers that lie one behind another, 8 bytes of 16-bit numbers and 16 of 32-bit ones.
+struct Four {
+    float x[4];
+};
+
+template <typename T> __device__ __forceinline__ Four load_four(const T *from);
+template <> __device__ __forceinline__ Four load_four<float>(const float *from) {
+    float4 v = *reinterpret_cast<const float4 *>(from);
+    return {{v.x, v.y, v.z, v.w}};
+}
+template <typename T> __device__ __forceinline__ Four load_four_halves(const T *from) {
+    uint2 v = *reinterpret_cast<const uint2 *>(from);
+    T t[4];
+    memcpy(t, &v, sizeof v);
+    return {{as_float(t[0]), as_float(t[1]), as_float(t[2]), as_float(t[3])}};
+}
+template <> __device__ __forceinline__ Four load_four<f16>(const f16 *from) {
+    return load_four_halves(from);
+}
+template <> __device__ __forceinline__ Four load_four<bf16>(const bf16 *from) {
+    return load_four_halves(from);
+}
+
+template <typename T> __device__ __forceinline__ void store_four(T *to, const Four &v) {
+    uint2 out;
+    out.x = pair<T>(v.x[0], v.x[1]);
+    out.y = pair<T>(v.x[2], v.x[3]);
+    *reinterpret_cast<uint2 *>(to) = out;
+}
+template <> __device__ __forceinline__ void store_four<float>(float *to, const Four &v) {
+    *reinterpret_cast<float4 *>(to) = make_float4(v.x[0], v.x[1], v.x[2], v.x[3]);
+}
+
+__device__ __forceinline__ float warp_sum(float x) {
+#pragma unroll
+    for (int lanes = 16; lanes > 0; lanes /= 2) {
+        x += shuffle_xor(x, lanes);
+    }
+    return x;
+}

@@ -1,0 +1,272 @@
+//! One device's batches: two under way at a time, so that the device computes one while the
+//! host packs the next.
+
+use super::forward::{Arena, forward, unsupported};
+use super::gpu::{Buffer, Failure, Gpu, Mark, Outcome, Pinned, Recording};
+use super::pack::{Room, SMALL};
+use super::weights::{Shape, Weights};
+use std::collections::{HashMap, VecDeque};
+
+/// Batches under way.
+pub(super) const DEPTH: usize = 2;
+/// Small batches of a room that are computed before one is recorded: a recording costs about
+/// as much as it saves at first.
+const BEFORE_RECORDING: usize = 2;
+/// Recordings kept.
+const RECORDINGS: usize = 64;
+
+/// Memory of one batch under way.
+#[derive(Default)]
+struct Slot {
+    input: Option<(Box<dyn Pinned>, Buffer)>,
+    output: Option<(Box<dyn Pinned>, Buffer)>,
+}
+
+/// A batch in the order of submission.
+enum Entry {
+    Done(Vec<f32>),
+    Running {
+        slot: usize,
+        mark: Mark,
+        texts: usize,
+    },
+}
+
+/// A device with a model's weights.
+pub(super) struct Lane {
+    gpu: Box<dyn Gpu>,
+    shape: Shape,
+    weights: Weights<Buffer>,
+    /// The tokens of a batch at which the device is fastest.
+    budget: usize,
+    arena: Option<Arena>,
+    slots: [Slot; DEPTH],
+    next: usize,
+    entries: VecDeque<Entry>,
+    recordings: HashMap<(Room, usize), Recording>,
+    seen: HashMap<Room, usize>,
+}
+
+impl Lane {
+    /// Copies the weights to the device.
+    pub fn new(
+        mut gpu: Box<dyn Gpu>,
+        shape: &Shape,
+        weights: &Weights<Vec<u8>>,
+        budget: usize,
+    ) -> Outcome<Self> {
+        if let Some(why) = unsupported(shape) {
+            return Err(Failure::Other(format!(
+                "the kernels do not fit this model: {why}"
+            )));
+        }
+        let weights = weights.put(&mut *gpu)?;
+        Ok(Self {
+            gpu,
+            shape: shape.clone(),
+            weights,
+            budget,
+            arena: None,
+            slots: Default::default(),
+            next: 0,
+            entries: VecDeque::new(),
+            recordings: HashMap::new(),
+            seen: HashMap::new(),
+        })
+    }
+
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        self.gpu.name()
+    }
+
+    /// What the device is, for people.
+    pub fn about(&self) -> String {
+        self.gpu.about()
+    }
+
+    /// Tokens of a batch, less than at first where there was no memory for more.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// Hands a batch to the device. One that its memory does not hold is halved, and halved
+    /// again, down to single texts.
+    pub fn submit(&mut self, texts: &[&[u32]]) -> Outcome<()> {
+        match self.start(texts) {
+            Err(Failure::OutOfMemory(_)) if texts.len() > 1 => {}
+            other => return other,
+        }
+        // Once is enough: later batches are planned smaller.
+        let tokens: usize = texts.iter().map(|t| t.len()).sum();
+        self.budget = self.budget.min((tokens / 2).max(1));
+        self.settle()?;
+        let others = std::mem::take(&mut self.entries);
+        let mut out = Vec::with_capacity(texts.len() * self.shape.hidden);
+        let (left, right) = texts.split_at(texts.len() / 2);
+        for half in [left, right] {
+            self.submit(half)?;
+            out.extend(self.collect()?.unwrap_or_default());
+        }
+        self.entries = others;
+        self.entries.push_back(Entry::Done(out));
+        Ok(())
+    }
+
+    /// The vectors of the batch that was submitted first and not collected, in the order of its
+    /// texts; `None` where there is none.
+    pub fn collect(&mut self) -> Outcome<Option<Vec<f32>>> {
+        match self.entries.pop_front() {
+            None => Ok(None),
+            Some(Entry::Done(vectors)) => Ok(Some(vectors)),
+            Some(Entry::Running { slot, mark, texts }) => self.take(slot, &mark, texts).map(Some),
+        }
+    }
+
+    /// Waits for a batch and reads its vectors.
+    fn take(&mut self, slot: usize, mark: &Mark, texts: usize) -> Outcome<Vec<f32>> {
+        self.gpu.wait(mark)?;
+        let Some((pinned, _)) = &mut self.slots[slot].output else {
+            return Err(Failure::Other("a batch lost its memory".to_string()));
+        };
+        let bytes = &pinned.bytes()[..4 * texts * self.shape.hidden];
+        Ok(super::gpu::floats(bytes))
+    }
+
+    /// Waits for all batches under way; their vectors are kept.
+    fn settle(&mut self) -> Outcome<()> {
+        for entry in std::mem::take(&mut self.entries) {
+            let entry = match entry {
+                Entry::Running { slot, mark, texts } => Entry::Done(self.take(slot, &mark, texts)?),
+                done => done,
+            };
+            self.entries.push_back(entry);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, texts: &[&[u32]]) -> Outcome<()> {
+        let room = Room::of(texts.iter().map(|t| t.len()));
+        self.fit(&room)?;
+        let slot = self.next;
+        // The batch that has the slot's memory must be read before it is written anew.
+        let busy = |e: &Entry| matches!(e, Entry::Running { slot: s, .. } if *s == slot);
+        if self.entries.iter().any(busy) {
+            self.settle()?;
+        }
+        self.fit_slot(slot, &room)?;
+        let Self {
+            gpu,
+            shape,
+            weights,
+            arena: Some(arena),
+            ..
+        } = self
+        else {
+            return Err(Failure::Other("there are no buffers".to_string()));
+        };
+        let gpu = &mut **gpu;
+        let (
+            Slot {
+                input: Some((packed, input)),
+                output: Some((vectors, output)),
+            },
+            true,
+        ) = (&mut self.slots[slot], arena.tokens >= room.tokens)
+        else {
+            return Err(Failure::Other("a batch has no memory".to_string()));
+        };
+        let words = 4 * room.words();
+        room.write(texts, &mut packed.bytes()[..words]);
+        gpu.upload(&**packed, words, input.address())?;
+        let (from, to) = (input.address(), output.address());
+        let key = (room, slot);
+        if let Some(recording) = self.recordings.get(&key) {
+            gpu.replay(recording)?;
+        } else {
+            let seen = self.seen.entry(room).or_insert(0);
+            *seen += 1;
+            let small = room.tokens <= SMALL;
+            if small && *seen > BEFORE_RECORDING && self.recordings.len() < RECORDINGS {
+                gpu.begin_recording()?;
+                let done = forward(gpu, shape, weights, arena, &room, from, to);
+                // The device's queue must leave the recording whether it succeeded or not.
+                let recording = gpu.end_recording();
+                done?;
+                let recording = recording?;
+                gpu.replay(&recording)?;
+                self.recordings.insert(key, recording);
+            } else {
+                forward(gpu, shape, weights, arena, &room, from, to)?;
+            }
+        }
+        gpu.download(to, 4 * texts.len() * shape.hidden, &**vectors)?;
+        let mark = gpu.mark()?;
+        self.entries.push_back(Entry::Running {
+            slot,
+            mark,
+            texts: texts.len(),
+        });
+        self.next = (slot + 1) % DEPTH;
+        Ok(())
+    }
+
+    /// Makes the buffers of hidden states hold a batch. The first small ones, such as queries,
+    /// get small ones; the first large one gets those of a whole budget, so that they grow
+    /// once.
+    fn fit(&mut self, room: &Room) -> Outcome<()> {
+        if self.arena.as_ref().is_some_and(|a| a.tokens >= room.tokens) {
+            return Ok(());
+        }
+        self.settle()?;
+        self.recordings.clear();
+        self.arena = None;
+        let wanted = if room.tokens <= SMALL {
+            SMALL
+        } else {
+            let budget = self.budget.next_multiple_of(SMALL);
+            room.tokens.max(budget)
+        };
+        let gpu = &mut *self.gpu;
+        let arena = match Arena::new(gpu, &self.shape, wanted) {
+            Err(Failure::OutOfMemory(_)) if wanted > room.tokens => {
+                Arena::new(gpu, &self.shape, room.tokens)
+            }
+            other => other,
+        };
+        self.arena = Some(arena?);
+        Ok(())
+    }
+
+    fn fit_slot(&mut self, number: usize, room: &Room) -> Outcome<()> {
+        let (input, output) = (4 * room.words(), 4 * room.texts * self.shape.hidden);
+        let slot = &mut self.slots[number];
+        let holds = |part: &Option<(Box<dyn Pinned>, Buffer)>, bytes: usize| {
+            part.as_ref().is_some_and(|(_, b)| b.bytes() >= bytes)
+        };
+        if holds(&slot.input, input) && holds(&slot.output, output) {
+            return Ok(());
+        }
+        // Recordings hold the old addresses.
+        self.recordings.retain(|(_, slot), _| *slot != number);
+        let gpu = &mut *self.gpu;
+        for (part, bytes) in [(&mut slot.input, input), (&mut slot.output, output)] {
+            if !holds(part, bytes) {
+                *part = None;
+                let bytes = bytes.next_power_of_two();
+                let buffer = gpu.alloc(bytes)?;
+                *part = Some((gpu.pinned(bytes)?, buffer));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the budget to what the free memory holds.
+    pub fn fit_budget(&mut self) -> Outcome<()> {
+        // A half is left to the matrix products' own memory and to others on the device.
+        let free = self.gpu.free_memory()? / 2;
+        let fits = free / Arena::row_bytes(&self.shape).max(1);
+        self.budget = self.budget.min(fits).max(self.shape.longest);
+        Ok(())
+    }
+}

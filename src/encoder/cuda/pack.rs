@@ -1,0 +1,156 @@
+//! Texts one behind another, without padding, as the kernels read them.
+
+/// Queries of a block of the attention; `TILE` in `attention.cu`.
+pub(super) const TILE: usize = 64;
+/// Batches of at most so many tokens come in few sizes, so that recordings of them are used
+/// again.
+pub(super) const SMALL: usize = 2048;
+/// The fewest rows that are computed with.
+const LEAST: usize = 16;
+/// Larger batches are filled up to a multiple of this: half a percent of a usual batch.
+const STEP: usize = 128;
+/// Text and tile counts of larger batches are filled up to a multiple of this.
+const COUNTS: usize = 64;
+/// 32-bit numbers of a tile.
+const TILE_WORDS: usize = 4;
+
+/// The sizes that a batch is computed with: its own, rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Room {
+    /// Rows.
+    pub tokens: usize,
+    /// Vectors.
+    pub texts: usize,
+    /// Blocks of the attention, for each head.
+    pub tiles: usize,
+}
+
+impl Room {
+    /// The room that texts of these lengths take.
+    pub fn of(lengths: impl Iterator<Item = usize> + Clone) -> Self {
+        let tokens: usize = lengths.clone().sum();
+        let tiles: usize = lengths.clone().map(|n| n.div_ceil(TILE)).sum();
+        let texts = lengths.count();
+        if tokens <= SMALL {
+            Self {
+                tokens: tokens.next_power_of_two().max(LEAST),
+                texts: texts.next_power_of_two(),
+                tiles: tiles.next_power_of_two(),
+            }
+        } else {
+            Self {
+                tokens: tokens.next_multiple_of(STEP),
+                texts: texts.next_multiple_of(COUNTS),
+                tiles: tiles.next_multiple_of(COUNTS),
+            }
+        }
+    }
+
+    /// The 32-bit numbers of a batch's description.
+    pub fn words(&self) -> usize {
+        self.tiles_at() + TILE_WORDS * self.tiles
+    }
+
+    /// Where each row's place in its text begins; ids come before.
+    pub fn places_at(&self) -> usize {
+        self.tokens
+    }
+
+    /// Where the texts' first rows begin.
+    pub fn starts_at(&self) -> usize {
+        2 * self.tokens
+    }
+
+    /// Where the tiles begin.
+    pub fn tiles_at(&self) -> usize {
+        2 * self.tokens + self.texts + 1
+    }
+
+    /// Writes the description of `texts`, little-endian. Rows beyond the last are token 0,
+    /// vectors beyond the last text have no rows, tiles beyond the last no tokens.
+    pub fn write(&self, texts: &[&[u32]], out: &mut [u8]) {
+        let mut put = |at: usize, word: usize| {
+            // Counts of one batch, far below 2^32.
+            out[4 * at..4 * at + 4].copy_from_slice(&(word as u32).to_le_bytes());
+        };
+        let (mut row, mut tile) = (0, self.tiles_at());
+        for (number, text) in texts.iter().enumerate() {
+            put(self.starts_at() + number, row);
+            for query in (0..text.len()).step_by(TILE) {
+                for (i, word) in [row, text.len(), query, 0].into_iter().enumerate() {
+                    put(tile + i, word);
+                }
+                tile += TILE_WORDS;
+            }
+            for (place, &id) in text.iter().enumerate() {
+                put(row, id as usize);
+                put(self.places_at() + row, place);
+                row += 1;
+            }
+        }
+        for number in texts.len()..=self.texts {
+            put(self.starts_at() + number, row);
+        }
+        for spare in row..self.tokens {
+            put(spare, 0);
+            put(self.places_at() + spare, 0);
+        }
+        for word in tile..self.words() {
+            put(word, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What the kernels rely on: every row is of one text and covered by one tile, in order.
+        #[test]
+        fn descriptions_cover_every_row_once(
+            lengths in proptest::collection::vec(0usize..300, 1..40),
+        ) {
+            let texts: Vec<Vec<u32>> = lengths
+                .iter()
+                .enumerate()
+                .map(|(t, &n)| (0..n).map(|i| (1000 * t + i) as u32).collect())
+                .collect();
+            let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+            let room = Room::of(lengths.iter().copied());
+            prop_assert!(room.tokens >= lengths.iter().sum::<usize>());
+            prop_assert!(room.texts >= lengths.len());
+            let mut bytes = vec![0xAB; 4 * room.words()];
+            room.write(&texts, &mut bytes);
+            let words: Vec<u32> = bytes
+                .chunks_exact(4)
+                .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            let starts = &words[room.starts_at()..room.tiles_at()];
+            for (t, text) in texts.iter().enumerate() {
+                let rows = starts[t] as usize..starts[t + 1] as usize;
+                prop_assert_eq!(&words[rows.clone()], *text);
+                let places: Vec<u32> = (0..text.len() as u32).collect();
+                prop_assert_eq!(
+                    &words[room.places_at() + rows.start..room.places_at() + rows.end],
+                    places.as_slice()
+                );
+            }
+            for t in texts.len()..room.texts {
+                prop_assert_eq!(starts[t], starts[t + 1]);
+            }
+            let mut covered = vec![0; room.tokens];
+            for tile in words[room.tiles_at()..].chunks_exact(TILE_WORDS) {
+                let (first, tokens, query) = (tile[0] as usize, tile[1] as usize, tile[2] as usize);
+                for q in query..tokens.min(query + TILE) {
+                    covered[first + q] += 1;
+                }
+            }
+            let sum: usize = lengths.iter().sum();
+            prop_assert!(covered[..sum].iter().all(|&c| c == 1));
+            prop_assert!(covered[sum..].iter().all(|&c| c == 0));
+            prop_assert!(words[sum..room.tokens].iter().all(|&id| id == 0));
+        }
+    }
+}

@@ -1,0 +1,878 @@
+//! The kernels' twin and the host's side of the encoder against plain arithmetic and against
+//! the CPU's encoder.
+
+use super::gpu::{Address, Args, Buffer, Failure, Gpu, Launch, Number, floats, get, put, words};
+use super::lane::Lane;
+use super::near::{DeviceVectors, Sizes};
+use super::random_model::{Family, Model, Random, Shape, VOCABULARY, least, model, slices, texts};
+use super::twin::{Twin, Watch, kernels};
+use super::{CudaBackend, Opener};
+use crate::encoder::checkpoint::Checkpoint;
+use crate::encoder::{Accelerator, Backend, CpuBackend, Dtype, Encoder, Identity, Kind};
+use crate::model::Tokenizer;
+use proptest::prelude::*;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+const GIB: usize = 1 << 30;
+const NUMBERS: [Number; 3] = [Number::F32, Number::F16, Number::Bf16];
+
+fn random(seed: u64) -> Random {
+    Random(Xoshiro256PlusPlus::seed_from_u64(seed))
+}
+
+fn normals(random: &mut Random, n: usize) -> Vec<f32> {
+    (0..n).map(|_| random.normal(1.0)).collect()
+}
+
+/// Values as they are when a device's numbers were made of them.
+fn rounded(number: Number, values: &[f32]) -> Vec<f32> {
+    decoded(number, &number.encode(values))
+}
+
+fn decoded(number: Number, bytes: &[u8]) -> Vec<f32> {
+    let halves = bytes
+        .chunks_exact(2)
+        .map(|b| u16::from_le_bytes([b[0], b[1]]));
+    match number {
+        Number::F32 => floats(bytes),
+        Number::F16 => halves.map(|h| half::f16::from_bits(h).to_f32()).collect(),
+        Number::Bf16 => halves.map(|h| half::bf16::from_bits(h).to_f32()).collect(),
+    }
+}
+
+/// What rounding a result of about this size to a type of number is off by at most.
+fn tolerance(number: Number, size: f32) -> f32 {
+    match number {
+        Number::F32 => 2e-5 * size.max(1.0),
+        Number::F16 => 1.5e-3 * size.max(1.0),
+        Number::Bf16 => 1.2e-2 * size.max(1.0),
+    }
+}
+
+#[track_caller]
+fn close(number: Number, got: &[f32], expected: &[f32]) {
+    assert_eq!(got.len(), expected.len());
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        assert!(
+            (g - e).abs() <= tolerance(number, e.abs()),
+            "{number:?} at {i}: {g} for {e}"
+        );
+    }
+}
+
+/// A twin with buffers that are kept.
+struct Bench {
+    gpu: Twin,
+    kept: Vec<Buffer>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            gpu: Twin::new(0, GIB),
+            kept: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, number: Number, values: &[f32]) -> Address {
+        self.bytes(&number.encode(values))
+    }
+
+    fn words(&mut self, values: impl IntoIterator<Item = u32>) -> Address {
+        self.bytes(&words(values))
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Address {
+        let buffer = put(&mut self.gpu, bytes).unwrap();
+        let address = buffer.address();
+        self.kept.push(buffer);
+        address
+    }
+
+    /// Memory that is NaN as long as nothing was written.
+    fn room(&mut self, bytes: usize) -> Address {
+        let buffer = self.gpu.alloc(bytes).unwrap();
+        let address = buffer.address();
+        self.kept.push(buffer);
+        address
+    }
+
+    fn run(&mut self, kernel: &str, grid: (usize, usize), threads: u32, args: Args) {
+        let launch = Launch {
+            kernel: kernel.to_string(),
+            grid,
+            threads,
+            args,
+        };
+        self.gpu.launch(&launch).unwrap();
+    }
+
+    fn get(&mut self, number: Number, from: Address, count: usize) -> Vec<f32> {
+        let bytes = get(&mut self.gpu, from, count * number.size()).unwrap();
+        decoded(number, &bytes)
+    }
+}
+
+fn layer_norm(row: &[f32], gain: &[f32], bias: &[f32], eps: f64) -> Vec<f32> {
+    let n = row.len() as f64;
+    let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+    let variance = row
+        .iter()
+        .map(|&x| (f64::from(x) - mean).powi(2))
+        .sum::<f64>()
+        / n;
+    row.iter()
+        .zip(gain.iter().zip(bias))
+        .map(|(&x, (&g, &b))| {
+            let unit = (f64::from(x) - mean) / (variance + eps).sqrt();
+            (unit * f64::from(g) + f64::from(b)) as f32
+        })
+        .collect()
+}
+
+#[test]
+fn rows_are_embedded_added_and_normed() {
+    // At and beside the sizes that each kernel is made for.
+    for (seed, hidden) in [4, 128, 132, 312, 384, 512, 640, 768, 1024, 1540, 2048]
+        .into_iter()
+        .enumerate()
+    {
+        for number in NUMBERS {
+            let mut random = random(seed as u64);
+            let rows = 1 + random.below(9);
+            let parts = [1, 2, 3, 4, 6, 8, 16]
+                .into_iter()
+                .find(|p| 128 * p >= hidden)
+                .unwrap();
+            let kernel = |name: &str| format!("{name}_{}_{parts}", number.name());
+            let (words, places) = (7, 5);
+            let mut bench = Bench::new();
+            let word_rows = rounded(number, &normals(&mut random, words * hidden));
+            let place_rows = rounded(number, &normals(&mut random, places * hidden));
+            let (gain, bias) = (normals(&mut random, hidden), normals(&mut random, hidden));
+            let ids: Vec<u32> = (0..rows).map(|_| random.below(words) as u32).collect();
+            let at: Vec<u32> = (0..rows).map(|_| random.below(places) as u32).collect();
+            let out = bench.room(rows * hidden * number.size());
+            let (g, b) = (bench.put(Number::F32, &gain), bench.put(Number::F32, &bias));
+            let addresses = [
+                bench.words(ids.clone()),
+                bench.words(at.clone()),
+                bench.put(number, &word_rows),
+                bench.put(number, &place_rows),
+                g,
+                b,
+                out,
+            ];
+            let args = |a: &[Address]| Args::addresses(a).numbers(&[rows, hidden]).float(1e-6);
+            bench.run(
+                &kernel("embed"),
+                (rows.div_ceil(4), 1),
+                128,
+                args(&addresses),
+            );
+            let got = bench.get(number, out, rows * hidden);
+            let mut expected = Vec::new();
+            for (&id, &place) in ids.iter().zip(&at) {
+                let row: Vec<f32> = word_rows[id as usize * hidden..][..hidden]
+                    .iter()
+                    .zip(&place_rows[place as usize * hidden..])
+                    .map(|(w, p)| w + p)
+                    .collect();
+                expected.extend(layer_norm(&row, &gain, &bias, 1e-6));
+            }
+            close(number, &got, &expected);
+
+            let added = rounded(number, &normals(&mut random, rows * hidden));
+            let delta = bench.put(number, &added);
+            let args = args(&[delta, out, g, b]);
+            bench.run(&kernel("add_norm"), (rows.div_ceil(4), 1), 128, args);
+            let twice = bench.get(number, out, rows * hidden);
+            let sums: Vec<f32> = got.iter().zip(&added).map(|(x, d)| x + d).collect();
+            let expected: Vec<f32> = sums
+                .chunks(hidden)
+                .flat_map(|row| layer_norm(row, &gain, &bias, 1e-6))
+                .collect();
+            close(number, &twice, &expected);
+        }
+    }
+}
+
+#[test]
+fn the_exact_gelu_is_the_error_functions() {
+    // From scipy.special.erf: x (1 + erf(x / sqrt 2)) / 2.
+    let known = [
+        (-6.0, -5.919_552e-9),
+        (-3.0, -0.004_049_694),
+        (-1.0, -0.158_655_26),
+        (-0.5, -0.154_268_77),
+        (0.0, 0.0),
+        (0.5, 0.345_731_23),
+        (1.0, 0.841_344_7),
+        (3.0, 2.995_950_3),
+    ];
+    let values: Vec<f32> = known.iter().map(|k| k.0).collect();
+    let expected: Vec<f32> = known.iter().map(|k| k.1).collect();
+    for number in NUMBERS {
+        let mut bench = Bench::new();
+        let at = bench.put(number, &values);
+        let kernel = format!("activate_{}", number.name());
+        let args = Args::addresses(&[at, values.len() as Address]);
+        bench.run(&kernel, (1, 1), 256, args);
+        close(number, &bench.get(number, at, values.len()), &expected);
+    }
+}
+
+/// Softmax attention of one head, scores as powers of two, in f64.
+fn attention(
+    qkv: &[f32],
+    (first, tokens): (usize, usize),
+    (hidden, head, dim): (usize, usize, usize),
+    bias: impl Fn(usize, usize) -> f32,
+) -> Vec<f32> {
+    let part = |row: usize, which: usize| {
+        &qkv[(first + row) * 3 * hidden + which * hidden + head * dim..][..dim]
+    };
+    let mut out = Vec::new();
+    for query in 0..tokens {
+        let scores: Vec<f64> = (0..tokens)
+            .map(|key| {
+                let pairs = part(query, 0).iter().zip(part(key, 1));
+                let score: f64 = pairs.map(|(q, k)| f64::from(*q) * f64::from(*k)).sum();
+                score + f64::from(bias(query, key))
+            })
+            .collect();
+        let most = scores.iter().fold(f64::NEG_INFINITY, |m, &s| m.max(s));
+        let weights: Vec<f64> = scores.iter().map(|s| (s - most).exp2()).collect();
+        let sum: f64 = weights.iter().sum();
+        for d in 0..dim {
+            let value: f64 = (0..tokens)
+                .map(|key| weights[key] * f64::from(part(key, 2)[d]))
+                .sum();
+            out.push((value / sum) as f32);
+        }
+    }
+    out
+}
+
+fn check_attention(lengths: &[usize], heads: usize, dim: usize, relative: bool, seed: u64) {
+    let mut random = random(seed);
+    let hidden = heads * dim;
+    let tokens: usize = lengths.iter().sum();
+    let longest = lengths.iter().copied().max().unwrap();
+    for number in NUMBERS {
+        let mut qkv = normals(&mut random, tokens * 3 * hidden);
+        // Scores of a few bits, as real ones.
+        let scale = 2.0 / (dim as f32).sqrt();
+        for row in qkv.chunks_mut(3 * hidden) {
+            row[..hidden].iter_mut().for_each(|x| *x *= scale);
+        }
+        let qkv = rounded(number, &qkv);
+        let table = normals(&mut random, heads * (2 * longest - 1));
+        let mut tiles = Vec::new();
+        let mut first = 0;
+        for &n in lengths {
+            for query in (0..n).step_by(64) {
+                tiles.extend([first as u32, n as u32, query as u32, 0]);
+            }
+            first += n;
+        }
+        tiles.extend([0; 4]);
+        let count = tiles.len() / 4;
+        let mut names = vec![format!("attention_{}", number.name())];
+        if number != Number::F32 && [32, 64].contains(&dim) {
+            names.push(format!("attention_{}_{dim}", number.name()));
+        }
+        for name in names {
+            let mut bench = Bench::new();
+            let out = bench.room(tokens * hidden * number.size());
+            let addresses = [
+                bench.put(number, &qkv),
+                bench.words(tiles.clone()),
+                if relative {
+                    bench.put(Number::F32, &table)
+                } else {
+                    0
+                },
+                out,
+            ];
+            let args = Args::addresses(&addresses).numbers(&[hidden, dim, longest]);
+            bench.run(&name, (count, heads), 128, args);
+            let got = bench.get(number, out, tokens * hidden);
+            let mut first = 0;
+            for &n in lengths {
+                for head in 0..heads {
+                    let expected = attention(&qkv, (first, n), (hidden, head, dim), |q, k| {
+                        if relative {
+                            table[head * (2 * longest - 1) + longest - 1 + k - q]
+                        } else {
+                            0.0
+                        }
+                    });
+                    let own: Vec<f32> = (first..first + n)
+                        .flat_map(|row| got[row * hidden + head * dim..][..dim].to_vec())
+                        .collect();
+                    close(number, &own, &expected);
+                }
+                first += n;
+            }
+        }
+    }
+}
+
+#[test]
+fn attention_is_softmax_attention_at_every_edge_of_a_tile() {
+    check_attention(&[1, 2, 15, 16, 17, 63, 64, 65], 2, 32, false, 1);
+    check_attention(&[130, 7, 128], 1, 64, false, 2);
+    check_attention(&[33, 1, 70], 2, 64, true, 3);
+    check_attention(&[127, 129], 1, 32, true, 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn attention_is_softmax_attention_on_any_mix(
+        lengths in proptest::collection::vec(1usize..150, 1..5),
+        (heads, dim) in prop_oneof![
+            Just((1, 32)), Just((2, 32)), Just((1, 64)), Just((3, 8)), Just((2, 20)), Just((1, 256))
+        ],
+        relative in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        check_attention(&lengths, heads, dim, relative, seed);
+    }
+
+    #[test]
+    fn pooling_is_that_of_sentence_transformers(
+        lengths in proptest::collection::vec(0usize..40, 1..6),
+        hidden in prop_oneof![Just(4usize), Just(36), Just(384), Just(2048), Just(2052)],
+        seed in any::<u64>(),
+    ) {
+        let mut random = random(seed);
+        let rows: usize = lengths.iter().sum();
+        let mut starts = vec![0u32];
+        for n in &lengths {
+            starts.push(starts[starts.len() - 1] + *n as u32);
+        }
+        for number in NUMBERS {
+            let values = rounded(number, &normals(&mut random, rows.max(1) * hidden));
+            for mode in 0..3 {
+                let mut bench = Bench::new();
+                let out = bench.room(lengths.len() * hidden * 4);
+                let addresses = [bench.put(number, &values), bench.words(starts.clone()), out];
+                let args = Args::addresses(&addresses).numbers(&[hidden, mode]);
+                bench.run(&format!("pool_{}", number.name()), (lengths.len(), 1), 512, args);
+                let got = bench.get(Number::F32, out, lengths.len() * hidden);
+                for (text, got) in got.chunks(hidden).enumerate() {
+                    let rows: Vec<&[f32]> = values
+                        [starts[text] as usize * hidden..starts[text + 1] as usize * hidden]
+                        .chunks(hidden)
+                        .collect();
+                    let column = |d: usize| {
+                        let all = rows.iter().map(|r| f64::from(r[d]));
+                        let n = rows.len() as f64;
+                        match mode {
+                            _ if rows.is_empty() => 0.0,
+                            0 => f64::from(rows[0][d]),
+                            1 => all.sum::<f64>() / n,
+                            _ => all.fold(f64::NEG_INFINITY, f64::max),
+                        }
+                    };
+                    let pooled: Vec<f64> = (0..hidden).map(column).collect();
+                    let norm = pooled.iter().map(|x| x * x).sum::<f64>().sqrt();
+                    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+                    let expected: Vec<f32> = pooled.iter().map(|x| (x * scale) as f32).collect();
+                    close(Number::F32, got, &expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_best_scores_are_those_of_sorting(
+        columns in prop_oneof![1usize..30, 1000usize..1100, 2000usize..3200],
+        k in prop_oneof![1usize..20, 500usize..1025],
+        blocks in 1usize..4,
+        ties in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut random = random(seed);
+        let rows = 2;
+        let mut bench = Bench::new();
+        let best = bench.bytes(&vec![0; rows * k * 8]);
+        let mut all = vec![Vec::new(); rows];
+        for block in 0..blocks {
+            let stride = columns.next_multiple_of(4) + 4;
+            let mut scores = vec![f32::NAN; rows * stride];
+            for row in 0..rows {
+                for column in 0..columns {
+                    let x = random.normal(1.0);
+                    let score = if ties { (2.0 * x).round() } else { x };
+                    scores[row * stride + column] = score;
+                    all[row].push((score, (block * columns + column) as u32));
+                }
+            }
+            let addresses = [bench.put(Number::F32, &scores), best];
+            let numbers = [columns, stride, block * columns, k];
+            bench.run("select_best", (rows, 1), 256, Args::addresses(&addresses).numbers(&numbers));
+        }
+        let bytes = get(&mut bench.gpu, best, rows * k * 8).unwrap();
+        for (row, mut all) in bytes.chunks(8 * k).zip(all) {
+            let got: Vec<(f32, u32)> = super::near::keys(row).map_while(super::near::decoded).collect();
+            // -0 and 0 are one score.
+            all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            all.truncate(k);
+            prop_assert_eq!(got, all);
+        }
+    }
+
+    #[test]
+    fn vectors_on_a_device_have_the_neighbours_of_brute_force(
+        n in 1usize..90, dim in prop_oneof![Just(8usize), Just(12), Just(33)],
+        queries in 1usize..20, k in 1usize..12, clusters in 1usize..9,
+        // All, a part and hardly any of them fit the device.
+        limit in prop_oneof![Just(GIB), Just(20_000usize), Just(9_000)],
+        seed in any::<u64>(),
+    ) {
+        let mut random = random(seed);
+        let vectors = rounded(Number::F16, &normals(&mut random, n * dim));
+        let asked = rounded(Number::F16, &normals(&mut random, queries * dim));
+        let sizes = Sizes { chunk: 16, scores: 96, queries: 6, spare: 0 };
+        let device = match DeviceVectors::new(Box::new(Twin::new(0, limit)), &vectors, dim, sizes) {
+            Ok(device) => device,
+            Err(Failure::OutOfMemory(_)) if limit < GIB => return Ok(()),
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        };
+        let dot = |a: &[f32], b: &[f32]| crate::store::dot(a, b);
+        let out_of_memory = |e: &crate::Error| limit < GIB && e.to_string().contains("out of memory");
+        match device.top_k(&asked, k) {
+            Err(f) if out_of_memory(&f) => {}
+            other => {
+                for (query, got) in asked.chunks(dim).zip(other.unwrap()) {
+                    let mut all: Vec<f32> = vectors.chunks(dim).map(|v| dot(query, v)).collect();
+                    for (score, number) in &got {
+                        prop_assert!((score - all[*number as usize]).abs() < 1e-3);
+                    }
+                    all.sort_by(|a, b| b.total_cmp(a));
+                    prop_assert_eq!(got.len(), k.min(n));
+                    for (g, e) in got.iter().zip(&all) {
+                        prop_assert!((g.0 - e).abs() < 1e-3, "{} {}", g.0, e);
+                    }
+                }
+            }
+        }
+        let centres = rounded(Number::F16, &normals(&mut random, clusters * dim));
+        let offsets = normals(&mut random, clusters);
+        match device.nearest(&centres, &offsets) {
+            Err(f) if out_of_memory(&f) => {}
+            other => {
+                let (members, scores) = other.unwrap();
+                prop_assert_eq!(members.len(), n);
+                for ((v, &m), &score) in vectors.chunks(dim).zip(&members).zip(&scores) {
+                    let all: Vec<f32> = centres
+                        .chunks(dim)
+                        .zip(&offsets)
+                        .map(|(c, o)| dot(v, c) + o)
+                        .collect();
+                    let most = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    prop_assert!((score - most).abs() < 1e-3);
+                    prop_assert!((all[m as usize] - most).abs() < 1e-3);
+                }
+            }
+        }
+        let members: Vec<u32> = (0..n).map(|_| random.below(clusters) as u32).collect();
+        let weights: Vec<f32> = (0..n).map(|_| 1.0 + random.below(3) as f32).collect();
+        match device.sums(&members, &weights, clusters) {
+            Err(f) if out_of_memory(&f) => {}
+            other => {
+                let mut expected = vec![0.0; clusters * dim];
+                for ((v, &m), w) in vectors.chunks(dim).zip(&members).zip(&weights) {
+                    for (e, x) in expected[m as usize * dim..][..dim].iter_mut().zip(v) {
+                        *e += w * x;
+                    }
+                }
+                close(Number::F32, &other.unwrap(), &expected);
+            }
+        }
+    }
+}
+
+/// What is watched of each device that was opened.
+type Watches = Arc<Mutex<Vec<Arc<Mutex<Watch>>>>>;
+
+fn opener(limits: Vec<usize>, watches: Watches) -> Opener {
+    Box::new(move |number| {
+        let Some(&limit) = limits.get(number) else {
+            return Err(Failure::Other("there is no such device".to_string()));
+        };
+        let twin = Twin::new(number, limit);
+        watches.lock().unwrap().push(twin.watch.clone());
+        Ok(Box::new(twin) as Box<dyn Gpu>)
+    })
+}
+
+fn backend(model: &Model, number: Number) -> CudaBackend {
+    let opener = opener(vec![GIB], Arc::default());
+    CudaBackend::load(&model.files, &model.config, &[0], opener, number).unwrap()
+}
+
+fn shape(family: Family, heads: usize, head_dim: usize, activation: &'static str) -> Shape {
+    Shape {
+        family,
+        heads,
+        head_dim,
+        intermediate: 4 * (3 + heads * head_dim / 2),
+        layers: 2,
+        longest: 90,
+        activation,
+    }
+}
+
+#[test]
+fn every_family_gets_the_vectors_of_the_cpus_encoder() {
+    use Family::{Bert, DistilBert, Mpnet, Roberta};
+    let shapes = [
+        shape(Bert, 2, 32, "gelu"),
+        shape(Roberta, 1, 64, "gelu_new"),
+        shape(Mpnet, 2, 32, "gelu"),
+        shape(Mpnet, 1, 64, "relu"),
+        shape(DistilBert, 3, 32, "relu"),
+        shape(Bert, 3, 12, "gelu"),
+    ];
+    for (seed, shape) in shapes.into_iter().enumerate() {
+        let mut random = random(seed as u64);
+        let model = model(shape, seed as u64, |_, _| {});
+        let texts = texts(&mut random, shape.longest);
+        let texts = slices(&texts);
+        let hidden = shape.heads * shape.head_dim;
+        let exact = CpuBackend::load(&model.files, &model.config, Dtype::F32)
+            .unwrap()
+            .forward(&texts)
+            .unwrap();
+        // Random weights let rounding grow more than trained ones do.
+        for (number, least_cosine) in [
+            (Number::F32, 0.999_999),
+            (Number::F16, 0.9999),
+            (Number::Bf16, 0.997),
+        ] {
+            let mut backend = backend(&model, number);
+            assert_eq!(backend.dtype(), number.name());
+            let together = backend.forward(&texts).unwrap();
+            let cosine = least(&together, &exact, hidden);
+            assert!(cosine > least_cosine, "{shape:?} {number:?}: {cosine}");
+            // Alone, in small batches, a vector is the same to the bit.
+            for (text, vector) in texts.iter().zip(together.chunks(hidden)) {
+                assert_eq!(backend.forward(&[*text]).unwrap(), vector, "{shape:?}");
+            }
+        }
+    }
+}
+
+/// Names that the host composes are names of kernels, and no kernel is one that nothing asks
+/// for.
+#[test]
+fn the_host_asks_for_the_kernels_that_there_are() {
+    let mut asked = BTreeSet::new();
+    for name in ["f32", "f16", "bf16"] {
+        for parts in [1, 2, 3, 4, 6, 8, 16] {
+            asked.insert(format!("embed_{name}_{parts}"));
+            asked.insert(format!("add_norm_{name}_{parts}"));
+        }
+        for kernel in ["attention", "activate", "pool"] {
+            asked.insert(format!("{kernel}_{name}"));
+        }
+        if name != "f32" {
+            asked.insert(format!("attention_{name}_32"));
+            asked.insert(format!("attention_{name}_64"));
+        }
+    }
+    for kernel in ["select_best", "nearest_column", "cluster_sums"] {
+        asked.insert(kernel.to_string());
+    }
+    assert_eq!(kernels(), asked);
+}
+
+fn small_model() -> Model {
+    model(shape(Family::Bert, 1, 32, "gelu"), 7, |_, _| {})
+}
+
+fn lane(model: &Model, limit: usize) -> (Lane, Arc<Mutex<Watch>>) {
+    let checkpoint = Checkpoint::open(&model.files, &model.config).unwrap();
+    let (shape, weights) =
+        super::weights::read(&checkpoint, model.config.pooling, Number::F16).unwrap();
+    let twin = Twin::new(0, limit);
+    let watch = twin.watch.clone();
+    (
+        Lane::new(Box::new(twin), &shape, &weights, 16_384).unwrap(),
+        watch,
+    )
+}
+
+fn some_texts(seed: u64, count: usize, longest: usize) -> Vec<Vec<u32>> {
+    let mut random = random(seed);
+    (0..count)
+        .map(|_| {
+            let n = 1 + random.below(longest);
+            (0..n)
+                .map(|_| 2 + random.below(VOCABULARY - 2) as u32)
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_batch_that_memory_does_not_hold_is_halved_and_loses_nothing() {
+    let model = small_model();
+    let texts = some_texts(1, 60, 80);
+    let texts = slices(&texts);
+    let (mut roomy, _) = lane(&model, GIB);
+    roomy.submit(&texts).unwrap();
+    let expected = roomy.collect().unwrap().unwrap();
+    // From what holds the weights and a text or two to what holds nearly all.
+    let mut halved = 0;
+    for limit in [140, 180, 260, 400, 700].map(|kib| kib << 10) {
+        let (mut lane, _) = lane(&model, limit);
+        let before = lane.budget();
+        // What was under way before is not lost either.
+        lane.submit(&texts[..2]).unwrap();
+        lane.submit(&texts).unwrap();
+        lane.submit(&texts[5..6]).unwrap();
+        assert_eq!(lane.collect().unwrap().unwrap(), expected[..2 * 32]);
+        assert_eq!(lane.collect().unwrap().unwrap(), expected, "{limit}");
+        assert_eq!(lane.collect().unwrap().unwrap(), expected[5 * 32..6 * 32]);
+        assert_eq!(lane.collect().unwrap(), None);
+        halved += usize::from(lane.budget() < before);
+    }
+    assert!(halved >= 3, "{halved}");
+}
+
+#[test]
+fn a_device_too_small_for_one_text_says_so() {
+    let model = small_model();
+    let opener = opener(vec![10 << 10], Arc::default());
+    let error = CudaBackend::load(&model.files, &model.config, &[0], opener, Number::F16)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.starts_with("device cuda:0: out of memory"), "{error}");
+    assert!(error.contains("--device cpu"), "{error}");
+}
+
+#[test]
+fn recorded_work_is_done_with_new_texts() {
+    let model = small_model();
+    let (mut lane, watch) = lane(&model, GIB);
+    let (mut plain, _) = self::lane(&model, GIB);
+    for round in 0..9 {
+        // Other lengths that take the same room.
+        let texts = some_texts(round, 3, 20);
+        let texts = slices(&texts);
+        lane.submit(&texts).unwrap();
+        let got = lane.collect().unwrap().unwrap();
+        let mut expected = Vec::new();
+        for text in &texts {
+            plain.submit(&[*text]).unwrap();
+            expected.extend(plain.collect().unwrap().unwrap());
+        }
+        assert_eq!(got, expected, "round {round}");
+    }
+    assert!(watch.lock().unwrap().replayed > 0);
+}
+
+#[test]
+fn batches_under_way_do_not_overwrite_each_other() {
+    let model = small_model();
+    let (mut lane, _) = lane(&model, GIB);
+    let (mut plain, _) = self::lane(&model, GIB);
+    let batches: Vec<Vec<Vec<u32>>> = (0..7)
+        .map(|i| some_texts(i, 1 + i as usize * 9, 70))
+        .collect();
+    for batch in &batches {
+        lane.submit(&slices(batch)).unwrap();
+    }
+    for batch in &batches {
+        plain.submit(&slices(batch)).unwrap();
+        assert_eq!(lane.collect().unwrap(), plain.collect().unwrap());
+    }
+}
+
+#[test]
+fn texts_that_do_not_fit_the_model_are_refused() {
+    let model = small_model();
+    let mut backend = backend(&model, Number::F16);
+    for text in [vec![2; 91], vec![VOCABULARY as u32]] {
+        let error = backend.forward(&[&text]).unwrap_err().to_string();
+        assert!(error.contains("does not fit the model"), "{error}");
+    }
+    assert!(backend.forward(&[]).unwrap().is_empty());
+}
+
+/// An encoder over devices with so much memory each, of the tiny model.
+fn encoder(limits: &[usize]) -> (Encoder, Watches) {
+    let folder = format!("{}/tests/fixtures/tiny-bert", env!("CARGO_MANIFEST_DIR"));
+    let files = crate::model::find(&folder, crate::model::Fetch::quiet()).unwrap();
+    let config = crate::model::Config::load(&files).unwrap();
+    let tokenizer = Tokenizer::load(&files, &config).unwrap();
+    let watches: Watches = Arc::default();
+    let devices: Vec<usize> = (0..limits.len()).collect();
+    let opener = opener(limits.to_vec(), watches.clone());
+    let backend = CudaBackend::load(&files, &config, &devices, opener, Number::F16).unwrap();
+    let identity = Identity {
+        model: "tiny".into(),
+        revision: "local".into(),
+        hash: String::new(),
+        dim: config.dim,
+        max_tokens: config.max_tokens,
+        dtype: "f16".into(),
+    };
+    let encoder = Encoder::from_parts(tokenizer, Box::new(backend), identity);
+    (encoder.with_token_budget(200), watches)
+}
+
+fn sentences(count: usize) -> Vec<String> {
+    let words = [
+        "the", "bank", "cut", "interest", "rates", "after", "a", "match",
+    ];
+    let mut random = random(5);
+    (0..count)
+        .map(|_| {
+            let n = random.below(14);
+            let some: Vec<&str> = (0..n).map(|_| words[random.below(words.len())]).collect();
+            some.join(" ")
+        })
+        .collect()
+}
+
+#[test]
+fn several_devices_share_one_queue() {
+    let texts = sentences(400);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let (mut one, _) = encoder(&[GIB]);
+    let expected = one.encode(&texts, Kind::Document).unwrap();
+    let (mut three, watches) = encoder(&[GIB, GIB, 300 << 10]);
+    assert!(three.about().contains("and 2 more"), "{}", three.about());
+    // A few texts need no second device.
+    three.encode(&texts[..2], Kind::Document).unwrap();
+    assert_eq!(watches.lock().unwrap().len(), 1);
+    let got = three.encode(&texts, Kind::Document).unwrap();
+    assert_eq!(got, expected);
+    let watches = watches.lock().unwrap();
+    assert_eq!(watches.len(), 3);
+    assert_eq!(got.rows().len(), 400);
+    // The order of texts is that of the input: each is what it is alone.
+    for i in [0, 57, 399] {
+        let alone = one.encode(&texts[i..=i], Kind::Document).unwrap();
+        assert_eq!(alone.values, got.values[i * got.dim..(i + 1) * got.dim]);
+    }
+}
+
+#[test]
+fn a_device_that_fails_ends_the_run_with_its_name() {
+    let texts = sentences(300);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let (mut encoder, watches) = encoder(&[GIB, GIB]);
+    encoder.encode(&texts, Kind::Document).unwrap();
+    watches.lock().unwrap()[1].lock().unwrap().fails_after = Some(5);
+    let error = encoder.encode(&texts, Kind::Document);
+    // The first device may have taken all batches; then nothing failed.
+    if let Err(error) = error {
+        let error = error.to_string();
+        assert_eq!(error, "device cuda:1: an unspecified launch failure");
+    }
+    watches.lock().unwrap()[0].lock().unwrap().fails_after = Some(1);
+    let error = encoder
+        .encode(&texts, Kind::Document)
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("device cuda:"), "{error}");
+    assert!(error.ends_with("an unspecified launch failure"), "{error}");
+}
+
+/// The vectors of HF transformers, which the fixtures hold.
+#[test]
+fn a_tiny_model_gets_the_vectors_of_hf_transformers() {
+    for name in ["tiny-bert", "tiny-distilbert", "tiny-roberta", "tiny-mpnet"] {
+        let folder = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+        let files = crate::model::find(&folder, crate::model::Fetch::quiet()).unwrap();
+        let config = crate::model::Config::load(&files).unwrap();
+        let tokenizer = Tokenizer::load(&files, &config).unwrap();
+        let expected: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(format!("{folder}/expected.json")).unwrap())
+                .unwrap();
+        for (number, tolerance) in [(Number::F32, 1e-5), (Number::F16, 4e-3)] {
+            let opener = opener(vec![GIB], Arc::default());
+            let mut backend = CudaBackend::load(&files, &config, &[0], opener, number).unwrap();
+            for case in expected.as_array().unwrap() {
+                if case["kind"] != "document" {
+                    continue;
+                }
+                let text = format!(
+                    "{}{}",
+                    config.document_prompt,
+                    case["text"].as_str().unwrap()
+                );
+                let ids = tokenizer.encode(&[&text]).unwrap().remove(0).ids;
+                let mut got = backend.forward(&[&ids]).unwrap();
+                crate::encoder::normalize(&mut got);
+                let vector = case["vector"].as_array().unwrap();
+                for (g, e) in got.iter().zip(vector) {
+                    let e = e.as_f64().unwrap() as f32;
+                    assert!((g - e).abs() < tolerance, "{name} {number:?}: {g} {e}");
+                }
+            }
+        }
+    }
+}
+
+/// The bar of 16-bit numbers on trained weights: a mean cosine of 0.9999 to the CPU's f32.
+#[test]
+fn the_default_model_keeps_its_vectors_in_16_bits() {
+    let fetch = crate::model::Fetch::quiet();
+    let files = crate::model::find(crate::model::DEFAULT_MODEL, fetch).unwrap();
+    let config = crate::model::Config::load(&files).unwrap();
+    let tokenizer = Tokenizer::load(&files, &config).unwrap();
+    let wire = format!("{}/seeds/wire.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let texts: Vec<String> = std::fs::read_to_string(wire)
+        .unwrap()
+        .lines()
+        .take(6)
+        .map(|line| {
+            let article: serde_json::Value = serde_json::from_str(line).unwrap();
+            article["text"]
+                .as_str()
+                .unwrap()
+                .chars()
+                .take(300)
+                .collect()
+        })
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let ids: Vec<Vec<u32>> = tokenizer
+        .encode(&texts)
+        .unwrap()
+        .into_iter()
+        .map(|t| t.ids)
+        .collect();
+    let ids = slices(&ids);
+    let exact = CpuBackend::load(&files, &config, Dtype::F32)
+        .unwrap()
+        .forward(&ids)
+        .unwrap();
+    for (number, bar) in [(Number::F16, 0.9999), (Number::Bf16, 0.9999)] {
+        let opener = opener(vec![GIB], Arc::default());
+        let got = CudaBackend::load(&files, &config, &[0], opener, number)
+            .unwrap()
+            .forward(&ids)
+            .unwrap();
+        let cosines = exact
+            .chunks(config.dim)
+            .zip(got.chunks(config.dim))
+            .map(|(a, b)| super::random_model::cosine(a, b));
+        let mean = cosines.sum::<f64>() / ids.len() as f64;
+        println!("{number:?}: {mean:.7}");
+        assert!(mean >= bar, "{number:?}: {mean}");
+    }
+}

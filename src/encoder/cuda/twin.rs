@@ -1,0 +1,458 @@
+//! A device that is the CPU: the kernels' own source, compiled by a C++ compiler to their twin
+//! (`kernels/twin.h`), behind the same seam as the driver.
+//!
+//! It is asynchronous as a device is: work is done when a mark after it is waited for, so that
+//! what the host overwrites too early comes out wrong. New memory is NaN, has zones on both
+//! sides that nothing may write, and ends at a limit.
+#![allow(unsafe_code)]
+
+use super::gpu::{
+    Address, Args, Buffer, Failure, Finish, Gpu, Launch, Mark, Multiply, Number, Outcome, Pinned,
+    Recording,
+};
+use crate::encoder::Products;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+
+type RunKernel =
+    unsafe extern "C" fn(*const c_char, u32, u32, u32, *const c_void, usize, u64) -> c_int;
+type NameKernel = unsafe extern "C" fn(usize) -> *const c_char;
+
+/// The compiled twin.
+struct Library {
+    launch: RunKernel,
+    name: NameKernel,
+}
+
+fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let source =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/encoder/cuda/kernels/twin.cpp");
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("twin.so");
+        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_string());
+        let done = Command::new(&compiler)
+            .args(["-std=c++17", "-O2", "-shared", "-fPIC", "-U_FORTIFY_SOURCE"])
+            .args(["-Wno-unknown-pragmas", "-DNEARWISE_TWIN", "-o"])
+            .args([&out, &source])
+            .output()
+            .unwrap_or_else(|e| panic!("{compiler}: {e}; the tests need a C++ compiler"));
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{said}");
+        // SAFETY: our own code, whose functions have these types; the library is never closed.
+        unsafe {
+            let library = libloading::Library::new(&out).unwrap();
+            let functions = Library {
+                launch: *library.get::<RunKernel>(b"twin_launch\0").unwrap(),
+                name: *library.get::<NameKernel>(b"twin_kernel\0").unwrap(),
+            };
+            std::mem::forget(library);
+            functions
+        }
+    })
+}
+
+/// The names of all kernels.
+pub(super) fn kernels() -> BTreeSet<String> {
+    let library = library();
+    (0..)
+        .map_while(|i| {
+            // SAFETY: it gives a string that lives as long as the library, or null.
+            unsafe {
+                let name = (library.name)(i);
+                (!name.is_null()).then(|| CStr::from_ptr(name).to_str().unwrap().to_string())
+            }
+        })
+        .collect()
+}
+
+/// Bytes on each side of a buffer that nothing may write.
+const ZONE: usize = 64;
+const ZONE_BYTE: u8 = 0xA5;
+
+struct Block {
+    memory: Vec<u128>,
+    bytes: usize,
+}
+
+impl Block {
+    fn new(bytes: usize) -> Self {
+        let mut block = Self {
+            memory: vec![0; (bytes + 2 * ZONE).div_ceil(16) + 1],
+            bytes,
+        };
+        let all = block.all();
+        all[..ZONE].fill(ZONE_BYTE);
+        all[ZONE..ZONE + bytes].fill(0xFF);
+        all[ZONE + bytes..].fill(ZONE_BYTE);
+        block
+    }
+
+    fn all(&mut self) -> &mut [u8] {
+        let bytes = 16 * self.memory.len();
+        // SAFETY: the same memory as bytes, borrowed as long.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast(), bytes) }
+    }
+
+    fn address(&self) -> Address {
+        self.memory.as_ptr() as Address + ZONE as Address
+    }
+
+    fn check(&mut self) {
+        let bytes = self.bytes;
+        let all = self.all();
+        let clean = |part: &[u8]| part.iter().all(|&b| b == ZONE_BYTE);
+        assert!(
+            clean(&all[..ZONE]) && clean(&all[ZONE + bytes..]),
+            "written beyond a buffer of {bytes} bytes"
+        );
+    }
+}
+
+#[derive(Default)]
+struct Memory {
+    blocks: BTreeMap<Address, Block>,
+    /// Given back, but work under way may still use it.
+    leaving: Vec<Block>,
+    pinned_leaving: Vec<Vec<u128>>,
+    used: usize,
+    most: usize,
+}
+
+struct TwinPinned {
+    memory: Vec<u128>,
+    bytes: usize,
+    device: Arc<Mutex<Memory>>,
+}
+
+impl Pinned for TwinPinned {
+    fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the memory is at least as long.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast(), self.bytes) }
+    }
+
+    fn address(&self) -> usize {
+        self.memory.as_ptr() as usize
+    }
+}
+
+impl Drop for TwinPinned {
+    fn drop(&mut self) {
+        let memory = std::mem::take(&mut self.memory);
+        self.device.lock().unwrap().pinned_leaving.push(memory);
+    }
+}
+
+type Work = Arc<dyn Fn() -> Outcome<()> + Send + Sync>;
+
+/// What a test watches and changes while a twin is elsewhere.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Kernels that were launched, replayed ones included.
+    pub launched: Vec<String>,
+    /// Recordings that were replayed.
+    pub replayed: usize,
+    /// Operations until one fails.
+    pub fails_after: Option<usize>,
+}
+
+/// The twin of a device.
+pub(super) struct Twin {
+    name: String,
+    memory: Arc<Mutex<Memory>>,
+    limit: usize,
+    queue: VecDeque<(u64, Work)>,
+    asked: u64,
+    recording: Option<Vec<Work>>,
+    pub watch: Arc<Mutex<Watch>>,
+}
+
+impl Twin {
+    /// A device with so many bytes of memory.
+    pub fn new(number: usize, limit: usize) -> Self {
+        Self {
+            name: format!("cuda:{number}"),
+            memory: Arc::default(),
+            limit,
+            queue: VecDeque::new(),
+            asked: 0,
+            recording: None,
+            watch: Arc::default(),
+        }
+    }
+
+    fn ask(&mut self, work: impl Fn() -> Outcome<()> + Send + Sync + 'static) {
+        let work: Work = Arc::new(work);
+        match &mut self.recording {
+            Some(recording) => recording.push(work),
+            None => {
+                self.asked += 1;
+                self.queue.push_back((self.asked, work));
+            }
+        }
+    }
+
+    fn do_until(&mut self, mark: u64) -> Outcome<()> {
+        while self.queue.front().is_some_and(|(n, _)| *n <= mark) {
+            let Some((_, work)) = self.queue.pop_front() else {
+                break;
+            };
+            let fails = {
+                let mut watch = self.watch.lock().unwrap();
+                watch.fails_after = watch.fails_after.map(|n| n.saturating_sub(1));
+                watch.fails_after == Some(0)
+            };
+            if fails {
+                return Err(Failure::Other("an unspecified launch failure".to_string()));
+            }
+            work()?;
+        }
+        if self.queue.is_empty() {
+            let mut memory = self.memory.lock().unwrap();
+            memory.leaving.iter_mut().for_each(Block::check);
+            memory.leaving.clear();
+            memory.pinned_leaving.clear();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Twin {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let mut memory = self.memory.lock().unwrap();
+            memory.blocks.values_mut().for_each(Block::check);
+        }
+    }
+}
+
+/// Panics where a range is not within one buffer.
+fn within(memory: &Mutex<Memory>, address: Address, bytes: usize) {
+    let memory = memory.lock().unwrap();
+    let block = memory.blocks.range(..=address).next_back();
+    let fits = block.is_some_and(|(start, b)| address + bytes as u64 <= start + b.bytes as u64);
+    assert!(fits, "{bytes} bytes at {address:#x} are in no buffer");
+}
+
+fn read(number: Number, address: Address, count: usize) -> Vec<f32> {
+    // SAFETY: the callers have made sure that a buffer holds so many numbers there.
+    let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, count * number.size()) };
+    let halves = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
+    match number {
+        Number::F32 => super::gpu::floats(bytes),
+        Number::F16 => bytes
+            .chunks_exact(2)
+            .map(|b| half::f16::from_bits(halves(b)).to_f32())
+            .collect(),
+        Number::Bf16 => bytes
+            .chunks_exact(2)
+            .map(|b| half::bf16::from_bits(halves(b)).to_f32())
+            .collect(),
+    }
+}
+
+fn write(address: Address, bytes: &[u8]) {
+    // SAFETY: as for `read`.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len());
+    }
+}
+
+fn product(m: &Multiply) {
+    let rows = read(m.number, m.rows, m.count * m.inner);
+    let weights = read(m.number, m.weights, m.columns * m.inner);
+    let bias = m.bias.map(|b| read(m.out_number, b, m.columns));
+    let products = Products::new(&weights, m.inner);
+    let mut room = Vec::new();
+    for (i, row) in products.multiply(&rows, &mut room).enumerate() {
+        let mut row = row.to_vec();
+        if let Some(bias) = &bias {
+            for (x, b) in row.iter_mut().zip(bias) {
+                *x += b;
+            }
+        }
+        for x in &mut row {
+            *x = match m.finish {
+                Finish::Plain => *x,
+                Finish::Relu => x.max(0.0),
+                Finish::Gelu => {
+                    let inner = (2.0 / std::f32::consts::PI).sqrt() * (*x + 0.044_715 * x.powi(3));
+                    0.5 * *x * (1.0 + inner.tanh())
+                }
+            };
+        }
+        let at = m.out + (i * m.out_stride * m.out_number.size()) as Address;
+        write(at, &m.out_number.encode(&row));
+    }
+}
+
+impl Gpu for Twin {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn about(&self) -> String {
+        format!("{} (twin)", self.name)
+    }
+
+    fn free_memory(&mut self) -> Outcome<usize> {
+        Ok(self.limit.saturating_sub(self.memory.lock().unwrap().used))
+    }
+
+    fn alloc(&mut self, bytes: usize) -> Outcome<Buffer> {
+        let mut memory = self.memory.lock().unwrap();
+        if memory.used + bytes > self.limit {
+            return Err(Failure::OutOfMemory(bytes));
+        }
+        memory.used += bytes;
+        memory.most = memory.most.max(memory.used);
+        let block = Block::new(bytes);
+        let address = block.address();
+        memory.blocks.insert(address, block);
+        let shared = self.memory.clone();
+        Ok(Buffer::new(
+            address,
+            bytes,
+            Box::new(move || {
+                let mut memory = shared.lock().unwrap();
+                memory.used -= bytes;
+                if let Some(block) = memory.blocks.remove(&address) {
+                    memory.leaving.push(block);
+                }
+            }),
+        ))
+    }
+
+    fn pinned(&mut self, bytes: usize) -> Outcome<Box<dyn Pinned>> {
+        Ok(Box::new(TwinPinned {
+            memory: vec![u128::MAX; bytes.div_ceil(16).max(1)],
+            bytes,
+            device: self.memory.clone(),
+        }))
+    }
+
+    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> Outcome<()> {
+        within(&self.memory, to, bytes);
+        let from = from.address();
+        self.ask(move || {
+            // SAFETY: pinned memory lives until work under way is done.
+            let bytes = unsafe { std::slice::from_raw_parts(from as *const u8, bytes) };
+            write(to, bytes);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> Outcome<()> {
+        within(&self.memory, from, bytes);
+        let to = to.address();
+        self.ask(move || {
+            // SAFETY: as for `upload`.
+            let bytes = unsafe { std::slice::from_raw_parts(from as *const u8, bytes) };
+            write(to as Address, bytes);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn clear(&mut self, to: Address, bytes: usize) -> Outcome<()> {
+        within(&self.memory, to, bytes);
+        self.ask(move || {
+            write(to, &vec![0; bytes]);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn launch(&mut self, launch: &Launch) -> Outcome<()> {
+        let name = CString::new(launch.kernel.clone()).unwrap();
+        let (grid, threads) = (launch.grid, launch.threads);
+        let args = launch.args.finish();
+        assert!(args.len() <= Args::MOST);
+        let seed = self.asked;
+        let watch = self.watch.clone();
+        self.ask(move || {
+            let name_words = name.to_str().unwrap().to_string();
+            watch.lock().unwrap().launched.push(name_words.clone());
+            // The argument is a struct of 8-byte alignment.
+            let mut aligned = vec![0u64; args.len().div_ceil(8)];
+            for (word, bytes) in aligned.iter_mut().zip(args.chunks_exact(8)) {
+                *word = u64::from_le_bytes(bytes.try_into().unwrap());
+            }
+            // SAFETY: the kernel gets an argument of the size that it checks; what it reads and
+            // writes is what the test is about, within memory that is alive.
+            let code = unsafe {
+                (library().launch)(
+                    name.as_ptr(),
+                    grid.0 as u32,
+                    grid.1 as u32,
+                    threads,
+                    aligned.as_ptr().cast(),
+                    args.len(),
+                    seed,
+                )
+            };
+            let what = match code {
+                0 => return Ok(()),
+                1 => "there is no such kernel",
+                2 => "its argument has another size",
+                3 => "its blocks have another number of threads",
+                4 => "its threads wait for each other",
+                _ => "it writes behind its shared memory",
+            };
+            panic!("{name_words}: {what}");
+        });
+        Ok(())
+    }
+
+    fn multiply(&mut self, m: &Multiply) -> Outcome<()> {
+        let out = ((m.count - 1) * m.out_stride + m.columns) * m.out_number.size();
+        within(&self.memory, m.rows, m.count * m.inner * m.number.size());
+        within(
+            &self.memory,
+            m.weights,
+            m.columns * m.inner * m.number.size(),
+        );
+        within(&self.memory, m.out, out);
+        let m = *m;
+        self.ask(move || {
+            product(&m);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Outcome<Mark> {
+        Ok(Mark(Box::new(self.asked)))
+    }
+
+    fn wait(&mut self, mark: &Mark) -> Outcome<()> {
+        let mark = *mark.0.downcast_ref::<u64>().unwrap();
+        self.do_until(mark)
+    }
+
+    fn begin_recording(&mut self) -> Outcome<()> {
+        assert!(self.recording.is_none());
+        self.recording = Some(Vec::new());
+        Ok(())
+    }
+
+    fn end_recording(&mut self) -> Outcome<Recording> {
+        let recording = self.recording.take().unwrap();
+        Ok(Recording(Box::new(recording)))
+    }
+
+    fn replay(&mut self, recording: &Recording) -> Outcome<()> {
+        let recorded = recording.0.downcast_ref::<Vec<Work>>().unwrap().clone();
+        self.watch.lock().unwrap().replayed += 1;
+        for work in recorded {
+            self.asked += 1;
+            self.queue.push_back((self.asked, work));
+        }
+        Ok(())
+    }
+}
