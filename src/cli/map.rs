@@ -5,6 +5,7 @@ use super::{Outcome, topics, ui};
 use anyhow::Result;
 use clap::Args;
 use nearwise::Error;
+use nearwise::encoder::DeviceChoice;
 use nearwise::topics::fitted;
 use nearwise::topics::map::{Map as Drawn, page, png, svg};
 use serde_json::json;
@@ -30,6 +31,9 @@ pub(super) struct Map {
     /// The seed of all that is random
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
+    /// Where to compare vectors: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     #[command(flatten)]
     corpus: CorpusArg,
     /// Print JSON
@@ -52,7 +56,7 @@ impl Map {
         };
         let mut store = corpus.open()?;
         fitted(&mut store, None, None, &mut topics::labeller)?;
-        let map = Drawn::new(&mut store, self.seed)?;
+        let map = Drawn::new(&mut store, self.seed, self.device)?;
         let write =
             |text: String| std::fs::write(&self.out, text).map_err(|e| Error::io(&self.out, e));
         match kind {

@@ -87,6 +87,7 @@ pub fn fit_telling(
         ));
     }
     check_number(options, n, points.len())?;
+    let points = points.on(options.device)?;
     let caught = match (options.guides.as_slice(), encoder.as_deref_mut()) {
         ([], _) => None,
         (guides, Some(encoder)) => Some(guide::catch(store, &keys, &points, encoder, guides)?),
@@ -106,6 +107,9 @@ pub fn fit_telling(
     let topics = numbered(&topics, &points.weights);
     let (parts, topic_of) = tree::parts(&ground, &topics);
     let silhouette = choose::silhouette(&points, &topics);
+    if let Some(why) = points.device_failure() {
+        tell(&format!("{why}; the CPU did the rest"));
+    }
     tell(&format!(
         "reading articles for the labels of {} topics",
         topics.k

@@ -2,7 +2,8 @@
 
 use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::points::Points;
-use crate::encoder::Products;
+use crate::encoder::{Accelerator, Products};
+use crate::error::Result;
 use rayon::prelude::*;
 
 /// The nearest neighbours of every point by cosine, highest first.
@@ -51,11 +52,14 @@ impl Neighbours {
 
 /// The `k` nearest neighbours of every point, or all others where there are fewer.
 ///
-/// Exact up to 30,000 points. Beyond, points are cut into cells by k-means and each is compared
+/// Exact up to 30,000 points, and on a device that holds them. Else, points are cut into cells by k-means and each is compared
 /// with those of the cells nearest to it (an inverted file; Jégou et al., 2011), then with its
 /// neighbours' neighbours.
 pub fn neighbours(points: &Points, k: usize, seed: u64) -> Neighbours {
-    if points.len() <= EXACT {
+    let device = |held: &dyn Accelerator| by_device(points, held, k);
+    if let Some(found) = points.by_device(device) {
+        found
+    } else if points.len() <= EXACT {
         exact(points, k)
     } else {
         by_cells(points, k, points.len().div_ceil(CELL), PROBES, seed)
@@ -141,6 +145,38 @@ fn exact(points: &Points, k: usize) -> Neighbours {
             });
     }
     collected(best, k)
+}
+
+/// Points whose neighbours a device is asked for at a time.
+const ASKED: usize = 1 << 16;
+/// Neighbours that it is asked for beyond those wanted: its cosines are of vectors rounded to
+/// f16, and of these the nearest are chosen by exact ones.
+const MORE: usize = 8;
+
+fn by_device(points: &Points, held: &dyn Accelerator, k: usize) -> Result<Neighbours> {
+    let (n, dim) = (points.len(), points.vectors.ncols());
+    let k = k.min(n.saturating_sub(1));
+    let mut best = Vec::with_capacity(n);
+    for (block, queries) in points.flat().chunks(ASKED * dim.max(1)).enumerate() {
+        let found = held.top_k(queries, k + 1 + MORE)?;
+        let chosen: Vec<Best> = found
+            .into_par_iter()
+            .enumerate()
+            .map(|(i, found)| {
+                let own = block * ASKED + i;
+                let mut best = Best::new(k);
+                for (_, other) in found {
+                    if other as usize != own {
+                        let other_vector = points.vector(other as usize);
+                        best.push(crate::store::dot(points.vector(own), other_vector), other);
+                    }
+                }
+                best
+            })
+            .collect();
+        best.extend(chosen);
+    }
+    Ok(collected(best, k))
 }
 
 fn collected(best: Vec<Best>, k: usize) -> Neighbours {
@@ -371,6 +407,54 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_device_finds_the_neighbours_that_the_cpu_does() {
+        let (vectors, _) = blobs(500, 24, 9, 0.7, 3);
+        let points = Points::new(vectors.view()).unwrap();
+        let exact = exact(&points, 15);
+        let held = crate::encoder::twin_of(points.flat(), 24);
+        let points = points.held_by(held);
+        let found = neighbours(&points, 15, 1);
+        assert_eq!(points.device_failure(), None);
+        for p in 0..points.len() {
+            let (a, b): (Vec<f32>, Vec<f32>) = found
+                .of(p)
+                .zip(exact.of(p))
+                .map(|(a, b)| (a.1, b.1))
+                .unzip();
+            for (a, b) in a.iter().zip(&b) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_device_that_fails_is_given_up_for_the_cpu() {
+        #[derive(Debug)]
+        struct Broken;
+        impl Accelerator for Broken {
+            fn top_k(&self, _: &[f32], _: usize) -> Result<Vec<Vec<(f32, u32)>>> {
+                Err(crate::Error::Topics("it broke".into()))
+            }
+            fn nearest(&self, _: &[f32], _: &[f32]) -> Result<(Vec<u32>, Vec<f32>)> {
+                panic!("it was asked again")
+            }
+            fn sums(&self, _: &[u32], _: &[f32], _: usize) -> Result<Vec<f32>> {
+                panic!("it was asked again")
+            }
+        }
+        let (vectors, _) = blobs(200, 12, 4, 0.4, 1);
+        let points = Points::new(vectors.view()).unwrap();
+        let expected = neighbours(&points, 5, 1);
+        let points = points.held_by(std::sync::Arc::new(Broken));
+        assert_eq!(neighbours(&points, 5, 1), expected);
+        assert!(points.device_failure().unwrap().contains("it broke"));
+        // k-means does not ask it any more.
+        assert_eq!(kmeans(&points, &KmeansOptions::new(4, 1)).clustering.k, 4);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub use cluster::Method;
 pub use fit::{fit, fit_telling, fitted};
 pub use guide::Guide;
 
+use crate::encoder::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::store::{Matrix, Store, StoredPart, StoredTopic, StoredTopics, TopicRun};
 
@@ -64,6 +65,9 @@ pub struct TopicOptions {
     pub min_similarity: Option<f32>,
     /// Topics that the user describes.
     pub guides: Vec<Guide>,
+    /// Where vectors are compared; topics do not remember it.
+    #[serde(skip)]
+    pub device: DeviceChoice,
 }
 
 impl Default for TopicOptions {
@@ -78,6 +82,7 @@ impl Default for TopicOptions {
             batch: None,
             min_similarity: None,
             guides: Vec::new(),
+            device: DeviceChoice::Auto,
         }
     }
 }

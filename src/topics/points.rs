@@ -6,9 +6,11 @@
 //! carried back to all rows at the end.
 
 use super::cluster::{Clustering, NONE};
+use crate::encoder::{Accelerator, DeviceChoice};
 use crate::error::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
+use std::sync::{Arc, OnceLock};
 
 /// Distinct unit vectors, each with the number of its copies.
 #[derive(Debug, Clone)]
@@ -19,6 +21,27 @@ pub struct Points {
     pub weights: Vec<u32>,
     /// The point of each row.
     point: Vec<u32>,
+    /// The vectors on a device, where one compares them.
+    held: Option<Held>,
+}
+
+/// Points on a device, and why they are no longer used where it failed.
+#[derive(Debug, Clone)]
+struct Held {
+    vectors: Arc<dyn Accelerator>,
+    failed: Arc<OnceLock<String>>,
+}
+
+/// Fewer points are clustered sooner than a device is opened.
+const LEAST_FOR_DEVICE: usize = 10_000;
+
+impl Held {
+    fn new(vectors: Arc<dyn Accelerator>) -> Self {
+        Self {
+            vectors,
+            failed: Arc::default(),
+        }
+    }
 }
 
 impl Points {
@@ -69,7 +92,52 @@ impl Points {
             vectors,
             weights,
             point,
+            held: None,
         })
+    }
+
+    /// Lets a device compare the vectors, if it does and they are many.
+    ///
+    /// # Errors
+    /// A device that was asked for by name cannot be used.
+    pub fn on(mut self, device: DeviceChoice) -> Result<Self> {
+        if self.len() < LEAST_FOR_DEVICE || device == DeviceChoice::Cpu {
+            return Ok(self);
+        }
+        let dim = self.vectors.ncols();
+        match device.open().and_then(|d| d.hold(self.flat(), dim)) {
+            Ok(held) => self.held = held.map(Held::new),
+            // The CPU does it as well; the encoder has said why there is no device.
+            Err(_) if device == DeviceChoice::Auto => {}
+            Err(e) => return Err(e),
+        }
+        Ok(self)
+    }
+
+    /// Holds the vectors on this device.
+    #[cfg(test)]
+    pub fn held_by(mut self, vectors: Arc<dyn Accelerator>) -> Self {
+        self.held = Some(Held::new(vectors));
+        self
+    }
+
+    /// What a device computes of the vectors; `None` where there is none or it failed, and the
+    /// CPU is to do it.
+    pub fn by_device<T>(&self, f: impl FnOnce(&dyn Accelerator) -> Result<T>) -> Option<T> {
+        let held = self.held.as_ref().filter(|h| h.failed.get().is_none())?;
+        match f(&*held.vectors) {
+            Ok(out) => Some(out),
+            Err(e) => {
+                // Another thread may have said it already.
+                let _ = held.failed.set(e.to_string());
+                None
+            }
+        }
+    }
+
+    /// Why a device was given up, if it was.
+    pub fn device_failure(&self) -> Option<&str> {
+        self.held.as_ref()?.failed.get().map(String::as_str)
     }
 
     /// How many points.
@@ -120,6 +188,7 @@ impl Points {
             vectors: self.vectors.select(ndarray::Axis(0), chosen),
             weights: chosen.iter().map(|&p| self.weights[p]).collect(),
             point: (0..chosen.len() as u32).collect(),
+            held: None,
         }
     }
 

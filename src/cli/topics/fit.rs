@@ -5,7 +5,7 @@ use super::super::{Outcome, ui};
 use super::Shown;
 use anyhow::Result;
 use clap::Args;
-use nearwise::encoder::Encoder;
+use nearwise::encoder::{DeviceChoice, Encoder};
 use nearwise::store::Store;
 use nearwise::topics::assign::drift;
 use nearwise::topics::{Method, TopicOptions, fit_telling, fitted, guide};
@@ -107,6 +107,9 @@ pub(super) struct Fit {
     /// The seed of all that is random
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
+    /// Where to compare vectors of large corpora: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     #[command(flatten)]
     shown: Shown,
 }
@@ -161,6 +164,7 @@ impl Fit {
             radius: self.radius,
             batch: self.batch,
             min_similarity: self.min_similarity,
+            device: self.device,
             guides: self
                 .guide
                 .as_deref()

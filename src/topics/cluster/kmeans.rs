@@ -87,11 +87,24 @@ pub fn assign(rows: &[f32], dim: usize, centroids: &[f32]) -> (Vec<u32>, Vec<f32
 
 /// The nearest centre of each row, and x · c - c · c / 2; of equal ones the first.
 fn nearest(rows: &[f32], dim: usize, centres: &[f32]) -> (Vec<u32>, Vec<f32>) {
-    let halves: Vec<f32> = centres
+    let halves = halves(centres, dim);
+    assign_with(rows, dim, &Products::with_offsets(centres, dim, &halves))
+}
+
+/// -c · c / 2 of each centre.
+fn halves(centres: &[f32], dim: usize) -> Vec<f32> {
+    centres
         .chunks_exact(dim.max(1))
         .map(|c| -0.5 * c.iter().map(|x| x * x).sum::<f32>())
-        .collect();
-    assign_with(rows, dim, &Products::with_offsets(centres, dim, &halves))
+        .collect()
+}
+
+/// As [`nearest`] for all points, on a device where one holds them.
+fn nearest_of_all(points: &Points, centres: &[f32]) -> (Vec<u32>, Vec<f32>) {
+    let dim = points.vectors.ncols();
+    points
+        .by_device(|held| held.nearest(centres, &halves(centres, dim)))
+        .unwrap_or_else(|| nearest(points.flat(), dim, centres))
 }
 
 fn assign_with(rows: &[f32], dim: usize, products: &Products) -> (Vec<u32>, Vec<f32>) {
@@ -168,7 +181,7 @@ pub fn refine(points: &Points, mut centres: Vec<f32>, iterations: usize, kind: C
     let mut cohesion = 0.0;
     let mut done = 0;
     while done < iterations.max(1) {
-        let (mut members, scores) = nearest(points.flat(), dim, &centres);
+        let (mut members, scores) = nearest_of_all(points, &centres);
         fill_empty(&mut members, &scores, k);
         done += 1;
         cohesion = weighted_mean(points, &scores);
@@ -408,6 +421,27 @@ mod tests {
             prop_assert_eq!(found.clustering.k, expected);
             prop_assert!(found.clustering.groups().iter().all(|g| !g.is_empty()));
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_device_clusters_as_the_cpu_does() {
+        let (vectors, _) = blobs(400, 16, 5, 0.5, 4);
+        let points = Points::new(vectors.view()).unwrap();
+        let mut options = KmeansOptions::new(5, 1);
+        let on_cpu = kmeans(&points, &options);
+        let on_device = points
+            .clone()
+            .held_by(crate::encoder::twin_of(points.flat(), 16));
+        let found = kmeans(&on_device, &options);
+        assert_eq!(on_device.device_failure(), None);
+        assert_eq!(found.clustering, on_cpu.clustering);
+        for (a, b) in found.centroids.iter().zip(&on_cpu.centroids) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+        options.centres = Centres::Directions;
+        let on_cpu = kmeans(&points, &options);
+        assert_eq!(kmeans(&on_device, &options).clustering, on_cpu.clustering);
     }
 
     #[test]

@@ -134,9 +134,33 @@ pub fn centroids(points: &Points, clustering: &Clustering) -> Vec<f32> {
     out
 }
 
+/// As [`means`], where a device holds the points and all are in a cluster.
+fn means_by_device(points: &Points, clustering: &Clustering) -> Option<Vec<f32>> {
+    let (members, k) = (&clustering.members, clustering.k);
+    if members.iter().any(|&m| m as usize >= k) {
+        return None;
+    }
+    let weights: Vec<f32> = points.weights.iter().map(|&w| w as f32).collect();
+    let mut sums = points.by_device(|held| held.sums(members, &weights, k))?;
+    let mut totals = vec![0.0f64; k];
+    for (&m, &w) in members.iter().zip(&points.weights) {
+        totals[m as usize] += f64::from(w);
+    }
+    for (sum, total) in sums.chunks_mut(points.vectors.ncols().max(1)).zip(totals) {
+        let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
+        for x in sum {
+            *x = (f64::from(*x) * scale) as f32;
+        }
+    }
+    Some(sums)
+}
+
 /// The mean of each cluster's vectors, weighted, (k, dim); zeros for an empty one.
 pub fn means(points: &Points, clustering: &Clustering) -> Vec<f32> {
     let dim = points.vectors.ncols();
+    if let Some(means) = means_by_device(points, clustering) {
+        return means;
+    }
     let groups = clustering.groups();
     groups
         .par_iter()

@@ -14,6 +14,7 @@ pub use picture::{png, svg};
 use super::graph::neighbours;
 use super::{layout, none_yet, points};
 use crate::corpus::snippet;
+use crate::encoder::DeviceChoice;
 use crate::error::Result;
 use crate::store::Store;
 use std::collections::HashMap;
@@ -100,15 +101,18 @@ pub fn colour(i: usize) -> Colour {
 }
 
 impl Map {
-    /// Makes the map of a corpus that has topics; its layout is kept in the corpus.
+    /// Makes the map of a corpus that has topics, comparing vectors on a device; its layout is
+    /// kept in the corpus.
     ///
     /// # Errors
-    /// There are no topics; a vector is no number; the file cannot be written.
-    pub fn new(store: &mut Store, seed: u64) -> Result<Self> {
+    /// There are no topics; a vector is no number; the file cannot be written; a device asked
+    /// for by name cannot be used.
+    pub fn new(store: &mut Store, seed: u64, device: DeviceChoice) -> Result<Self> {
         if store.topic_run()?.is_none() {
             return Err(none_yet(store));
         }
         let (keys, points) = points(store)?;
+        let points = points.on(device)?;
         let near = neighbours(&points, layout::NEIGHBOURS, seed);
         let (places, trustworthiness) = layout::fitted(store, &keys, &points, &near, seed)?;
         let mut topics: Vec<MapTopic> = store
