@@ -232,33 +232,25 @@ fn cuda(n: Option<usize>) -> Result<OpenDevice> {
         device: name.clone(),
         message,
     };
-    let (_, cards) = super::cuda::cards().map_err(|e| failed(e.to_string()))?;
-    let numbers: Vec<usize> = match n {
-        Some(n) => {
-            let card = cards.iter().find(|c| c.number == n).ok_or_else(|| {
-                failed(format!(
-                    "there is no such device; `nearwise devices` shows the {}",
-                    cards.len()
-                ))
-            })?;
-            if let Some(why) = &card.unusable {
-                return Err(failed(why.clone()));
+    let seen = super::cuda::numbers().map_err(|e| failed(e.to_string()))?;
+    let asked_for = seen
+        .iter()
+        .filter(|(number, _)| n.is_none_or(|n| n == *number));
+    let (usable, unusable): (Vec<_>, Vec<_>) = asked_for.partition(|(_, why)| why.is_none());
+    if usable.is_empty() {
+        let whys: Vec<&str> = unusable
+            .iter()
+            .filter_map(|(_, why)| why.as_deref())
+            .collect();
+        return Err(failed(match (whys.is_empty(), seen.len()) {
+            (false, _) => whys.join("; "),
+            (true, 0) => "the NVIDIA driver sees no device".to_string(),
+            (true, some) => {
+                format!("there is no such device; `nearwise devices` shows the {some}")
             }
-            vec![n]
-        }
-        None => {
-            let usable = cards.iter().filter(|c| c.unusable.is_none());
-            usable.map(|c| c.number).collect()
-        }
-    };
-    if numbers.is_empty() {
-        let whys: Vec<&str> = cards.iter().filter_map(|c| c.unusable.as_deref()).collect();
-        return Err(failed(if whys.is_empty() {
-            "the NVIDIA driver sees no device".to_string()
-        } else {
-            whys.join("; ")
         }));
     }
+    let numbers = usable.iter().map(|(number, _)| *number).collect();
     Ok(OpenDevice {
         place: Place::Cuda(numbers),
         name,

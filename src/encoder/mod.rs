@@ -325,14 +325,7 @@ impl Encoder {
                 return Ok(vectors);
             }
         }
-        let tokens = if prompt.is_empty() {
-            self.tokenizer.encode(texts)?
-        } else {
-            let prompted: Vec<String> = texts.iter().map(|t| format!("{prompt}{t}")).collect();
-            let prompted: Vec<&str> = prompted.iter().map(String::as_str).collect();
-            self.tokenizer.encode(&prompted)?
-        };
-        self.encode_tokens(&tokens)
+        self.encode_tokens(&tokens_of(&self.tokenizer, prompt, texts)?)
     }
 
     fn encode_tokens(&mut self, texts: &[Tokens]) -> Result<Vectors> {
@@ -347,11 +340,7 @@ impl Encoder {
                 .collect();
             let vectors = self.backend.forward(&ids)?;
             self.check(&vectors, ids.len())?;
-            for (&i, vector) in batch.texts.iter().zip(vectors.chunks_exact(dim)) {
-                let row = &mut values[i * dim..(i + 1) * dim];
-                row.copy_from_slice(vector);
-                normalize(row);
-            }
+            place(&batch.texts, &vectors, dim, &mut values);
         }
         Ok(Vectors {
             values,
@@ -375,6 +364,41 @@ impl Encoder {
             message: format!("model {} {message}", self.identity.model),
         })
     }
+}
+
+/// The tokens of texts, each with a prompt in front.
+fn tokens_of(tokenizer: &Tokenizer, prompt: &str, texts: &[&str]) -> Result<Vec<Tokens>> {
+    if prompt.is_empty() {
+        return tokenizer.encode(texts);
+    }
+    let prompted: Vec<String> = texts.iter().map(|t| format!("{prompt}{t}")).collect();
+    let prompted: Vec<&str> = prompted.iter().map(String::as_str).collect();
+    tokenizer.encode(&prompted)
+}
+
+/// Puts a batch's vectors, scaled to unit length, where those of its texts belong.
+fn place(texts: &[usize], vectors: &[f32], dim: usize, values: &mut [f32]) {
+    for (&i, vector) in texts.iter().zip(vectors.chunks_exact(dim)) {
+        let row = &mut values[i * dim..(i + 1) * dim];
+        row.copy_from_slice(vector);
+        normalize(row);
+    }
+}
+
+/// Fails where a text is too long for a model or a token is not in its vocabulary.
+fn check_texts(texts: &[&[u32]], longest: usize, vocabulary: usize, device: &str) -> Result<()> {
+    for text in texts {
+        if text.len() > longest || text.iter().any(|&id| id as usize >= vocabulary) {
+            return Err(Error::Device {
+                device: device.to_string(),
+                message: format!(
+                    "a text of {} tokens does not fit the model: at most {longest} tokens, each below {vocabulary}",
+                    text.len()
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What computes a model on a device, without a tokenizer before it.

@@ -2,7 +2,7 @@
 //! runs ahead on all cores, batches wait in one queue, and each device takes the next as soon
 //! as it has room for it.
 
-use super::{Queue, Vectors, normalize, plan};
+use super::{Queue, Vectors, place, plan, tokens_of};
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 /// Texts that are tokenized at a time: some dozens of batches, so that texts of a like length
 /// meet in one.
-pub(super) const AHEAD: usize = 8192;
+const AHEAD: usize = 8192;
 
 /// A batch on its way to a device: the texts' indices and their tokens.
 struct Job {
@@ -69,11 +69,7 @@ impl Pipeline<'_> {
         let (tokens, cut) = counted?;
         for done in done {
             for (texts, vectors) in done? {
-                for (&i, vector) in texts.iter().zip(vectors.chunks_exact(self.dim)) {
-                    let row = &mut values[i * self.dim..(i + 1) * self.dim];
-                    row.copy_from_slice(vector);
-                    normalize(row);
-                }
+                place(&texts, &vectors, self.dim, &mut values);
             }
         }
         Ok(Vectors {
@@ -94,14 +90,7 @@ impl Pipeline<'_> {
     ) -> Result<(usize, usize)> {
         let (mut tokens, mut cut) = (0, 0);
         for (chunk, some) in texts.chunks(AHEAD).enumerate() {
-            let mut encoded = if self.prompt.is_empty() {
-                self.tokenizer.encode(some)?
-            } else {
-                let prompted: Vec<String> =
-                    some.iter().map(|t| format!("{}{t}", self.prompt)).collect();
-                let prompted: Vec<&str> = prompted.iter().map(String::as_str).collect();
-                self.tokenizer.encode(&prompted)?
-            };
+            let mut encoded = tokens_of(self.tokenizer, self.prompt, some)?;
             cut += encoded.iter().filter(|t| t.cut > 0).count();
             let lengths: Vec<usize> = encoded.iter().map(|t| t.ids.len()).collect();
             tokens += lengths.iter().sum::<usize>();

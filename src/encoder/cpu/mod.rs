@@ -13,7 +13,7 @@ mod weights;
 pub use level::Level;
 pub use products::Products;
 
-use super::{Backend, Dtype};
+use super::{Backend, Dtype, check_texts};
 use crate::error::{Error, Result};
 use crate::model::{Config, ModelFiles, Pooling};
 use forward::{Run, Scratch};
@@ -109,24 +109,6 @@ impl CpuBackend {
         }
     }
 
-    fn check(&self, texts: &[&[u32]]) -> Result<()> {
-        let hidden = self.weights.hidden;
-        let vocabulary = self.weights.words.len() / hidden;
-        let longest = self.weights.longest();
-        for text in texts {
-            if text.len() > longest || text.iter().any(|&id| id as usize >= vocabulary) {
-                return Err(Error::Device {
-                    device: "cpu".to_string(),
-                    message: format!(
-                        "a text of {} tokens does not fit the model: at most {longest} tokens, each below {vocabulary}",
-                        text.len()
-                    ),
-                });
-            }
-        }
-        Ok(())
-    }
-
     /// Computes one run on `workers` threads.
     fn run(&self, texts: &[&[u32]], out: &mut [f32], workers: usize) {
         let kept = self.scratch.lock().ok().and_then(|mut kept| kept.pop());
@@ -172,8 +154,9 @@ pub(super) fn dtype(choice: Option<Dtype>, files: &ModelFiles) -> Result<Dtype> 
 
 impl Backend for CpuBackend {
     fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>> {
-        self.check(texts)?;
         let hidden = self.weights.hidden;
+        let vocabulary = self.weights.words.len() / hidden;
+        check_texts(texts, self.weights.longest(), vocabulary, self.device())?;
         let mut out = vec![0.0; texts.len() * hidden];
         let threads = rayon::current_num_threads();
         let tokens: usize = texts.iter().map(|t| t.len()).sum();

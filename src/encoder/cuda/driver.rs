@@ -12,7 +12,7 @@ use super::gpu::{
     Recording,
 };
 use cudarc::cublaslt::{result as lt, sys as lt_sys};
-use cudarc::driver::sys;
+use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaModule, CudaStream, DeviceRepr,
     DriverError, LaunchConfig, PushKernelArg, result,
@@ -83,18 +83,38 @@ pub(crate) fn missing() -> Option<String> {
     .clone()
 }
 
-/// The driver's version and what it sees.
-pub(crate) fn cards() -> Outcome<(String, Vec<Card>)> {
+/// The numbers of the devices that the driver sees, and why one cannot be used. No device is
+/// touched for that: opening one takes a good part of a second.
+pub(crate) fn numbers() -> Outcome<Vec<(usize, Option<String>)>> {
     if let Some(why) = missing() {
         return Err(Failure::Other(why));
     }
-    let version = dotted(driver_version().map_err(|e| failed(e, 0))?);
     let count = CudaContext::device_count().map_err(|e| failed(e, 0))?;
-    let cards = (0..count.max(0) as usize).map(card).collect();
-    Ok((version, cards))
+    let look = |number: i32| -> Result<Option<String>, DriverError> {
+        let device = result::device::get(number)?;
+        let attribute = |which| {
+            // SAFETY: the driver gave the device, and has been initialised.
+            unsafe { result::device::get_attribute(device, which) }
+        };
+        Ok(too_old(
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+        ))
+    };
+    Ok((0..count)
+        .map(|n| (n as usize, look(n).unwrap_or_else(|e| Some(words(e)))))
+        .collect())
 }
 
-fn card(number: usize) -> Card {
+/// The driver's version, and what it sees with the memory of each.
+pub(crate) fn cards() -> Outcome<(String, Vec<Card>)> {
+    let numbers = numbers()?;
+    let version = dotted(driver_version().map_err(|e| failed(e, 0))?);
+    let cards = numbers.into_iter().map(|(n, unusable)| card(n, unusable));
+    Ok((version, cards.collect()))
+}
+
+fn card(number: usize, unusable: Option<String>) -> Card {
     let look = || -> Result<Card, DriverError> {
         let context = CudaContext::new(number)?;
         let (free, all) = context.mem_get_info()?;
@@ -107,7 +127,7 @@ fn card(number: usize) -> Card {
                 free >> 30,
                 all.div_ceil(1 << 30)
             ),
-            unusable: too_old(major, minor),
+            unusable: unusable.clone(),
         })
     };
     look().unwrap_or_else(|e| Card {
@@ -122,7 +142,7 @@ fn too_old(major: i32, minor: i32) -> Option<String> {
     (major < 8).then(|| format!("compute capability {major}.{minor} is below 8.0"))
 }
 
-/// Opens the device of a number.
+/// Opens the device of a number, one that [`numbers`] says can be used.
 pub(crate) fn open(number: usize) -> Outcome<Box<dyn Gpu>> {
     if let Some(why) = missing() {
         return Err(Failure::Other(why));
@@ -297,22 +317,7 @@ impl Drop for Driver {
 impl Driver {
     fn new(number: usize) -> Outcome<Self> {
         let other = |e| failed(e, 0);
-        let count = CudaContext::device_count().map_err(other)?.max(0) as usize;
-        if number >= count {
-            return Err(Failure::Other(format!(
-                "there is no such device; the driver sees {count} ({})",
-                match count {
-                    0 => "none".to_string(),
-                    1 => "cuda:0".to_string(),
-                    n => format!("cuda:0 to cuda:{}", n - 1),
-                }
-            )));
-        }
         let context = CudaContext::new(number).map_err(other)?;
-        let (major, minor) = context.compute_capability().map_err(other)?;
-        if let Some(why) = too_old(major, minor) {
-            return Err(Failure::Other(why));
-        }
         // SAFETY: all work of a device is in one stream, so that events between streams, which
         // this turns off, are not needed.
         unsafe { context.disable_event_tracking() };

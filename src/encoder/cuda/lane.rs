@@ -39,6 +39,8 @@ pub(super) struct Lane {
     weights: Weights<Buffer>,
     /// The tokens of a batch at which the device is fastest.
     budget: usize,
+    /// The most tokens that are tried at once: fewer when memory has run out.
+    most: usize,
     arena: Option<Arena>,
     slots: [Slot; DEPTH],
     next: usize,
@@ -66,6 +68,7 @@ impl Lane {
             shape: shape.clone(),
             weights,
             budget,
+            most: usize::MAX,
             arena: None,
             slots: Default::default(),
             next: 0,
@@ -93,13 +96,16 @@ impl Lane {
     /// Hands a batch to the device. One that its memory does not hold is halved, and halved
     /// again, down to single texts.
     pub fn submit(&mut self, texts: &[&[u32]]) -> Outcome<()> {
-        match self.start(texts) {
-            Err(Failure::OutOfMemory(_)) if texts.len() > 1 => {}
-            other => return other,
-        }
-        // Once is enough: later batches are planned smaller.
         let tokens: usize = texts.iter().map(|t| t.len()).sum();
-        self.budget = self.budget.min((tokens / 2).max(1));
+        if tokens <= self.most || texts.len() == 1 {
+            match self.start(texts) {
+                Err(Failure::OutOfMemory(_)) if texts.len() > 1 => {}
+                other => return other,
+            }
+            // Once is enough: later batches are halved without trying.
+            self.most = (tokens / 2).max(1);
+            self.budget = self.budget.min(self.most);
+        }
         self.settle()?;
         let others = std::mem::take(&mut self.entries);
         let mut out = Vec::with_capacity(texts.len() * self.shape.hidden);
@@ -166,13 +172,10 @@ impl Lane {
             return Err(Failure::Other("there are no buffers".to_string()));
         };
         let gpu = &mut **gpu;
-        let (
-            Slot {
-                input: Some((packed, input)),
-                output: Some((vectors, output)),
-            },
-            true,
-        ) = (&mut self.slots[slot], arena.tokens >= room.tokens)
+        let Slot {
+            input: Some((packed, input)),
+            output: Some((vectors, output)),
+        } = &mut self.slots[slot]
         else {
             return Err(Failure::Other("a batch has no memory".to_string()));
         };

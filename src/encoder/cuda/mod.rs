@@ -22,13 +22,13 @@ mod twin;
 mod weights;
 
 #[cfg(feature = "cuda")]
-pub(super) use driver::{cards, open};
+pub(super) use driver::{cards, numbers, open};
 pub(crate) use gpu::{Failure, Gpu, Number};
 #[cfg(feature = "cuda")]
 pub(super) use near::{DeviceVectors, Sizes};
 
 use super::checkpoint::Checkpoint;
-use super::{Backend, Queue};
+use super::{Backend, Queue, check_texts};
 use crate::error::{Error, Result};
 use crate::model::{Config, ModelFiles};
 use lane::Lane;
@@ -99,21 +99,8 @@ impl CudaBackend {
     }
 }
 
-/// Fails where a text does not fit the model.
 fn check(shape: &Shape, device: &str, texts: &[&[u32]]) -> Result<()> {
-    let (longest, vocabulary) = (shape.longest, shape.vocabulary);
-    for text in texts {
-        if text.len() > longest || text.iter().any(|&id| id as usize >= vocabulary) {
-            return Err(named(
-                device,
-                Failure::Other(format!(
-                    "a text of {} tokens does not fit the model: at most {longest} tokens, each below {vocabulary}",
-                    text.len()
-                )),
-            ));
-        }
-    }
-    Ok(())
+    check_texts(texts, shape.longest, shape.vocabulary, device)
 }
 
 /// Vectors on a twin of a device, for tests of what uses an accelerator.

@@ -157,9 +157,7 @@ impl DeviceVectors {
             )),
         }
     }
-}
 
-impl DeviceVectors {
     fn named<T>(&self, outcome: Outcome<T>) -> Result<T> {
         outcome.map_err(|failure| super::named(&self.name, failure))
     }
@@ -223,6 +221,36 @@ impl Inner {
         Ok((address, *first, *count))
     }
 
+    /// Where a row of vectors lies that begin at an address.
+    fn row(&self, first: Address, row: usize) -> Address {
+        first + (Number::F16.size() * row * self.dim) as Address
+    }
+
+    /// The products of so many rows from one address on with those from another; from one row
+    /// of them to the next.
+    fn score(
+        &mut self,
+        (rows, count): (Address, usize),
+        (columns_at, columns): (Address, usize),
+        scores: &Buffer,
+    ) -> Outcome<usize> {
+        let out_stride = columns.next_multiple_of(4);
+        self.gpu.multiply(&Multiply {
+            rows,
+            weights: columns_at,
+            bias: None,
+            out: scores.address(),
+            count,
+            columns,
+            inner: self.dim,
+            out_stride,
+            finish: Finish::Plain,
+            number: Number::F16,
+            out_number: Number::F32,
+        })?;
+        Ok(out_stride)
+    }
+
     fn top_k(&mut self, queries: &[f32], k: usize) -> Outcome<Vec<Vec<(f32, u32)>>> {
         let sizes = self.sizes;
         if k > MOST_BEST {
@@ -246,20 +274,8 @@ impl Inner {
                 let block = (sizes.scores / some / 4 * 4).max(4);
                 for column in (0..count).step_by(block) {
                     let columns = block.min(count - column);
-                    let stride = columns.next_multiple_of(4);
-                    self.gpu.multiply(&Multiply {
-                        rows: asked.address() + (2 * begin * self.dim) as Address,
-                        weights: address + (2 * column * self.dim) as Address,
-                        bias: None,
-                        out: scores.address(),
-                        count: some,
-                        columns,
-                        inner: self.dim,
-                        out_stride: stride,
-                        finish: Finish::Plain,
-                        number: Number::F16,
-                        out_number: Number::F32,
-                    })?;
+                    let (from, to) = (self.row(asked.address(), begin), self.row(address, column));
+                    let stride = self.score((from, some), (to, columns), &scores)?;
                     self.gpu.launch(&Launch {
                         kernel: "select_best".to_string(),
                         grid: (some, 1),
@@ -283,7 +299,6 @@ impl Inner {
     fn nearest(&mut self, centres: &[f32], offsets: &[f32]) -> Outcome<(Vec<u32>, Vec<f32>)> {
         let sizes = self.sizes;
         let clusters = offsets.len();
-        let dim = self.dim;
         let asked = put(&mut *self.gpu, &Number::F16.encode(centres))?;
         let added = put(&mut *self.gpu, &Number::F32.encode(offsets))?;
         let scores = self.gpu.alloc(4 * sizes.scores)?;
@@ -298,20 +313,8 @@ impl Inner {
                 let rows = at_a_time.min(count - row);
                 for column in (0..clusters).step_by(block) {
                     let columns = block.min(clusters - column);
-                    let stride = columns.next_multiple_of(4);
-                    self.gpu.multiply(&Multiply {
-                        rows: address + (2 * row * dim) as Address,
-                        weights: asked.address() + (2 * column * dim) as Address,
-                        bias: None,
-                        out: scores.address(),
-                        count: rows,
-                        columns,
-                        inner: dim,
-                        out_stride: stride,
-                        finish: Finish::Plain,
-                        number: Number::F16,
-                        out_number: Number::F32,
-                    })?;
+                    let (from, to) = (self.row(address, row), self.row(asked.address(), column));
+                    let stride = self.score((from, rows), (to, columns), &scores)?;
                     self.gpu.launch(&Launch {
                         kernel: "nearest_column".to_string(),
                         grid: (rows.div_ceil(NEAREST.0), 1),

@@ -9,7 +9,7 @@ use super::twin::{Twin, Watch, kernels};
 use super::{CudaBackend, Opener};
 use crate::encoder::checkpoint::Checkpoint;
 use crate::encoder::{Accelerator, Backend, CpuBackend, Dtype, Encoder, Identity, Kind};
-use crate::model::Tokenizer;
+use crate::model::{Config, ModelFiles, Tokenizer};
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -634,7 +634,7 @@ fn a_batch_that_memory_does_not_hold_is_halved_and_loses_nothing() {
     // From what holds the weights and a text or two to what holds nearly all.
     let mut halved = 0;
     for limit in [140, 180, 260, 400, 700].map(|kib| kib << 10) {
-        let (mut lane, _) = lane(&model, limit);
+        let (mut lane, watch) = lane(&model, limit);
         let before = lane.budget();
         // What was under way before is not lost either.
         lane.submit(&texts[..2]).unwrap();
@@ -645,6 +645,11 @@ fn a_batch_that_memory_does_not_hold_is_halved_and_loses_nothing() {
         assert_eq!(lane.collect().unwrap().unwrap(), expected[5 * 32..6 * 32]);
         assert_eq!(lane.collect().unwrap(), None);
         halved += usize::from(lane.budget() < before);
+        // The next batch of that size is halved without trying what is known to fail.
+        let refused = watch.lock().unwrap().refused;
+        lane.submit(&texts).unwrap();
+        assert_eq!(lane.collect().unwrap().unwrap(), expected, "{limit}");
+        assert_eq!(watch.lock().unwrap().refused, refused, "{limit}");
     }
     assert!(halved >= 3, "{halved}");
 }
@@ -710,12 +715,21 @@ fn texts_that_do_not_fit_the_model_are_refused() {
     assert!(backend.forward(&[]).unwrap().is_empty());
 }
 
+/// The folder of a tiny random model.
+fn tiny(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn opened(model: &str) -> (ModelFiles, Config, Tokenizer) {
+    let files = crate::model::find(model, crate::model::Fetch::quiet()).unwrap();
+    let config = Config::load(&files).unwrap();
+    let tokenizer = Tokenizer::load(&files, &config).unwrap();
+    (files, config, tokenizer)
+}
+
 /// An encoder over devices with so much memory each, of the tiny model.
 fn encoder(limits: &[usize]) -> (Encoder, Watches) {
-    let folder = format!("{}/tests/fixtures/tiny-bert", env!("CARGO_MANIFEST_DIR"));
-    let files = crate::model::find(&folder, crate::model::Fetch::quiet()).unwrap();
-    let config = crate::model::Config::load(&files).unwrap();
-    let tokenizer = Tokenizer::load(&files, &config).unwrap();
+    let (files, config, tokenizer) = opened(&tiny("tiny-bert"));
     let watches: Watches = Arc::default();
     let devices: Vec<usize> = (0..limits.len()).collect();
     let opener = opener(limits.to_vec(), watches.clone());
@@ -795,10 +809,8 @@ fn a_device_that_fails_ends_the_run_with_its_name() {
 #[test]
 fn a_tiny_model_gets_the_vectors_of_hf_transformers() {
     for name in ["tiny-bert", "tiny-distilbert", "tiny-roberta", "tiny-mpnet"] {
-        let folder = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
-        let files = crate::model::find(&folder, crate::model::Fetch::quiet()).unwrap();
-        let config = crate::model::Config::load(&files).unwrap();
-        let tokenizer = Tokenizer::load(&files, &config).unwrap();
+        let folder = tiny(name);
+        let (files, config, tokenizer) = opened(&folder);
         let expected: serde_json::Value =
             serde_json::from_slice(&std::fs::read(format!("{folder}/expected.json")).unwrap())
                 .unwrap();
@@ -830,10 +842,7 @@ fn a_tiny_model_gets_the_vectors_of_hf_transformers() {
 /// The bar of 16-bit numbers on trained weights: a mean cosine of 0.9999 to the CPU's f32.
 #[test]
 fn the_default_model_keeps_its_vectors_in_16_bits() {
-    let fetch = crate::model::Fetch::quiet();
-    let files = crate::model::find(crate::model::DEFAULT_MODEL, fetch).unwrap();
-    let config = crate::model::Config::load(&files).unwrap();
-    let tokenizer = Tokenizer::load(&files, &config).unwrap();
+    let (files, config, tokenizer) = opened(crate::model::DEFAULT_MODEL);
     let wire = format!("{}/seeds/wire.jsonl", env!("CARGO_MANIFEST_DIR"));
     let texts: Vec<String> = std::fs::read_to_string(wire)
         .unwrap()

@@ -156,6 +156,8 @@ pub(super) struct Watch {
     pub launched: Vec<String>,
     /// Recordings that were replayed.
     pub replayed: usize,
+    /// Times that memory ran out.
+    pub refused: usize,
     /// Operations until one fails.
     pub fails_after: Option<usize>,
 }
@@ -306,6 +308,7 @@ impl Gpu for Twin {
     fn alloc(&mut self, bytes: usize) -> Outcome<Buffer> {
         let mut memory = self.memory.lock().unwrap();
         if memory.used + bytes > self.limit {
+            self.watch.lock().unwrap().refused += 1;
             return Err(Failure::OutOfMemory(bytes));
         }
         memory.used += bytes;

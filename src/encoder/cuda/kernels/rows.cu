@@ -7,8 +7,24 @@
 constexpr int ROW_WARPS = 4;
 constexpr int ROW_THREADS = 32 * ROW_WARPS;
 
-// Scales a row that the warp holds, lane l having its fours l, l + 32 and so on, to mean zero
-// and variance one, applies gain and bias, and stores it.
+// The sum of two rows, lane l having its fours l, l + 32 and so on.
+template <typename T, int Chunks>
+__device__ __forceinline__ void add_rows(const T *a, const T *b, uint32_t fours, uint32_t lane,
+                                         Four (&x)[Chunks]) {
+#pragma unroll
+    for (int c = 0; c < Chunks; c++) {
+        uint32_t four = lane + 32 * c;
+        if (four < fours) {
+            Four y = load_four(a + 4 * four), z = load_four(b + 4 * four);
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                x[c].x[i] = y.x[i] + z.x[i];
+            }
+        }
+    }
+}
+
+// Scales such a row to mean zero and variance one, applies gain and bias, and stores it.
 template <typename T, int Chunks>
 __device__ __forceinline__ void norm_and_store(Four (&x)[Chunks], uint32_t fours, uint32_t lane,
                                                const float *gain, const float *bias, float eps,
@@ -72,17 +88,7 @@ template <typename T, int Chunks> __device__ __forceinline__ void embed(const Em
     const T *word = at<T>(a.words) + size_t(at<uint32_t>(a.ids)[row]) * a.hidden;
     const T *position = at<T>(a.positions) + size_t(at<uint32_t>(a.places)[row]) * a.hidden;
     Four x[Chunks];
-#pragma unroll
-    for (int c = 0; c < Chunks; c++) {
-        uint32_t four = lane + 32 * c;
-        if (four < fours) {
-            Four w = load_four(word + 4 * four), p = load_four(position + 4 * four);
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                x[c].x[i] = w.x[i] + p.x[i];
-            }
-        }
-    }
+    add_rows(word, position, fours, lane, x);
     norm_and_store(x, fours, lane, at<float>(a.gain), at<float>(a.bias), a.eps,
                    at<T>(a.out) + size_t(row) * a.hidden);
 }
@@ -108,17 +114,7 @@ template <typename T, int Chunks> __device__ __forceinline__ void add_norm(const
     const T *added = at<T>(a.added) + size_t(row) * a.hidden;
     T *stream = at<T>(a.stream) + size_t(row) * a.hidden;
     Four x[Chunks];
-#pragma unroll
-    for (int c = 0; c < Chunks; c++) {
-        uint32_t four = lane + 32 * c;
-        if (four < fours) {
-            Four s = load_four(stream + 4 * four), d = load_four(added + 4 * four);
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                x[c].x[i] = s.x[i] + d.x[i];
-            }
-        }
-    }
+    add_rows(stream, added, fours, lane, x);
     norm_and_store(x, fours, lane, at<float>(a.gain), at<float>(a.bias), a.eps, stream);
 }
 

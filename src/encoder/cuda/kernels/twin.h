@@ -31,6 +31,17 @@ struct bf16 {
     uint16_t bits;
 };
 
+inline uint32_t bits(float x) {
+    uint32_t b;
+    memcpy(&b, &x, 4);
+    return b;
+}
+inline float from_bits(uint32_t b) {
+    float x;
+    memcpy(&x, &b, 4);
+    return x;
+}
+
 namespace twin {
 struct Index {
     uint32_t x, y, z;
@@ -69,15 +80,9 @@ struct Register {
 
 float f16_to_f32(uint16_t h);
 uint16_t f32_to_f16(float x);
-inline float bf16_to_f32(uint16_t h) {
-    uint32_t b = uint32_t(h) << 16;
-    float x;
-    memcpy(&x, &b, 4);
-    return x;
-}
+inline float bf16_to_f32(uint16_t h) { return from_bits(uint32_t(h) << 16); }
 inline uint16_t f32_to_bf16(float x) {
-    uint32_t b;
-    memcpy(&b, &x, 4);
+    uint32_t b = bits(x);
     if (x != x) {
         return uint16_t((b >> 16) | 0x40);
     }
@@ -188,16 +193,6 @@ template <int Groups> inline void copies_wait() {
 }
 
 inline float exp2_fast(float x) { return exp2f(x); }
-inline uint32_t bits(float x) {
-    uint32_t b;
-    memcpy(&b, &x, 4);
-    return b;
-}
-inline float from_bits(uint32_t b) {
-    float x;
-    memcpy(&x, &b, 4);
-    return x;
-}
 // Fibers take turns, so nothing comes between.
 inline uint32_t atomicAdd(uint32_t *to, uint32_t x) {
     uint32_t old = *to;
