@@ -1,147 +1,257 @@
-//! The one error type of the library.
+//! The one error type of the library: a kind that a program acts on, a sentence that a person
+//! understands, and the error behind it.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 
-/// What can go wrong, in words that name the file, the row or the option concerned.
-#[derive(Debug, thiserror::Error)]
+/// What went wrong, for a program: which status to answer, what to try.
+///
+/// More kinds may come; match with a wildcard arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ErrorKind {
     /// A file or folder could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    Io,
+    /// The disk or a quota is full. What was committed is kept.
+    DiskFull,
+    /// Something cannot be written: a file, its folder, or its file system is read-only.
+    ReadOnly,
     /// An input file, or one row of it, cannot be used.
-    #[error("{}: {message}", at(path, *row))]
-    Input {
-        /// The input file, `-` for standard input.
-        path: String,
-        /// The row, from 1: a line of a text format, a record of Parquet.
-        row: Option<u64>,
-        /// What is wrong and what to do.
-        message: String,
-    },
-    /// An option or argument has a value that cannot be used.
-    #[error("{option}: {message}")]
-    Usage {
-        /// The option as the user writes it.
-        option: String,
-        /// What is wrong and what to do.
-        message: String,
-    },
-    /// A model, its files or its configuration cannot be used.
-    #[error("model {model}: {message}")]
-    Model {
-        /// The model's id or folder.
-        model: String,
-        /// What is wrong and what to do.
-        message: String,
-    },
-    /// A device cannot be used.
-    #[error("device {device}: {message}")]
-    Device {
-        /// The device as the user names it.
-        device: String,
-        /// What is wrong and what to do.
-        message: String,
-    },
-    /// A corpus file cannot be opened, read or written.
-    #[error("corpus {}: {message}", path.display())]
-    Corpus {
-        /// The corpus file.
-        path: PathBuf,
-        /// What is wrong and what to do.
-        message: String,
-    },
-    /// A filter expression does not parse or names an unknown field.
-    #[error("--where: {message}, at character {position}: {snippet}")]
-    Filter {
-        /// What is wrong.
-        message: String,
-        /// Where, in characters from 1.
+    InvalidInput,
+    /// A parameter has a value that cannot be used; the name is that of the option's field or of
+    /// the function's argument.
+    InvalidParameter(&'static str),
+    /// A filter does not parse, or names a field that the corpus does not have.
+    InvalidFilter {
+        /// Where in its text, in characters from 1; 0 for a filter that was no text.
         position: usize,
-        /// The expression from there on.
-        snippet: String,
     },
-    /// Nothing in the corpus has this id.
-    #[error("no article has the id {0:?}; `nearwise search` and `nearwise export` show ids")]
-    UnknownArticle(String),
-    /// The user asked to stop. What was committed is kept.
-    #[error(
-        "stopped; everything committed so far is kept, and the same command goes on from there"
-    )]
-    Interrupted,
-    /// The store failed in a way that has no better words.
-    #[error("store: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// A tensor operation failed.
-    #[error("tensor: {0}")]
-    Candle(#[from] candle_core::Error),
-    /// Clustering failed.
-    #[error("topics: {0}")]
-    Topics(String),
+    /// Something that was asked for is not there.
+    NotFound(Missing),
+    /// A corpus was to be created where there is a file already.
+    AlreadyExists,
+    /// Another writer holds the corpus, in this process or another; try again later.
+    Busy,
+    /// Vectors of another model, or computed with another dtype, cannot be mixed with those of
+    /// the corpus.
+    WrongModel,
+    /// A file is no corpus: it is of another program, or of a newer version of this one.
+    NotACorpus,
+    /// A file is damaged.
+    Damaged,
+    /// A model, its files or its configuration cannot be used.
+    Model,
+    /// A download failed or the network is not to be used.
+    Network,
+    /// A device cannot be used, or failed.
+    Device,
+    /// A computation has no result, such as a clustering that found no cluster.
+    NoResult,
+    /// The caller cancelled the job. What was committed is kept.
+    Cancelled,
+    /// Nearwise broke one of its own rules. Please report it.
+    Internal,
+}
+
+/// What [`ErrorKind::NotFound`] did not find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The corpus file.
+    Corpus,
+    /// An article with this id.
+    Article,
+    /// A topic with this number.
+    Topic,
+    /// Any topic: none were found in the corpus yet.
+    Topics,
+    /// Vectors: nothing in the corpus is embedded yet, or the article in question is not.
+    Vectors,
+    /// A model of this name.
+    Model,
+    /// An input file, or any article in the input.
+    Input,
+}
+
+/// What can go wrong.
+///
+/// [`Error::kind`] is for programs, the text ([`std::fmt::Display`]) for people: one line that
+/// names the file, the row or the parameter and what is wrong. It never names an option of the
+/// command line.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    /// The file, row, parameter or device concerned.
+    place: String,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 /// The library's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-fn at(path: &str, row: Option<u64>) -> String {
-    match row {
-        Some(row) => format!("{path}:{row}"),
-        None => path.to_string(),
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.place.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.place, self.message)
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = self.source.as_deref()?;
+        Some(source)
     }
 }
 
 impl Error {
-    /// An operating-system error at `path`.
+    /// An error of a kind, at a place (a file, a parameter, a device; may be empty), with a
+    /// sentence that says what is wrong.
+    pub fn new(kind: ErrorKind, place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            place: one_line(place.into()),
+            message: one_line(message.into()),
+            source: None,
+        }
+    }
+
+    /// Keeps the error behind this one.
+    #[must_use]
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong, for a program.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The file, row, parameter, model or device concerned; empty where there is none.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What is wrong, without the place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the caller cancelled the job.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind == ErrorKind::Cancelled
+    }
+
+    /// An error of the operating system at `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io {
-            path: path.as_ref().to_path_buf(),
-            source,
-        }
+        use std::io::ErrorKind as Io;
+        let kind = match source.kind() {
+            Io::StorageFull | Io::QuotaExceeded => ErrorKind::DiskFull,
+            Io::ReadOnlyFilesystem => ErrorKind::ReadOnly,
+            _ => ErrorKind::Io,
+        };
+        let place = path.as_ref().display().to_string();
+        Self::new(kind, place, source.to_string()).with_source(source)
     }
 
-    /// An unusable input file or row.
+    /// An input file or row that cannot be used. Rows count from 1.
     pub fn input(path: impl Into<String>, row: Option<u64>, message: impl Into<String>) -> Self {
-        Self::Input {
-            path: path.into(),
-            row,
-            message: message.into(),
-        }
+        let path = path.into();
+        let place = match row {
+            Some(row) => format!("{path}:{row}"),
+            None => path,
+        };
+        Self::new(ErrorKind::InvalidInput, place, message)
     }
 
-    /// An unusable option value.
-    pub fn usage(option: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Usage {
-            option: option.into(),
-            message: message.into(),
-        }
+    /// A parameter with a value that cannot be used.
+    pub fn parameter(name: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidParameter(name), name, message)
     }
 
-    /// A topic that is not there.
-    pub fn unknown_topic(id: i64) -> Self {
-        Self::usage(
-            "TOPIC",
-            format!("there is no topic {id}; see `nearwise topics`"),
+    /// No article has this id.
+    pub fn unknown_article(id: &str) -> Self {
+        Self::new(
+            ErrorKind::NotFound(Missing::Article),
+            "",
+            format!("no article has the id {id:?}"),
         )
     }
 
-    /// An unusable model.
-    pub fn model(model: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Model {
-            model: model.into(),
-            message: message.into(),
-        }
+    /// No topic has this number.
+    pub fn unknown_topic(id: i64) -> Self {
+        Self::new(
+            ErrorKind::NotFound(Missing::Topic),
+            "",
+            format!("there is no topic {id}"),
+        )
     }
 
-    /// An unusable corpus file.
-    pub fn corpus(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
-        Self::Corpus {
-            path: path.as_ref().to_path_buf(),
-            message: message.into(),
-        }
+    /// A model that cannot be used.
+    pub fn model(model: impl fmt::Display, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Model, format!("model {model}"), message)
+    }
+
+    /// A device that cannot be used.
+    pub fn device(device: impl fmt::Display, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Device, format!("device {device}"), message)
+    }
+
+    /// A corpus that cannot be opened, read or written.
+    pub fn corpus(kind: ErrorKind, path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::new(kind, format!("corpus {}", path.as_ref().display()), message)
+    }
+
+    /// A computation without a result.
+    pub fn no_result(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NoResult, "", message)
+    }
+
+    /// The caller cancelled the job.
+    pub fn cancelled() -> Self {
+        Self::new(
+            ErrorKind::Cancelled,
+            "",
+            "stopped; everything committed so far is kept",
+        )
+    }
+
+    /// A rule of our own that does not hold.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, "internal error", message)
+    }
+}
+
+/// Messages repeat what files say, such as names of columns; an error is one line all the same.
+fn one_line(text: String) -> String {
+    if text.chars().any(char::is_control) {
+        text.replace(char::is_control, " ")
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn a_line_a_kind_and_a_source() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = Error::io("a.txt", full);
+        assert_eq!(error.kind(), ErrorKind::DiskFull);
+        assert!(error.to_string().starts_with("a.txt: "));
+        assert!(error.source().is_some());
+        let row = Error::input("a.csv", Some(3), "no text");
+        assert_eq!(row.to_string(), "a.csv:3: no text");
+        assert_eq!(Error::unknown_topic(4).to_string(), "there is no topic 4");
     }
 }
