@@ -4,7 +4,7 @@ use super::simd::{Dot, Simd};
 
 /// Rows of f32 that become operands of a matrix product.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Rows {
+pub(crate) struct Rows {
     /// The rows.
     pub values: *mut f32,
     /// Floats from a row to the next.
@@ -25,7 +25,7 @@ pub(in super::super) struct Rows {
 
 /// LayerNorm's parameters.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Norm<'a> {
+pub(crate) struct Norm<'a> {
     /// The gain, one for each number.
     pub weight: &'a [f32],
     /// The bias, one for each number.

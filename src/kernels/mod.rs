@@ -1,4 +1,5 @@
-//! The kernels, the one place with unsafe code.
+//! The CPU's kernels: products, attention and row operations, for each level of instructions
+//! and each dtype. No text, no files, no model.
 //!
 //! Each is written once over [`simd::Simd`], and compiled for each level of instructions, in
 //! entry points that enable them. [`Kernels`] are those entry points; having one is the proof
@@ -16,7 +17,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod dot;
+mod dtype;
 mod gemm;
+mod level;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -27,14 +30,17 @@ mod simd;
 #[cfg(test)]
 mod tests;
 
-pub(super) use attention::{Attention, AttentionScratch};
-pub(super) use gemm::{Finish, Gemm, Output};
-pub(super) use pack::{Aligned, Format, Packed};
-pub(super) use rows::{Norm, Rows};
+pub(crate) use attention::{Attention, AttentionScratch};
+pub use dtype::{Dtype, DtypeChoice};
+pub(crate) use gemm::{Epilogue, Gemm, Output};
+pub use level::Level;
+pub(crate) use level::wanted_level;
+pub(crate) use pack::{Aligned, Format, Packed};
+pub(crate) use rows::{Norm, Rows};
 
 /// The entry points for one level and one type of number.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kernels {
+pub(crate) struct Kernels {
     /// How weights are packed.
     pub format: Format,
     /// Columns of a panel.
@@ -59,7 +65,7 @@ pub(super) struct Kernels {
 macro_rules! entry_points {
     ($name:ident, $simd:ty, $dot:ty as $format:expr, $operand:ty as $operand_format:expr,
      $mr:literal x $nv:literal $(, $features:literal)?) => {
-        pub(super) mod $name {
+        pub(crate) mod $name {
             use super::*;
 
             $(#[target_feature(enable = $features)])?
@@ -87,7 +93,7 @@ macro_rules! entry_points {
                 // SAFETY: the caller's.
                 unsafe { gemm::peak::<$simd, $dot, $mr, $nv>(rounds) }
             }
-            pub(in super::super) const KERNELS: Kernels = Kernels {
+            pub(crate) const KERNELS: Kernels = Kernels {
                 format: $format,
                 width: $nv * <$simd as simd::Simd>::LANES,
                 operand: $operand_format,

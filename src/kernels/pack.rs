@@ -6,7 +6,7 @@
 /// of the inner dimension, `width` words one after another, so that a kernel reads it from
 /// end to end. Both dimensions are filled up with zeros.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Packed {
+pub(crate) struct Packed {
     /// (panels, groups, width) words.
     pub words: Aligned,
     /// Words of the inner dimension.
@@ -23,7 +23,7 @@ pub(in super::super) struct Packed {
 
 /// Words that begin at a multiple of 64 bytes.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Aligned {
+pub(crate) struct Aligned {
     lines: Vec<Line>,
 }
 
@@ -32,25 +32,25 @@ pub(in super::super) struct Aligned {
 struct Line(#[allow(dead_code, reason = "read through pointers")] [u32; 16]);
 
 impl Aligned {
-    /// So many words, all zero.
-    pub fn zeros(words: usize) -> Self {
+    /// This many 32-bit words, all zero.
+    pub(crate) fn zeros(words: usize) -> Self {
         Self {
             lines: vec![Line([0; 16]); words.div_ceil(16)],
         }
     }
 
     /// Makes it at least so long, with any content.
-    pub fn reserve(&mut self, words: usize) {
+    pub(crate) fn reserve(&mut self, words: usize) {
         if self.lines.len() < words.div_ceil(16) {
             self.lines.resize(words.div_ceil(16), Line([0; 16]));
         }
     }
 
-    pub fn as_ptr(&self) -> *const u32 {
+    pub(crate) fn as_ptr(&self) -> *const u32 {
         self.lines.as_ptr().cast()
     }
 
-    pub fn as_mut_ptr(&mut self) -> *mut u32 {
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u32 {
         self.lines.as_mut_ptr().cast()
     }
 }
@@ -58,7 +58,7 @@ impl Aligned {
 /// How numbers stand in the words of packed weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "each processor's kernels have some of them")]
-pub(in super::super) enum Format {
+pub(crate) enum Format {
     /// One f32.
     F32,
     /// One f32, rounded to bf16.
@@ -75,7 +75,7 @@ pub(in super::super) enum Format {
 
 impl Format {
     /// Numbers in a word.
-    pub fn group(self) -> usize {
+    pub(crate) fn group(self) -> usize {
         match self {
             Self::F32 | Self::RoundedBf16 => 1,
             Self::Bf16 | Self::Int8Pairs => 2,
@@ -84,7 +84,7 @@ impl Format {
     }
 
     /// Whether numbers are integers with a scale.
-    pub fn quantised(self) -> bool {
+    pub(crate) fn quantised(self) -> bool {
         matches!(self, Self::Int8 | Self::Int8Signed | Self::Int8Pairs)
     }
 }
@@ -93,7 +93,13 @@ impl Packed {
     /// Packs weights (columns, inner), row by row, as a linear layer holds them.
     ///
     /// Quantised weights are symmetric: each column's largest magnitude becomes 127.
-    pub fn new(weights: &[f32], bias: &[f32], inner: usize, format: Format, width: usize) -> Self {
+    pub(crate) fn new(
+        weights: &[f32],
+        bias: &[f32],
+        inner: usize,
+        format: Format,
+        width: usize,
+    ) -> Self {
         let columns = bias.len();
         let group = format.group();
         let (groups, panels) = (inner.div_ceil(group), columns.div_ceil(width));

@@ -1,8 +1,8 @@
 //! Each kernel of each level against plain arithmetic in f64.
 
-use super::super::level::Level;
+use super::Dtype;
+use super::Level;
 use super::*;
-use crate::encoder::Dtype;
 use proptest::prelude::*;
 
 fn kernels() -> impl Iterator<Item = (Level, Dtype, Kernels)> {
@@ -42,16 +42,16 @@ fn erf(x: f64) -> f64 {
     sum * 2.0 / root_pi
 }
 
-fn finished(x: f64, finish: Finish, before: f64) -> f64 {
-    match finish {
-        Finish::Plain => x,
-        Finish::Add => x + before,
-        Finish::Gelu => 0.5 * x * (1.0 + erf(x / 2.0f64.sqrt())),
-        Finish::GeluTanh => {
+fn finished(x: f64, epilogue: Epilogue, before: f64) -> f64 {
+    match epilogue {
+        Epilogue::Plain => x,
+        Epilogue::Add => x + before,
+        Epilogue::Gelu => 0.5 * x * (1.0 + erf(x / 2.0f64.sqrt())),
+        Epilogue::GeluTanh => {
             let y = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
             0.5 * x * (1.0 + y.tanh())
         }
-        Finish::Relu => x.max(0.0),
+        Epilogue::Relu => x.max(0.0),
     }
 }
 
@@ -132,13 +132,13 @@ proptest! {
     ) {
         let weights = numbers(seed, columns * inner);
         let bias = numbers(seed ^ 1, columns);
-        let finishes =
-            [Finish::Plain, Finish::Add, Finish::Gelu, Finish::GeluTanh, Finish::Relu];
+        let epilogues =
+            [Epilogue::Plain, Epilogue::Add, Epilogue::Gelu, Epilogue::GeluTanh, Epilogue::Relu];
         for (level, dtype, k) in kernels() {
             let mut values = numbers(seed ^ 2, rows * inner);
             let packed = Packed::new(&weights, &bias, inner, k.format, k.width);
             let a = operands(&k, &mut values, inner);
-            for finish in finishes {
+            for epilogue in epilogues {
                 let out_stride = packed.panels * k.width;
                 let before = numbers(seed ^ 3, rows * out_stride);
                 let mut out = before.clone();
@@ -153,7 +153,7 @@ proptest! {
                     out: out.as_mut_ptr().cast(),
                     out_stride,
                     output: Output::F32,
-                    finish,
+                    epilogue,
                 };
                 // SAFETY: the level is there, and the buffers are as long as the counts say.
                 unsafe { (k.gemm)(&g) };
@@ -164,11 +164,11 @@ proptest! {
                             .sum();
                         let at = row * out_stride + column;
                         let expected =
-                            finished(sum + f64::from(bias[column]), finish, f64::from(before[at]));
+                            finished(sum + f64::from(bias[column]), epilogue, f64::from(before[at]));
                         let bound = tolerance(dtype) * (inner as f64).sqrt().max(1.0);
                         prop_assert!(
                             (f64::from(out[at]) - expected).abs() < bound,
-                            "{:?} {:?} {:?}: {} {}", level, dtype, finish, out[at], expected
+                            "{:?} {:?} {:?}: {} {}", level, dtype, epilogue, out[at], expected
                         );
                     }
                 }

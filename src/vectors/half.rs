@@ -24,26 +24,6 @@ pub fn from_f16(bytes: &[u8], out: &mut [f32]) {
     }
 }
 
-/// The dot product of two vectors of the same length; their cosine where both have unit length.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    // Sixteen sums side by side let the compiler use vector registers; a fixed order keeps
-    // the result the same everywhere.
-    let mut sums = [0.0f32; 16];
-    let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
-    let rest: f32 = a16
-        .remainder()
-        .iter()
-        .zip(b16.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
-    for (x, y) in a16.zip(b16) {
-        for i in 0..16 {
-            sums[i] += x[i] * y[i];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,15 +39,6 @@ mod tests {
             for (a, b) in vector.iter().zip(&back) {
                 prop_assert!((a - b).abs() <= 0.0005, "{} {}", a, b);
             }
-        }
-
-        #[test]
-        fn dot_is_the_sum_of_products(
-            pairs in proptest::collection::vec((-1.0f32..1.0, -1.0f32..1.0), 0..300),
-        ) {
-            let (a, b): (Vec<f32>, Vec<f32>) = pairs.iter().copied().unzip();
-            let exact: f64 = pairs.iter().map(|&(x, y)| f64::from(x) * f64::from(y)).sum();
-            prop_assert!((f64::from(dot(&a, &b)) - exact).abs() < 1e-4);
         }
     }
 }

@@ -1,8 +1,29 @@
 //! Which of the processor's instructions are used.
 
-use super::kernels::{self, Kernels};
-use crate::encoder::Dtype;
+use super as kernels;
+use super::Dtype;
+use super::Kernels;
+use crate::error::{Error, Result};
 use std::str::FromStr;
+
+/// Overrides the level of instructions; for tests and measurements.
+const LEVEL_VARIABLE: &str = "NEARWISE_CPU_LEVEL";
+
+/// The level that the environment asks for, else the best.
+pub(crate) fn wanted_level() -> Result<Level> {
+    let wrong = |why: String| Error::parameter(LEVEL_VARIABLE, why);
+    match std::env::var(LEVEL_VARIABLE) {
+        Ok(name) if !name.is_empty() => {
+            let level: Level = name.parse().map_err(wrong)?;
+            if level.available() {
+                Ok(level)
+            } else {
+                Err(wrong(format!("this processor has no {name}")))
+            }
+        }
+        _ => Ok(Level::best()),
+    }
+}
 
 /// A set of instructions that the CPU encoder has kernels for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +144,7 @@ impl Level {
     }
 
     /// The kernels, where the processor has the level and the CPU computes with the type.
-    pub(super) fn kernels(self, dtype: Dtype) -> Option<Kernels> {
+    pub(crate) fn kernels(self, dtype: Dtype) -> Option<Kernels> {
         if !self.available() {
             return None;
         }
@@ -162,7 +183,7 @@ impl Level {
 impl FromStr for Level {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<Self, String> {
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
         Self::ALL
             .into_iter()
             .find(|level| level.name() == name)

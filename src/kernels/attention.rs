@@ -8,7 +8,7 @@ use super::simd::{Dot, Simd};
 
 /// One head of one text.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Attention {
+pub(crate) struct Attention {
     /// Queries, keys and values: for each token a row of `3 * hidden` operand numbers, of which
     /// the queries are scaled so that a power of two of the scores makes the softmax.
     pub qkv: *const u32,
@@ -33,7 +33,7 @@ pub(in super::super) struct Attention {
 
 /// What the attention of one thread needs beside it.
 #[derive(Debug, Default)]
-pub(in super::super) struct AttentionScratch {
+pub(crate) struct AttentionScratch {
     keys: Aligned,
     values: Aligned,
     scores: Aligned,

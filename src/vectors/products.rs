@@ -2,9 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::kernels::{Finish, Gemm, Kernels, Output, Packed};
-use super::{Level, wanted_level};
-use crate::encoder::Dtype;
+use crate::kernels::{self, Dtype, Epilogue, Gemm, Kernels, Level, Output, Packed, wanted_level};
 
 /// Vectors packed so that dot products with other vectors run at the speed of the encoder's
 /// linear layers. In f32; a product does not depend on which others are computed with it.
@@ -41,7 +39,7 @@ impl Products {
         let columns = vectors.len().checked_div(dim).unwrap_or(0);
         let kernels = level
             .kernels(Dtype::F32)
-            .unwrap_or(super::kernels::portable_f32::KERNELS);
+            .unwrap_or(kernels::portable_f32::KERNELS);
         let bias = vec![0.0; columns];
         let inner = dim.max(1);
         let packed = Packed::new(
@@ -93,7 +91,7 @@ impl Products {
                 out: out[first * stride..].as_mut_ptr().cast(),
                 out_stride: stride,
                 output: Output::F32,
-                finish: Finish::Plain,
+                epilogue: Epilogue::Plain,
             };
             // SAFETY: having the kernels proves the level; `rows` holds `count` rows of `dim`
             // numbers from `first` on, which is what the packed vectors' groups are for f32,

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 
-/// Vectors on a device, as [`crate::encoder::OpenDevice::hold`] puts them there.
+/// Vectors on a device, as `OpenDevice::hold` puts them there.
 ///
 /// They are rounded to f16, as a corpus stores them; sums are f32.
 pub trait Accelerator: Send + Sync + std::fmt::Debug {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// What becomes of a product before it is stored.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) enum Finish {
+pub(crate) enum Epilogue {
     /// It is stored as it is.
     Plain,
     /// It is added to what stands there.
@@ -22,7 +22,7 @@ pub(in super::super) enum Finish {
 
 /// How a product is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Output {
+pub(crate) enum Output {
     /// As f32.
     F32,
     /// As the level's kernels that do not quantise take their operands: f32 or bf16.
@@ -31,7 +31,7 @@ pub(in super::super) enum Output {
 
 /// Rows times weights, plus bias, finished and stored; the columns of `panels` alone.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Gemm<'a> {
+pub(crate) struct Gemm<'a> {
     /// The rows, in words.
     pub rows: *const u32,
     /// Words from a row to the next.
@@ -50,10 +50,10 @@ pub(in super::super) struct Gemm<'a> {
     pub out: *mut u32,
     /// Words from there to the next row's.
     pub out_stride: usize,
-    /// How it is stored; [`Finish::Add`] takes f32 alone.
+    /// How it is stored; [`Epilogue::Add`] takes f32 alone.
     pub output: Output,
     /// What happens before.
-    pub finish: Finish,
+    pub epilogue: Epilogue,
 }
 
 /// # Safety
@@ -125,13 +125,13 @@ unsafe fn block<S: Simd, D: Dot<S>, O: Dot<S>, const MR: usize, const NV: usize>
                 let x = D::finish(acc[m][v], scales[m], w.scales.as_ptr().add(at));
                 let x = S::add(x, S::load(w.bias.as_ptr().add(at)));
                 let to = g.out.add((row + m) * g.out_stride);
-                let x = match g.finish {
-                    Finish::Plain => x,
-                    Finish::Add => S::add(x, S::load(to.cast::<f32>().add(at))),
-                    Finish::Gelu if D::ROUGH => math::gelu::<S, true>(x),
-                    Finish::Gelu => math::gelu::<S, false>(x),
-                    Finish::GeluTanh => math::gelu_tanh::<S>(x),
-                    Finish::Relu => S::max(x, S::splat(0.0)),
+                let x = match g.epilogue {
+                    Epilogue::Plain => x,
+                    Epilogue::Add => S::add(x, S::load(to.cast::<f32>().add(at))),
+                    Epilogue::Gelu if D::ROUGH => math::gelu::<S, true>(x),
+                    Epilogue::Gelu => math::gelu::<S, false>(x),
+                    Epilogue::GeluTanh => math::gelu_tanh::<S>(x),
+                    Epilogue::Relu => S::max(x, S::splat(0.0)),
                 };
                 match g.output {
                     Output::F32 => S::store(to.cast::<f32>().add(at), x),
