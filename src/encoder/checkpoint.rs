@@ -220,7 +220,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// The file is damaged; the configuration says what is not supported.
-    pub fn open(files: &ModelFiles, config: &Config) -> Result<Self> {
+    pub(super) fn open(files: &ModelFiles, config: &Config) -> Result<Self> {
         let path = files.folder.join("model.safetensors");
         let bad =
             |message: String| Error::model(&files.id, format!("{}: {message}", path.display()));
@@ -283,7 +283,7 @@ impl Checkpoint {
     /// # Errors
     /// A tensor is missing, has another shape or a value that is no finite number; there are
     /// fewer positions than a text may have tokens.
-    pub fn embeddings(&self) -> Result<Embeddings> {
+    pub(super) fn embeddings(&self) -> Result<Embeddings> {
         let (reader, hidden) = (&self.reader, self.shape.hidden_size);
         let vocabulary = reader.shape(WORDS)?.first().copied().unwrap_or(0);
         let words = reader.read(WORDS, &[vocabulary, hidden])?;
@@ -319,7 +319,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// A tensor is missing, has another shape or a value that is no finite number.
-    pub fn layer(&self, number: usize) -> Result<LayerWeights> {
+    pub(super) fn layer(&self, number: usize) -> Result<LayerWeights> {
         let (reader, names, shape) = (&self.reader, &self.names, &self.shape);
         let (hidden, intermediate) = (shape.hidden_size, shape.intermediate_size);
         let name = |part: &str| format!("{}.{number}.{part}", names.layers);
@@ -353,7 +353,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::layer`].
-    pub fn relative_bias(&self) -> Result<Option<RelativeBias>> {
+    pub(super) fn relative_bias(&self) -> Result<Option<RelativeBias>> {
         if self.architecture != Architecture::Mpnet {
             return Ok(None);
         }

@@ -1,8 +1,9 @@
 //! Which device computes.
 
-use super::cpu::Level;
-use super::{Accelerator, Dtype, DtypeChoice};
-use crate::error::{Error, Result};
+use super::{Dtype, DtypeChoice};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::Level;
+use crate::vectors::Accelerator;
 use candle_core::Device;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// What computes.
+/// Where vectors are computed: the kind of device, and which.
 #[derive(Debug, Clone)]
 pub enum Place {
     /// The CPU.
@@ -50,10 +51,10 @@ pub enum Place {
     Metal(Device),
 }
 
-/// A device that works.
+/// A device that was opened and works.
 #[derive(Debug, Clone)]
 pub struct OpenDevice {
-    /// What computes.
+    /// Which device it is.
     pub place: Place,
     /// Its name, such as `cuda:0`.
     pub name: String,
@@ -85,14 +86,14 @@ impl OpenDevice {
         let only = |all: &[Dtype], other: Dtype| {
             let names: Vec<&str> = all.iter().map(|d| d.name()).collect();
             format!(
-                "it computes with {}, not {}; pass another --dtype or another --device",
+                "it computes with {}, not {}",
                 names.join(", "),
                 other.name()
             )
         };
         let made_with = |dtype: Dtype| {
             format!(
-                "the corpus's vectors were computed with {}, which only the CPU does; leave out --device",
+                "the vectors to go with were computed with {}, which only the CPU does",
                 dtype.name()
             )
         };
@@ -202,36 +203,30 @@ impl DeviceChoice {
                     _ => format!("{}: {why}", opened.name),
                 }))
             }
-            Err(message) => Err(Error::Device {
-                device: opened.name,
-                message,
-            }),
+            Err(message) => Err(Error::device(opened.name, message)),
         }
     }
 }
 
 fn reason(e: &Error) -> String {
-    match e {
-        Error::Device { message, .. } => message.clone(),
-        other => other.to_string(),
+    match e.kind() {
+        ErrorKind::Device => e.message().to_string(),
+        _ => e.to_string(),
     }
 }
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(n: Option<usize>) -> Result<OpenDevice> {
-    Err(Error::Device {
-        device: n.map_or("cuda".to_string(), |n| format!("cuda:{n}")),
-        message: "this build has no CUDA; build with `--features cuda`, or use --device cpu".into(),
-    })
+    Err(Error::device(
+        n.map_or("cuda".to_string(), |n| format!("cuda:{n}")),
+        "this build has no CUDA; build with the feature cuda",
+    ))
 }
 
 #[cfg(feature = "cuda")]
 fn cuda(n: Option<usize>) -> Result<OpenDevice> {
     let name = n.map_or("cuda".to_string(), |n| format!("cuda:{n}"));
-    let failed = |message: String| Error::Device {
-        device: name.clone(),
-        message,
-    };
+    let failed = |message: String| Error::device(name.clone(), message);
     let seen = super::cuda::numbers().map_err(|e| failed(e.to_string()))?;
     let asked_for = seen
         .iter()
@@ -246,7 +241,7 @@ fn cuda(n: Option<usize>) -> Result<OpenDevice> {
             (false, _) => whys.join("; "),
             (true, 0) => "the NVIDIA driver sees no device".to_string(),
             (true, some) => {
-                format!("there is no such device; `nearwise devices` shows the {some}")
+                format!("there is no such device among the {some}")
             }
         }));
     }
@@ -261,10 +256,10 @@ fn cuda(n: Option<usize>) -> Result<OpenDevice> {
 fn metal() -> Result<OpenDevice> {
     let name = "metal".to_string();
     if !cfg!(feature = "metal") {
-        return Err(Error::Device {
-            device: name,
-            message: "this build has no Metal; build with `--features metal` on a Mac, or use --device cpu".into(),
-        });
+        return Err(Error::device(
+            name,
+            "this build has no Metal; build with the feature metal on a Mac",
+        ));
     }
     match Device::new_metal(0) {
         Ok(device) => Ok(OpenDevice {
@@ -272,16 +267,12 @@ fn metal() -> Result<OpenDevice> {
             name,
             fallback: None,
         }),
-        Err(e) => Err(Error::Device {
-            device: name,
-            // candle appends a backtrace; its first line is the reason.
-            message: e
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or("does not work")
-                .to_string(),
-        }),
+        // candle appends a backtrace; its first line is the reason.
+        Err(e) => {
+            let text = e.to_string();
+            let why = text.lines().next().unwrap_or("does not work");
+            Err(Error::device(name, why).with_source(e))
+        }
     }
 }
 
@@ -374,11 +365,6 @@ mod tests {
         assert!("cuda:x".parse::<DeviceChoice>().is_err());
     }
 
-    #[test]
-    fn auto_always_opens_something() {
-        assert!(DeviceChoice::Auto.open().is_ok());
-    }
-
     fn cuda() -> OpenDevice {
         OpenDevice {
             place: Place::Cuda(vec![0]),
@@ -403,7 +389,7 @@ mod tests {
             cuda()
                 .dtype(Like(Dtype::Int8))
                 .unwrap_err()
-                .contains("leave out --device")
+                .contains("only the CPU does")
         );
         assert!(
             cuda()

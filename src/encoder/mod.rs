@@ -5,113 +5,38 @@
 //! plain reference that it is tested against, and what runs on Metal. CUDA devices have an
 //! encoder of their own in builds with the feature `cuda`.
 
-mod accelerator;
+mod backend;
 mod batch;
+mod builder;
 mod candle;
 mod checkpoint;
 mod cpu;
 #[cfg(any(feature = "cuda", all(test, unix)))]
 mod cuda;
 mod device;
-mod dtype;
+mod options;
 mod pipeline;
 mod relative;
 
-pub use accelerator::Accelerator;
+pub use crate::kernels::{Dtype, DtypeChoice, Level};
+pub use backend::{Backend, Call, Done, Priority, Queue};
 pub use batch::{Batch, plan};
+pub use builder::EncoderBuilder;
 pub use candle::CandleBackend;
+pub use cpu::CpuBackend;
 #[doc(hidden)]
 pub use cpu::bench;
-pub use cpu::{CpuBackend, Level, Products};
 #[cfg(all(test, unix))]
 pub(crate) use cuda::twin_of;
 pub use device::{DeviceChoice, OpenDevice, Place, SeenDevice, seen_devices};
-pub use dtype::{Dtype, DtypeChoice};
+pub use options::{EncodeOptions, Prompt, TextTokens, TooLong, Vectors};
 
 use crate::error::{Error, Result};
-use crate::model::{Config, Fetch, ModelFiles, Tokenizer, Tokens};
+use crate::model::{Config, ModelFiles, Prompts, Tokenizer, Tokens};
+use std::sync::Arc;
 
-/// Runs the transformer and its pooling on one batch.
-///
-/// The seam between what is common to all encoders and what each device does its own way.
-pub trait Backend: Send {
-    /// The vectors of `texts`, one after another, `dim` values each, not normalised.
-    ///
-    /// # Errors
-    /// The device fails.
-    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>>;
-
-    /// The device's name, such as `cpu`.
-    fn device(&self) -> &str;
-
-    /// The type of number computed with, such as `f32`.
-    fn dtype(&self) -> &str;
-
-    /// Tokens of a batch, padding included, at which this backend is fastest.
-    fn token_budget(&self) -> usize;
-
-    /// Whether all texts of a batch take as many tokens as the longest.
-    fn pads(&self) -> bool {
-        true
-    }
-
-    /// Batches that it is best given at once.
-    fn batches_at_once(&self) -> usize {
-        1
-    }
-
-    /// Queues that take batches ahead of their results, for so many batches; none where
-    /// [`Backend::forward`] uses all of the device by itself.
-    ///
-    /// # Errors
-    /// A device that was not needed before cannot be opened.
-    fn queues(&mut self, batches: usize) -> Result<Vec<Box<dyn Queue + '_>>> {
-        let _ = batches;
-        Ok(Vec::new())
-    }
-
-    /// What it computes on and with, for people.
-    fn about(&self) -> String {
-        format!("{}, {}", self.device(), self.dtype())
-    }
-}
-
-/// A device that takes batches ahead of their results.
-pub trait Queue: Send {
-    /// Hands over a batch, whose texts are as for [`Backend::forward`].
-    ///
-    /// # Errors
-    /// The device fails.
-    fn submit(&mut self, texts: &[&[u32]]) -> Result<()>;
-
-    /// Waits for the oldest batch that was not collected; its vectors as
-    /// [`Backend::forward`] gives them.
-    ///
-    /// # Errors
-    /// The device fails.
-    fn collect(&mut self) -> Result<Vec<f32>>;
-
-    /// How many batches it is best to have under way.
-    fn depth(&self) -> usize;
-}
-
-/// What to compute on, and with what numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Compute {
-    /// The device.
-    pub device: DeviceChoice,
-    /// The type of number.
-    pub dtype: DtypeChoice,
-}
-
-impl From<DeviceChoice> for Compute {
-    fn from(device: DeviceChoice) -> Self {
-        Self {
-            device,
-            dtype: DtypeChoice::Auto,
-        }
-    }
-}
+/// Texts that are tokenized between two looks at the job.
+const TOKENIZED: usize = 1024;
 
 /// The identity of the model that made a vector.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -130,101 +55,93 @@ pub struct Identity {
     pub dtype: String,
 }
 
-/// Whether a text asks or is asked for; some models want a prompt in front of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A search query.
-    Query,
-    /// A document or a passage of one.
-    Document,
-}
-
-/// Vectors of texts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Vectors {
-    /// The values, `dim` for each text, each vector of unit length.
-    pub values: Vec<f32>,
-    /// The length of a vector.
-    pub dim: usize,
-    /// Tokens computed, special tokens included.
-    pub tokens: usize,
-    /// Texts that were longer than the model's length and were cut.
-    pub cut: usize,
-}
-
-impl Vectors {
-    /// The vectors, one for each text.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dim)
+impl Identity {
+    /// The identity of a model that Nearwise does not run, for articles that bring their vectors:
+    /// its name and the length of a vector. Two are the same where both are.
+    pub fn external(name: &str, dim: usize) -> Self {
+        Self {
+            model: name.to_string(),
+            revision: "external".to_string(),
+            hash: format!("external:{name}:{dim}"),
+            dim,
+            max_tokens: 0,
+            dtype: "f32".to_string(),
+        }
     }
 }
 
 /// A model ready to embed texts.
+///
+/// Cheap to clone, and used by any number of threads at once: clones share the weights, and one
+/// scheduler of the device computes queries before bulk work. The vectors of a text do not depend
+/// on what else is computed at the time.
+///
+/// ```no_run
+/// # fn main() -> nearwise::Result<()> {
+/// use nearwise::Encoder;
+/// use nearwise::encoder::Prompt;
+///
+/// let encoder = Encoder::open("sentence-transformers/all-MiniLM-L6-v2")?;
+/// let vectors = encoder.encode(&["a text", "another"], Prompt::Document)?;
+/// assert_eq!(vectors.rows().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
 pub struct Encoder {
+    inner: Arc<Inner>,
+    budget: usize,
+}
+
+struct Inner {
     tokenizer: Tokenizer,
     backend: Box<dyn Backend>,
     identity: Identity,
-    query_prompt: String,
-    document_prompt: String,
-    budget: usize,
+    prompts: Prompts,
 }
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder")
-            .field("identity", &self.identity)
-            .field("device", &self.backend.device())
+            .field("identity", self.identity())
+            .field("device", &self.device())
             .finish_non_exhaustive()
     }
 }
 
 impl Encoder {
-    /// Finds, verifies and loads the model called `name` on a device, with the type of
-    /// number that suits both where `compute` leaves it open.
-    ///
-    /// ```no_run
-    /// # fn main() -> nearwise::Result<()> {
-    /// use nearwise::encoder::{DeviceChoice, Encoder, Kind};
-    /// use nearwise::model::{DEFAULT_MODEL, Fetch};
-    ///
-    /// let mut encoder = Encoder::open(DEFAULT_MODEL, DeviceChoice::Auto, Fetch::quiet())?;
-    /// let vectors = encoder.encode(&["a text", "another"], Kind::Document)?;
-    /// assert_eq!(vectors.rows().len(), 2);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Opens a model on the device and with the dtype that suit it; see [`Encoder::builder`] for
+    /// others.
     ///
     /// # Errors
-    /// The model cannot be found, verified or loaded, or the device cannot be used.
-    pub fn open(name: &str, compute: impl Into<Compute>, fetch: Fetch<'_>) -> Result<Self> {
-        let compute = compute.into();
-        let files = crate::model::find(name, fetch)?;
-        let opened = compute.device.open_for(compute.dtype)?;
-        if let Some(why) = &opened.fallback {
-            (fetch.say)(why);
-        }
-        let first_choice = !matches!(opened.place, Place::Cpu);
-        match Self::load(&files, opened, compute.dtype) {
-            // A device that works and yet does not hold or not compute this model.
-            Err(Error::Device { device, message })
-                if first_choice && compute.device == DeviceChoice::Auto =>
-            {
-                (fetch.say)(&format!("using the CPU: {device}: {message}"));
-                Self::load(&files, OpenDevice::cpu(), compute.dtype)
-            }
-            other => other,
-        }
+    /// As [`EncoderBuilder::open`].
+    pub fn open(model: &str) -> Result<Self> {
+        Self::builder().model(model).open()
+    }
+
+    /// Sets out to open a model.
+    pub fn builder() -> EncoderBuilder {
+        EncoderBuilder::default()
     }
 
     /// Loads a model on a device.
     ///
     /// # Errors
     /// A file of the model is malformed or says something that is not supported; the device
-    /// does not compute with that type of number.
+    /// does not compute with that dtype.
     pub fn load(files: &ModelFiles, device: OpenDevice, dtype: DtypeChoice) -> Result<Self> {
+        Self::load_on(files, device, dtype, None)
+    }
+
+    fn load_on(
+        files: &ModelFiles,
+        device: OpenDevice,
+        dtype: DtypeChoice,
+        threads: Option<usize>,
+    ) -> Result<Self> {
         let config = Config::load(files)?;
         let tokenizer = Tokenizer::load(files, &config)?;
-        let backend = backend(files, &config, device, dtype)?;
+        let backend = backend(files, &config, device, dtype, threads)?;
         let identity = Identity {
             model: files.id.clone(),
             revision: files.revision.clone(),
@@ -233,21 +150,28 @@ impl Encoder {
             max_tokens: config.max_tokens,
             dtype: backend.dtype().to_string(),
         };
-        let mut encoder = Self::from_parts(tokenizer, backend, identity);
-        encoder.query_prompt = config.query_prompt;
-        encoder.document_prompt = config.document_prompt;
-        Ok(encoder)
+        Ok(Self::of(tokenizer, backend, identity, config.prompts))
     }
 
-    /// An encoder of a tokenizer and any backend.
+    /// An encoder of a tokenizer and any backend, without prompts.
     pub fn from_parts(tokenizer: Tokenizer, backend: Box<dyn Backend>, identity: Identity) -> Self {
+        Self::of(tokenizer, backend, identity, Prompts::default())
+    }
+
+    fn of(
+        tokenizer: Tokenizer,
+        backend: Box<dyn Backend>,
+        identity: Identity,
+        prompts: Prompts,
+    ) -> Self {
         Self {
             budget: backend.token_budget(),
-            tokenizer,
-            backend,
-            identity,
-            query_prompt: String::new(),
-            document_prompt: String::new(),
+            inner: Arc::new(Inner {
+                tokenizer,
+                backend,
+                identity,
+                prompts,
+            }),
         }
     }
 
@@ -263,30 +187,62 @@ impl Encoder {
         self.budget
     }
 
-    /// Tokens that are worth handing over at once: where several batches are under way at a
+    /// Tokens that are worth handing over in one call: where several batches are under way at a
     /// time, many of them.
-    pub fn appetite(&self) -> usize {
-        self.budget * self.backend.batches_at_once()
+    pub fn preferred_tokens(&self) -> usize {
+        self.budget * self.inner.backend.batches_at_once()
     }
 
     /// The model's identity.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        &self.inner.identity
     }
 
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.inner.tokenizer
     }
 
-    /// The device's name.
-    pub fn device(&self) -> &str {
-        self.backend.device()
+    /// The model's prompts by name.
+    pub fn prompts(&self) -> &Prompts {
+        &self.inner.prompts
     }
 
-    /// What it computes on and with, such as `cpu, int8 by avx512-vnni`.
+    /// The device's name, such as `cpu` or `cuda:0`.
+    pub fn device(&self) -> String {
+        self.inner.backend.device()
+    }
+
+    /// The device and dtype, for people.
     pub fn about(&self) -> String {
-        self.backend.about()
+        self.inner.backend.about()
+    }
+
+    /// What is put in front of a text.
+    ///
+    /// # Errors
+    /// The model has no prompt of that name.
+    fn prompt<'a>(&'a self, prompt: &'a Prompt) -> Result<&'a str> {
+        let prompts = &self.inner.prompts;
+        Ok(match prompt {
+            Prompt::Query => &prompts.query,
+            Prompt::Document => &prompts.document,
+            Prompt::Text(text) => text,
+            Prompt::None => "",
+            Prompt::Named(name) => prompts.named.get(name).ok_or_else(|| {
+                let names: Vec<&str> = prompts.named.keys().map(String::as_str).collect();
+                let there = if names.is_empty() {
+                    "it has none".to_string()
+                } else {
+                    format!("it has {}", names.join(", "))
+                };
+                let model = &self.inner.identity.model;
+                Error::parameter(
+                    "prompt",
+                    format!("the model {model} has no prompt {name:?}; {there}"),
+                )
+            })?,
+        })
     }
 
     /// How many tokens the document prompt takes of every passage.
@@ -294,94 +250,171 @@ impl Encoder {
     /// # Errors
     /// The tokenizer fails.
     pub fn document_prompt_tokens(&self) -> Result<usize> {
-        Ok(self.tokenizer.offsets(&self.document_prompt)?.len())
+        let prompt = &self.inner.prompts.document;
+        Ok(self.inner.tokenizer.offsets(prompt)?.len())
+    }
+
+    /// The token ids of texts, with the prompt in front and special tokens around, cut at the
+    /// model's length.
+    ///
+    /// # Errors
+    /// The tokenizer fails; the model has no such prompt.
+    pub fn tokenize<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        prompt: Prompt,
+    ) -> Result<Vec<Tokens>> {
+        self.inner.tokenizer.encode(self.prompt(&prompt)?, texts)
     }
 
     /// Embeds texts. Vectors come in the order of the texts, and do not depend on which
     /// other texts are embedded with them: on the CPU not by a bit, elsewhere not beyond
     /// rounding.
     ///
+    /// Blocks until they are there. Calls from several threads go side by side.
+    ///
     /// # Errors
-    /// The tokenizer or the device fails, or computes a value that is no finite number.
-    pub fn encode(&mut self, texts: &[&str], kind: Kind) -> Result<Vectors> {
-        let prompt = match kind {
-            Kind::Query => &self.query_prompt,
-            Kind::Document => &self.document_prompt,
-        };
+    /// The tokenizer or the device fails, or computes a value that is no finite number; a text
+    /// is too long and [`TooLong::Refuse`] is set; an option cannot be used; the job is cancelled.
+    pub fn encode<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        options: impl Into<EncodeOptions>,
+    ) -> Result<Vectors> {
+        let options = options.into();
+        let prompt = self.prompt(&options.prompt)?;
+        options.length(self.identity().dim)?;
         // As many batches as there are texts for, roughly: a few texts are one batch, and what
-        // is one batch gains nothing from a pipeline.
-        let batches = texts.len() * self.identity.max_tokens / self.budget.max(1);
-        if batches > 1 {
-            let queues = self.backend.queues(batches)?;
-            if !queues.is_empty() {
-                let vectors = pipeline::Pipeline {
-                    tokenizer: &self.tokenizer,
-                    prompt,
-                    budget: self.budget,
-                    dim: self.identity.dim,
-                }
-                .run(texts, queues)?;
-                self.check(&vectors.values, texts.len())?;
-                return Ok(vectors);
-            }
+        // is one batch gains nothing from a queue.
+        let batches = texts.len() * self.identity().max_tokens / self.budget;
+        if let Some(queue) = self.inner.backend.queue().filter(|_| batches > 1) {
+            let run = pipeline::Pipeline {
+                queue,
+                budget: self.budget,
+                dim: self.identity().dim,
+                call: &options.call,
+            };
+            let (values, texts) = run.run(texts.len(), |range| {
+                let tokens = self.inner.tokenizer.encode(prompt, &texts[range.clone()])?;
+                self.check_lengths(&tokens, range.start, &options)?;
+                Ok(tokens)
+            })?;
+            self.check(&values, texts.len())?;
+            return self.vectors(values, texts, &options);
         }
-        self.encode_tokens(&tokens_of(&self.tokenizer, prompt, texts)?)
+        let mut tokens = Vec::with_capacity(texts.len());
+        for some in texts.chunks(TOKENIZED) {
+            options.call.job.check()?;
+            tokens.extend(self.inner.tokenizer.encode(prompt, some)?);
+        }
+        self.check_lengths(&tokens, 0, &options)?;
+        let ids: Vec<&[u32]> = tokens.iter().map(|t| t.ids.as_slice()).collect();
+        let values = self.forward(&ids, &options)?;
+        let texts = tokens.iter().map(TextTokens::of).collect();
+        self.vectors(values, texts, &options)
     }
 
-    fn encode_tokens(&mut self, texts: &[Tokens]) -> Result<Vectors> {
-        let dim = self.identity.dim;
+    /// Embeds texts that are token ids already, special tokens included, such as
+    /// [`Encoder::tokenize`] gives. The prompt of `options` is not used.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`]; an id is not in the vocabulary, or a text has more tokens than
+    /// the model takes.
+    pub fn encode_ids<T: AsRef<[u32]>>(
+        &self,
+        texts: &[T],
+        options: impl Into<EncodeOptions>,
+    ) -> Result<Vectors> {
+        let options = options.into();
+        options.length(self.identity().dim)?;
+        let ids: Vec<&[u32]> = texts.iter().map(AsRef::as_ref).collect();
+        if let Some(i) = ids.iter().position(|t| t.is_empty()) {
+            let message = format!("text {i} has no token");
+            return Err(Error::parameter("texts", message));
+        }
+        let values = self.forward(&ids, &options)?;
+        let counts = |t: &&[u32]| TextTokens {
+            tokens: t.len(),
+            cut: 0,
+        };
+        self.vectors(values, ids.iter().map(counts).collect(), &options)
+    }
+
+    /// The vectors of texts, a batch at a time.
+    fn forward(&self, texts: &[&[u32]], options: &EncodeOptions) -> Result<Vec<f32>> {
+        let dim = self.identity().dim;
+        let backend = &self.inner.backend;
         let mut values = vec![0.0; texts.len() * dim];
-        let lengths: Vec<usize> = texts.iter().map(|t| t.ids.len()).collect();
-        for batch in plan(&lengths, self.budget, self.backend.pads()) {
-            let ids: Vec<&[u32]> = batch
-                .texts
-                .iter()
-                .map(|&i| texts[i].ids.as_slice())
-                .collect();
-            let vectors = self.backend.forward(&ids)?;
+        let lengths: Vec<usize> = texts.iter().map(|t| t.len()).collect();
+        for batch in plan(&lengths, self.budget, backend.pads()) {
+            options.call.job.check()?;
+            let ids: Vec<&[u32]> = batch.texts.iter().map(|&i| texts[i]).collect();
+            let vectors = backend.forward(&ids, &options.call)?;
             self.check(&vectors, ids.len())?;
             place(&batch.texts, &vectors, dim, &mut values);
         }
+        Ok(values)
+    }
+
+    fn vectors(
+        &self,
+        values: Vec<f32>,
+        texts: Vec<TextTokens>,
+        options: &EncodeOptions,
+    ) -> Result<Vectors> {
+        let dim = self.identity().dim;
         Ok(Vectors {
-            values,
-            dim,
-            tokens: lengths.iter().sum(),
-            cut: texts.iter().filter(|t| t.cut > 0).count(),
+            values: options.shape(values, dim)?,
+            dim: options.length(dim)?,
+            texts,
         })
+    }
+
+    /// Fails on the first text that is too long, where that is asked for.
+    fn check_lengths(
+        &self,
+        tokens: &[Tokens],
+        first: usize,
+        options: &EncodeOptions,
+    ) -> Result<()> {
+        if options.too_long == TooLong::Cut {
+            return Ok(());
+        }
+        match tokens.iter().position(|t| t.cut > 0) {
+            None => Ok(()),
+            Some(i) => Err(Error::parameter(
+                "texts",
+                format!(
+                    "text {} has {} tokens, and the model takes {}",
+                    first + i,
+                    tokens[i].ids.len() + tokens[i].cut,
+                    self.identity().max_tokens
+                ),
+            )),
+        }
     }
 
     /// A value that is no number would be stored and would then win or lose every search.
     fn check(&self, vectors: &[f32], texts: usize) -> Result<()> {
-        let message = if vectors.len() != texts * self.identity.dim {
+        let message = if vectors.len() != texts * self.identity().dim {
             format!("gave {} values for {texts} texts", vectors.len())
         } else if vectors.iter().any(|x| !x.is_finite()) {
             "computed a value that is no finite number; nothing of this batch is stored".to_string()
         } else {
             return Ok(());
         };
-        Err(Error::Device {
-            device: self.device().to_string(),
-            message: format!("model {} {message}", self.identity.model),
-        })
+        let model = &self.identity().model;
+        Err(Error::device(
+            self.device(),
+            format!("model {model} {message}"),
+        ))
     }
 }
 
-/// The tokens of texts, each with a prompt in front.
-fn tokens_of(tokenizer: &Tokenizer, prompt: &str, texts: &[&str]) -> Result<Vec<Tokens>> {
-    if prompt.is_empty() {
-        return tokenizer.encode(texts);
-    }
-    let prompted: Vec<String> = texts.iter().map(|t| format!("{prompt}{t}")).collect();
-    let prompted: Vec<&str> = prompted.iter().map(String::as_str).collect();
-    tokenizer.encode(&prompted)
-}
-
-/// Puts a batch's vectors, scaled to unit length, where those of its texts belong.
+/// Puts a batch's vectors where those of its texts belong.
 fn place(texts: &[usize], vectors: &[f32], dim: usize, values: &mut [f32]) {
     for (&i, vector) in texts.iter().zip(vectors.chunks_exact(dim)) {
-        let row = &mut values[i * dim..(i + 1) * dim];
-        row.copy_from_slice(vector);
-        normalize(row);
+        values[i * dim..(i + 1) * dim].copy_from_slice(vector);
     }
 }
 
@@ -389,13 +422,13 @@ fn place(texts: &[usize], vectors: &[f32], dim: usize, values: &mut [f32]) {
 fn check_texts(texts: &[&[u32]], longest: usize, vocabulary: usize, device: &str) -> Result<()> {
     for text in texts {
         if text.len() > longest || text.iter().any(|&id| id as usize >= vocabulary) {
-            return Err(Error::Device {
-                device: device.to_string(),
-                message: format!(
+            return Err(Error::device(
+                device.to_string(),
+                format!(
                     "a text of {} tokens does not fit the model: at most {longest} tokens, each below {vocabulary}",
                     text.len()
                 ),
-            });
+            ));
         }
     }
     Ok(())
@@ -410,15 +443,17 @@ pub fn backend(
     config: &Config,
     device: OpenDevice,
     dtype: DtypeChoice,
+    threads: Option<usize>,
 ) -> Result<Box<dyn Backend>> {
-    let wanted = device.dtype(dtype).map_err(|message| Error::Device {
-        device: device.name.clone(),
-        message,
-    })?;
+    let wanted = device
+        .dtype(dtype)
+        .map_err(|message| Error::device(device.name.clone(), message))?;
     match &device.place {
         Place::Cpu => {
             let dtype = cpu::dtype(wanted, files)?;
-            Ok(Box::new(CpuBackend::load(files, config, dtype)?))
+            Ok(Box::new(
+                CpuBackend::load(files, config, dtype)?.on_threads(threads),
+            ))
         }
         Place::Metal(_) => Ok(Box::new(CandleBackend::load(files, config, device)?)),
         Place::Cuda(numbers) => cuda_backend(files, config, numbers, wanted),
@@ -433,9 +468,9 @@ fn cuda_backend(
     dtype: Option<Dtype>,
 ) -> Result<Box<dyn Backend>> {
     let number = match dtype {
-        Some(Dtype::F32) => cuda::Number::F32,
-        Some(Dtype::Bf16) => cuda::Number::Bf16,
-        _ => cuda::Number::F16,
+        Some(Dtype::F32) => cuda::GpuDtype::F32,
+        Some(Dtype::Bf16) => cuda::GpuDtype::Bf16,
+        _ => cuda::GpuDtype::F16,
     };
     let opener = Box::new(cuda::open);
     let backend = cuda::CudaBackend::load(files, config, devices, opener, number)?;
@@ -450,23 +485,8 @@ fn cuda_backend(
     _: Option<Dtype>,
 ) -> Result<Box<dyn Backend>> {
     // No device of this kind can be opened in such a build.
-    Err(Error::Device {
-        device: "cuda".to_string(),
-        message: "this build has no CUDA".to_string(),
-    })
-}
-
-/// Scales a vector to unit length; a vector of zeros stays as it is.
-pub fn normalize(vector: &mut [f32]) {
-    let norm = vector
-        .iter()
-        .map(|x| f64::from(*x) * f64::from(*x))
-        .sum::<f64>()
-        .sqrt();
-    if norm > 0.0 {
-        let scale = (1.0 / norm) as f32;
-        for x in vector {
-            *x *= scale;
-        }
-    }
+    Err(Error::device(
+        "cuda".to_string(),
+        "this build has no CUDA".to_string(),
+    ))
 }

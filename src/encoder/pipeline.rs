@@ -1,170 +1,124 @@
-//! Many texts through devices that compute while the host does something else: the tokenizer
-//! runs ahead on all cores, batches wait in one queue, and each device takes the next as soon
-//! as it has room for it.
+//! Many texts through a device that computes while the host does something else: the tokenizer
+//! runs ahead on all cores, and the device's queue always holds the next batches.
 
-use super::{Queue, Vectors, place, plan, tokens_of};
+use super::{Call, Queue, TextTokens, place, plan};
 use crate::error::{Error, Result};
-use crate::model::Tokenizer;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use crate::model::Tokens;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Texts that are tokenized at a time: some dozens of batches, so that texts of a like length
 /// meet in one.
 const AHEAD: usize = 8192;
-
-/// A batch on its way to a device: the texts' indices and their tokens.
-struct Job {
-    texts: Vec<usize>,
-    ids: Vec<Vec<u32>>,
-}
-
-/// A batch's texts and their vectors.
-type Done = (Vec<usize>, Vec<f32>);
+/// How often it is looked whether the job was cancelled.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What all texts are embedded with.
 pub(super) struct Pipeline<'a> {
-    pub tokenizer: &'a Tokenizer,
-    /// Put in front of each text.
-    pub prompt: &'a str,
+    pub queue: &'a dyn Queue,
     /// Tokens of a batch.
     pub budget: usize,
     /// The length of a vector.
     pub dim: usize,
+    pub call: &'a Call,
+}
+
+/// What has come back from the device.
+struct Arrived {
+    values: Vec<f32>,
+    /// Texts that are under way.
+    texts: usize,
+    error: Option<Error>,
+}
+
+struct Shared {
+    arrived: Mutex<Arrived>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Arrived> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Pipeline<'_> {
-    /// The vectors of `texts`, of unit length, by all of `queues`.
+    /// The vectors of `count` texts, which `tokenize` gives the tokens of, a range at a time.
     ///
     /// # Errors
-    /// The tokenizer or a device fails; the first failure ends all of it.
-    pub fn run(&self, texts: &[&str], queues: Vec<Box<dyn Queue + '_>>) -> Result<Vectors> {
-        let mut values = vec![0.0; texts.len() * self.dim];
-        let stop = AtomicBool::new(false);
-        let (send, receive) = sync_channel::<Job>(2 * queues.len());
-        let receive = Mutex::new(receive);
-        let (counted, done) = std::thread::scope(|scope| {
-            let workers: Vec<_> = queues
-                .into_iter()
-                .map(|queue| {
-                    let (receive, stop) = (&receive, &stop);
-                    scope.spawn(move || work(queue, receive, stop))
-                })
-                .collect();
-            let counted = self.feed(texts, &stop, |job| send.send(job).is_ok());
-            drop(send);
-            let done: Vec<Result<Vec<Done>>> = workers
-                .into_iter()
-                .map(|worker| {
-                    worker.join().unwrap_or_else(|_| {
-                        Err(Error::Device {
-                            device: "cuda".to_string(),
-                            message: "the thread that drives it ended unexpectedly".to_string(),
-                        })
-                    })
-                })
-                .collect();
-            (counted, done)
-        });
-        let (tokens, cut) = counted?;
-        for done in done {
-            for (texts, vectors) in done? {
-                place(&texts, &vectors, self.dim, &mut values);
-            }
-        }
-        Ok(Vectors {
-            values,
-            dim: self.dim,
-            tokens,
-            cut,
-        })
-    }
-
-    /// Tokenizes and hands over batches until all are taken or someone asks to stop. The tokens
-    /// and how many texts were cut.
-    fn feed(
+    /// The tokenizer or a device fails; the first failure ends all of it. The job is cancelled.
+    pub(super) fn run(
         &self,
-        texts: &[&str],
-        stop: &AtomicBool,
-        mut hand: impl FnMut(Job) -> bool,
-    ) -> Result<(usize, usize)> {
-        let (mut tokens, mut cut) = (0, 0);
-        for (chunk, some) in texts.chunks(AHEAD).enumerate() {
-            let mut encoded = tokens_of(self.tokenizer, self.prompt, some)?;
-            cut += encoded.iter().filter(|t| t.cut > 0).count();
-            let lengths: Vec<usize> = encoded.iter().map(|t| t.ids.len()).collect();
-            tokens += lengths.iter().sum::<usize>();
-            for batch in plan(&lengths, self.budget, false) {
-                let take = |&i: &usize| std::mem::take(&mut encoded[i].ids);
-                let ids = batch.texts.iter().map(take).collect();
-                let texts = batch.texts.iter().map(|i| chunk * AHEAD + i).collect();
-                if stop.load(Ordering::Relaxed) || !hand(Job { texts, ids }) {
-                    return Ok((tokens, cut));
-                }
+        count: usize,
+        tokenize: impl Fn(Range<usize>) -> Result<Vec<Tokens>>,
+    ) -> Result<(Vec<f32>, Vec<TextTokens>)> {
+        let shared = Arc::new(Shared {
+            arrived: Mutex::new(Arrived {
+                values: vec![0.0; count * self.dim],
+                texts: 0,
+                error: None,
+            }),
+            changed: Condvar::new(),
+        });
+        let mut counts = Vec::with_capacity(count);
+        for first in (0..count).step_by(AHEAD) {
+            let mut tokens = tokenize(first..count.min(first + AHEAD))?;
+            counts.extend(tokens.iter().map(TextTokens::of));
+            let lengths: Vec<usize> = tokens.iter().map(|t| t.ids.len()).collect();
+            let batches = plan(&lengths, self.budget, false);
+            let mut waiting = batches.len();
+            // Texts wait for the device, not the device for texts; their ids bound the memory.
+            self.wait(&shared, |texts| texts <= AHEAD)?;
+            for batch in batches {
+                let take = |&i: &usize| std::mem::take(&mut tokens[i].ids);
+                let ids: Vec<Vec<u32>> = batch.texts.iter().map(take).collect();
+                let places: Vec<usize> = batch.texts.iter().map(|i| first + i).collect();
+                shared.lock().texts += places.len();
+                let (to, dim) = (shared.clone(), self.dim);
+                let done = Box::new(move |vectors: Result<Vec<f32>>| {
+                    let mut arrived = to.lock();
+                    arrived.texts -= places.len();
+                    match vectors {
+                        Ok(vectors) if vectors.len() != places.len() * dim => {
+                            let n = vectors.len();
+                            arrived.error.get_or_insert_with(|| {
+                                Error::internal(format!("a batch came back with {n} values"))
+                            });
+                        }
+                        Ok(vectors) => place(&places, &vectors, dim, &mut arrived.values),
+                        Err(e) => {
+                            arrived.error.get_or_insert(e);
+                        }
+                    }
+                    to.changed.notify_one();
+                });
+                self.queue.submit(ids, self.call, waiting, done);
+                waiting -= 1;
             }
         }
-        Ok((tokens, cut))
+        self.wait(&shared, |texts| texts == 0)?;
+        let values = std::mem::take(&mut shared.lock().values);
+        Ok((values, counts))
     }
-}
 
-/// Takes batches until there are no more; after a failure they are taken and dropped, so that
-/// nobody waits for room in the queue.
-fn work(
-    mut queue: Box<dyn Queue + '_>,
-    jobs: &Mutex<Receiver<Job>>,
-    stop: &AtomicBool,
-) -> Result<Vec<Done>> {
-    let outcome = drive(&mut *queue, jobs);
-    if outcome.is_err() {
-        stop.store(true, Ordering::Relaxed);
-        while let Some(Next::Job(_)) = next(jobs, true) {}
-    }
-    outcome
-}
-
-fn drive(queue: &mut dyn Queue, jobs: &Mutex<Receiver<Job>>) -> Result<Vec<Done>> {
-    let mut waiting = std::collections::VecDeque::new();
-    let mut done = Vec::new();
-    let mut open = true;
-    loop {
-        while open && waiting.len() < queue.depth() {
-            match next(jobs, waiting.is_empty()) {
-                Some(Next::Job(job)) => {
-                    let ids: Vec<&[u32]> = job.ids.iter().map(Vec::as_slice).collect();
-                    queue.submit(&ids)?;
-                    waiting.push_back(job.texts);
-                }
-                Some(Next::Nothing) => break,
-                None => open = false,
+    /// Waits until so few texts are under way.
+    fn wait(&self, shared: &Shared, few: impl Fn(usize) -> bool) -> Result<()> {
+        loop {
+            let mut arrived = shared.lock();
+            if let Some(e) = arrived.error.take() {
+                return Err(e);
             }
+            if few(arrived.texts) {
+                return Ok(());
+            }
+            drop(
+                shared
+                    .changed
+                    .wait_timeout(arrived, LOOK)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+            self.call.job.check()?;
         }
-        let Some(texts) = waiting.pop_front() else {
-            return Ok(done);
-        };
-        done.push((texts, queue.collect()?));
-    }
-}
-
-enum Next {
-    Job(Job),
-    /// Not now.
-    Nothing,
-}
-
-/// The next batch; `None` when there will be no more. One that has batches under way does not
-/// wait for another.
-fn next(jobs: &Mutex<Receiver<Job>>, wait: bool) -> Option<Next> {
-    if wait {
-        // A thread that failed holds no lock, for receiving does not fail.
-        let jobs = jobs.lock().ok()?;
-        return jobs.recv().ok().map(Next::Job);
-    }
-    let Ok(jobs) = jobs.try_lock() else {
-        return Some(Next::Nothing);
-    };
-    match jobs.try_recv() {
-        Ok(job) => Some(Next::Job(job)),
-        Err(TryRecvError::Empty) => Some(Next::Nothing),
-        Err(TryRecvError::Disconnected) => None,
     }
 }

@@ -4,7 +4,7 @@ use super::files::{ModelFiles, hex};
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -56,6 +56,17 @@ impl Pooling {
     }
 }
 
+/// What a model wants put in front of texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prompts {
+    /// In front of a query; empty for most models.
+    pub query: String,
+    /// In front of a document or passage.
+    pub document: String,
+    /// All of the model's prompts by name.
+    pub named: BTreeMap<String, String>,
+}
+
 /// A model's configuration, as its own files give it.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -75,10 +86,8 @@ pub struct Config {
     pub first_position: usize,
     /// The pooling.
     pub pooling: Pooling,
-    /// What to put in front of a query.
-    pub query_prompt: String,
-    /// What to put in front of a document.
-    pub document_prompt: String,
+    /// What to put in front of texts.
+    pub prompts: Prompts,
     /// SHA-256 over everything that decides a vector: weights, tokenizer, configuration.
     pub hash: String,
 }
@@ -168,13 +177,14 @@ impl Config {
         let positions = transformer
             .max_position_embeddings
             .saturating_sub(first_position);
-        let max_tokens = max_tokens(folder, &files.id)?.map_or(positions, |n| n.min(positions));
+        let max_tokens =
+            max_tokens(folder, &files.id)?.map_or(positions, |(n, _)| n.min(positions));
         if max_tokens < 8 {
             return Err(bad(format!(
                 "a length of {max_tokens} tokens is too short to use"
             )));
         }
-        let (query_prompt, document_prompt) = prompts(folder, &files.id)?;
+        let prompts = prompts(folder, &files.id)?;
         Ok(Self {
             architecture,
             dim: transformer.hidden_size,
@@ -183,8 +193,7 @@ impl Config {
             pad_id,
             first_position,
             pooling,
-            query_prompt,
-            document_prompt,
+            prompts,
             hash: identity(files, &modules)?,
             json,
         })
@@ -233,11 +242,13 @@ fn read_pooling(text: &str) -> std::result::Result<Pooling, String> {
     }
 }
 
-/// The length that the model was trained for, from the first file that says it.
-fn max_tokens(folder: &Path, model: &str) -> Result<Option<usize>> {
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+/// The length that the model was trained for, from the first file that says it, and that file.
+fn max_tokens(folder: &Path, model: &str) -> Result<Option<(usize, &'static str)>> {
     for (name, key) in [
         ("sentence_bert_config.json", "max_seq_length"),
-        ("tokenizer_config.json", "model_max_length"),
+        (TOKENIZER_CONFIG, "model_max_length"),
     ] {
         if let Some(text) = read(folder, name, model)? {
             let value: serde_json::Value = serde_json::from_str(&text)
@@ -246,7 +257,7 @@ fn max_tokens(folder: &Path, model: &str) -> Result<Option<usize>> {
             if let Some(n) = value.get(key).and_then(serde_json::Value::as_f64)
                 && (1.0..1e6).contains(&n)
             {
-                return Ok(Some(n as usize));
+                return Ok(Some((n as usize, name)));
             }
         }
     }
@@ -254,7 +265,7 @@ fn max_tokens(folder: &Path, model: &str) -> Result<Option<usize>> {
 }
 
 /// The prompts for queries and for documents, under the names in use.
-fn prompts(folder: &Path, model: &str) -> Result<(String, String)> {
+fn prompts(folder: &Path, model: &str) -> Result<Prompts> {
     #[derive(Deserialize, Default)]
     struct File {
         #[serde(default)]
@@ -277,10 +288,16 @@ fn prompts(folder: &Path, model: &str) -> Result<(String, String)> {
             .find_map(|n| file.prompts.get(n).cloned().flatten())
             .unwrap_or_default()
     };
-    Ok((
+    let (query, document) = (
         prompt(&["query"]),
         prompt(&["document", "passage", "corpus"]),
-    ))
+    );
+    let named = file.prompts.into_iter();
+    Ok(Prompts {
+        query,
+        document,
+        named: named.filter_map(|(name, p)| Some((name, p?))).collect(),
+    })
 }
 
 /// One hash over every file that decides a vector.
@@ -293,6 +310,10 @@ fn identity(files: &ModelFiles, modules: &[Module]) -> Result<String> {
         "tokenizer.json".to_string(),
         "model.safetensors".to_string(),
     ];
+    // The length may stand there; where it does not, corpora keep the hash that they have.
+    if max_tokens(&files.folder, &files.id)?.is_some_and(|(_, file)| file == TOKENIZER_CONFIG) {
+        names.push(TOKENIZER_CONFIG.to_string());
+    }
     names.extend(
         modules
             .iter()

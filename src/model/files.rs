@@ -2,7 +2,8 @@
 
 use super::manifest::{KnownModel, known};
 use super::{hub, package};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Missing, Result};
+use crate::job::{Job, NoteKind};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,33 +54,43 @@ impl ModelFiles {
 }
 
 /// How files are fetched.
-#[derive(Clone, Copy)]
-pub struct Fetch<'a> {
-    /// Use no network.
+#[derive(Debug, Clone, Default)]
+pub struct Fetch {
+    /// Use no network; the environment variable `HF_HUB_OFFLINE` does the same.
     pub offline: bool,
     /// Fetch again what the cache holds.
     pub again: bool,
-    /// Told what is being done.
-    pub say: &'a dyn Fn(&str),
+    /// Told what is being done; ends a download when it is cancelled.
+    pub job: Job,
 }
 
-impl Fetch<'_> {
-    /// Says nothing, and honours the environment variable `HF_HUB_OFFLINE`.
-    pub fn quiet() -> Self {
-        Self {
-            offline: offline_by_environment(),
-            again: false,
-            say: &|_| {},
-        }
+impl Fetch {
+    /// From the cache, else over the network.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells `job` what is done.
+    #[must_use]
+    pub fn job(mut self, job: &Job) -> Self {
+        self.job = job.clone();
+        self
+    }
+
+    pub(super) fn say(&self, line: String) {
+        self.job.note(NoteKind::Model, line);
+    }
+
+    /// Whether no network is to be used.
+    pub(super) fn offline(&self) -> bool {
+        self.offline || offline_by_environment()
     }
 }
 
-/// Whether `HF_HUB_OFFLINE` or `NEARWISE_OFFLINE` asks for no network.
-pub(crate) fn offline_by_environment() -> bool {
-    ["HF_HUB_OFFLINE", "NEARWISE_OFFLINE"].iter().any(|name| {
-        std::env::var(name)
-            .is_ok_and(|v| !matches!(v.to_lowercase().as_str(), "" | "0" | "false" | "no" | "off"))
-    })
+/// Whether `HF_HUB_OFFLINE` asks for no network.
+fn offline_by_environment() -> bool {
+    std::env::var("HF_HUB_OFFLINE")
+        .is_ok_and(|v| !matches!(v.to_lowercase().as_str(), "" | "0" | "false" | "no" | "off"))
 }
 
 /// The folder that downloaded models are kept in.
@@ -109,7 +120,7 @@ pub fn cache_root() -> PathBuf {
 ///
 /// # Errors
 /// The model is unknown, incomplete, cannot be fetched, or does not have the known hash.
-pub fn find(name: &str, fetch: Fetch<'_>) -> Result<ModelFiles> {
+pub fn find(name: &str, fetch: &Fetch) -> Result<ModelFiles> {
     let as_folder = Path::new(name);
     if as_folder.is_dir() {
         return from_folder(name, as_folder);
@@ -123,9 +134,10 @@ pub fn find(name: &str, fetch: Fetch<'_>) -> Result<ModelFiles> {
         || id.contains("..")
         || id.split('/').any(str::is_empty)
     {
-        return Err(Error::model(
-            name,
-            "no such folder, and no known model; `nearwise model list` shows the known ones, and a hub id reads OWNER/NAME",
+        return Err(Error::new(
+            ErrorKind::NotFound(Missing::Model),
+            format!("model {name}"),
+            "no such folder, and no known model; a hub id reads OWNER/NAME",
         ));
     }
     find_on_hub(id, revision, fetch)
@@ -166,7 +178,7 @@ fn require(name: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn find_known(model: &KnownModel, fetch: Fetch<'_>) -> Result<ModelFiles> {
+fn find_known(model: &KnownModel, fetch: &Fetch) -> Result<ModelFiles> {
     let folder = folder_of(&model.id, &model.revision);
     let found = |source| ModelFiles {
         id: model.id.clone(),
@@ -184,7 +196,7 @@ fn find_known(model: &KnownModel, fetch: Fetch<'_>) -> Result<ModelFiles> {
         match check(model, &folder) {
             Ok(()) => return Ok(found(Source::Cache)),
             Err(reason) => {
-                (fetch.say)(&format!("the cached {} cannot be used: {reason}", model.id));
+                fetch.say(format!("the cached {} cannot be used: {reason}", model.id));
                 reasons.push(format!("cache: {reason}"));
             }
         }
@@ -205,22 +217,24 @@ fn find_known(model: &KnownModel, fetch: Fetch<'_>) -> Result<ModelFiles> {
                 return Ok(found(source));
             }
             Err(reason) => {
-                (fetch.say)(&format!("{label}: {reason}"));
+                fetch.job.check()?;
+                fetch.say(format!("{label}: {reason}"));
                 reasons.push(format!("{label}: {reason}"));
             }
         }
     }
-    Err(Error::model(
-        &model.id,
+    Err(Error::new(
+        ErrorKind::Network,
+        format!("model {}", model.id),
         format!(
-            "its files cannot be had ({}). With a network, run `nearwise model pull`; without, put its files in {} or pass --model FOLDER",
+            "its files cannot be had ({}); they may also be put in {}",
             reasons.join("; "),
             folder.display()
         ),
     ))
 }
 
-fn find_on_hub(id: &str, revision: &str, fetch: Fetch<'_>) -> Result<ModelFiles> {
+fn find_on_hub(id: &str, revision: &str, fetch: &Fetch) -> Result<ModelFiles> {
     let folder = folder_of(id, revision);
     let found = |source| ModelFiles {
         id: id.to_string(),
@@ -235,14 +249,18 @@ fn find_on_hub(id: &str, revision: &str, fetch: Fetch<'_>) -> Result<ModelFiles>
         match check_recorded(&folder) {
             Ok(()) => return Ok(found(Source::Cache)),
             Err(reason) => {
-                (fetch.say)(&format!("the cached {id} cannot be used: {reason}"));
+                fetch.say(format!("the cached {id} cannot be used: {reason}"));
                 cache = format!("cache: {reason}; ");
             }
         }
     }
     let staging = staging_folder()?;
-    hub::fetch_any(id, revision, staging.path(), fetch)
-        .map_err(|reason| Error::model(id, format!("{cache}hub: {reason}")))?;
+    hub::fetch_any(id, revision, staging.path(), fetch).map_err(|reason| {
+        fetch.job.check().err().unwrap_or_else(|| {
+            let message = format!("{cache}hub: {reason}");
+            Error::new(ErrorKind::Network, format!("model {id}"), message)
+        })
+    })?;
     require(id, staging.path())?;
     record(staging.path())?;
     install(staging, &folder)?;
@@ -402,14 +420,8 @@ pub fn verify(name: &str) -> Result<ModelFiles> {
         }
     };
     match (files, outcome) {
-        (None, _) => Err(Error::model(
-            name,
-            "not in the cache; fetch it with `nearwise model pull`",
-        )),
-        (Some(_), Err(reason)) => Err(Error::model(
-            name,
-            format!("{reason}; fetch it again with `nearwise model pull --again`"),
-        )),
+        (None, _) => Err(Error::model(name, "not in the cache")),
+        (Some(_), Err(reason)) => Err(Error::model(name, reason)),
         (Some(files), Ok(())) => Ok(files),
     }
 }

@@ -7,13 +7,13 @@ mod manifest;
 mod package;
 mod tokenizer;
 
-pub use config::{Architecture, Config, Pooling};
+pub use config::{Architecture, Config, Pooling, Prompts};
 pub(crate) use files::hex;
 pub use files::{Fetch, ModelFiles, Source, cache_root, cached, find, verify};
 pub use manifest::{KnownModel, known_models};
-pub use tokenizer::{Tokenizer, Tokens};
+pub use tokenizer::{Offsets, Tokenizer, Tokens};
 
-/// The least cosine to f32 at which vectors computed with smaller numbers are used by default.
+/// Minimum cosine to f32 for a lower-precision dtype to be chosen automatically.
 pub const FAITHFUL_COSINE: f64 = 0.99;
 /// The model used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";

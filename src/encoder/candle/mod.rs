@@ -3,7 +3,7 @@
 mod mpnet;
 mod pooling;
 
-use super::{Backend, OpenDevice, Place};
+use super::{Backend, Call, OpenDevice, Place};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Config, ModelFiles, Pooling};
 use candle_core::{D, DType, Device, Tensor};
@@ -51,10 +51,10 @@ impl CandleBackend {
             Place::Cpu => Device::Cpu,
             Place::Metal(device) => device,
             Place::Cuda(_) => {
-                return Err(Error::Device {
-                    device: opened.name,
-                    message: "the plain reference does not run on CUDA devices".to_string(),
-                });
+                return Err(Error::device(
+                    opened.name,
+                    "the plain reference does not run on CUDA devices".to_string(),
+                ));
             }
         };
         let path = files.folder.join("model.safetensors");
@@ -99,7 +99,7 @@ impl CandleBackend {
                 Transformer::Mpnet(mpnet::Mpnet::load(weights, &parsed).map_err(mismatch)?)
             }
         };
-        let mut backend = Self {
+        let backend = Self {
             transformer,
             pooling: config.pooling,
             pad_id: config.pad_id,
@@ -108,7 +108,7 @@ impl CandleBackend {
         };
         // One token through the model shows weights that are no numbers before any article
         // is embedded with them.
-        let probe = backend.forward(&[&[config.pad_id + 1]])?;
+        let probe = backend.forward(&[&[config.pad_id + 1]], &Call::default())?;
         if probe.iter().any(|x| !x.is_finite()) {
             return Err(bad("the weights hold NaN or infinite values".to_string()));
         }
@@ -135,7 +135,7 @@ impl CandleBackend {
 }
 
 impl Backend for CandleBackend {
-    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>> {
+    fn forward(&self, texts: &[&[u32]], _: &Call) -> Result<Vec<f32>> {
         let longest = texts.iter().map(|t| t.len()).max().unwrap_or(0);
         let mut ids = Vec::with_capacity(texts.len() * longest);
         let mut mask = Vec::with_capacity(texts.len() * longest);
@@ -146,16 +146,19 @@ impl Backend for CandleBackend {
             mask.resize(mask.len() + longest - text.len(), 0);
         }
         let shape = (texts.len(), longest);
-        let ids = Tensor::from_vec(ids, shape, &self.device)?;
-        let mask = Tensor::from_vec(mask, shape, &self.device)?;
-        let hidden = self.hidden(&ids, &mask)?;
-        let pooled = pooling::pool(&hidden, &mask.to_dtype(DType::F32)?, self.pooling)?;
-        debug_assert_eq!(pooled.dim(D::Minus2)?, texts.len());
-        Ok(pooled.flatten_all()?.to_vec1()?)
+        let compute = || {
+            let ids = Tensor::from_vec(ids, shape, &self.device)?;
+            let mask = Tensor::from_vec(mask, shape, &self.device)?;
+            let hidden = self.hidden(&ids, &mask)?;
+            let pooled = pooling::pool(&hidden, &mask.to_dtype(DType::F32)?, self.pooling)?;
+            debug_assert_eq!(pooled.dim(D::Minus2)?, texts.len());
+            pooled.flatten_all()?.to_vec1()
+        };
+        compute().map_err(|e| Error::device(&self.name, first_line(&e)).with_source(e))
     }
 
-    fn device(&self) -> &str {
-        &self.name
+    fn device(&self) -> String {
+        self.name.clone()
     }
 
     fn dtype(&self) -> &'static str {

@@ -56,7 +56,7 @@ pub(super) struct Mpnet {
 }
 
 impl Mpnet {
-    pub fn load(weights: VarBuilder<'_>, config: &Config) -> Result<Self> {
+    pub(super) fn load(weights: VarBuilder<'_>, config: &Config) -> Result<Self> {
         let weights = if weights.contains_tensor("mpnet.embeddings.word_embeddings.weight") {
             weights.pp("mpnet")
         } else {
@@ -104,7 +104,7 @@ impl Mpnet {
 
     /// Hidden states (texts, tokens, hidden) of ids and a mask (texts, tokens) of ones and
     /// zeros.
-    pub fn forward(&self, ids: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, ids: &Tensor, mask: &Tensor) -> Result<Tensor> {
         let (texts, tokens) = ids.dims2()?;
         let device = ids.device();
         let first = self.config.pad_token_id + 1;

@@ -3,13 +3,15 @@
 
 #![allow(unsafe_code)]
 
-use super::forward::{Run, Scratch};
-use super::kernels::{Aligned, Finish, Gemm, Kernels, Output, Packed};
+use super::crew::alone;
+use super::forward::{Model, Run, Scratch};
 use super::weights::{Layer, NormWeights, Weights};
-use crate::encoder::Dtype;
+use crate::kernels::{Aligned, Epilogue, Gemm, Kernels, Output, Packed};
+use crate::kernels::{Dtype, wanted_level};
+use std::sync::Arc;
 
 fn kernels(dtype: Dtype) -> Kernels {
-    super::wanted_level()
+    wanted_level()
         .ok()
         .and_then(|level| level.kernels(dtype))
         .expect("NEARWISE_CPU_LEVEL names a level that this processor has")
@@ -108,7 +110,7 @@ impl Product {
             out: self.out.as_mut_ptr(),
             out_stride: self.weights.panels * self.kernels.width,
             output: Output::F32,
-            finish: Finish::Plain,
+            epilogue: Epilogue::Plain,
         };
         // SAFETY: having the kernels proves the level; the buffers are as long as the counts.
         unsafe { (self.kernels.gemm)(&g) }
@@ -117,8 +119,7 @@ impl Product {
 
 /// One layer over a run of texts, single-threaded: matrix products, attention and norms.
 pub struct OneLayer {
-    weights: Weights,
-    kernels: Kernels,
+    model: Arc<Model>,
     texts: Vec<Vec<u32>>,
     scratch: Scratch,
 }
@@ -156,26 +157,28 @@ impl OneLayer {
         };
         let intermediate = 4 * hidden;
         Self {
-            weights: Weights {
-                hidden,
-                heads,
-                intermediate,
-                eps: 1e-12,
-                activation: Finish::Gelu,
-                words: values(hidden),
-                positions: values(tokens * hidden),
-                norm: norm(),
-                layers: vec![Layer {
-                    qkv: linear(hidden, 3 * hidden),
-                    output: linear(hidden, hidden),
+            model: Arc::new(Model {
+                weights: Weights {
+                    hidden,
+                    heads,
+                    intermediate,
+                    eps: 1e-12,
+                    activation: Epilogue::Gelu,
+                    words: values(hidden),
+                    positions: values(tokens * hidden),
                     norm: norm(),
-                    up: linear(hidden, intermediate),
-                    down: linear(intermediate, hidden),
-                    last_norm: norm(),
-                }],
-                bias: None,
-            },
-            kernels,
+                    layers: vec![Layer {
+                        qkv: linear(hidden, 3 * hidden),
+                        output: linear(hidden, hidden),
+                        norm: norm(),
+                        up: linear(hidden, intermediate),
+                        down: linear(intermediate, hidden),
+                        last_norm: norm(),
+                    }],
+                    bias: None,
+                },
+                kernels,
+            }),
             texts: vec![vec![0; tokens]; texts],
             scratch: Scratch::default(),
         }
@@ -185,13 +188,14 @@ impl OneLayer {
     pub fn operations(&self) -> u64 {
         let tokens: usize = self.texts.iter().map(Vec::len).sum();
         let pairs: usize = self.texts.iter().map(|t| t.len() * t.len()).sum();
-        (tokens * self.weights.operations() + 4 * pairs * self.weights.hidden) as u64
+        (tokens * self.model.weights.operations() + 4 * pairs * self.model.weights.hidden) as u64
     }
 
     /// Computes it once.
     pub fn run(&mut self) {
-        let texts: Vec<&[u32]> = self.texts.iter().map(Vec::as_slice).collect();
-        let run = Run::new(&self.weights, &self.kernels, &texts, 1, &mut self.scratch);
-        super::team::run(1, |worker| run.compute(worker));
+        let scratch = std::mem::take(&mut self.scratch);
+        let run = Run::new(self.model.clone(), self.texts.clone(), 1, scratch);
+        alone(|worker| run.compute(worker));
+        self.scratch = run.into_scratch();
     }
 }

@@ -6,14 +6,15 @@
 
 #![allow(unsafe_code)]
 
-use super::kernels::{
-    Aligned, Attention, AttentionScratch, Finish, Format, Gemm, Kernels, Norm, Output, Packed, Rows,
-};
-use super::team::Worker;
+use super::crew::Worker;
 use super::weights::{NormWeights, Weights};
+use crate::kernels::{
+    Aligned, Attention, AttentionScratch, Epilogue, Format, Gemm, Kernels, Norm, Output, Packed,
+    Rows,
+};
 use crate::model::Pooling;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Rows that go through the feed-forward pair at a time, so that what is between stays in the
 /// second-level cache; see `docs/performance.md`.
@@ -60,34 +61,42 @@ struct Buffers {
 
 // SAFETY: workers write to different parts of what the pointers name, or at different steps.
 unsafe impl Sync for Buffers {}
+// SAFETY: what the pointers name belongs to the run's scratch, which goes where they go.
+unsafe impl Send for Buffers {}
 
 /// What is added to a stride of words, so that rows do not fall on the same lines of a cache.
 const SKEW: usize = 16;
 
-/// A run of texts.
-pub(super) struct Run<'a> {
-    weights: &'a Weights,
-    kernels: &'a Kernels,
-    texts: &'a [&'a [u32]],
-    /// The first token of each text, and the end.
-    starts: Vec<usize>,
-    buffers: Buffers,
-    attention: &'a [Mutex<AttentionScratch>],
+/// A model's packed weights, and the kernels that they are packed for.
+pub(super) struct Model {
+    pub weights: Weights,
+    pub kernels: Kernels,
 }
 
-impl<'a> Run<'a> {
+/// A run of texts.
+pub(super) struct Run {
+    model: Arc<Model>,
+    texts: Vec<Vec<u32>>,
+    /// The first token of each text, and the end.
+    starts: Vec<usize>,
+    /// Into `scratch`, whose memory stays where it is while the run lives.
+    buffers: Buffers,
+    scratch: Scratch,
+}
+
+impl Run {
     /// A run of `texts`, whose tokens are in the vocabulary and whose lengths are within the
     /// model's.
-    pub fn new(
-        weights: &'a Weights,
-        kernels: &'a Kernels,
-        texts: &'a [&'a [u32]],
+    pub(super) fn new(
+        model: Arc<Model>,
+        texts: Vec<Vec<u32>>,
         workers: usize,
-        scratch: &'a mut Scratch,
+        mut scratch: Scratch,
     ) -> Self {
+        let Model { weights, kernels } = &*model;
         let mut starts = vec![0];
         let mut tokens = 0;
-        for text in texts {
+        for text in &texts {
             tokens += text.len();
             starts.push(tokens);
         }
@@ -116,46 +125,51 @@ impl<'a> Run<'a> {
         scratch.zeros.reserve(tokens + rows);
         scratch.attention.resize_with(workers, Mutex::default);
         let stream = scratch.hidden.as_mut_ptr();
+        let buffers = Buffers {
+            hidden: stream.cast(),
+            hidden_stride: hidden,
+            operands: if same {
+                stream
+            } else {
+                scratch.operands.as_mut_ptr()
+            },
+            operand_stride: if same { hidden } else { operands },
+            qkv: scratch.qkv.as_mut_ptr(),
+            qkv_stride: qkv,
+            context: scratch.context.as_mut_ptr().cast(),
+            wide: scratch.wide.as_mut_ptr().cast(),
+            wide_stride: wide,
+            wide_operands: scratch.wide_operands.as_mut_ptr(),
+            wide_operand_stride: wide_operands,
+            scales: scratch.scales.as_mut_ptr().cast(),
+            zeros: scratch.zeros.as_mut_ptr().cast(),
+            tokens,
+        };
         Self {
-            weights,
-            kernels,
+            model,
             texts,
             starts,
-            buffers: Buffers {
-                hidden: stream.cast(),
-                hidden_stride: hidden,
-                operands: if same {
-                    stream
-                } else {
-                    scratch.operands.as_mut_ptr()
-                },
-                operand_stride: if same { hidden } else { operands },
-                qkv: scratch.qkv.as_mut_ptr(),
-                qkv_stride: qkv,
-                context: scratch.context.as_mut_ptr().cast(),
-                wide: scratch.wide.as_mut_ptr().cast(),
-                wide_stride: wide,
-                wide_operands: scratch.wide_operands.as_mut_ptr(),
-                wide_operand_stride: wide_operands,
-                scales: scratch.scales.as_mut_ptr().cast(),
-                zeros: scratch.zeros.as_mut_ptr().cast(),
-                tokens,
-            },
-            attention: &scratch.attention,
+            buffers,
+            scratch,
         }
     }
 
+    /// The memory, for another run.
+    pub(super) fn into_scratch(self) -> Scratch {
+        self.scratch
+    }
+
     /// Computes this worker's share; all workers of the team call it.
-    pub fn compute(&self, worker: &Worker<'_>) {
+    pub(super) fn compute(&self, worker: &Worker<'_>) {
         let tokens = self.buffers.tokens;
         self.embed(worker.share(tokens));
         worker.wait();
-        for layer in &self.weights.layers {
+        for layer in &self.model.weights.layers {
             self.gemm(worker, Step::Qkv, &layer.qkv, 0..tokens);
             worker.wait();
             self.attend(worker);
             worker.wait();
-            if self.kernels.format != Format::F32 {
+            if self.model.kernels.format != Format::F32 {
                 self.operands(self.rows(self.buffers.context, worker.share(tokens)));
                 worker.wait();
             }
@@ -167,7 +181,7 @@ impl<'a> Run<'a> {
                 let rows = first..tokens.min(first + FEED_FORWARD_ROWS);
                 self.gemm(worker, Step::Up, &layer.up, rows.clone());
                 worker.wait();
-                if self.kernels.format.quantised() {
+                if self.model.kernels.format.quantised() {
                     self.operands(self.wide_rows(worker.share(rows.len())));
                     worker.wait();
                 }
@@ -182,7 +196,7 @@ impl<'a> Run<'a> {
 
     /// Embeddings of tokens and positions, normalised.
     fn embed(&self, rows: Range<usize>) {
-        let (w, b) = (self.weights, &self.buffers);
+        let (w, b) = (&self.model.weights, &self.buffers);
         let mut text = 0;
         for row in rows.clone() {
             while row >= self.starts[text + 1] {
@@ -208,16 +222,16 @@ impl<'a> Run<'a> {
         let norm = Norm {
             weight: &norm.weight,
             bias: &norm.bias,
-            eps: self.weights.eps,
+            eps: self.model.weights.eps,
         };
         let rows = self.rows(self.buffers.hidden, rows);
         // SAFETY: having the kernels proves the level; the rows are only this worker's.
-        unsafe { (self.kernels.layer_norm)(&rows, &norm) }
+        unsafe { (self.model.kernels.layer_norm)(&rows, &norm) }
     }
 
     fn operands(&self, rows: Rows) {
         // SAFETY: having the kernels proves the level; the rows are only this worker's.
-        unsafe { (self.kernels.operands)(&rows) }
+        unsafe { (self.model.kernels.operands)(&rows) }
     }
 
     /// Rows of the residual stream or of the attention's results, with the operands that they
@@ -229,7 +243,7 @@ impl<'a> Run<'a> {
             Rows {
                 values: values.add(rows.start * b.hidden_stride),
                 stride: b.hidden_stride,
-                len: self.weights.hidden,
+                len: self.model.weights.hidden,
                 count: rows.len(),
                 operands: b.operands.add(rows.start * b.operand_stride),
                 operand_stride: b.operand_stride,
@@ -247,7 +261,7 @@ impl<'a> Run<'a> {
             Rows {
                 values: b.wide.add(rows.start * b.wide_stride),
                 stride: b.wide_stride,
-                len: self.weights.intermediate,
+                len: self.model.weights.intermediate,
                 count: rows.len(),
                 operands: b.wide_operands.add(rows.start * b.wide_operand_stride),
                 operand_stride: b.wide_operand_stride,
@@ -260,22 +274,22 @@ impl<'a> Run<'a> {
     /// This worker's panels of a step's matrix product.
     fn gemm(&self, worker: &Worker<'_>, step: Step, weights: &Packed, rows: Range<usize>) {
         let b = &self.buffers;
-        let quantised = self.kernels.format.quantised();
-        let direct = self.kernels.format == Format::F32;
+        let quantised = self.model.kernels.format.quantised();
+        let direct = self.model.kernels.format == Format::F32;
         // SAFETY: having the kernels proves the level, and the weights were packed for them.
         // The buffers have a row for each token, or of a block, as wide as the panels; the
         // panels are only this worker's, and what is read was finished a step before.
         unsafe {
             let operands = b.operands.add(rows.start * b.operand_stride);
             let stream = b.hidden.add(rows.start * b.hidden_stride).cast::<u32>();
-            let (rows_from, stride, out, out_stride, output, finish) = match step {
+            let (rows_from, stride, out, out_stride, output, epilogue) = match step {
                 Step::Qkv => (
                     operands,
                     b.operand_stride,
                     b.qkv,
                     b.qkv_stride,
                     Output::Operand,
-                    Finish::Plain,
+                    Epilogue::Plain,
                 ),
                 Step::Output => (
                     if direct { b.context.cast() } else { operands },
@@ -283,7 +297,7 @@ impl<'a> Run<'a> {
                     stream,
                     b.hidden_stride,
                     Output::F32,
-                    Finish::Add,
+                    Epilogue::Add,
                 ),
                 Step::Up if quantised => (
                     operands,
@@ -291,7 +305,7 @@ impl<'a> Run<'a> {
                     b.wide.cast(),
                     b.wide_stride,
                     Output::F32,
-                    self.weights.activation,
+                    self.model.weights.activation,
                 ),
                 Step::Up => (
                     operands,
@@ -299,7 +313,7 @@ impl<'a> Run<'a> {
                     b.wide_operands,
                     b.wide_operand_stride,
                     Output::Operand,
-                    self.weights.activation,
+                    self.model.weights.activation,
                 ),
                 Step::Down => (
                     b.wide_operands,
@@ -307,7 +321,7 @@ impl<'a> Run<'a> {
                     stream,
                     b.hidden_stride,
                     Output::F32,
-                    Finish::Add,
+                    Epilogue::Add,
                 ),
             };
             let offset = if step == Step::Down {
@@ -315,7 +329,7 @@ impl<'a> Run<'a> {
             } else {
                 rows.start
             };
-            (self.kernels.gemm)(&Gemm {
+            (self.model.kernels.gemm)(&Gemm {
                 rows: rows_from,
                 stride,
                 count: rows.len(),
@@ -326,16 +340,16 @@ impl<'a> Run<'a> {
                 out,
                 out_stride,
                 output,
-                finish,
+                epilogue,
             });
         }
     }
 
     /// This worker's heads of the attention, of all texts.
     fn attend(&self, worker: &Worker<'_>) {
-        let (w, b) = (self.weights, &self.buffers);
+        let (w, b) = (&self.model.weights, &self.buffers);
         // Its own; no other worker asks for it.
-        let Ok(mut scratch) = self.attention[worker.index()].lock() else {
+        let Ok(mut scratch) = self.scratch.attention[worker.index()].lock() else {
             return;
         };
         let head_dim = w.hidden / w.heads;
@@ -353,7 +367,7 @@ impl<'a> Run<'a> {
                     let reach = bias.longest - 1;
                     bias.values.as_ptr().add(head * (2 * reach + 1) + reach)
                 });
-                (self.kernels.attention)(
+                (self.model.kernels.attention)(
                     &Attention {
                         qkv: b.qkv.add(first * b.qkv_stride),
                         stride: b.qkv_stride,
@@ -372,8 +386,8 @@ impl<'a> Run<'a> {
     }
 
     /// The pooled vectors, `hidden` values a text; call it when all workers are done.
-    pub fn pool(&self, pooling: Pooling, out: &mut [f32]) {
-        let (hidden, b) = (self.weights.hidden, &self.buffers);
+    pub(super) fn pool(&self, pooling: Pooling, out: &mut [f32]) {
+        let (hidden, b) = (self.model.weights.hidden, &self.buffers);
         for (text, out) in out.chunks_exact_mut(hidden).enumerate() {
             let rows = self.starts[text]..self.starts[text + 1];
             // SAFETY: each is a row of the buffer, and all workers are done.

@@ -3,23 +3,22 @@
 //! multiplies them.
 
 pub mod bench;
+mod crew;
 mod forward;
-mod kernels;
-mod level;
-mod products;
-mod team;
 mod weights;
 
-pub use level::Level;
-pub use products::Products;
-
-use super::{Backend, Dtype, check_texts};
+use super::{Backend, Call, Priority, check_texts};
 use crate::error::{Error, Result};
+use crate::job::Job;
+use crate::kernels::{Dtype, Level, wanted_level};
 use crate::model::{Config, ModelFiles, Pooling};
-use forward::{Run, Scratch};
-use kernels::Kernels;
-use rayon::prelude::*;
-use std::sync::Mutex;
+use crew::{Crew, Seats, Turn};
+use forward::{Model, Run, Scratch};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use weights::Weights;
 
 /// The tokens of a run, what one thread takes through all layers at a time, for operands of
@@ -31,28 +30,105 @@ const BATCH_TOKENS: usize = 16_384;
 const SHARE_OPERATIONS: usize = 30_000_000;
 /// The most threads that share one run: beyond, they wait for each other.
 const TEAM: usize = 8;
-/// Overrides the level of instructions; for tests and measurements.
-const LEVEL_VARIABLE: &str = "NEARWISE_CPU_LEVEL";
 
 /// A transformer of the BERT family on the CPU.
 ///
 /// Vectors are the same to the bit whichever texts are in the batch, in whatever order, on any
-/// number of threads; between levels of instructions they differ by rounding.
+/// number of threads; between levels of instructions they differ by rounding. Clones share the
+/// weights.
+#[derive(Clone)]
 pub struct CpuBackend {
-    weights: Weights,
-    kernels: Kernels,
+    shared: Arc<Shared>,
+    crew: Arc<Crew>,
+}
+
+/// What the threads of the crew compute with.
+struct Shared {
+    model: Arc<Model>,
     pooling: Pooling,
     dtype: Dtype,
     level: Level,
     /// Memory of runs, kept for the next.
     scratch: Mutex<Vec<Scratch>>,
+    queries: Mutex<VecDeque<Piece>>,
+    bulk: Mutex<VecDeque<Piece>>,
+}
+
+/// Texts that are computed together, a part of what one call gave.
+struct Piece {
+    texts: Vec<Vec<u32>>,
+    tokens: usize,
+    /// Where their vectors belong among those of the call.
+    first: usize,
+    ticket: Arc<Ticket>,
+}
+
+/// One call that waits for its vectors.
+struct Ticket {
+    result: Mutex<Awaited>,
+    done: Condvar,
+    given_up: AtomicBool,
+}
+
+struct Awaited {
+    values: Vec<f32>,
+    /// Pieces that are not computed yet.
+    left: usize,
+    failed: bool,
+}
+
+/// How often a call that waits looks whether its job was cancelled.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Ticket {
+    fn lock(&self) -> MutexGuard<'_, Awaited> {
+        // The values of a piece are copied whole or not at all.
+        self.result.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deliver(&self, first: usize, vectors: Option<&[f32]>) {
+        let mut result = self.lock();
+        match vectors {
+            Some(vectors) => result.values[first..first + vectors.len()].copy_from_slice(vectors),
+            None => result.failed = true,
+        }
+        result.left -= 1;
+        if result.left == 0 {
+            self.done.notify_one();
+        }
+    }
+
+    fn wait(&self, job: &Job) -> Result<Vec<f32>> {
+        let mut result = self.lock();
+        while result.left > 0 {
+            let waited = self.done.wait_timeout(result, LOOK);
+            result = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if result.left > 0 {
+                drop(result);
+                if let Err(e) = job.check() {
+                    // Pieces that nobody has begun are dropped when it is their turn.
+                    self.given_up.store(true, Ordering::Relaxed);
+                    return Err(e);
+                }
+                result = self.lock();
+            }
+        }
+        if result.failed {
+            return Err(panicked());
+        }
+        Ok(std::mem::take(&mut result.values))
+    }
+}
+
+fn panicked() -> Error {
+    Error::internal("computing a batch on the CPU panicked; please report it with the model's name")
 }
 
 impl std::fmt::Debug for CpuBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CpuBackend")
-            .field("dtype", &self.dtype)
-            .field("level", &self.level)
+            .field("dtype", &self.shared.dtype)
+            .field("level", &self.shared.level)
             .finish_non_exhaustive()
     }
 }
@@ -78,65 +154,131 @@ impl CpuBackend {
         dtype: Dtype,
         level: Level,
     ) -> Result<Self> {
-        let kernels = level.kernels(dtype).ok_or_else(|| Error::Device {
-            device: "cpu".to_string(),
-            message: format!(
-                "this processor has no {} with {}",
-                level.name(),
-                dtype.name()
-            ),
+        let kernels = level.kernels(dtype).ok_or_else(|| {
+            let (level, dtype) = (level.name(), dtype.name());
+            Error::device("cpu", format!("this processor has no {level} with {dtype}"))
         })?;
         Ok(Self {
-            weights: Weights::load(files, config, &kernels)?,
-            kernels,
-            pooling: config.pooling,
-            dtype,
-            level,
-            scratch: Mutex::default(),
+            shared: Arc::new(Shared {
+                model: Arc::new(Model {
+                    weights: Weights::load(files, config, &kernels)?,
+                    kernels,
+                }),
+                pooling: config.pooling,
+                dtype,
+                level,
+                scratch: Mutex::default(),
+                queries: Mutex::default(),
+                bulk: Mutex::default(),
+            }),
+            crew: Crew::of_process(),
         })
+    }
+
+    /// Computes on this many threads of its own, instead of those that all encoders of the
+    /// process share; `None` changes nothing.
+    #[must_use]
+    pub fn on_threads(mut self, threads: Option<usize>) -> Self {
+        if let Some(threads) = threads {
+            self.crew = Arc::new(Crew::new(threads));
+        }
+        self
     }
 
     /// The level of instructions.
     pub fn level(&self) -> Level {
-        self.level
+        self.shared.level
     }
+}
 
+impl Shared {
     fn run_tokens(&self) -> usize {
-        if self.kernels.format.group() == 1 {
+        if self.model.kernels.format.group() == 1 {
             RUN_TOKENS.0
         } else {
             RUN_TOKENS.1
         }
     }
 
-    /// Computes one run on `workers` threads.
-    fn run(&self, texts: &[&[u32]], out: &mut [f32], workers: usize) {
+    fn queue(&self, priority: Priority) -> MutexGuard<'_, VecDeque<Piece>> {
+        let queue = match priority {
+            Priority::Query => &self.queries,
+            Priority::Bulk => &self.bulk,
+        };
+        queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scratch(&self) -> Scratch {
         let kept = self.scratch.lock().ok().and_then(|mut kept| kept.pop());
-        let mut scratch = kept.unwrap_or_default();
-        let run = Run::new(&self.weights, &self.kernels, texts, workers, &mut scratch);
-        team::run(workers, |worker| run.compute(worker));
-        run.pool(self.pooling, out);
+        kept.unwrap_or_default()
+    }
+
+    /// Takes the vectors out of a run that was computed, and keeps its memory for the next.
+    fn finish(&self, run: Run, texts: usize) -> Vec<f32> {
+        let mut out = vec![0.0; texts * self.model.weights.hidden];
+        run.pool(self.pooling, &mut out);
         if let Ok(mut kept) = self.scratch.lock() {
-            kept.push(scratch);
+            kept.push(run.into_scratch());
         }
+        out
+    }
+
+    /// Computes texts on this thread.
+    fn alone(&self, texts: Vec<Vec<u32>>) -> Vec<f32> {
+        let count = texts.len();
+        let run = Run::new(self.model.clone(), texts, 1, self.scratch());
+        crew::alone(|worker| run.compute(worker));
+        self.finish(run, count)
+    }
+
+    /// Computes texts on all of `seats`.
+    fn together(&self, texts: Vec<Vec<u32>>, seats: Seats<'_>) -> Result<Vec<f32>> {
+        let count = texts.len();
+        let run = Run::new(self.model.clone(), texts, seats.count(), self.scratch());
+        let run = Arc::new(run);
+        seats
+            .run(run.clone(), |run: &Run, worker| run.compute(worker))
+            .map_err(|_| panicked())?;
+        // All helpers have dropped theirs.
+        let run = Arc::into_inner(run).ok_or_else(panicked)?;
+        Ok(self.finish(run, count))
     }
 }
 
-/// The level that the environment asks for, else the best.
-fn wanted_level() -> Result<Level> {
-    match std::env::var(LEVEL_VARIABLE) {
-        Ok(name) if !name.is_empty() => {
-            let level: Level = name.parse().map_err(|e| Error::usage(LEVEL_VARIABLE, e))?;
-            if level.available() {
-                Ok(level)
-            } else {
-                Err(Error::usage(
-                    LEVEL_VARIABLE,
-                    format!("this processor has no {name}"),
-                ))
+impl Turn for Shared {
+    fn take(&self, priority: Priority, crowded: bool) {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut tokens = 0;
+        let mut queue = self.queue(priority);
+        while let Some(next) = queue.front() {
+            if !pieces.is_empty() && (!crowded || tokens + next.tokens > self.run_tokens()) {
+                break;
+            }
+            let Some(piece) = queue.pop_front() else {
+                break;
+            };
+            if !piece.ticket.given_up.load(Ordering::Relaxed) {
+                tokens += piece.tokens;
+                pieces.push(piece);
             }
         }
-        _ => Ok(Level::best()),
+        drop(queue);
+        let mut sizes = Vec::with_capacity(pieces.len());
+        let mut all = Vec::new();
+        for piece in &mut pieces {
+            sizes.push(piece.texts.len() * self.model.weights.hidden);
+            all.append(&mut piece.texts);
+        }
+        if all.is_empty() {
+            return;
+        }
+        let computed = catch_unwind(AssertUnwindSafe(|| self.alone(all)));
+        let mut rest = computed.as_deref().ok();
+        for (piece, size) in pieces.iter().zip(sizes) {
+            let own = rest.map(|values| values.split_at(size));
+            rest = own.map(|(_, rest)| rest);
+            piece.ticket.deliver(piece.first, own.map(|(own, _)| own));
+        }
     }
 }
 
@@ -153,16 +295,17 @@ pub(super) fn dtype(choice: Option<Dtype>, files: &ModelFiles) -> Result<Dtype> 
 }
 
 impl Backend for CpuBackend {
-    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>> {
-        let hidden = self.weights.hidden;
-        let vocabulary = self.weights.words.len() / hidden;
-        check_texts(texts, self.weights.longest(), vocabulary, self.device())?;
-        let mut out = vec![0.0; texts.len() * hidden];
-        let threads = rayon::current_num_threads();
+    fn forward(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
+        let shared = &self.shared;
+        let weights = &shared.model.weights;
+        let hidden = weights.hidden;
+        let vocabulary = weights.words.len() / hidden;
+        check_texts(texts, weights.longest(), vocabulary, "cpu")?;
+        let threads = self.crew.threads();
         let tokens: usize = texts.iter().map(|t| t.len()).sum();
-        let share = self.run_tokens().min(tokens.div_ceil(threads)).max(1);
-        let mut runs = Vec::new();
-        let (mut rest, mut places) = (texts, out.as_mut_slice());
+        let share = shared.run_tokens().min(tokens.div_ceil(threads)).max(1);
+        let mut runs: Vec<&[&[u32]]> = Vec::new();
+        let mut rest = texts;
         while !rest.is_empty() {
             let mut sum = 0;
             let fits = |t: &&&[u32]| {
@@ -170,31 +313,68 @@ impl Backend for CpuBackend {
                 sum <= share
             };
             let n = rest.iter().take_while(fits).count().max(1);
-            let (run, place);
+            let run;
             (run, rest) = rest.split_at(n);
-            (place, places) = std::mem::take(&mut places).split_at_mut(n * hidden);
-            runs.push((run, place));
+            runs.push(run);
         }
-        if 2 * runs.len() > threads {
-            let this = &*self;
-            runs.into_par_iter()
-                .for_each(|(run, place)| this.run(run, place, 1));
-        } else {
-            for (run, place) in runs {
-                let tokens: usize = run.iter().map(|t| t.len()).sum();
-                let useful = tokens * self.weights.operations() / SHARE_OPERATIONS;
-                self.run(run, place, threads.min(TEAM).min(useful).max(1));
+        let owned = |run: &[&[u32]]| -> Vec<Vec<u32>> { run.iter().map(|t| t.to_vec()).collect() };
+        let length = |run: &[&[u32]]| -> usize { run.iter().map(|t| t.len()).sum() };
+
+        let mut values = Vec::with_capacity(texts.len() * hidden);
+        if 2 * runs.len() <= threads {
+            // Too little for all threads: each run is shared by a team, if there are seats.
+            let mut alone = 0;
+            for run in &runs {
+                let useful = length(run) * weights.operations() / SHARE_OPERATIONS;
+                let Some(seats) = self.crew.seats(useful.clamp(1, TEAM)) else {
+                    break;
+                };
+                values.extend(shared.together(owned(run), seats)?);
+                alone += 1;
             }
+            runs.drain(..alone);
         }
-        Ok(out)
+        if runs.is_empty() {
+            return Ok(values);
+        }
+        let first = values.len();
+        values.resize(texts.len() * hidden, 0.0);
+        let ticket = Arc::new(Ticket {
+            result: Mutex::new(Awaited {
+                values,
+                left: runs.len(),
+                failed: false,
+            }),
+            done: Condvar::new(),
+            given_up: AtomicBool::new(false),
+        });
+        let mut at = first;
+        let pieces: Vec<Piece> = runs
+            .iter()
+            .map(|run| {
+                let piece = Piece {
+                    texts: owned(run),
+                    tokens: length(run),
+                    first: at,
+                    ticket: ticket.clone(),
+                };
+                at += run.len() * hidden;
+                piece
+            })
+            .collect();
+        let turns = pieces.len();
+        shared.queue(call.priority).extend(pieces);
+        let turn: Arc<dyn Turn> = shared.clone();
+        self.crew.enqueue(&turn, call.priority, turns);
+        ticket.wait(&call.job)
     }
 
-    fn device(&self) -> &str {
-        "cpu"
+    fn device(&self) -> String {
+        "cpu".to_string()
     }
 
     fn dtype(&self) -> &str {
-        self.dtype.name()
+        self.shared.dtype.name()
     }
 
     fn token_budget(&self) -> usize {
@@ -206,6 +386,7 @@ impl Backend for CpuBackend {
     }
 
     fn about(&self) -> String {
-        format!("cpu, {} by {}", self.dtype.name(), self.level.name())
+        let (dtype, level) = (self.shared.dtype.name(), self.shared.level.name());
+        format!("cpu, {dtype} by {level}")
     }
 }

@@ -1,9 +1,9 @@
 //! A model's weights, packed for the kernels.
 
-use super::kernels::{Finish, Kernels, Packed};
 use crate::encoder::checkpoint::{Activation, Checkpoint, Linear};
 pub(super) use crate::encoder::checkpoint::{NormWeights, RelativeBias};
 use crate::error::Result;
+use crate::kernels::{Epilogue, Kernels, Packed};
 use crate::model::{Config, ModelFiles};
 use rayon::prelude::*;
 
@@ -23,7 +23,7 @@ pub(super) struct Weights {
     pub heads: usize,
     pub intermediate: usize,
     pub eps: f32,
-    pub activation: Finish,
+    pub activation: Epilogue,
     /// (tokens of the vocabulary, hidden).
     pub words: Vec<f32>,
     /// (positions, hidden), with the token type's embedding added; the first row is that of a
@@ -40,7 +40,7 @@ impl Weights {
     /// # Errors
     /// The file is damaged, has other tensors than the configuration says, or one that holds a
     /// value that is no finite number.
-    pub fn load(files: &ModelFiles, config: &Config, kernels: &Kernels) -> Result<Self> {
+    pub(super) fn load(files: &ModelFiles, config: &Config, kernels: &Kernels) -> Result<Self> {
         let checkpoint = Checkpoint::open(files, config)?;
         let embeddings = checkpoint.embeddings()?;
         let shape = &checkpoint.shape;
@@ -54,9 +54,9 @@ impl Weights {
             intermediate: shape.intermediate_size,
             eps: shape.layer_norm_eps as f32,
             activation: match checkpoint.activation {
-                Activation::Gelu => Finish::Gelu,
-                Activation::GeluTanh => Finish::GeluTanh,
-                Activation::Relu => Finish::Relu,
+                Activation::Gelu => Epilogue::Gelu,
+                Activation::GeluTanh => Epilogue::GeluTanh,
+                Activation::Relu => Epilogue::Relu,
             },
             words: embeddings.words,
             positions: embeddings.positions,
@@ -67,7 +67,7 @@ impl Weights {
     }
 
     /// The most tokens of a text.
-    pub fn longest(&self) -> usize {
+    pub(super) fn longest(&self) -> usize {
         let positions = self.positions.len() / self.hidden;
         self.bias
             .as_ref()
@@ -75,7 +75,7 @@ impl Weights {
     }
 
     /// Multiplications and additions for one token, those of the attention left out.
-    pub fn operations(&self) -> usize {
+    pub(super) fn operations(&self) -> usize {
         let (h, i) = (self.hidden, self.intermediate);
         2 * self.layers.len() * (4 * h * h + 2 * h * i)
     }

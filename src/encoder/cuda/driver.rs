@@ -8,8 +8,8 @@
 #![allow(unsafe_code)]
 
 use super::gpu::{
-    Address, Args, Buffer, Failure, Finish, Gpu, Launch, Mark, Multiply, Number, Outcome, Pinned,
-    Recording,
+    Address, Args, Buffer, CapturedGraph, Epilogue, Event, Gpu, GpuDtype, GpuError, GpuResult,
+    Launch, Multiply, Pinned,
 };
 use cudarc::cublaslt::{result as lt, sys as lt_sys};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
@@ -35,7 +35,7 @@ const ALIGNMENT: u32 = 256;
 
 /// A CUDA device as it is seen.
 #[derive(Debug, Clone)]
-pub(crate) struct Card {
+pub(crate) struct DeviceInfo {
     /// Its number.
     pub number: usize,
     /// The card's name, memory and compute capability.
@@ -85,9 +85,9 @@ pub(crate) fn missing() -> Option<String> {
 
 /// The numbers of the devices that the driver sees, and why one cannot be used. No device is
 /// touched for that: opening one takes a good part of a second.
-pub(crate) fn numbers() -> Outcome<Vec<(usize, Option<String>)>> {
+pub(crate) fn numbers() -> GpuResult<Vec<(usize, Option<String>)>> {
     if let Some(why) = missing() {
-        return Err(Failure::Other(why));
+        return Err(GpuError::Other(why));
     }
     let count = CudaContext::device_count().map_err(|e| failed(e, 0))?;
     let look = |number: i32| -> Result<Option<String>, DriverError> {
@@ -107,19 +107,19 @@ pub(crate) fn numbers() -> Outcome<Vec<(usize, Option<String>)>> {
 }
 
 /// The driver's version, and what it sees with the memory of each.
-pub(crate) fn cards() -> Outcome<(String, Vec<Card>)> {
+pub(crate) fn cards() -> GpuResult<(String, Vec<DeviceInfo>)> {
     let numbers = numbers()?;
     let version = dotted(driver_version().map_err(|e| failed(e, 0))?);
     let cards = numbers.into_iter().map(|(n, unusable)| card(n, unusable));
     Ok((version, cards.collect()))
 }
 
-fn card(number: usize, unusable: Option<String>) -> Card {
-    let look = || -> Result<Card, DriverError> {
+fn card(number: usize, unusable: Option<String>) -> DeviceInfo {
+    let look = || -> Result<DeviceInfo, DriverError> {
         let context = CudaContext::new(number)?;
         let (free, all) = context.mem_get_info()?;
         let (major, minor) = context.compute_capability()?;
-        Ok(Card {
+        Ok(DeviceInfo {
             number,
             about: format!(
                 "{}, {} of {} GiB free, compute capability {major}.{minor}",
@@ -130,7 +130,7 @@ fn card(number: usize, unusable: Option<String>) -> Card {
             unusable: unusable.clone(),
         })
     };
-    look().unwrap_or_else(|e| Card {
+    look().unwrap_or_else(|e| DeviceInfo {
         number,
         about: String::new(),
         unusable: Some(words(e)),
@@ -143,9 +143,9 @@ fn too_old(major: i32, minor: i32) -> Option<String> {
 }
 
 /// Opens the device of a number, one that [`numbers`] says can be used.
-pub(crate) fn open(number: usize) -> Outcome<Box<dyn Gpu>> {
+pub(crate) fn open(number: usize) -> GpuResult<Box<dyn Gpu>> {
     if let Some(why) = missing() {
-        return Err(Failure::Other(why));
+        return Err(GpuError::Other(why));
     }
     let driver = Driver::new(number)?;
     Ok(Box::new(driver))
@@ -198,16 +198,16 @@ fn words(e: DriverError) -> String {
     text.unwrap_or_else(|| format!("{:?}", e.0))
 }
 
-fn failed(e: DriverError, bytes: usize) -> Failure {
+fn failed(e: DriverError, bytes: usize) -> GpuError {
     if e.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
-        Failure::OutOfMemory(bytes)
+        GpuError::OutOfMemory(bytes)
     } else {
-        Failure::Other(words(e))
+        GpuError::Other(words(e))
     }
 }
 
-fn product_failed(e: lt::CublasError) -> Failure {
-    Failure::Other(format!("cuBLASLt: {:?}", e.0))
+fn product_failed(e: lt::CublasError) -> GpuError {
+    GpuError::Other(format!("cuBLASLt: {:?}", e.0))
 }
 
 /// A kernel's argument as the driver copies it: it reads as many bytes as the kernel's struct
@@ -249,10 +249,10 @@ impl Drop for PinnedMemory {
     }
 }
 
-struct Graph(CudaGraph);
+struct Instantiated(CudaGraph);
 
 // SAFETY: a graph is used by the one thread that has its device at the time.
-unsafe impl Send for Graph {}
+unsafe impl Send for Instantiated {}
 
 /// A product whose algorithm was chosen.
 struct Plan {
@@ -282,10 +282,10 @@ struct PlanKey {
     columns: usize,
     inner: usize,
     out_stride: usize,
-    finish: Finish,
+    epilogue: Epilogue,
     bias: bool,
-    number: Number,
-    out_number: Number,
+    number: GpuDtype,
+    out_number: GpuDtype,
     alignments: [u32; 3],
 }
 
@@ -315,7 +315,7 @@ impl Drop for Driver {
 }
 
 impl Driver {
-    fn new(number: usize) -> Outcome<Self> {
+    fn new(number: usize) -> GpuResult<Self> {
         let other = |e| failed(e, 0);
         let context = CudaContext::new(number).map_err(other)?;
         // SAFETY: all work of a device is in one stream, so that events between streams, which
@@ -339,11 +339,11 @@ impl Driver {
         Ok(driver)
     }
 
-    fn bind(&self) -> Outcome<()> {
+    fn bind(&self) -> GpuResult<()> {
         self.context.bind_to_thread().map_err(|e| failed(e, 0))
     }
 
-    fn plan(&mut self, key: PlanKey) -> Outcome<&Plan> {
+    fn plan(&mut self, key: PlanKey) -> GpuResult<&Plan> {
         if self.plans.len() >= PLANS && !self.plans.contains_key(&key) {
             self.plans.clear();
         }
@@ -356,11 +356,11 @@ impl Driver {
     }
 }
 
-fn number_type(number: Number) -> lt_sys::cudaDataType {
+fn number_type(number: GpuDtype) -> lt_sys::cudaDataType {
     match number {
-        Number::F32 => lt_sys::cudaDataType::CUDA_R_32F,
-        Number::F16 => lt_sys::cudaDataType::CUDA_R_16F,
-        Number::Bf16 => lt_sys::cudaDataType::CUDA_R_16BF,
+        GpuDtype::F32 => lt_sys::cudaDataType::CUDA_R_32F,
+        GpuDtype::F16 => lt_sys::cudaDataType::CUDA_R_16F,
+        GpuDtype::Bf16 => lt_sys::cudaDataType::CUDA_R_16BF,
     }
 }
 
@@ -389,11 +389,11 @@ fn new_plan(handle: lt_sys::cublasLtHandle_t, key: &PlanKey) -> Result<Plan, lt:
         // SAFETY: plain numbers, which are overwritten below.
         algorithm: unsafe { std::mem::zeroed() },
     };
-    let epilogue = match (key.bias, key.finish) {
+    let epilogue = match (key.bias, key.epilogue) {
         (false, _) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_DEFAULT,
-        (true, Finish::Plain) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS,
-        (true, Finish::Gelu) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_GELU_BIAS,
-        (true, Finish::Relu) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_RELU_BIAS,
+        (true, Epilogue::Plain) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS,
+        (true, Epilogue::Gelu) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_GELU_BIAS,
+        (true, Epilogue::Relu) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_RELU_BIAS,
     };
     let transposed: i32 = 1;
     let preference = lt::create_matmul_pref()?;
@@ -481,13 +481,13 @@ impl Gpu for Driver {
         }
     }
 
-    fn free_memory(&mut self) -> Outcome<usize> {
+    fn free_memory(&mut self) -> GpuResult<usize> {
         self.bind()?;
         let (free, _) = self.context.mem_get_info().map_err(|e| failed(e, 0))?;
         Ok(free)
     }
 
-    fn alloc(&mut self, bytes: usize) -> Outcome<Buffer> {
+    fn alloc(&mut self, bytes: usize) -> GpuResult<Buffer> {
         self.bind()?;
         let bytes = bytes.max(1);
         // SAFETY: the context is current on this thread; nothing reads the memory before it is
@@ -506,7 +506,7 @@ impl Gpu for Driver {
         ))
     }
 
-    fn pinned(&mut self, bytes: usize) -> Outcome<Box<dyn Pinned>> {
+    fn pinned(&mut self, bytes: usize) -> GpuResult<Box<dyn Pinned>> {
         self.bind()?;
         let bytes = bytes.max(1);
         // SAFETY: the context is current on this thread; the memory is set to zero before it is
@@ -523,7 +523,7 @@ impl Gpu for Driver {
         }))
     }
 
-    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> Outcome<()> {
+    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> GpuResult<()> {
         self.bind()?;
         // SAFETY: the seam's contract: `from` has so many bytes and is not written before the
         // next mark is reached, and `to` has room for them.
@@ -535,7 +535,7 @@ impl Gpu for Driver {
         .map_err(|e| failed(e, bytes))
     }
 
-    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> Outcome<()> {
+    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> GpuResult<()> {
         self.bind()?;
         // SAFETY: as for `upload`; `to` is not read before the next mark is reached.
         unsafe {
@@ -546,14 +546,14 @@ impl Gpu for Driver {
         .map_err(|e| failed(e, bytes))
     }
 
-    fn clear(&mut self, to: Address, bytes: usize) -> Outcome<()> {
+    fn clear(&mut self, to: Address, bytes: usize) -> GpuResult<()> {
         self.bind()?;
         // SAFETY: the seam's contract: `to` has so many bytes.
         unsafe { result::memset_d8_async(to, 0, bytes, self.stream.cu_stream()) }
             .map_err(|e| failed(e, bytes))
     }
 
-    fn launch(&mut self, launch: &Launch) -> Outcome<()> {
+    fn launch(&mut self, launch: &Launch) -> GpuResult<()> {
         let function = match self.functions.get(&launch.kernel) {
             Some(function) => function,
             None => {
@@ -588,14 +588,14 @@ impl Gpu for Driver {
         Ok(())
     }
 
-    fn multiply(&mut self, product: &Multiply) -> Outcome<()> {
+    fn multiply(&mut self, product: &Multiply) -> GpuResult<()> {
         self.bind()?;
         let key = PlanKey {
             count: product.count,
             columns: product.columns,
             inner: product.inner,
             out_stride: product.out_stride,
-            finish: product.finish,
+            epilogue: product.epilogue,
             bias: product.bias.is_some(),
             number: product.number,
             out_number: product.out_number,
@@ -640,41 +640,41 @@ impl Gpu for Driver {
         .map_err(product_failed)
     }
 
-    fn mark(&mut self) -> Outcome<Mark> {
+    fn mark(&mut self) -> GpuResult<Event> {
         // A thread that waits sleeps, so that its core is free for the tokenizer.
         let event = self
             .context
             .new_event(Some(sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC))
             .map_err(|e| failed(e, 0))?;
         event.record(&self.stream).map_err(|e| failed(e, 0))?;
-        Ok(Mark(Box::new(event)))
+        Ok(Event(Box::new(event)))
     }
 
-    fn wait(&mut self, mark: &Mark) -> Outcome<()> {
+    fn wait(&mut self, mark: &Event) -> GpuResult<()> {
         match mark.0.downcast_ref::<CudaEvent>() {
             Some(event) => event.synchronize().map_err(|e| failed(e, 0)),
-            None => Err(Failure::Other("a mark of another device".to_string())),
+            None => Err(GpuError::Other("a mark of another device".to_string())),
         }
     }
 
-    fn begin_recording(&mut self) -> Outcome<()> {
+    fn begin_capture(&mut self) -> GpuResult<()> {
         self.stream
             .begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED)
             .map_err(|e| failed(e, 0))
     }
 
-    fn end_recording(&mut self) -> Outcome<Recording> {
+    fn end_capture(&mut self) -> GpuResult<CapturedGraph> {
         let none = sys::CUgraphInstantiate_flags(0);
         match self.stream.end_capture(none).map_err(|e| failed(e, 0))? {
-            Some(graph) => Ok(Recording(Box::new(Graph(graph)))),
-            None => Err(Failure::Other("nothing was recorded".to_string())),
+            Some(graph) => Ok(CapturedGraph(Box::new(Instantiated(graph)))),
+            None => Err(GpuError::Other("nothing was recorded".to_string())),
         }
     }
 
-    fn replay(&mut self, recording: &Recording) -> Outcome<()> {
-        match recording.0.downcast_ref::<Graph>() {
+    fn launch_graph(&mut self, graph: &CapturedGraph) -> GpuResult<()> {
+        match graph.0.downcast_ref::<Instantiated>() {
             Some(graph) => graph.0.launch().map_err(|e| failed(e, 0)),
-            None => Err(Failure::Other("a recording of another device".to_string())),
+            None => Err(GpuError::Other("a graph of another device".to_string())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The transformer: which kernels and products run, over which buffers.
 
-use super::gpu::{Address, Args, Buffer, Finish, Gpu, Launch, Multiply, Number, Outcome};
-use super::pack::Room;
+use super::gpu::{Address, Args, Buffer, Epilogue, Gpu, GpuDtype, GpuResult, Launch, Multiply};
+use super::pack::BatchShape;
 use super::weights::{Pair, Shape, Weights};
 use crate::encoder::checkpoint::Activation;
 use crate::model::Pooling;
@@ -38,12 +38,12 @@ pub(super) struct Arena {
 
 impl Arena {
     /// Bytes of a row in all buffers.
-    pub fn row_bytes(shape: &Shape) -> usize {
+    pub(super) fn row_bytes(shape: &Shape) -> usize {
         shape.number.size() * (5 * shape.hidden + shape.intermediate)
     }
 
-    /// Buffers for so many rows.
-    pub fn new(gpu: &mut dyn Gpu, shape: &Shape, tokens: usize) -> Outcome<Self> {
+    /// Buffers for this many rows.
+    pub(super) fn new(gpu: &mut dyn Gpu, shape: &Shape, tokens: usize) -> GpuResult<Self> {
         let row = tokens * shape.number.size();
         let mut arena = Self {
             tokens,
@@ -89,21 +89,21 @@ fn parts(hidden: usize) -> Option<usize> {
     PARTS.into_iter().find(|p| 128 * p >= hidden)
 }
 
-/// Asks for the vectors of a batch: `input` describes it as [`Room::write`] does, `out` gets a
-/// vector of unit length for each text of the room, (texts, hidden), f32.
+/// Asks for the vectors of a batch: `input` describes it as [`BatchShape::write`] does, `out` gets a
+/// vector of unit length for each text of the batch, (texts, hidden), f32.
 pub(super) fn forward(
     gpu: &mut dyn Gpu,
     shape: &Shape,
     weights: &Weights<Buffer>,
     arena: &Arena,
-    room: &Room,
+    padded: &BatchShape,
     input: Address,
     out: Address,
-) -> Outcome<()> {
+) -> GpuResult<()> {
     let run = Run {
         shape,
         arena,
-        room,
+        padded,
         input,
         kind: shape.number.name(),
         parts: parts(shape.hidden).unwrap_or(0),
@@ -119,7 +119,7 @@ pub(super) fn forward(
             stream,
             qkv,
             (hidden, 3 * hidden),
-            Finish::Plain,
+            Epilogue::Plain,
         )?;
         run.attend(gpu, weights.relative.as_ref())?;
         run.linear(
@@ -128,7 +128,7 @@ pub(super) fn forward(
             context,
             qkv,
             (hidden, hidden),
-            Finish::Plain,
+            Epilogue::Plain,
         )?;
         run.add_norm(gpu, &layer.norm)?;
         run.widen(gpu, &layer.up)?;
@@ -138,7 +138,7 @@ pub(super) fn forward(
             between,
             qkv,
             (wide, hidden),
-            Finish::Plain,
+            Epilogue::Plain,
         )?;
         run.add_norm(gpu, &layer.last_norm)?;
     }
@@ -148,7 +148,7 @@ pub(super) fn forward(
 struct Run<'a> {
     shape: &'a Shape,
     arena: &'a Arena,
-    room: &'a Room,
+    padded: &'a BatchShape,
     input: Address,
     kind: &'static str,
     parts: usize,
@@ -159,24 +159,24 @@ impl Run<'_> {
         self.input + 4 * at as Address
     }
 
-    fn rows(&self, gpu: &mut dyn Gpu, kernel: &str, addresses: &[Address]) -> Outcome<()> {
+    fn rows(&self, gpu: &mut dyn Gpu, kernel: &str, addresses: &[Address]) -> GpuResult<()> {
         gpu.launch(&Launch {
             kernel: format!("{kernel}_{}_{}", self.kind, self.parts),
-            grid: (self.room.tokens.div_ceil(ROWS.0), 1),
+            grid: (self.padded.tokens.div_ceil(ROWS.0), 1),
             threads: ROWS.1,
             args: Args::addresses(addresses)
-                .numbers(&[self.room.tokens, self.shape.hidden])
+                .numbers(&[self.padded.tokens, self.shape.hidden])
                 .float(self.shape.eps),
         })
     }
 
-    fn embed(&self, gpu: &mut dyn Gpu, weights: &Weights<Buffer>) -> Outcome<()> {
+    fn embed(&self, gpu: &mut dyn Gpu, weights: &Weights<Buffer>) -> GpuResult<()> {
         self.rows(
             gpu,
             "embed",
             &[
                 self.word(0),
-                self.word(self.room.places_at()),
+                self.word(self.padded.places_at()),
                 weights.words.address(),
                 weights.positions.address(),
                 weights.norm.weights.address(),
@@ -186,7 +186,7 @@ impl Run<'_> {
         )
     }
 
-    fn add_norm(&self, gpu: &mut dyn Gpu, norm: &Pair<Buffer>) -> Outcome<()> {
+    fn add_norm(&self, gpu: &mut dyn Gpu, norm: &Pair<Buffer>) -> GpuResult<()> {
         self.rows(
             gpu,
             "add_norm",
@@ -206,38 +206,38 @@ impl Run<'_> {
         from: Address,
         to: Address,
         (inner, columns): (usize, usize),
-        finish: Finish,
-    ) -> Outcome<()> {
+        epilogue: Epilogue,
+    ) -> GpuResult<()> {
         gpu.multiply(&Multiply {
             rows: from,
             weights: weights.weights.address(),
             bias: Some(weights.bias.address()),
             out: to,
-            count: self.room.tokens,
+            count: self.padded.tokens,
             columns,
             inner,
             out_stride: columns,
-            finish,
+            epilogue,
             number: self.shape.number,
             out_number: self.shape.number,
         })
     }
 
     /// The first of the feed-forward pair, with its activation.
-    fn widen(&self, gpu: &mut dyn Gpu, up: &Pair<Buffer>) -> Outcome<()> {
+    fn widen(&self, gpu: &mut dyn Gpu, up: &Pair<Buffer>) -> GpuResult<()> {
         // The approximation of the GELU is off by 5e-4 at most, less than 16-bit numbers are;
         // in f32 it would be seen.
-        let exact = self.shape.activation == Activation::Gelu && self.shape.number == Number::F32;
-        let finish = match self.shape.activation {
-            Activation::Relu => Finish::Relu,
-            Activation::Gelu if exact => Finish::Plain,
-            Activation::Gelu | Activation::GeluTanh => Finish::Gelu,
+        let exact = self.shape.activation == Activation::Gelu && self.shape.number == GpuDtype::F32;
+        let epilogue = match self.shape.activation {
+            Activation::Relu => Epilogue::Relu,
+            Activation::Gelu if exact => Epilogue::Plain,
+            Activation::Gelu | Activation::GeluTanh => Epilogue::Gelu,
         };
         let sizes = (self.shape.hidden, self.shape.intermediate);
         let (stream, wide) = (self.arena.stream.address(), self.arena.wide.address());
-        self.linear(gpu, up, stream, wide, sizes, finish)?;
+        self.linear(gpu, up, stream, wide, sizes, epilogue)?;
         if exact {
-            let count = self.room.tokens * self.shape.intermediate;
+            let count = self.padded.tokens * self.shape.intermediate;
             gpu.launch(&Launch {
                 kernel: format!("activate_{}", self.kind),
                 grid: (count.div_ceil(ACTIVATE.0), 1),
@@ -248,20 +248,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn attend(&self, gpu: &mut dyn Gpu, relative: Option<&Buffer>) -> Outcome<()> {
+    fn attend(&self, gpu: &mut dyn Gpu, relative: Option<&Buffer>) -> GpuResult<()> {
         let head = self.shape.hidden / self.shape.heads;
-        let kernel = if self.shape.number != Number::F32 && HEADS.contains(&head) {
+        let kernel = if self.shape.number != GpuDtype::F32 && HEADS.contains(&head) {
             format!("attention_{}_{head}", self.kind)
         } else {
             format!("attention_{}", self.kind)
         };
         gpu.launch(&Launch {
             kernel,
-            grid: (self.room.tiles, self.shape.heads),
+            grid: (self.padded.tiles, self.shape.heads),
             threads: ATTENTION_THREADS,
             args: Args::addresses(&[
                 self.arena.qkv.address(),
-                self.word(self.room.tiles_at()),
+                self.word(self.padded.tiles_at()),
                 relative.map_or(0, Buffer::address),
                 self.arena.context.address(),
             ])
@@ -269,7 +269,7 @@ impl Run<'_> {
         })
     }
 
-    fn pool(&self, gpu: &mut dyn Gpu, out: Address) -> Outcome<()> {
+    fn pool(&self, gpu: &mut dyn Gpu, out: Address) -> GpuResult<()> {
         let mode = match self.shape.pooling {
             Pooling::Cls => 0,
             // They differ in length alone, and vectors are scaled to unit length.
@@ -278,11 +278,11 @@ impl Run<'_> {
         };
         gpu.launch(&Launch {
             kernel: format!("pool_{}", self.kind),
-            grid: (self.room.texts, 1),
+            grid: (self.padded.texts, 1),
             threads: POOL_THREADS,
             args: Args::addresses(&[
                 self.arena.stream.address(),
-                self.word(self.room.starts_at()),
+                self.word(self.padded.starts_at()),
                 out,
             ])
             .numbers(&[self.shape.hidden, mode]),

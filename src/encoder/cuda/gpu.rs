@@ -11,17 +11,17 @@ pub(crate) type Address = u64;
 
 /// Why a device did not do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// There is no room for so many bytes.
+pub(crate) enum GpuError {
+    /// There is no memory for this many bytes.
     OutOfMemory(usize),
     /// Anything else, in words.
     Other(String),
 }
 
 /// What a device's operation gives.
-pub(crate) type Outcome<T> = Result<T, Failure>;
+pub(crate) type GpuResult<T> = Result<T, GpuError>;
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for GpuError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::OutOfMemory(bytes) => {
@@ -44,7 +44,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    pub fn new(address: Address, bytes: usize, free: Box<dyn FnOnce() + Send>) -> Self {
+    pub(crate) fn new(address: Address, bytes: usize, free: Box<dyn FnOnce() + Send>) -> Self {
         Self {
             address,
             bytes,
@@ -53,12 +53,12 @@ impl Buffer {
     }
 
     /// Where it begins.
-    pub fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         self.address
     }
 
     /// Its size.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }
@@ -83,15 +83,15 @@ pub(crate) trait Pinned: Send {
 
 /// The type of the numbers that weights and hidden states have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Number {
+pub(crate) enum GpuDtype {
     F32,
     F16,
     Bf16,
 }
 
-impl Number {
+impl GpuDtype {
     /// Bytes of one.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
@@ -99,7 +99,7 @@ impl Number {
     }
 
     /// Its name, which kernels have in theirs.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
@@ -108,7 +108,7 @@ impl Number {
     }
 
     /// Values as numbers of this type, rounded to the nearest.
-    pub fn encode(self, values: &[f32]) -> Vec<u8> {
+    pub(crate) fn encode(self, values: &[f32]) -> Vec<u8> {
         match self {
             Self::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Self::F16 => values
@@ -145,16 +145,16 @@ pub(crate) struct Args {
 
 impl Args {
     /// The most bytes of an argument.
-    pub const MOST: usize = 128;
+    pub(crate) const MOST: usize = 128;
 
-    pub fn addresses(all: &[Address]) -> Self {
+    pub(crate) fn addresses(all: &[Address]) -> Self {
         Self {
             bytes: all.iter().flat_map(|a| a.to_le_bytes()).collect(),
         }
     }
 
     #[must_use]
-    pub fn numbers(mut self, all: &[usize]) -> Self {
+    pub(crate) fn numbers(mut self, all: &[usize]) -> Self {
         for &n in all {
             // Sizes of a batch; nothing that long fits a device's memory.
             let n = u32::try_from(n).unwrap_or(u32::MAX);
@@ -164,13 +164,13 @@ impl Args {
     }
 
     #[must_use]
-    pub fn float(mut self, x: f32) -> Self {
+    pub(crate) fn float(mut self, x: f32) -> Self {
         self.bytes.extend(x.to_le_bytes());
         self
     }
 
     /// The struct, filled up to whole 8 bytes as C does it.
-    pub fn finish(&self) -> Vec<u8> {
+    pub(crate) fn finish(&self) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         bytes
@@ -179,7 +179,7 @@ impl Args {
 
 /// What is done to a matrix product's results on their way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Finish {
+pub(crate) enum Epilogue {
     /// Nothing but the bias, where there is one.
     Plain,
     /// GELU by its tanh approximation, the only one that the library has.
@@ -202,18 +202,18 @@ pub(crate) struct Multiply {
     pub inner: usize,
     /// From one row of the result to the next, in numbers.
     pub out_stride: usize,
-    pub finish: Finish,
+    pub epilogue: Epilogue,
     /// The type of rows and weights.
-    pub number: Number,
+    pub number: GpuDtype,
     /// The type of the result.
-    pub out_number: Number,
+    pub out_number: GpuDtype,
 }
 
 /// A point in the device's work.
-pub(crate) struct Mark(pub Box<dyn Any + Send>);
+pub(crate) struct Event(pub Box<dyn Any + Send>);
 
 /// Work that was recorded instead of done.
-pub(crate) struct Recording(pub Box<dyn Any + Send>);
+pub(crate) struct CapturedGraph(pub Box<dyn Any + Send>);
 
 /// One device and its one queue of work. Everything but `wait`, `alloc` and `pinned` returns at
 /// once, and errors of work under way come out later.
@@ -225,47 +225,47 @@ pub(crate) trait Gpu: Send {
     fn about(&self) -> String;
 
     /// Memory that others and we have left, in bytes.
-    fn free_memory(&mut self) -> Outcome<usize>;
+    fn free_memory(&mut self) -> GpuResult<usize>;
 
     /// Memory of the device; what is in it is anything.
-    fn alloc(&mut self, bytes: usize) -> Outcome<Buffer>;
+    fn alloc(&mut self, bytes: usize) -> GpuResult<Buffer>;
 
     /// Memory of the host for transfers.
-    fn pinned(&mut self, bytes: usize) -> Outcome<Box<dyn Pinned>>;
+    fn pinned(&mut self, bytes: usize) -> GpuResult<Box<dyn Pinned>>;
 
     /// Copies bytes from the start of `from` to the device.
-    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> Outcome<()>;
+    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> GpuResult<()>;
 
     /// Copies bytes from the device to the start of `to`.
-    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> Outcome<()>;
+    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> GpuResult<()>;
 
     /// Sets bytes to zero.
-    fn clear(&mut self, to: Address, bytes: usize) -> Outcome<()>;
+    fn clear(&mut self, to: Address, bytes: usize) -> GpuResult<()>;
 
     /// Starts a kernel.
-    fn launch(&mut self, launch: &Launch) -> Outcome<()>;
+    fn launch(&mut self, launch: &Launch) -> GpuResult<()>;
 
     /// Starts a matrix product.
-    fn multiply(&mut self, product: &Multiply) -> Outcome<()>;
+    fn multiply(&mut self, product: &Multiply) -> GpuResult<()>;
 
     /// Marks the end of what was asked for so far.
-    fn mark(&mut self) -> Outcome<Mark>;
+    fn mark(&mut self) -> GpuResult<Event>;
 
     /// Waits for a mark.
-    fn wait(&mut self, mark: &Mark) -> Outcome<()>;
+    fn wait(&mut self, mark: &Event) -> GpuResult<()>;
 
     /// Begins to record work instead of doing it.
-    fn begin_recording(&mut self) -> Outcome<()>;
+    fn begin_capture(&mut self) -> GpuResult<()>;
 
-    /// Ends recording.
-    fn end_recording(&mut self) -> Outcome<Recording>;
+    /// Ends a capture.
+    fn end_capture(&mut self) -> GpuResult<CapturedGraph>;
 
     /// Does recorded work.
-    fn replay(&mut self, recording: &Recording) -> Outcome<()>;
+    fn launch_graph(&mut self, graph: &CapturedGraph) -> GpuResult<()>;
 }
 
 /// Waits for all that was asked for.
-pub(crate) fn finish(gpu: &mut dyn Gpu) -> Outcome<()> {
+pub(crate) fn finish(gpu: &mut dyn Gpu) -> GpuResult<()> {
     let mark = gpu.mark()?;
     gpu.wait(&mark)
 }
@@ -274,7 +274,7 @@ pub(crate) fn finish(gpu: &mut dyn Gpu) -> Outcome<()> {
 const STEP: usize = 16 << 20;
 
 /// Copies bytes to memory of the device, in steps through pinned memory, and waits for it.
-pub(crate) fn put_into(gpu: &mut dyn Gpu, bytes: &[u8], to: Address) -> Outcome<()> {
+pub(crate) fn put_into(gpu: &mut dyn Gpu, bytes: &[u8], to: Address) -> GpuResult<()> {
     if bytes.is_empty() {
         return Ok(());
     }
@@ -290,14 +290,14 @@ pub(crate) fn put_into(gpu: &mut dyn Gpu, bytes: &[u8], to: Address) -> Outcome<
 }
 
 /// Bytes in new memory of the device.
-pub(crate) fn put(gpu: &mut dyn Gpu, bytes: &[u8]) -> Outcome<Buffer> {
+pub(crate) fn put(gpu: &mut dyn Gpu, bytes: &[u8]) -> GpuResult<Buffer> {
     let buffer = gpu.alloc(bytes.len().max(16))?;
     put_into(gpu, bytes, buffer.address())?;
     Ok(buffer)
 }
 
 /// Bytes of the device's memory, when all that was asked for is done.
-pub(crate) fn get(gpu: &mut dyn Gpu, from: Address, bytes: usize) -> Outcome<Vec<u8>> {
+pub(crate) fn get(gpu: &mut dyn Gpu, from: Address, bytes: usize) -> GpuResult<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes);
     if bytes == 0 {
         return Ok(out);

@@ -7,9 +7,9 @@
 
 #[cfg(feature = "cuda")]
 mod driver;
+mod executor;
 mod forward;
 mod gpu;
-mod lane;
 mod near;
 mod pack;
 #[cfg(test)]
@@ -23,36 +23,85 @@ mod weights;
 
 #[cfg(feature = "cuda")]
 pub(super) use driver::{cards, numbers, open};
-pub(crate) use gpu::{Failure, Gpu, Number};
+pub(crate) use gpu::{Gpu, GpuDtype, GpuError};
 #[cfg(feature = "cuda")]
 pub(super) use near::{DeviceVectors, Sizes};
 
 use super::checkpoint::Checkpoint;
-use super::{Backend, Queue, check_texts};
+use super::{Backend, Call, Done, Priority, Queue, check_texts};
 use crate::error::{Error, Result};
+use crate::job::Job;
 use crate::model::{Config, ModelFiles};
-use lane::Lane;
+use executor::Executor;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use weights::{Shape, Weights};
 
 /// The tokens of a batch: the widest activations of a small model, 50 MB, stay in a large
 /// device's cache. `benches/gpu.sh` measures others.
 const BATCH_TOKENS: usize = 16_384;
 
+/// Batches in a row after which a device that failed at each gets no more.
+const FAILURES: usize = 4;
+/// How often a call that waits looks whether its job was cancelled.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Batches that each device is given at once, so that filling and emptying its queue is little
 /// of it.
 const AT_ONCE: usize = 16;
 
 /// Opens the device of a number.
-pub(crate) type Opener = Box<dyn Fn(usize) -> std::result::Result<Box<dyn Gpu>, Failure> + Send>;
+pub(crate) type Opener =
+    Box<dyn Fn(usize) -> std::result::Result<Box<dyn Gpu>, GpuError> + Send + Sync>;
 
-/// A transformer of the BERT family on one or several CUDA devices.
+/// A transformer of the BERT family on one or several CUDA devices. Each is driven by a thread of
+/// its own, which takes batches from one queue, those of queries first.
 pub(crate) struct CudaBackend {
-    lanes: Vec<Lane>,
-    /// Devices that are opened when there are batches for them.
-    later: Vec<usize>,
-    opener: Opener,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     shape: Shape,
     weights: Weights<Vec<u8>>,
+    opener: Opener,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queries: VecDeque<Work>,
+    bulk: VecDeque<Work>,
+    /// Devices that are opened when there are batches for them.
+    later: VecDeque<usize>,
+    /// Whether one of those is being opened.
+    opening: bool,
+    /// What the devices that were opened are called, and what they are.
+    names: Vec<(String, String)>,
+    /// Devices that work.
+    working: usize,
+    /// Tokens of a batch, less than at first where memory ended.
+    budget: usize,
+    /// Why the last device stopped working.
+    failure: Option<String>,
+    closed: bool,
+}
+
+/// A batch and who waits for it.
+struct Work {
+    texts: Vec<Vec<u32>>,
+    job: Job,
+    done: Done,
+}
+
+impl Drop for CudaBackend {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_all();
+    }
 }
 
 impl CudaBackend {
@@ -62,41 +111,222 @@ impl CudaBackend {
     /// # Errors
     /// The weights are damaged, of other shapes than the configuration says, or hold a value
     /// that is no finite number; the device fails or has no memory for them.
-    pub fn load(
+    pub(super) fn load(
         files: &ModelFiles,
         config: &Config,
         devices: &[usize],
         opener: Opener,
-        number: Number,
+        number: GpuDtype,
     ) -> Result<Self> {
         let checkpoint = Checkpoint::open(files, config)?;
         let (shape, weights) = weights::read(&checkpoint, config.pooling, number)?;
-        let mut backend = Self {
-            lanes: Vec::new(),
-            later: devices.to_vec(),
-            opener,
+        let shared = Arc::new(Shared {
             shape,
             weights,
-        };
-        backend.open_next()?;
-        Ok(backend)
+            opener,
+            state: Mutex::new(State {
+                later: devices.iter().skip(1).copied().collect(),
+                budget: BATCH_TOKENS,
+                ..State::default()
+            }),
+            work: Condvar::new(),
+        });
+        if let Some(&first) = devices.first() {
+            shared.open(first)?;
+        }
+        Ok(Self { shared })
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open_next(&mut self) -> Result<()> {
-        if self.later.is_empty() {
-            return Ok(());
-        }
-        let number = self.later.remove(0);
+    /// Opens a device and starts the thread that drives it.
+    fn open(self: &Arc<Self>, number: usize) -> Result<()> {
+        let name = format!("cuda:{number}");
         let opened = (self.opener)(number)
-            .and_then(|gpu| Lane::new(gpu, &self.shape, &self.weights, BATCH_TOKENS))
-            .and_then(|mut lane| {
-                lane.fit_budget()?;
-                Ok(lane)
+            .and_then(|gpu| Executor::new(gpu, &self.shape, &self.weights, BATCH_TOKENS))
+            .and_then(|mut executor| {
+                executor.fit_budget()?;
+                Ok(executor)
             });
-        let lane = opened.map_err(|failure| named(&format!("cuda:{number}"), failure))?;
-        self.lanes.push(lane);
+        let executor = opened.map_err(|failure| named(&name, failure))?;
+        {
+            let mut state = self.lock();
+            let names = (executor.name().to_string(), executor.about());
+            state.names.push(names);
+            state.budget = state.budget.min(executor.budget());
+            state.working += 1;
+        }
+        let shared = self.clone();
+        let spawned = std::thread::Builder::new()
+            .name(format!("nearwise-{name}"))
+            .spawn(move || shared.drive(executor));
+        if let Err(e) = spawned {
+            self.stopped(format!("no thread can be started for it ({e})"));
+            return Err(Error::device(name, "no thread can be started for it").with_source(e));
+        }
         Ok(())
     }
+
+    /// Opens further devices for this many batches. One that cannot be opened is left out: the
+    /// others do its work.
+    fn open_for(self: &Arc<Self>, batches: usize) {
+        loop {
+            let mut state = self.lock();
+            if state.opening || state.working >= batches {
+                return;
+            }
+            let Some(number) = state.later.pop_front() else {
+                return;
+            };
+            state.opening = true;
+            drop(state);
+            let outcome = self.open(number);
+            let mut state = self.lock();
+            state.opening = false;
+            if let Err(e) = outcome {
+                let about = format!("{} was left out", e.message());
+                state.names.push((format!("cuda:{number}"), about));
+            }
+        }
+    }
+
+    /// A device's thread: takes batches as long as it has room for them, and hands over what it
+    /// computed.
+    fn drive(&self, mut executor: Executor) {
+        let mut waiting: VecDeque<Done> = VecDeque::new();
+        let mut failures = 0;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            while failures < FAILURES
+                && let Some(step) = self.next(waiting.len())
+            {
+                match step {
+                    Step::Submit(work) => {
+                        if !self.submit_to(&mut executor, work, &mut waiting) {
+                            failures += 1;
+                        }
+                    }
+                    Step::Collect => {
+                        let vectors = executor.collect().and_then(|vectors| {
+                            let lost = || GpuError::Other("a batch was lost".to_string());
+                            vectors.ok_or_else(lost)
+                        });
+                        let vectors = vectors.map_err(|failure| named(executor.name(), failure));
+                        failures = if vectors.is_ok() { 0 } else { failures + 1 };
+                        if let Some(done) = waiting.pop_front() {
+                            done(vectors);
+                        }
+                    }
+                }
+            }
+        }));
+        let why = if outcome.is_err() {
+            "the thread that drives it panicked"
+        } else if failures >= FAILURES {
+            "it failed several times in a row"
+        } else {
+            return;
+        };
+        for done in waiting {
+            done(Err(Error::device(executor.name(), why)));
+        }
+        self.stopped(format!("{}: {why}", executor.name()));
+    }
+
+    /// Whether the device took the batch; one that does not fit the model is not the device's fault.
+    fn submit_to(&self, executor: &mut Executor, work: Work, waiting: &mut VecDeque<Done>) -> bool {
+        let texts: Vec<&[u32]> = work.texts.iter().map(Vec::as_slice).collect();
+        // Who waits is known before anything can panic.
+        waiting.push_back(work.done);
+        let mut took = true;
+        let submitted = check(&self.shape, executor.name(), &texts).and_then(|()| {
+            let done = executor.submit(&texts);
+            took = done.is_ok();
+            done.map_err(|failure| named(executor.name(), failure))
+        });
+        if let Err(e) = submitted
+            && let Some(done) = waiting.pop_back()
+        {
+            done(Err(e));
+        }
+        let mut state = self.lock();
+        state.budget = state.budget.min(executor.budget());
+        took
+    }
+
+    /// What a device with this many batches under way does next; `None` when it is to end.
+    fn next(&self, under_way: usize) -> Option<Step> {
+        let mut state = self.lock();
+        loop {
+            if under_way < executor::DEPTH {
+                let query = state.queries.pop_front();
+                if let Some(work) = query.or_else(|| state.bulk.pop_front()) {
+                    if work.job.is_cancelled() {
+                        // Nobody waits for it any more.
+                        drop(state);
+                        (work.done)(Err(Error::cancelled()));
+                        state = self.lock();
+                        continue;
+                    }
+                    return Some(Step::Submit(work));
+                }
+            }
+            if under_way > 0 {
+                return Some(Step::Collect);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self
+                .work
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A device works no more. Without any other, nobody must wait for one.
+    fn stopped(&self, why: String) {
+        let mut state = self.lock();
+        state.working -= 1;
+        let mut left = VecDeque::new();
+        if state.working == 0 {
+            left.append(&mut state.queries);
+            left.append(&mut state.bulk);
+        }
+        state.failure = Some(why.clone());
+        drop(state);
+        for work in left {
+            (work.done)(Err(Error::device("cuda", &why)));
+        }
+    }
+
+    fn submit(&self, work: Work, priority: Priority) {
+        let mut state = self.lock();
+        if state.working == 0 {
+            let why = state.failure.clone().unwrap_or_default();
+            drop(state);
+            (work.done)(Err(Error::device(
+                "cuda",
+                format!("no device works: {why}"),
+            )));
+            return;
+        }
+        match priority {
+            Priority::Query => state.queries.push_back(work),
+            Priority::Bulk => state.bulk.push_back(work),
+        }
+        drop(state);
+        self.work.notify_one();
+    }
+}
+
+enum Step {
+    Submit(Work),
+    Collect,
 }
 
 fn check(shape: &Shape, device: &str, texts: &[&[u32]]) -> Result<()> {
@@ -105,51 +335,67 @@ fn check(shape: &Shape, device: &str, texts: &[&[u32]]) -> Result<()> {
 
 /// Vectors on a twin of a device, for tests of what uses an accelerator.
 #[cfg(test)]
-pub(crate) fn twin_of(vectors: &[f32], dim: usize) -> std::sync::Arc<dyn super::Accelerator> {
+pub(crate) fn twin_of(
+    vectors: &[f32],
+    dim: usize,
+) -> std::sync::Arc<dyn crate::vectors::Accelerator> {
     let twin = Box::new(twin::Twin::new(0, 1 << 30));
     let held = near::DeviceVectors::new(twin, vectors, dim, near::Sizes::default());
     std::sync::Arc::new(held.unwrap())
 }
 
-pub(super) fn named(device: &str, failure: Failure) -> Error {
-    Error::Device {
-        device: device.to_string(),
-        message: match &failure {
-            Failure::OutOfMemory(_) => {
-                format!("{failure}; close what else uses the device, or pass --device cpu")
-            }
-            Failure::Other(_) => failure.to_string(),
-        },
-    }
+pub(super) fn named(device: &str, failure: GpuError) -> Error {
+    let message = match &failure {
+        GpuError::OutOfMemory(_) => {
+            format!("{failure}; close what else uses the device, or compute on the CPU")
+        }
+        GpuError::Other(_) => failure.to_string(),
+    };
+    Error::device(device, message)
 }
 
 impl Backend for CudaBackend {
-    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>> {
+    fn forward(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        check(&self.shape, self.device(), texts)?;
-        let lane = &mut self.lanes[0];
-        let done = lane.submit(texts).and_then(|()| lane.collect());
-        Ok(done
-            .map_err(|failure| named(lane.name(), failure))?
-            .unwrap_or_default())
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        let work = Work {
+            texts: texts.iter().map(|t| t.to_vec()).collect(),
+            job: call.job.clone(),
+            done: Box::new(move |vectors| {
+                // The caller may have given it up.
+                let _ = send.send(vectors);
+            }),
+        };
+        self.shared.open_for(1);
+        self.shared.submit(work, call.priority);
+        loop {
+            match receive.recv_timeout(LOOK) {
+                Ok(vectors) => return vectors,
+                Err(RecvTimeoutError::Timeout) => call.job.check()?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::device(
+                        self.device(),
+                        "the thread that drives it ended",
+                    ));
+                }
+            }
+        }
     }
 
-    fn device(&self) -> &str {
-        self.lanes.first().map_or("cuda", Lane::name)
+    fn device(&self) -> String {
+        let state = self.shared.lock();
+        let first = state.names.first();
+        first.map_or("cuda".to_string(), |(name, _)| name.clone())
     }
 
     fn dtype(&self) -> &str {
-        self.shape.number.name()
+        self.shared.shape.number.name()
     }
 
     fn token_budget(&self) -> usize {
-        self.lanes
-            .iter()
-            .map(Lane::budget)
-            .min()
-            .unwrap_or(BATCH_TOKENS)
+        self.shared.lock().budget
     }
 
     fn pads(&self) -> bool {
@@ -157,53 +403,34 @@ impl Backend for CudaBackend {
     }
 
     fn batches_at_once(&self) -> usize {
-        AT_ONCE * (self.lanes.len() + self.later.len())
+        let state = self.shared.lock();
+        AT_ONCE * (state.working + state.later.len())
     }
 
     fn about(&self) -> String {
-        let cards: Vec<String> = self.lanes.iter().map(Lane::about).collect();
-        let more = match self.later.len() {
+        let state = self.shared.lock();
+        let devices: Vec<&str> = state
+            .names
+            .iter()
+            .map(|(_, about)| about.as_str())
+            .collect();
+        let more = match state.later.len() {
             0 => String::new(),
             n => format!(" and {n} more"),
         };
-        format!("{}{more}, {}", cards.join(", "), self.shape.number.name())
+        let dtype = self.shared.shape.number.name();
+        format!("{}{more}, {dtype}", devices.join(", "))
     }
 
-    fn queues(&mut self, batches: usize) -> Result<Vec<Box<dyn Queue + '_>>> {
-        while self.lanes.len() < batches && !self.later.is_empty() {
-            self.open_next()?;
-        }
-        let shape = &self.shape;
-        Ok(self
-            .lanes
-            .iter_mut()
-            .map(|lane| Box::new(LaneQueue { lane, shape }) as Box<dyn Queue + '_>)
-            .collect())
+    fn queue(&self) -> Option<&dyn Queue> {
+        Some(self)
     }
 }
 
-/// A lane as the pipeline sees it.
-struct LaneQueue<'a> {
-    lane: &'a mut Lane,
-    shape: &'a Shape,
-}
-
-impl Queue for LaneQueue<'_> {
-    fn submit(&mut self, texts: &[&[u32]]) -> Result<()> {
-        check(self.shape, self.lane.name(), texts)?;
-        self.lane
-            .submit(texts)
-            .map_err(|failure| named(self.lane.name(), failure))
-    }
-
-    fn collect(&mut self) -> Result<Vec<f32>> {
-        let vectors = self.lane.collect();
-        Ok(vectors
-            .map_err(|failure| named(self.lane.name(), failure))?
-            .unwrap_or_default())
-    }
-
-    fn depth(&self) -> usize {
-        lane::DEPTH
+impl Queue for CudaBackend {
+    fn submit(&self, texts: Vec<Vec<u32>>, call: &Call, waiting: usize, done: Done) {
+        self.shared.open_for(waiting);
+        let job = call.job.clone();
+        self.shared.submit(Work { texts, job, done }, call.priority);
     }
 }

@@ -5,11 +5,11 @@
 //! device's cache, and are read by the selection before the next block overwrites them.
 
 use super::gpu::{
-    Address, Args, Buffer, Failure, Finish, Gpu, Launch, Multiply, Number, Outcome, floats, get,
-    put, put_into, words,
+    Address, Args, Buffer, Epilogue, Gpu, GpuDtype, GpuError, GpuResult, Launch, Multiply, floats,
+    get, put, put_into, words,
 };
-use crate::encoder::Accelerator;
 use crate::error::Result;
+use crate::vectors::Accelerator;
 use std::sync::Mutex;
 
 /// Threads of a block of the selection; `near.cu`.
@@ -90,17 +90,22 @@ impl DeviceVectors {
     ///
     /// # Errors
     /// The device fails, or has not even the memory for a part of them.
-    pub fn new(mut gpu: Box<dyn Gpu>, vectors: &[f32], dim: usize, sizes: Sizes) -> Outcome<Self> {
+    pub(super) fn new(
+        mut gpu: Box<dyn Gpu>,
+        vectors: &[f32],
+        dim: usize,
+        sizes: Sizes,
+    ) -> GpuResult<Self> {
         let mut chunks = Vec::new();
         let mut first = 0;
         let mut room = true;
         for some in vectors.chunks(sizes.chunk * dim.max(1)) {
-            let bytes = Number::F16.encode(some);
+            let bytes = GpuDtype::F16.encode(some);
             room = room && gpu.free_memory()? >= bytes.len() + sizes.spare;
             let place = if room {
                 match put(&mut *gpu, &bytes) {
                     Ok(buffer) => Place::Device(buffer),
-                    Err(Failure::OutOfMemory(_)) => {
+                    Err(GpuError::OutOfMemory(_)) => {
                         room = false;
                         Place::Host(bytes)
                     }
@@ -122,7 +127,7 @@ impl DeviceVectors {
         while passing.is_none() && chunks.iter().any(|c| matches!(c.place, Place::Host(_))) {
             match gpu.alloc(sizes.chunk * dim * 2) {
                 Ok(buffer) => passing = Some(buffer),
-                Err(failure @ Failure::OutOfMemory(_)) => {
+                Err(failure @ GpuError::OutOfMemory(_)) => {
                     let last = chunks.iter_mut().rev().find_map(|c| match &c.place {
                         Place::Device(buffer) => Some((buffer.address(), buffer.bytes(), c)),
                         Place::Host(_) => None,
@@ -149,16 +154,16 @@ impl DeviceVectors {
         })
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Inner) -> Outcome<T>) -> Outcome<T> {
+    fn with<T>(&self, f: impl FnOnce(&mut Inner) -> GpuResult<T>) -> GpuResult<T> {
         match self.inner.lock() {
             Ok(mut inner) => f(&mut inner),
-            Err(_) => Err(Failure::Other(
+            Err(_) => Err(GpuError::Other(
                 "an earlier computation ended unexpectedly".to_string(),
             )),
         }
     }
 
-    fn named<T>(&self, outcome: Outcome<T>) -> Result<T> {
+    fn named<T>(&self, outcome: GpuResult<T>) -> Result<T> {
         outcome.map_err(|failure| super::named(&self.name, failure))
     }
 }
@@ -202,7 +207,7 @@ pub(super) fn keys(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
 
 impl Inner {
     /// The address of a chunk's vectors, which are copied to the device where they are not.
-    fn here(&mut self, chunk: usize) -> Outcome<(Address, usize, usize)> {
+    fn here(&mut self, chunk: usize) -> GpuResult<(Address, usize, usize)> {
         let Chunk {
             place,
             first,
@@ -212,7 +217,7 @@ impl Inner {
             Place::Device(buffer) => buffer.address(),
             Place::Host(bytes) => {
                 let Some(passing) = &self.passing else {
-                    return Err(Failure::Other("vectors have no room to pass".to_string()));
+                    return Err(GpuError::Other("vectors have no room to pass".to_string()));
                 };
                 put_into(&mut *self.gpu, bytes, passing.address())?;
                 passing.address()
@@ -223,7 +228,7 @@ impl Inner {
 
     /// Where a row of vectors lies that begin at an address.
     fn row(&self, first: Address, row: usize) -> Address {
-        first + (Number::F16.size() * row * self.dim) as Address
+        first + (GpuDtype::F16.size() * row * self.dim) as Address
     }
 
     /// The products of so many rows from one address on with those from another; from one row
@@ -233,7 +238,7 @@ impl Inner {
         (rows, count): (Address, usize),
         (columns_at, columns): (Address, usize),
         scores: &Buffer,
-    ) -> Outcome<usize> {
+    ) -> GpuResult<usize> {
         let out_stride = columns.next_multiple_of(4);
         self.gpu.multiply(&Multiply {
             rows,
@@ -244,17 +249,17 @@ impl Inner {
             columns,
             inner: self.dim,
             out_stride,
-            finish: Finish::Plain,
-            number: Number::F16,
-            out_number: Number::F32,
+            epilogue: Epilogue::Plain,
+            number: GpuDtype::F16,
+            out_number: GpuDtype::F32,
         })?;
         Ok(out_stride)
     }
 
-    fn top_k(&mut self, queries: &[f32], k: usize) -> Outcome<Vec<Vec<(f32, u32)>>> {
+    fn top_k(&mut self, queries: &[f32], k: usize) -> GpuResult<Vec<Vec<(f32, u32)>>> {
         let sizes = self.sizes;
         if k > MOST_BEST {
-            return Err(Failure::Other(format!("at most {MOST_BEST} neighbours")));
+            return Err(GpuError::Other(format!("at most {MOST_BEST} neighbours")));
         }
         let rows = queries.len() / self.dim.max(1);
         let k = k.min(self.count);
@@ -265,7 +270,7 @@ impl Inner {
         // are kept meanwhile: 8 k bytes each.
         let best = self.gpu.alloc(8 * rows * k)?;
         self.gpu.clear(best.address(), 8 * rows * k)?;
-        let asked = put(&mut *self.gpu, &Number::F16.encode(queries))?;
+        let asked = put(&mut *self.gpu, &GpuDtype::F16.encode(queries))?;
         let scores = self.gpu.alloc(4 * sizes.scores)?;
         for chunk in 0..self.chunks.len() {
             let (address, first, count) = self.here(chunk)?;
@@ -296,11 +301,11 @@ impl Inner {
             .collect())
     }
 
-    fn nearest(&mut self, centres: &[f32], offsets: &[f32]) -> Outcome<(Vec<u32>, Vec<f32>)> {
+    fn nearest(&mut self, centres: &[f32], offsets: &[f32]) -> GpuResult<(Vec<u32>, Vec<f32>)> {
         let sizes = self.sizes;
         let clusters = offsets.len();
-        let asked = put(&mut *self.gpu, &Number::F16.encode(centres))?;
-        let added = put(&mut *self.gpu, &Number::F32.encode(offsets))?;
+        let asked = put(&mut *self.gpu, &GpuDtype::F16.encode(centres))?;
+        let added = put(&mut *self.gpu, &GpuDtype::F32.encode(offsets))?;
         let scores = self.gpu.alloc(4 * sizes.scores)?;
         let block = clusters.next_multiple_of(4).min(sizes.scores);
         let at_a_time = (sizes.scores / block.max(1)).max(1);
@@ -338,7 +343,7 @@ impl Inner {
         Ok((members, highest))
     }
 
-    fn sums(&mut self, members: &[u32], weights: &[f32], clusters: usize) -> Outcome<Vec<f32>> {
+    fn sums(&mut self, members: &[u32], weights: &[f32], clusters: usize) -> GpuResult<Vec<f32>> {
         let dim = self.dim;
         let out = self.gpu.alloc(4 * clusters * dim)?;
         self.gpu.clear(out.address(), 4 * clusters * dim)?;
@@ -362,7 +367,7 @@ impl Inner {
             let gpu = &mut *self.gpu;
             let order = put(gpu, &words(order))?;
             let starts = put(gpu, &words(starts))?;
-            let weights = put(gpu, &Number::F32.encode(&weights[first..first + count]))?;
+            let weights = put(gpu, &GpuDtype::F32.encode(&weights[first..first + count]))?;
             gpu.launch(&Launch {
                 kernel: "cluster_sums".to_string(),
                 grid: (clusters, dim.div_ceil(SUMS_THREADS)),

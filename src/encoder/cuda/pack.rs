@@ -2,8 +2,8 @@
 
 /// Queries of a block of the attention; `TILE` in `attention.cu`.
 pub(super) const TILE: usize = 64;
-/// Batches of at most so many tokens come in few sizes, so that recordings of them are used
-/// again.
+/// Batches up to this size are padded to a few shapes, so that captured CUDA graphs can be
+/// reused.
 pub(super) const SMALL: usize = 2048;
 /// The fewest rows that are computed with.
 const LEAST: usize = 16;
@@ -16,7 +16,7 @@ const TILE_WORDS: usize = 4;
 
 /// The sizes that a batch is computed with: its own, rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Room {
+pub(super) struct BatchShape {
     /// Rows.
     pub tokens: usize,
     /// Vectors.
@@ -25,9 +25,9 @@ pub(super) struct Room {
     pub tiles: usize,
 }
 
-impl Room {
-    /// The room that texts of these lengths take.
-    pub fn of(lengths: impl Iterator<Item = usize> + Clone) -> Self {
+impl BatchShape {
+    /// The shape that texts of these lengths are padded to.
+    pub(super) fn of(lengths: impl Iterator<Item = usize> + Clone) -> Self {
         let tokens: usize = lengths.clone().sum();
         let tiles: usize = lengths.clone().map(|n| n.div_ceil(TILE)).sum();
         let texts = lengths.count();
@@ -47,28 +47,28 @@ impl Room {
     }
 
     /// The 32-bit numbers of a batch's description.
-    pub fn words(&self) -> usize {
+    pub(super) fn words(&self) -> usize {
         self.tiles_at() + TILE_WORDS * self.tiles
     }
 
     /// Where each row's place in its text begins; ids come before.
-    pub fn places_at(&self) -> usize {
+    pub(super) fn places_at(&self) -> usize {
         self.tokens
     }
 
     /// Where the texts' first rows begin.
-    pub fn starts_at(&self) -> usize {
+    pub(super) fn starts_at(&self) -> usize {
         2 * self.tokens
     }
 
     /// Where the tiles begin.
-    pub fn tiles_at(&self) -> usize {
+    pub(super) fn tiles_at(&self) -> usize {
         2 * self.tokens + self.texts + 1
     }
 
     /// Writes the description of `texts`, little-endian. Rows beyond the last are token 0,
     /// vectors beyond the last text have no rows, tiles beyond the last no tokens.
-    pub fn write(&self, texts: &[&[u32]], out: &mut [u8]) {
+    pub(super) fn write(&self, texts: &[&[u32]], out: &mut [u8]) {
         let mut put = |at: usize, word: usize| {
             // Counts of one batch, far below 2^32.
             out[4 * at..4 * at + 4].copy_from_slice(&(word as u32).to_le_bytes());
@@ -118,7 +118,7 @@ mod tests {
                 .map(|(t, &n)| (0..n).map(|i| (1000 * t + i) as u32).collect())
                 .collect();
             let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
-            let room = Room::of(lengths.iter().copied());
+            let room = BatchShape::of(lengths.iter().copied());
             prop_assert!(room.tokens >= lengths.iter().sum::<usize>());
             prop_assert!(room.texts >= lengths.len());
             let mut bytes = vec![0xAB; 4 * room.words()];

@@ -7,10 +7,10 @@
 #![allow(unsafe_code)]
 
 use super::gpu::{
-    Address, Args, Buffer, Failure, Finish, Gpu, Launch, Mark, Multiply, Number, Outcome, Pinned,
-    Recording,
+    Address, Args, Buffer, CapturedGraph, Epilogue, Event, Gpu, GpuDtype, GpuError, GpuResult,
+    Launch, Multiply, Pinned,
 };
-use crate::encoder::Products;
+use crate::vectors::Products;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;
@@ -147,7 +147,7 @@ impl Drop for TwinPinned {
     }
 }
 
-type Work = Arc<dyn Fn() -> Outcome<()> + Send + Sync>;
+type Work = Arc<dyn Fn() -> GpuResult<()> + Send + Sync>;
 
 /// What a test watches and changes while a twin is elsewhere.
 #[derive(Default)]
@@ -160,6 +160,8 @@ pub(super) struct Watch {
     pub refused: usize,
     /// Operations until one fails.
     pub fails_after: Option<usize>,
+    /// Whether the next piece of work panics, as a fault in the driver's code would.
+    pub panics: bool,
 }
 
 /// The twin of a device.
@@ -169,28 +171,28 @@ pub(super) struct Twin {
     limit: usize,
     queue: VecDeque<(u64, Work)>,
     asked: u64,
-    recording: Option<Vec<Work>>,
+    graph: Option<Vec<Work>>,
     pub watch: Arc<Mutex<Watch>>,
 }
 
 impl Twin {
-    /// A device with so many bytes of memory.
-    pub fn new(number: usize, limit: usize) -> Self {
+    /// A device with this many bytes of memory.
+    pub(super) fn new(number: usize, limit: usize) -> Self {
         Self {
             name: format!("cuda:{number}"),
             memory: Arc::default(),
             limit,
             queue: VecDeque::new(),
             asked: 0,
-            recording: None,
+            graph: None,
             watch: Arc::default(),
         }
     }
 
-    fn ask(&mut self, work: impl Fn() -> Outcome<()> + Send + Sync + 'static) {
+    fn ask(&mut self, work: impl Fn() -> GpuResult<()> + Send + Sync + 'static) {
         let work: Work = Arc::new(work);
-        match &mut self.recording {
-            Some(recording) => recording.push(work),
+        match &mut self.graph {
+            Some(graph) => graph.push(work),
             None => {
                 self.asked += 1;
                 self.queue.push_back((self.asked, work));
@@ -198,18 +200,19 @@ impl Twin {
         }
     }
 
-    fn do_until(&mut self, mark: u64) -> Outcome<()> {
+    fn do_until(&mut self, mark: u64) -> GpuResult<()> {
         while self.queue.front().is_some_and(|(n, _)| *n <= mark) {
             let Some((_, work)) = self.queue.pop_front() else {
                 break;
             };
-            let fails = {
+            let (fails, panics) = {
                 let mut watch = self.watch.lock().unwrap();
                 watch.fails_after = watch.fails_after.map(|n| n.saturating_sub(1));
-                watch.fails_after == Some(0)
+                (watch.fails_after == Some(0), watch.panics)
             };
+            assert!(!panics, "a fault that a test asked for");
             if fails {
-                return Err(Failure::Other("an unspecified launch failure".to_string()));
+                return Err(GpuError::Other("an unspecified launch failure".to_string()));
             }
             work()?;
         }
@@ -240,17 +243,17 @@ fn within(memory: &Mutex<Memory>, address: Address, bytes: usize) {
     assert!(fits, "{bytes} bytes at {address:#x} are in no buffer");
 }
 
-fn read(number: Number, address: Address, count: usize) -> Vec<f32> {
+fn read(number: GpuDtype, address: Address, count: usize) -> Vec<f32> {
     // SAFETY: the callers have made sure that a buffer holds so many numbers there.
     let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, count * number.size()) };
     let halves = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
     match number {
-        Number::F32 => super::gpu::floats(bytes),
-        Number::F16 => bytes
+        GpuDtype::F32 => super::gpu::floats(bytes),
+        GpuDtype::F16 => bytes
             .chunks_exact(2)
             .map(|b| half::f16::from_bits(halves(b)).to_f32())
             .collect(),
-        Number::Bf16 => bytes
+        GpuDtype::Bf16 => bytes
             .chunks_exact(2)
             .map(|b| half::bf16::from_bits(halves(b)).to_f32())
             .collect(),
@@ -278,10 +281,10 @@ fn product(m: &Multiply) {
             }
         }
         for x in &mut row {
-            *x = match m.finish {
-                Finish::Plain => *x,
-                Finish::Relu => x.max(0.0),
-                Finish::Gelu => {
+            *x = match m.epilogue {
+                Epilogue::Plain => *x,
+                Epilogue::Relu => x.max(0.0),
+                Epilogue::Gelu => {
                     let inner = (2.0 / std::f32::consts::PI).sqrt() * (*x + 0.044_715 * x.powi(3));
                     0.5 * *x * (1.0 + inner.tanh())
                 }
@@ -301,15 +304,15 @@ impl Gpu for Twin {
         format!("{} (twin)", self.name)
     }
 
-    fn free_memory(&mut self) -> Outcome<usize> {
+    fn free_memory(&mut self) -> GpuResult<usize> {
         Ok(self.limit.saturating_sub(self.memory.lock().unwrap().used))
     }
 
-    fn alloc(&mut self, bytes: usize) -> Outcome<Buffer> {
+    fn alloc(&mut self, bytes: usize) -> GpuResult<Buffer> {
         let mut memory = self.memory.lock().unwrap();
         if memory.used + bytes > self.limit {
             self.watch.lock().unwrap().refused += 1;
-            return Err(Failure::OutOfMemory(bytes));
+            return Err(GpuError::OutOfMemory(bytes));
         }
         memory.used += bytes;
         memory.most = memory.most.max(memory.used);
@@ -330,7 +333,7 @@ impl Gpu for Twin {
         ))
     }
 
-    fn pinned(&mut self, bytes: usize) -> Outcome<Box<dyn Pinned>> {
+    fn pinned(&mut self, bytes: usize) -> GpuResult<Box<dyn Pinned>> {
         Ok(Box::new(TwinPinned {
             memory: vec![u128::MAX; bytes.div_ceil(16).max(1)],
             bytes,
@@ -338,7 +341,7 @@ impl Gpu for Twin {
         }))
     }
 
-    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> Outcome<()> {
+    fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> GpuResult<()> {
         within(&self.memory, to, bytes);
         let from = from.address();
         self.ask(move || {
@@ -350,7 +353,7 @@ impl Gpu for Twin {
         Ok(())
     }
 
-    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> Outcome<()> {
+    fn download(&mut self, from: Address, bytes: usize, to: &dyn Pinned) -> GpuResult<()> {
         within(&self.memory, from, bytes);
         let to = to.address();
         self.ask(move || {
@@ -362,7 +365,7 @@ impl Gpu for Twin {
         Ok(())
     }
 
-    fn clear(&mut self, to: Address, bytes: usize) -> Outcome<()> {
+    fn clear(&mut self, to: Address, bytes: usize) -> GpuResult<()> {
         within(&self.memory, to, bytes);
         self.ask(move || {
             write(to, &vec![0; bytes]);
@@ -371,7 +374,7 @@ impl Gpu for Twin {
         Ok(())
     }
 
-    fn launch(&mut self, launch: &Launch) -> Outcome<()> {
+    fn launch(&mut self, launch: &Launch) -> GpuResult<()> {
         let name = CString::new(launch.kernel.clone()).unwrap();
         let (grid, threads) = (launch.grid, launch.threads);
         let args = launch.args.finish();
@@ -412,7 +415,7 @@ impl Gpu for Twin {
         Ok(())
     }
 
-    fn multiply(&mut self, m: &Multiply) -> Outcome<()> {
+    fn multiply(&mut self, m: &Multiply) -> GpuResult<()> {
         let out = ((m.count - 1) * m.out_stride + m.columns) * m.out_number.size();
         within(&self.memory, m.rows, m.count * m.inner * m.number.size());
         within(
@@ -429,28 +432,28 @@ impl Gpu for Twin {
         Ok(())
     }
 
-    fn mark(&mut self) -> Outcome<Mark> {
-        Ok(Mark(Box::new(self.asked)))
+    fn mark(&mut self) -> GpuResult<Event> {
+        Ok(Event(Box::new(self.asked)))
     }
 
-    fn wait(&mut self, mark: &Mark) -> Outcome<()> {
+    fn wait(&mut self, mark: &Event) -> GpuResult<()> {
         let mark = *mark.0.downcast_ref::<u64>().unwrap();
         self.do_until(mark)
     }
 
-    fn begin_recording(&mut self) -> Outcome<()> {
-        assert!(self.recording.is_none());
-        self.recording = Some(Vec::new());
+    fn begin_capture(&mut self) -> GpuResult<()> {
+        assert!(self.graph.is_none());
+        self.graph = Some(Vec::new());
         Ok(())
     }
 
-    fn end_recording(&mut self) -> Outcome<Recording> {
-        let recording = self.recording.take().unwrap();
-        Ok(Recording(Box::new(recording)))
+    fn end_capture(&mut self) -> GpuResult<CapturedGraph> {
+        let graph = self.graph.take().unwrap();
+        Ok(CapturedGraph(Box::new(graph)))
     }
 
-    fn replay(&mut self, recording: &Recording) -> Outcome<()> {
-        let recorded = recording.0.downcast_ref::<Vec<Work>>().unwrap().clone();
+    fn launch_graph(&mut self, graph: &CapturedGraph) -> GpuResult<()> {
+        let recorded = graph.0.downcast_ref::<Vec<Work>>().unwrap().clone();
         self.watch.lock().unwrap().replayed += 1;
         for work in recorded {
             self.asked += 1;

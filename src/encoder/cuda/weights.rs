@@ -1,6 +1,6 @@
 //! A model's weights, as numbers of the type that a device computes with.
 
-use super::gpu::{Buffer, Gpu, Number, Outcome, put};
+use super::gpu::{Buffer, Gpu, GpuDtype, GpuResult, put};
 use crate::encoder::checkpoint::{Activation, Checkpoint, Linear, NormWeights};
 use crate::error::Result;
 use crate::model::Pooling;
@@ -18,7 +18,7 @@ pub(super) struct Shape {
     pub eps: f32,
     pub activation: Activation,
     pub pooling: Pooling,
-    pub number: Number,
+    pub number: GpuDtype,
 }
 
 /// A linear layer's weights (columns, inner) and bias, or a LayerNorm's gain and bias, the
@@ -56,7 +56,7 @@ pub(super) struct Weights<B> {
 pub(super) fn read(
     checkpoint: &Checkpoint,
     pooling: Pooling,
-    number: Number,
+    number: GpuDtype,
 ) -> Result<(Shape, Weights<Vec<u8>>)> {
     let embeddings = checkpoint.embeddings()?;
     let relative = checkpoint.relative_bias()?;
@@ -77,8 +77,8 @@ pub(super) fn read(
         number,
     };
     let norm = |n: &NormWeights| Pair {
-        weights: Number::F32.encode(&n.weight),
-        bias: Number::F32.encode(&n.bias),
+        weights: GpuDtype::F32.encode(&n.weight),
+        bias: GpuDtype::F32.encode(&n.bias),
     };
     let linear = |(weights, bias): &Linear| Pair {
         weights: number.encode(weights),
@@ -102,14 +102,14 @@ pub(super) fn read(
         positions: number.encode(&embeddings.positions),
         norm: norm(&embeddings.norm),
         layers,
-        relative: relative.map(|r| Number::F32.encode(&r.values)),
+        relative: relative.map(|r| GpuDtype::F32.encode(&r.values)),
     };
     Ok((shape, weights))
 }
 
 impl Weights<Vec<u8>> {
     /// Copies them to a device.
-    pub fn put(&self, gpu: &mut dyn Gpu) -> Outcome<Weights<Buffer>> {
+    pub(super) fn put(&self, gpu: &mut dyn Gpu) -> GpuResult<Weights<Buffer>> {
         let mut pair = |p: &Pair<Vec<u8>>| {
             Ok(Pair {
                 weights: put(gpu, &p.weights)?,
@@ -130,7 +130,7 @@ impl Weights<Vec<u8>> {
                     last_norm: pair(&layer.last_norm)?,
                 })
             })
-            .collect::<Outcome<_>>()?;
+            .collect::<GpuResult<_>>()?;
         Ok(Weights {
             words: put(gpu, &self.words)?,
             positions: put(gpu, &self.positions)?,

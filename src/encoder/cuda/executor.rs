@@ -2,18 +2,18 @@
 //! host packs the next.
 
 use super::forward::{Arena, forward, unsupported};
-use super::gpu::{Buffer, Failure, Gpu, Mark, Outcome, Pinned, Recording};
-use super::pack::{Room, SMALL};
+use super::gpu::{Buffer, CapturedGraph, Event, Gpu, GpuError, GpuResult, Pinned};
+use super::pack::{BatchShape, SMALL};
 use super::weights::{Shape, Weights};
 use std::collections::{HashMap, VecDeque};
 
 /// Batches under way.
 pub(super) const DEPTH: usize = 2;
-/// Small batches of a room that are computed before one is recorded: a recording costs about
+/// Small batches of a shape that are computed before one is captured: a capture costs about
 /// as much as it saves at first.
-const BEFORE_RECORDING: usize = 2;
-/// Recordings kept.
-const RECORDINGS: usize = 64;
+const BEFORE_CAPTURE: usize = 2;
+/// Graphs kept.
+const GRAPHS: usize = 64;
 
 /// Memory of one batch under way.
 #[derive(Default)]
@@ -27,13 +27,13 @@ enum Entry {
     Done(Vec<f32>),
     Running {
         slot: usize,
-        mark: Mark,
+        mark: Event,
         texts: usize,
     },
 }
 
 /// A device with a model's weights.
-pub(super) struct Lane {
+pub(super) struct Executor {
     gpu: Box<dyn Gpu>,
     shape: Shape,
     weights: Weights<Buffer>,
@@ -45,20 +45,20 @@ pub(super) struct Lane {
     slots: [Slot; DEPTH],
     next: usize,
     entries: VecDeque<Entry>,
-    recordings: HashMap<(Room, usize), Recording>,
-    seen: HashMap<Room, usize>,
+    graphs: HashMap<(BatchShape, usize), CapturedGraph>,
+    seen: HashMap<BatchShape, usize>,
 }
 
-impl Lane {
+impl Executor {
     /// Copies the weights to the device.
-    pub fn new(
+    pub(super) fn new(
         mut gpu: Box<dyn Gpu>,
         shape: &Shape,
         weights: &Weights<Vec<u8>>,
         budget: usize,
-    ) -> Outcome<Self> {
+    ) -> GpuResult<Self> {
         if let Some(why) = unsupported(shape) {
-            return Err(Failure::Other(format!(
+            return Err(GpuError::Other(format!(
                 "the kernels do not fit this model: {why}"
             )));
         }
@@ -73,33 +73,33 @@ impl Lane {
             slots: Default::default(),
             next: 0,
             entries: VecDeque::new(),
-            recordings: HashMap::new(),
+            graphs: HashMap::new(),
             seen: HashMap::new(),
         })
     }
 
     /// The device's name.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.gpu.name()
     }
 
     /// What the device is, for people.
-    pub fn about(&self) -> String {
+    pub(super) fn about(&self) -> String {
         self.gpu.about()
     }
 
     /// Tokens of a batch, less than at first where there was no memory for more.
-    pub fn budget(&self) -> usize {
+    pub(super) fn budget(&self) -> usize {
         self.budget
     }
 
     /// Hands a batch to the device. One that its memory does not hold is halved, and halved
     /// again, down to single texts.
-    pub fn submit(&mut self, texts: &[&[u32]]) -> Outcome<()> {
+    pub(super) fn submit(&mut self, texts: &[&[u32]]) -> GpuResult<()> {
         let tokens: usize = texts.iter().map(|t| t.len()).sum();
         if tokens <= self.most || texts.len() == 1 {
             match self.start(texts) {
-                Err(Failure::OutOfMemory(_)) if texts.len() > 1 => {}
+                Err(GpuError::OutOfMemory(_)) if texts.len() > 1 => {}
                 other => return other,
             }
             // Once is enough: later batches are halved without trying.
@@ -121,7 +121,7 @@ impl Lane {
 
     /// The vectors of the batch that was submitted first and not collected, in the order of its
     /// texts; `None` where there is none.
-    pub fn collect(&mut self) -> Outcome<Option<Vec<f32>>> {
+    pub(super) fn collect(&mut self) -> GpuResult<Option<Vec<f32>>> {
         match self.entries.pop_front() {
             None => Ok(None),
             Some(Entry::Done(vectors)) => Ok(Some(vectors)),
@@ -130,17 +130,17 @@ impl Lane {
     }
 
     /// Waits for a batch and reads its vectors.
-    fn take(&mut self, slot: usize, mark: &Mark, texts: usize) -> Outcome<Vec<f32>> {
+    fn take(&mut self, slot: usize, mark: &Event, texts: usize) -> GpuResult<Vec<f32>> {
         self.gpu.wait(mark)?;
         let Some((pinned, _)) = &mut self.slots[slot].output else {
-            return Err(Failure::Other("a batch lost its memory".to_string()));
+            return Err(GpuError::Other("a batch lost its memory".to_string()));
         };
         let bytes = &pinned.bytes()[..4 * texts * self.shape.hidden];
         Ok(super::gpu::floats(bytes))
     }
 
     /// Waits for all batches under way; their vectors are kept.
-    fn settle(&mut self) -> Outcome<()> {
+    fn settle(&mut self) -> GpuResult<()> {
         for entry in std::mem::take(&mut self.entries) {
             let entry = match entry {
                 Entry::Running { slot, mark, texts } => Entry::Done(self.take(slot, &mark, texts)?),
@@ -151,16 +151,16 @@ impl Lane {
         Ok(())
     }
 
-    fn start(&mut self, texts: &[&[u32]]) -> Outcome<()> {
-        let room = Room::of(texts.iter().map(|t| t.len()));
-        self.fit(&room)?;
+    fn start(&mut self, texts: &[&[u32]]) -> GpuResult<()> {
+        let padded = BatchShape::of(texts.iter().map(|t| t.len()));
+        self.fit(&padded)?;
         let slot = self.next;
         // The batch that has the slot's memory must be read before it is written anew.
         let busy = |e: &Entry| matches!(e, Entry::Running { slot: s, .. } if *s == slot);
         if self.entries.iter().any(busy) {
             self.settle()?;
         }
-        self.fit_slot(slot, &room)?;
+        self.fit_slot(slot, &padded)?;
         let Self {
             gpu,
             shape,
@@ -169,7 +169,7 @@ impl Lane {
             ..
         } = self
         else {
-            return Err(Failure::Other("there are no buffers".to_string()));
+            return Err(GpuError::Other("there are no buffers".to_string()));
         };
         let gpu = &mut **gpu;
         let Slot {
@@ -177,30 +177,30 @@ impl Lane {
             output: Some((vectors, output)),
         } = &mut self.slots[slot]
         else {
-            return Err(Failure::Other("a batch has no memory".to_string()));
+            return Err(GpuError::Other("a batch has no memory".to_string()));
         };
-        let words = 4 * room.words();
-        room.write(texts, &mut packed.bytes()[..words]);
+        let words = 4 * padded.words();
+        padded.write(texts, &mut packed.bytes()[..words]);
         gpu.upload(&**packed, words, input.address())?;
         let (from, to) = (input.address(), output.address());
-        let key = (room, slot);
-        if let Some(recording) = self.recordings.get(&key) {
-            gpu.replay(recording)?;
+        let key = (padded, slot);
+        if let Some(graph) = self.graphs.get(&key) {
+            gpu.launch_graph(graph)?;
         } else {
-            let seen = self.seen.entry(room).or_insert(0);
+            let seen = self.seen.entry(padded).or_insert(0);
             *seen += 1;
-            let small = room.tokens <= SMALL;
-            if small && *seen > BEFORE_RECORDING && self.recordings.len() < RECORDINGS {
-                gpu.begin_recording()?;
-                let done = forward(gpu, shape, weights, arena, &room, from, to);
-                // The device's queue must leave the recording whether it succeeded or not.
-                let recording = gpu.end_recording();
+            let small = padded.tokens <= SMALL;
+            if small && *seen > BEFORE_CAPTURE && self.graphs.len() < GRAPHS {
+                gpu.begin_capture()?;
+                let done = forward(gpu, shape, weights, arena, &padded, from, to);
+                // The device's queue must leave the capture whether it succeeded or not.
+                let graph = gpu.end_capture();
                 done?;
-                let recording = recording?;
-                gpu.replay(&recording)?;
-                self.recordings.insert(key, recording);
+                let graph = graph?;
+                gpu.launch_graph(&graph)?;
+                self.graphs.insert(key, graph);
             } else {
-                forward(gpu, shape, weights, arena, &room, from, to)?;
+                forward(gpu, shape, weights, arena, &padded, from, to)?;
             }
         }
         gpu.download(to, 4 * texts.len() * shape.hidden, &**vectors)?;
@@ -217,23 +217,27 @@ impl Lane {
     /// Makes the buffers of hidden states hold a batch. The first small ones, such as queries,
     /// get small ones; the first large one gets those of a whole budget, so that they grow
     /// once.
-    fn fit(&mut self, room: &Room) -> Outcome<()> {
-        if self.arena.as_ref().is_some_and(|a| a.tokens >= room.tokens) {
+    fn fit(&mut self, padded: &BatchShape) -> GpuResult<()> {
+        if self
+            .arena
+            .as_ref()
+            .is_some_and(|a| a.tokens >= padded.tokens)
+        {
             return Ok(());
         }
         self.settle()?;
-        self.recordings.clear();
+        self.graphs.clear();
         self.arena = None;
-        let wanted = if room.tokens <= SMALL {
+        let wanted = if padded.tokens <= SMALL {
             SMALL
         } else {
             let budget = self.budget.next_multiple_of(SMALL);
-            room.tokens.max(budget)
+            padded.tokens.max(budget)
         };
         let gpu = &mut *self.gpu;
         let arena = match Arena::new(gpu, &self.shape, wanted) {
-            Err(Failure::OutOfMemory(_)) if wanted > room.tokens => {
-                Arena::new(gpu, &self.shape, room.tokens)
+            Err(GpuError::OutOfMemory(_)) if wanted > padded.tokens => {
+                Arena::new(gpu, &self.shape, padded.tokens)
             }
             other => other,
         };
@@ -241,8 +245,8 @@ impl Lane {
         Ok(())
     }
 
-    fn fit_slot(&mut self, number: usize, room: &Room) -> Outcome<()> {
-        let (input, output) = (4 * room.words(), 4 * room.texts * self.shape.hidden);
+    fn fit_slot(&mut self, number: usize, padded: &BatchShape) -> GpuResult<()> {
+        let (input, output) = (4 * padded.words(), 4 * padded.texts * self.shape.hidden);
         let slot = &mut self.slots[number];
         let holds = |part: &Option<(Box<dyn Pinned>, Buffer)>, bytes: usize| {
             part.as_ref().is_some_and(|(_, b)| b.bytes() >= bytes)
@@ -251,7 +255,7 @@ impl Lane {
             return Ok(());
         }
         // Recordings hold the old addresses.
-        self.recordings.retain(|(_, slot), _| *slot != number);
+        self.graphs.retain(|(_, slot), _| *slot != number);
         let gpu = &mut *self.gpu;
         for (part, bytes) in [(&mut slot.input, input), (&mut slot.output, output)] {
             if !holds(part, bytes) {
@@ -265,7 +269,7 @@ impl Lane {
     }
 
     /// Sets the budget to what the free memory holds.
-    pub fn fit_budget(&mut self) -> Outcome<()> {
+    pub(super) fn fit_budget(&mut self) -> GpuResult<()> {
         // A half is left to the matrix products' own memory and to others on the device.
         let free = self.gpu.free_memory()? / 2;
         let fits = free / Arena::row_bytes(&self.shape).max(1);
