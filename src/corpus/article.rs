@@ -1,4 +1,4 @@
-//! One article, as it comes in.
+//! One article, as it was read.
 
 use serde_json::{Map, Value};
 

@@ -2,6 +2,7 @@
 
 use super::article::{Article, one_line, split_title, tidy};
 use super::dates::parse_date;
+use super::line::clean;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -153,6 +154,29 @@ pub struct ColumnReport {
     pub metadata: Vec<String>,
 }
 
+impl std::fmt::Display for ColumnReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let roles: Vec<String> = self
+            .roles
+            .iter()
+            .map(|(role, name)| {
+                if role.name() == name {
+                    name.clone()
+                } else {
+                    format!("{}={name}", role.name())
+                }
+            })
+            .collect();
+        let mut line = format!("{}: columns {}", self.path, roles.join(", "));
+        if !self.metadata.is_empty() {
+            line.push_str("; kept as metadata: ");
+            line.push_str(&self.metadata.join(", "));
+        }
+        // Names of columns are whatever the file says.
+        f.write_str(&clean(&line))
+    }
+}
+
 /// Columns of one input with their roles.
 #[derive(Debug, Clone)]
 pub(crate) struct Mapping {
@@ -204,7 +228,7 @@ impl Columns {
         }
         if !roles.iter().any(|(role, _)| *role == Role::Text) {
             return Err(format!(
-                "no column is called text, body or content; name it with --text-column; the columns are {}",
+                "no column is called text, body or content, of {}; name the column that holds the text",
                 names.join(", ")
             ));
         }
@@ -220,21 +244,27 @@ impl Columns {
 
 impl Mapping {
     /// The column that has a role.
-    pub fn column(&self, role: Role) -> Option<&str> {
+    pub(crate) fn column(&self, role: Role) -> Option<&str> {
         let found = self.roles.iter().find(|(r, _)| *r == role);
         found.map(|(_, name)| name.as_str())
     }
 
-    pub fn report(&self, path: &str) -> ColumnReport {
+    pub(crate) fn report(&self, path: &str) -> ColumnReport {
         ColumnReport {
             path: path.to_string(),
-            roles: self.roles.clone(),
+            // A reader's own names for what stands in no column begin with a NUL.
+            roles: self
+                .roles
+                .iter()
+                .filter(|(_, name)| !name.starts_with('\0'))
+                .cloned()
+                .collect(),
             metadata: self.metadata.clone(),
         }
     }
 
     /// Makes an article of one row; an error's message says what the row lacks.
-    pub fn article(&self, mut row: Map<String, Value>) -> Result<Article, String> {
+    pub(crate) fn article(&self, mut row: Map<String, Value>) -> Result<Article, String> {
         let mut article = Article::default();
         let mut text_column = "";
         for (role, name) in &self.roles {
@@ -266,9 +296,7 @@ impl Mapping {
             }
         }
         if article.text.trim().is_empty() {
-            return Err(format!(
-                "no text in column {text_column:?}; fill it, or pass --skip-bad to leave such rows out"
-            ));
+            return Err(format!("no text in column {text_column:?}"));
         }
         if !self.roles.iter().any(|(role, _)| *role == Role::Title) {
             (article.title, article.text) = split_title(&article.text);

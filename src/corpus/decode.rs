@@ -18,7 +18,7 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     /// A decoder that has seen the beginning of its file.
-    pub fn for_sample(sample: &[u8]) -> Self {
+    pub(super) fn for_sample(sample: &[u8]) -> Self {
         let mut decoder = Self::default();
         // A multi-byte character may be cut at the sample's end, which is not an error.
         let invalid = match std::str::from_utf8(sample) {
@@ -32,7 +32,7 @@ impl Decoder {
     }
 
     /// Decodes a whole file or one line or field of it.
-    pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
+    pub(super) fn decode<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
         if let Some((encoding, bom)) = Encoding::for_bom(bytes) {
             return encoding.decode_without_bom_handling(&bytes[bom..]).0;
         }
@@ -44,7 +44,7 @@ impl Decoder {
     }
 
     /// The name of the encoding in use where it is not UTF-8.
-    pub fn other_than_utf8(&self) -> Option<&'static str> {
+    pub(super) fn other_than_utf8(&self) -> Option<&'static str> {
         self.fallback.map(Encoding::name)
     }
 }

@@ -4,6 +4,7 @@ use super::article::Article;
 use super::columns::{ColumnReport, Columns};
 use super::formats::{Context, Format, read_file, read_unnamed};
 use crate::error::{Error, Result};
+use crate::job::NoteKind;
 use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,27 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// Of what it tells.
+    pub fn kind(&self) -> NoteKind {
+        match self {
+            Self::Columns(_) => NoteKind::Columns,
+            Self::Encoding { .. } => NoteKind::Encoding,
+            Self::LeftOut { .. } => NoteKind::LeftOut,
+        }
+    }
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Columns(report) => report.fmt(f),
+            Self::Encoding { path, encoding } => write!(f, "{path}: read as {encoding}"),
+            Self::LeftOut { path } => write!(f, "{path}: left out, of no known format"),
+        }
+    }
+}
+
 /// Where articles go.
 pub trait Sink {
     /// Takes an article.
@@ -120,8 +142,7 @@ pub fn read(inputs: &[Input], options: &ReadOptions, sink: &mut dyn Sink) -> Res
     for input in inputs {
         match input {
             Input::Stdin => {
-                let mut context = Context::new("-", "-", None, &options.columns, sink);
-                read_unnamed(std::io::stdin(), options.format, &mut context)?;
+                read_stream(std::io::stdin(), "-", options, sink)?;
             }
             Input::Path(path) if path.is_dir() => read_folder(path, options, sink)?,
             Input::Path(path) => {
@@ -134,6 +155,59 @@ pub fn read(inputs: &[Input], options: &ReadOptions, sink: &mut dyn Sink) -> Res
     Ok(())
 }
 
+/// Reads every article of a stream into the sink, such as an upload or an answer of the network.
+/// `name` stands in messages and is the articles' origin; the format is `options.format`, else told
+/// by the first bytes.
+///
+/// # Errors
+/// The stream cannot be read; or the sink's own errors.
+pub fn read_stream(
+    stream: impl std::io::Read + 'static,
+    name: &str,
+    options: &ReadOptions,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    let mut context = Context::new(name, name, None, &options.columns, sink);
+    read_unnamed(stream, options.format, &mut context)
+}
+
+/// Reads a file that holds one article, or `-` for standard input.
+///
+/// # Errors
+/// It cannot be read, and holds no article or several.
+pub fn read_single(argument: &str) -> Result<Article> {
+    struct Single {
+        article: Option<Article>,
+        more: bool,
+    }
+    impl Sink for Single {
+        fn article(&mut self, article: Article) -> Result<()> {
+            self.more |= self.article.is_some();
+            self.article.get_or_insert(article);
+            Ok(())
+        }
+        fn bad(&mut self, problem: Error) -> Result<()> {
+            Err(problem)
+        }
+        fn note(&mut self, _: Note) {}
+    }
+    let mut single = Single {
+        article: None,
+        more: false,
+    };
+    read(
+        &Input::parse(argument)?,
+        &ReadOptions::default(),
+        &mut single,
+    )?;
+    if single.more {
+        let message = "holds several articles; give a file of one";
+        return Err(Error::input(argument, None, message));
+    }
+    let none = || Error::input(argument, None, "holds no article");
+    single.article.ok_or_else(none)
+}
+
 fn read_folder(folder: &Path, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
     let mut overrides = OverrideBuilder::new(folder);
     for pattern in &options.exclude {
@@ -144,11 +218,11 @@ fn read_folder(folder: &Path, options: &ReadOptions, sink: &mut dyn Sink) -> Res
         };
         overrides
             .add(&inverted)
-            .map_err(|e| Error::usage("--exclude", e.to_string()))?;
+            .map_err(|e| Error::parameter("exclude", e.to_string()))?;
     }
     let overrides = overrides
         .build()
-        .map_err(|e| Error::usage("--exclude", e.to_string()))?;
+        .map_err(|e| Error::parameter("exclude", e.to_string()))?;
     let walk = WalkBuilder::new(folder)
         .standard_filters(false)
         .hidden(true)

@@ -21,5 +21,5 @@ pub use columns::{ColumnReport, Columns, Role};
 pub use dates::parse_date;
 pub use decode::looks_binary;
 pub use formats::Format;
-pub use inputs::{Input, Note, ReadOptions, Sink, read};
+pub use inputs::{Input, Note, ReadOptions, Sink, read, read_single, read_stream};
 pub use line::{clean, snippet};

@@ -1,9 +1,10 @@
 //! What the encoder is given for an article, and how its vector is made of the passages'.
 
 use crate::corpus::passages::{Passage, Window, split};
-use crate::encoder::{Encoder, normalize};
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::model::Tokenizer;
+use crate::vectors::normalize;
 use std::ops::Range;
 
 /// The passages of an article, ready for the encoder.
@@ -48,7 +49,7 @@ pub(super) struct Preparer<'a> {
 }
 
 impl<'a> Preparer<'a> {
-    pub fn new(encoder: &'a Encoder) -> Result<Self> {
+    pub(super) fn new(encoder: &'a Encoder) -> Result<Self> {
         let tokenizer = encoder.tokenizer();
         let taken = tokenizer.special_tokens() + encoder.document_prompt_tokens()?;
         Ok(Self {
@@ -58,7 +59,7 @@ impl<'a> Preparer<'a> {
     }
 
     /// See [`prepare`].
-    pub fn prepare(
+    pub(super) fn prepare(
         &self,
         title: &str,
         text: &str,
@@ -84,7 +85,7 @@ impl<'a> Preparer<'a> {
 ///
 /// With mean pooling this is close to what a model with a longer window would pool to, so
 /// that the end of a long article counts as much as its beginning; truncation, the usual
-/// way, drops it. README.md has the figures.
+/// way, drops it; README.md has the figures.
 ///
 /// `passages` are (tokens, unit vector).
 pub fn article_vector<'a>(passages: impl Iterator<Item = (u32, &'a [f32])>) -> Vec<f32> {

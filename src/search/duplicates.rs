@@ -2,8 +2,10 @@
 
 use super::shingles::{MinHash, jaccard, shingles};
 use crate::corpus::boilerplate;
-use crate::error::Result;
-use crate::store::{Store, dot};
+use crate::error::{Error, Result};
+use crate::job::{Job, Stage};
+use crate::store::{Reader, StoredArticle};
+use crate::vectors::dot;
 use ndarray::{Axis, s};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -54,47 +56,62 @@ pub struct Pair {
     pub cosine: Option<f32>,
 }
 
-/// Every pair at least as alike as the threshold, most alike first.
-///
-/// By words, candidates come from MinHash with locality-sensitive hashing and are compared
-/// exactly, boilerplate left out; of pairs at the threshold of 0.5 one in five thousand is
-/// missed, of closer ones fewer. By meaning, every pair of vectors is compared.
-///
-/// # Errors
-/// The file is damaged.
-pub fn duplicates(store: &Store, options: DuplicateOptions) -> Result<Vec<Pair>> {
-    let pairs = match options.by {
-        By::Words => by_words(store, options.threshold)?,
-        By::Meaning => by_meaning(store, options.threshold)?,
-    };
-    let mut out = Vec::with_capacity(pairs.len());
-    for (a, b) in pairs {
-        let (first, second) = (store.article_at(a)?, store.article_at(b)?);
-        let own = |article: &crate::store::StoredArticle| {
-            shingles(&boilerplate::without(&article.text, &article.boilerplate))
+impl Reader {
+    /// Every pair at least as alike as the threshold, most alike first.
+    ///
+    /// By words, candidates come from MinHash with locality-sensitive hashing and are compared
+    /// exactly, boilerplate left out; of pairs at the threshold of 0.5 one in five thousand is
+    /// missed, of closer ones fewer. By meaning, every pair of vectors is compared.
+    ///
+    /// # Errors
+    /// The threshold is none; the file is damaged; the job is cancelled.
+    pub fn duplicates(&self, options: DuplicateOptions, job: &Job) -> Result<Vec<Pair>> {
+        if !(0.05..=1.0).contains(&options.threshold) {
+            return Err(Error::parameter(
+                "threshold",
+                "give a number from 0.05 to 1",
+            ));
+        }
+        let pairs = match options.by {
+            By::Words => by_words(self, options.threshold, job)?,
+            By::Meaning => by_meaning(self, options.threshold, job)?,
         };
-        let cosine = match (store.article_vector(a)?, store.article_vector(b)?) {
-            (Some(a), Some(b)) => Some(dot(&a, &b)),
-            _ => None,
+        let mut out = Vec::with_capacity(pairs.len());
+        for (a, b) in pairs {
+            job.check()?;
+            out.push(described(self, a, b)?);
+        }
+        let alike = |p: &Pair| match options.by {
+            By::Words => p.words,
+            By::Meaning => p.cosine.unwrap_or(-1.0),
         };
-        out.push(Pair {
-            words: jaccard(&own(&first), &own(&second)),
-            cosine,
-            a: first.id,
-            b: second.id,
-            titles: (first.title, second.title),
-        });
+        // Stable: of pairs equally alike, the one read first comes first.
+        out.sort_by(|x, y| alike(y).total_cmp(&alike(x)));
+        Ok(out)
     }
-    let alike = |p: &Pair| match options.by {
-        By::Words => p.words,
-        By::Meaning => p.cosine.unwrap_or(-1.0),
-    };
-    // Stable: of pairs equally alike, the one read first comes first.
-    out.sort_by(|x, y| alike(y).total_cmp(&alike(x)));
-    Ok(out)
 }
 
-fn by_words(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
+/// The shingles of an article's own text.
+fn own_shingles(article: &StoredArticle) -> Vec<u64> {
+    shingles(&boilerplate::without(&article.text, &article.boilerplate))
+}
+
+fn described(store: &Reader, a: i64, b: i64) -> Result<Pair> {
+    let (first, second) = (store.article_at(a)?, store.article_at(b)?);
+    let cosine = match (store.article_vector(a)?, store.article_vector(b)?) {
+        (Some(a), Some(b)) => Some(dot(&a, &b)),
+        _ => None,
+    };
+    Ok(Pair {
+        words: jaccard(&own_shingles(&first), &own_shingles(&second)),
+        cosine,
+        a: first.id,
+        b: second.id,
+        titles: (first.title, second.title),
+    })
+}
+
+fn by_words(store: &Reader, threshold: f32, job: &Job) -> Result<Vec<(i64, i64)>> {
     let mut signatures: Vec<(i64, MinHash)> = Vec::new();
     let mut batch: Vec<(i64, String)> = Vec::new();
     let hash = |batch: &mut Vec<(i64, String)>| -> Vec<(i64, MinHash)> {
@@ -112,8 +129,10 @@ fn by_words(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
             article.key,
             boilerplate::without(&article.text, &article.boilerplate),
         ));
-        if batch.len() == 1024 {
+        if batch.len() == BATCH {
             signatures.extend(hash(&mut batch));
+            job.progress(Stage::Comparing, signatures.len() as u64, None);
+            job.check()?;
         }
         Ok(())
     })?;
@@ -122,12 +141,16 @@ fn by_words(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
     let mut candidates: HashSet<(i64, i64)> = HashSet::new();
     let bands = signatures.first().map_or(0, |(_, s)| s.0.len());
     for band in 0..bands {
+        job.check()?;
         let mut buckets: HashMap<u64, Vec<i64>> = HashMap::new();
         for (key, signature) in &signatures {
             buckets.entry(signature.0[band]).or_default().push(*key);
         }
         for keys in buckets.into_values() {
             for (i, &a) in keys.iter().enumerate() {
+                if i.is_multiple_of(BATCH) {
+                    job.check()?;
+                }
                 for &b in &keys[i + 1..] {
                     candidates.insert((a.min(b), a.max(b)));
                 }
@@ -137,16 +160,15 @@ fn by_words(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
     let mut candidates: Vec<(i64, i64)> = candidates.into_iter().collect();
     candidates.sort_unstable();
     // Candidates come sorted by their first article, whose shingles serve for all of them.
-    let own = |key: i64| -> Result<Vec<u64>> {
-        let article = store.article_at(key)?;
-        Ok(shingles(&boilerplate::without(
-            &article.text,
-            &article.boilerplate,
-        )))
-    };
+    let own = |key: i64| -> Result<Vec<u64>> { Ok(own_shingles(&store.article_at(key)?)) };
+    let total = Some(candidates.len() as u64);
     let mut first: Option<(i64, Vec<u64>)> = None;
     let mut out = Vec::new();
-    for (a, b) in candidates {
+    for (i, (a, b)) in candidates.into_iter().enumerate() {
+        if i % BATCH == 0 {
+            job.progress(Stage::Comparing, i as u64, total);
+            job.check()?;
+        }
         if first.as_ref().is_none_or(|(key, _)| *key != a) {
             first = Some((a, own(a)?));
         }
@@ -158,10 +180,12 @@ fn by_words(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
     Ok(out)
 }
 
+/// Articles that are read or compared between two looks at the job.
+const BATCH: usize = 256;
 /// Rows of the matrix product that are compared at a time.
 const BLOCK: usize = 1024;
 
-fn by_meaning(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
+fn by_meaning(store: &Reader, threshold: f32, job: &Job) -> Result<Vec<(i64, i64)>> {
     let Some(dim) = store.identity()?.map(|i| i.dim) else {
         return Ok(Vec::new());
     };
@@ -174,6 +198,9 @@ fn by_meaning(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
             let rows = matrix.values.slice(s![i..(i + BLOCK).min(n), ..]);
             let mut found = Vec::new();
             for j in (i..n).step_by(BLOCK) {
+                if job.is_cancelled() {
+                    break;
+                }
                 let columns = matrix.values.slice(s![j..(j + BLOCK).min(n), ..]);
                 let cosines = rows.dot(&columns.t());
                 for (r, row) in cosines.axis_iter(Axis(0)).enumerate() {
@@ -187,6 +214,7 @@ fn by_meaning(store: &Store, threshold: f32) -> Result<Vec<(i64, i64)>> {
             found
         })
         .collect();
+    job.check()?;
     out.sort_unstable();
     Ok(out)
 }

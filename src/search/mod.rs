@@ -8,27 +8,29 @@ mod shingles;
 mod similar;
 mod words;
 
-pub use ann::{ANN_FROM, AnnIndex, refresh as refresh_ann};
-pub use duplicates::{By, DuplicateOptions, Pair, duplicates};
-pub use shingles::{MinHash, jaccard, shingles};
-pub use similar::{SimilarHit, similar, similar_to};
+pub use ann::{ANN_FROM, AnnIndex};
+pub use duplicates::{By, DuplicateOptions, Pair};
+pub use similar::SimilarHit;
 
 use crate::corpus::boilerplate;
-use crate::encoder::{Encoder, Kind};
-use crate::error::Result;
-use crate::store::{Closest, Filter, ScannedPassage, Store, dot};
+use crate::encoder::{Encoder, Prompt};
+use crate::error::{Error, Result};
+use crate::store::{Filter, Reader, ScannedPassage};
+use crate::vectors::{TopK, dot};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 /// How vectors are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Exact up to [`ANN_FROM`] passages and under a filter, else approximate.
+    /// Exact up to [`ANN_FROM`] passages, under a filter and where there is no current index; else
+    /// approximate.
     #[default]
     Auto,
     /// Every vector is compared.
     Exact,
-    /// By the HNSW index.
+    /// By the HNSW index, where it is current; [`Reader::refresh_index`] makes it so.
     Approximate,
 }
 
@@ -101,93 +103,115 @@ const FUSED: usize = 100;
 /// The constant of reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009.
 const RRF_K: f32 = 60.0;
 
-/// Embeds a query and finds the articles whose best passage is nearest to it.
-///
-/// # Errors
-/// Another model made the corpus's vectors, the device fails, the file is damaged.
-pub fn search(
-    store: &Store,
-    encoder: &mut Encoder,
-    query: &str,
-    options: &SearchOptions,
-) -> Result<Found> {
-    store.check_model(encoder.identity())?;
-    let vectors = encoder.encode(&[query], Kind::Query)?;
-    search_vector(store, &vectors.values, query, options)
+impl Reader {
+    /// Embeds a query and finds the articles whose best passage is nearest to it.
+    ///
+    /// # Errors
+    /// Another model made the corpus's vectors, the device fails, the file is damaged.
+    pub fn search(&self, encoder: &Encoder, query: &str, options: &SearchOptions) -> Result<Found> {
+        self.check_model(encoder.identity())?;
+        let vectors = encoder.encode(&[query], Prompt::Query)?;
+        self.search_vector(&vectors.values, query, options)
+    }
+
+    /// Finds the articles whose best passage is nearest to a unit vector. `words` are the query's
+    /// words, for [`SearchOptions::hybrid`].
+    ///
+    /// # Errors
+    /// The vector has another length than those of the corpus; the file is damaged.
+    pub fn search_vector(
+        &self,
+        query: &[f32],
+        words: &str,
+        options: &SearchOptions,
+    ) -> Result<Found> {
+        check_length(self, query)?;
+        let depth = if options.hybrid {
+            options.k.max(FUSED)
+        } else {
+            options.k
+        };
+        let filter = options.filter.as_ref();
+        let index = if filter.is_none() && self.index_wanted(options.mode)? {
+            AnnIndex::open(self)?
+        } else {
+            None
+        };
+        let (near, exact) = match &index {
+            Some(index) => (index.articles(self, query, depth)?, false),
+            None => (exact_articles(self, query, depth, filter)?, true),
+        };
+        let hits = if options.hybrid {
+            let by_words = words::bm25(self, words, depth, filter)?;
+            fuse(self, query, near, &by_words, options.k)?
+        } else {
+            near.iter()
+                .map(|(cosine, passage)| hit(self, *cosine, passage))
+                .collect::<Result<_>>()?
+        };
+        Ok(Found { hits, exact })
+    }
 }
 
-/// Finds the articles whose best passage is nearest to a unit vector. `words` are the query's
-/// words, for `hybrid`.
-///
-/// # Errors
-/// The file is damaged.
-pub fn search_vector(
-    store: &Store,
+/// Joins the nearest articles and those found by words, by reciprocal rank fusion.
+fn fuse(
+    store: &Reader,
     query: &[f32],
-    words: &str,
-    options: &SearchOptions,
-) -> Result<Found> {
-    let depth = if options.hybrid {
-        options.k.max(FUSED)
-    } else {
-        options.k
-    };
-    let filter = options.filter.as_ref();
-    let approximate = match options.mode {
-        Mode::Exact => false,
-        Mode::Approximate => filter.is_none(),
-        Mode::Auto => filter.is_none() && store.passage_count()? >= ANN_FROM,
-    };
-    let index = if approximate {
-        AnnIndex::open(store)?
-    } else {
-        None
-    };
-    let (near, exact) = match &index {
-        Some(index) => (index.articles(store, query, depth)?, false),
-        None => (exact_articles(store, query, depth, filter)?, true),
-    };
-    let mut hits = Vec::new();
-    if options.hybrid {
-        let by_words = words::bm25(store, words, FUSED, filter)?;
-        let mut fused: HashMap<i64, f32> = HashMap::new();
-        let near_keys = near.iter().map(|(_, passage)| passage.article);
-        for (rank, key) in near_keys.enumerate() {
-            *fused.entry(key).or_default() += 1.0 / (RRF_K + rank as f32 + 1.0);
-        }
-        for (rank, (key, _)) in by_words.iter().enumerate() {
-            *fused.entry(*key).or_default() += 1.0 / (RRF_K + rank as f32 + 1.0);
-        }
-        let mut best = Closest::new(options.k);
-        for (key, score) in fused {
-            best.push(score, key, ());
-        }
-        let passages: HashMap<i64, (f32, ScannedPassage)> = near
-            .into_iter()
-            .map(|(cosine, p)| (p.article, (cosine, p)))
-            .collect();
-        for (score, key, ()) in best.into_sorted() {
-            let found = match passages.get(&key) {
-                Some((cosine, passage)) => Some((*cosine, passage.clone())),
-                None => best_passage(store, key, query)?,
+    near: Vec<(f32, ScannedPassage)>,
+    by_words: &[(i64, f64)],
+    k: usize,
+) -> Result<Vec<Hit>> {
+    let mut fused: HashMap<i64, f32> = HashMap::new();
+    let near_keys = near.iter().map(|(_, passage)| passage.article);
+    for (rank, key) in near_keys.enumerate() {
+        *fused.entry(key).or_default() += 1.0 / (RRF_K + rank as f32 + 1.0);
+    }
+    for (rank, (key, _)) in by_words.iter().enumerate() {
+        *fused.entry(*key).or_default() += 1.0 / (RRF_K + rank as f32 + 1.0);
+    }
+    // An article that is not embedded yet has words but no passage, and takes nobody's place.
+    let mut passages: HashMap<i64, (f32, ScannedPassage)> = near
+        .into_iter()
+        .map(|(cosine, p)| (p.article, (cosine, p)))
+        .collect();
+    let mut best = TopK::new(k);
+    for (key, score) in fused {
+        if let Entry::Vacant(place) = passages.entry(key) {
+            match best_passage(store, key, query)? {
+                Some(found) => place.insert(found),
+                None => continue,
             };
-            // An article that is not embedded yet has words but no passage.
-            if let Some((cosine, passage)) = found {
-                hits.push(Hit {
-                    fused: Some(score),
-                    ..hit(store, cosine, &passage)?
-                });
-            }
         }
-    } else {
-        for (cosine, passage) in near {
-            hits.push(hit(store, cosine, &passage)?);
+        best.push(score, key, ());
+    }
+    let mut hits = Vec::new();
+    for (score, key, ()) in best.into_sorted() {
+        if let Some((cosine, passage)) = passages.get(&key) {
+            hits.push(Hit {
+                fused: Some(score),
+                ..hit(store, *cosine, passage)?
+            });
         }
     }
-    Ok(Found { hits, exact })
+    Ok(hits)
 }
 
-fn hit(store: &Store, cosine: f32, passage: &ScannedPassage) -> Result<Hit> {
+/// A vector of another length would be compared as far as it goes, and mean nothing.
+fn check_length(store: &Reader, vector: &[f32]) -> Result<()> {
+    match store.identity()? {
+        Some(identity) if identity.dim != vector.len() => Err(Error::parameter(
+            "vector",
+            format!(
+                "it has {} values, those of the corpus have {}",
+                vector.len(),
+                identity.dim
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn hit(store: &Reader, cosine: f32, passage: &ScannedPassage) -> Result<Hit> {
     let article = store.article_at(passage.article)?;
     let range =
         passage.range.start.min(article.text.len())..passage.range.end.min(article.text.len());
@@ -215,12 +239,12 @@ fn hit(store: &Store, cosine: f32, passage: &ScannedPassage) -> Result<Hit> {
 
 /// The `k` articles whose best passage is nearest, every passage compared.
 fn exact_articles(
-    store: &Store,
+    store: &Reader,
     query: &[f32],
     k: usize,
     filter: Option<&Filter>,
 ) -> Result<Vec<(f32, ScannedPassage)>> {
-    let mut closest = Closest::new(k);
+    let mut closest = TopK::new(k);
     // An article's passages come together: its best one is known when the next article begins.
     let mut best: Option<(f32, ScannedPassage)> = None;
     store.scan_passages(query.len(), filter, |passage, vector| {
@@ -237,6 +261,7 @@ fn exact_articles(
                 }
             }
         }
+        Ok(())
     })?;
     if let Some((score, done)) = best {
         closest.push(score, done.article, done);
@@ -249,7 +274,7 @@ fn exact_articles(
 }
 
 fn best_passage(
-    store: &Store,
+    store: &Reader,
     article: i64,
     query: &[f32],
 ) -> Result<Option<(f32, ScannedPassage)>> {

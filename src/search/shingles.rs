@@ -14,7 +14,7 @@ const ROWS: usize = 3;
 
 /// The hashes of a text's shingles, sorted, without repeats. A text of fewer words than a
 /// shingle is one shingle of them all.
-pub fn shingles(text: &str) -> Vec<u64> {
+pub(super) fn shingles(text: &str) -> Vec<u64> {
     let words: Vec<u64> = text
         .unicode_words()
         .map(|word| {
@@ -39,7 +39,7 @@ pub fn shingles(text: &str) -> Vec<u64> {
 }
 
 /// The Jaccard index of two sorted sets; 0 where both are empty.
-pub fn jaccard(a: &[u64], b: &[u64]) -> f32 {
+pub(super) fn jaccard(a: &[u64], b: &[u64]) -> f32 {
     let (mut i, mut j, mut both) = (0, 0, 0usize);
     while i < a.len() && j < b.len() {
         match a[i].cmp(&b[j]) {
@@ -70,11 +70,11 @@ fn mix(mut x: u64) -> u64 {
 
 /// The MinHash signature of a text, folded to one hash a band.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MinHash(pub Vec<u64>);
+pub(super) struct MinHash(pub Vec<u64>);
 
 impl MinHash {
     /// The signature of a set of shingles.
-    pub fn of(shingles: &[u64]) -> Self {
+    pub(super) fn of(shingles: &[u64]) -> Self {
         let mut lowest = [u64::MAX; BANDS * ROWS];
         for &shingle in shingles {
             // Multiply-shift with odd constants stands in for 192 independent permutations.

@@ -1,8 +1,10 @@
 //! Articles like an article.
 
-use super::ann::{ANN_FROM, AnnIndex};
-use crate::error::{Error, Result};
-use crate::store::{Closest, Filter, Store, dot};
+use super::Mode;
+use super::ann::AnnIndex;
+use crate::error::{Error, ErrorKind, Missing, Result};
+use crate::store::{Filter, Reader};
+use crate::vectors::{TopK, dot};
 use std::collections::HashSet;
 
 /// An article like another.
@@ -20,42 +22,52 @@ pub struct SimilarHit {
     pub cosine: f32,
 }
 
-/// The `k` articles most like the one with this id, itself left out.
-///
-/// # Errors
-/// No article has this id, or it is not embedded yet.
-pub fn similar(
-    store: &Store,
-    id: &str,
-    k: usize,
-    filter: Option<&Filter>,
-) -> Result<Vec<SimilarHit>> {
-    let key = store.key_of(id)?;
-    let Some(vector) = store.article_vector(key)? else {
-        return Err(Error::corpus(
-            store.path(),
-            format!("{id:?} is not embedded yet; run `nearwise index` again"),
-        ));
-    };
-    similar_to(store, &vector, k, filter, Some(key))
+impl Reader {
+    /// The `k` articles most like the one with this id, itself left out.
+    ///
+    /// # Errors
+    /// No article has this id, or it is not embedded yet.
+    pub fn similar(&self, id: &str, k: usize, filter: Option<&Filter>) -> Result<Vec<SimilarHit>> {
+        let key = self.key_of(id)?;
+        let Some(vector) = self.article_vector(key)? else {
+            return Err(Error::corpus(
+                ErrorKind::NotFound(Missing::Vectors),
+                self.path(),
+                format!("the article {id:?} is not embedded yet"),
+            ));
+        };
+        nearest(self, &vector, k, filter, Some(key))
+    }
+
+    /// The `k` articles whose vectors are nearest to a unit vector, such as
+    /// [`Reader::vector_of`] gives for an article that is not in the corpus.
+    ///
+    /// From [`super::ANN_FROM`] passages on, and without a filter, the candidates come from the
+    /// approximate index where it is current; their cosines are exact either way.
+    ///
+    /// # Errors
+    /// The vector has another length than those of the corpus; the file is damaged.
+    pub fn similar_to(
+        &self,
+        vector: &[f32],
+        k: usize,
+        filter: Option<&Filter>,
+    ) -> Result<Vec<SimilarHit>> {
+        super::check_length(self, vector)?;
+        nearest(self, vector, k, filter, None)
+    }
 }
 
-/// The `k` articles whose vectors are nearest to a unit vector; `except` is left out.
-///
-/// From [`ANN_FROM`] passages on, and without a filter, the candidates come from the
-/// approximate index where it is current; their cosines are exact either way.
-///
-/// # Errors
-/// The file is damaged.
-pub fn similar_to(
-    store: &Store,
+/// The articles nearest to a vector; `except` is left out.
+fn nearest(
+    store: &Reader,
     vector: &[f32],
     k: usize,
     filter: Option<&Filter>,
     except: Option<i64>,
 ) -> Result<Vec<SimilarHit>> {
-    let mut closest = Closest::new(k);
-    let index = if filter.is_none() && store.passage_count()? >= ANN_FROM {
+    let mut top = TopK::new(k);
+    let index = if filter.is_none() && store.index_wanted(Mode::Auto)? {
         AnnIndex::open(store)?
     } else {
         None
@@ -66,18 +78,18 @@ pub fn similar_to(
             if seen.insert(passage.article)
                 && let Some(other) = store.article_vector(passage.article)?
             {
-                closest.push(dot(vector, &other), passage.article, ());
+                top.push(dot(vector, &other), passage.article, ());
             }
         }
     } else {
         store.scan_articles(vector.len(), filter, |key, other| {
             if Some(key) != except {
-                closest.push(dot(vector, other), key, ());
+                top.push(dot(vector, other), key, ());
             }
+            Ok(())
         })?;
     }
-    closest
-        .into_sorted()
+    top.into_sorted()
         .into_iter()
         .map(|(cosine, key, ())| {
             let article = store.article_at(key)?;

@@ -1,7 +1,7 @@
 //! Words: BM25 by SQLite's FTS5.
 
 use crate::error::Result;
-use crate::store::{Filter, Store};
+use crate::store::{Filter, Reader};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// How much more a word in the title counts than one in the text.
@@ -10,7 +10,7 @@ const TITLE_WEIGHT: f64 = 4.0;
 /// The articles that hold any of the query's words, best first, as (row, BM25 score, higher
 /// is better).
 pub(super) fn bm25(
-    store: &Store,
+    store: &Reader,
     query: &str,
     k: usize,
     filter: Option<&Filter>,

@@ -1,15 +1,45 @@
 //! Articles and passages: reading, adding, replacing, removing.
 
-use super::blob::{from_f16, to_f16};
-use super::{Store, next_generation};
+use super::{Reader, Writer, next_generation};
 use crate::corpus::{Article, boilerplate};
 use crate::error::{Error, Result};
+use crate::vectors::{dot, from_f16, normalize, to_f16};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// What became of an article that was read.
+/// An article to add, and its vector where it brings one.
+///
+/// Made from an [`Article`], or from an article and its vector.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewArticle {
+    /// The article.
+    pub article: Article,
+    /// Its vector, of the length that the corpus's vectors have; it is scaled to unit length.
+    /// Without one, [`Writer::embed`] computes it.
+    pub vector: Option<Vec<f32>>,
+}
+
+impl From<Article> for NewArticle {
+    fn from(article: Article) -> Self {
+        Self {
+            article,
+            vector: None,
+        }
+    }
+}
+
+impl From<(Article, Vec<f32>)> for NewArticle {
+    fn from((article, vector): (Article, Vec<f32>)) -> Self {
+        Self {
+            article,
+            vector: Some(vector),
+        }
+    }
+}
+
+/// What became of an article that was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
     /// It is new.
@@ -26,9 +56,9 @@ pub enum Added {
 
 /// An article that waits to be embedded.
 #[derive(Debug, Clone)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// The row in the store.
-    pub id: i64,
+    pub key: i64,
     /// The title.
     pub title: String,
     /// The text.
@@ -39,7 +69,7 @@ pub struct Pending {
 
 /// A passage and its vector, to be stored.
 #[derive(Debug, Clone)]
-pub struct NewPassage {
+pub(crate) struct NewPassage {
     /// The byte range of the article's text.
     pub range: Range<usize>,
     /// Tokens that no earlier passage holds.
@@ -161,11 +191,9 @@ fn add_paragraphs(
     Ok(())
 }
 
-fn remove_paragraphs(c: &Connection, id: i64, text: &str, source: &str) -> rusqlite::Result<()> {
-    let mut delete = c.prepare_cached("DELETE FROM paragraph WHERE key = ?1 AND article = ?2")?;
-    for key in boilerplate::keys(source, text) {
-        delete.execute(params![key, id])?;
-    }
+fn remove_paragraphs(c: &Connection, id: i64) -> rusqlite::Result<()> {
+    c.prepare_cached("DELETE FROM paragraph WHERE article = ?1")?
+        .execute([id])?;
     Ok(())
 }
 
@@ -174,7 +202,12 @@ fn content_id(hash: &[u8; 32]) -> String {
     crate::model::hex(&hash[..6])
 }
 
-fn add(c: &Connection, article: &Article, fields: &mut HashSet<String>) -> rusqlite::Result<Added> {
+/// Adds or replaces an article; what became of it, and its row unless its id came before.
+fn add(
+    c: &Connection,
+    article: &Article,
+    fields: &mut HashSet<String>,
+) -> rusqlite::Result<(Added, i64)> {
     let hash = content_hash(article);
     let given = article.id.clone();
     let mut ext_id = given.clone().unwrap_or_else(|| content_id(&hash));
@@ -182,7 +215,7 @@ fn add(c: &Connection, article: &Article, fields: &mut HashSet<String>) -> rusql
     let mut copy = 1;
     while see.execute([&ext_id])? == 0 {
         if given.is_some() {
-            return Ok(Added::Repeated);
+            return Ok((Added::Repeated, 0));
         }
         // Rows without ids may be copies of each other.
         copy += 1;
@@ -232,14 +265,9 @@ fn add(c: &Connection, article: &Article, fields: &mut HashSet<String>) -> rusql
             article.row,
             hash
         ])?;
-        add_paragraphs(
-            c,
-            c.last_insert_rowid(),
-            &article.title,
-            &article.text,
-            source,
-        )?;
-        return Ok(Added::New);
+        let id = c.last_insert_rowid();
+        add_paragraphs(c, id, &article.title, &article.text, source)?;
+        return Ok((Added::New, id));
     };
     let now = (
         article.date.clone(),
@@ -250,7 +278,7 @@ fn add(c: &Connection, article: &Article, fields: &mut HashSet<String>) -> rusql
     );
     if old_hash == hash {
         if described == now {
-            return Ok(Added::Same);
+            return Ok((Added::Same, id));
         }
         c.prepare_cached(
             "UPDATE article SET date = ?2, url = ?3, meta = ?4, origin = ?5, row = ?6 WHERE id = ?1",
@@ -258,14 +286,10 @@ fn add(c: &Connection, article: &Article, fields: &mut HashSet<String>) -> rusql
         .execute(params![id, now.0, now.1, now.2, now.3, now.4])?;
         // Where it stands in its file is not something that a user would call a change.
         let same = described.0 == now.0 && described.1 == now.1 && described.2 == now.2;
-        return Ok(if same { Added::Same } else { Added::Described });
+        let added = if same { Added::Same } else { Added::Described };
+        return Ok((added, id));
     }
-    let (old_text, old_source): (String, Option<String>) = c.query_row(
-        "SELECT text, source FROM article WHERE id = ?1",
-        [id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    remove_paragraphs(c, id, &old_text, old_source.as_deref().unwrap_or(""))?;
+    remove_paragraphs(c, id)?;
     c.execute(
         "UPDATE article SET title = ?2, text = ?3, date = ?4, url = ?5, source = ?6, meta = ?7,
             origin = ?8, row = ?9, content_hash = ?10, boilerplate = '[]', pending = 1
@@ -284,34 +308,115 @@ fn add(c: &Connection, article: &Article, fields: &mut HashSet<String>) -> rusql
         ],
     )?;
     add_paragraphs(c, id, &article.title, &article.text, source)?;
-    Ok(Added::Changed)
+    Ok((Added::Changed, id))
 }
 
+/// Removes an article and, by the foreign keys, all that belongs to it.
 fn remove(c: &Connection, id: i64) -> rusqlite::Result<()> {
-    let (text, source): (String, Option<String>) = c.query_row(
-        "SELECT text, source FROM article WHERE id = ?1",
-        [id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+    c.prepare_cached("DELETE FROM article WHERE id = ?1")?
+        .execute([id])?;
+    Ok(())
+}
+
+/// Stores an article's passages and vectors in place of those that it had.
+fn put_vectors(c: &Connection, key: i64, vectors: &EmbeddedVectors) -> rusqlite::Result<()> {
+    c.prepare_cached("DELETE FROM passage WHERE article = ?1")?
+        .execute([key])?;
+    let mut insert = c.prepare_cached(
+        "INSERT INTO passage (article, start, stop, tokens, vector) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    remove_paragraphs(c, id, &text, source.as_deref().unwrap_or(""))?;
+    for passage in &vectors.passages {
+        insert.execute(params![
+            key,
+            passage.range.start,
+            passage.range.end,
+            passage.tokens,
+            to_f16(&passage.vector)
+        ])?;
+    }
+    c.prepare_cached(
+        "INSERT INTO article_vector (article, inputs_hash, own, vector) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (article) DO UPDATE SET inputs_hash = ?2, own = ?3, vector = ?4",
+    )?
+    .execute(params![
+        key,
+        vectors.inputs_hash,
+        vectors.own,
+        to_f16(&vectors.article)
+    ])?;
+    // Its place among the topics was that of another vector.
     for sql in [
-        "DELETE FROM passage WHERE article = ?1",
-        "DELETE FROM article_vector WHERE article = ?1",
         "DELETE FROM article_topic WHERE article = ?1",
         "DELETE FROM layout WHERE article = ?1",
-        "DELETE FROM article WHERE id = ?1",
     ] {
-        c.prepare_cached(sql)?.execute([id])?;
+        c.prepare_cached(sql)?.execute([key])?;
     }
     Ok(())
 }
 
-impl Store {
-    /// Begins a run of [`Self::add`]: no id has been seen yet.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn begin_run(&mut self) -> Result<()> {
+/// What is stored of an article that brings its vector: one passage, the whole of it.
+fn own_vector(new: &NewArticle, vector: &[f32], dim: Option<usize>) -> Result<EmbeddedVectors> {
+    let article = &new.article;
+    let id = article.id.as_deref().unwrap_or(&article.title);
+    let Some(dim) = dim else {
+        return Err(Error::parameter(
+            "vector",
+            "no model is bound to the corpus yet; say which made the vectors (Writer::bind)",
+        ));
+    };
+    if vector.len() != dim {
+        return Err(Error::parameter(
+            "vector",
+            format!(
+                "that of {id:?} has {} values, those of the corpus have {dim}",
+                vector.len()
+            ),
+        ));
+    }
+    let mut unit = vector.to_vec();
+    normalize(&mut unit);
+    if !unit.iter().all(|x| x.is_finite()) || dot(&unit, &unit) < 0.5 {
+        return Err(Error::parameter(
+            "vector",
+            format!("that of {id:?} is zero or holds a value that is no finite number"),
+        ));
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"own vector");
+    hasher.update(&to_f16(&unit));
+    let words = article.text.split_whitespace().count();
+    Ok(EmbeddedVectors {
+        inputs_hash: *hasher.finalize().as_bytes(),
+        own: true,
+        passages: vec![NewPassage {
+            range: 0..article.text.len(),
+            tokens: words.clamp(1, 1 << 30) as u32,
+            vector: unit.clone(),
+        }],
+        article: unit,
+    })
+}
+
+/// Stores an article's own vector, unless it has it already; whether it did.
+fn put_own(c: &Connection, key: i64, vectors: &EmbeddedVectors) -> rusqlite::Result<bool> {
+    let same: bool = c
+        .prepare_cached(
+            "SELECT 1 FROM article_vector v JOIN article a ON a.id = v.article
+             WHERE v.article = ?1 AND v.inputs_hash = ?2 AND NOT a.pending",
+        )?
+        .exists(params![key, vectors.inputs_hash])?;
+    if same {
+        return Ok(false);
+    }
+    c.prepare_cached("UPDATE article SET pending = 0 WHERE id = ?1")?
+        .execute([key])?;
+    put_vectors(c, key, vectors)?;
+    Ok(true)
+}
+
+impl Writer {
+    /// Begins a run of [`Self::add_batch`]: no id has been seen yet.
+    pub(crate) fn begin_run(&mut self) -> Result<()> {
         self.run(|c| {
             c.execute_batch(
                 "CREATE TEMP TABLE IF NOT EXISTS seen (ext_id TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -320,13 +425,35 @@ impl Store {
         })
     }
 
-    /// Adds articles in one transaction; says what became of each.
-    ///
-    /// # Errors
-    /// The file cannot be written; then none of them is added.
-    pub fn add(&mut self, articles: &[Article]) -> Result<Vec<Added>> {
+    /// Adds articles in one transaction, all or none; says what became of each.
+    pub(crate) fn add_batch(&mut self, articles: &[NewArticle]) -> Result<Vec<Added>> {
+        let dim = self.identity()?.map(|i| i.dim);
+        let mut vectors = Vec::with_capacity(articles.len());
+        for new in articles {
+            let vector = match &new.vector {
+                Some(vector) => Some(own_vector(new, vector, dim)?),
+                None => None,
+            };
+            vectors.push(vector);
+        }
         let mut fields = HashSet::new();
-        self.transaction(|c| articles.iter().map(|a| add(c, a, &mut fields)).collect())
+        self.transaction(|c| {
+            let mut out = Vec::with_capacity(articles.len());
+            let mut any = false;
+            for (new, vectors) in articles.iter().zip(&vectors) {
+                let (added, key) = add(c, &new.article, &mut fields)?;
+                if let Some(vectors) = vectors
+                    && added != Added::Repeated
+                {
+                    any |= put_own(c, key, vectors)?;
+                }
+                out.push(added);
+            }
+            if any {
+                next_generation(c)?;
+            }
+            Ok(out)
+        })
     }
 
     /// Removes the articles that came from `origins` (files, or folders they lie in) and have
@@ -334,7 +461,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be written; then nothing is removed.
-    pub fn prune(&mut self, origins: &[String]) -> Result<u64> {
+    pub(crate) fn prune(&mut self, origins: &[String]) -> Result<u64> {
         self.transaction(|c| {
             let mut gone: Vec<i64> = Vec::new();
             for origin in origins {
@@ -365,10 +492,10 @@ impl Store {
     ///
     /// # Errors
     /// An id is unknown, or the file cannot be written.
-    pub fn delete(&mut self, ids: &[String]) -> Result<u64> {
+    pub fn delete<S: AsRef<str>>(&mut self, ids: impl IntoIterator<Item = S>) -> Result<u64> {
         let mut keys = Vec::new();
         for id in ids {
-            keys.push(self.key_of(id)?);
+            keys.push(self.key_of(id.as_ref())?);
         }
         keys.sort_unstable();
         keys.dedup();
@@ -393,7 +520,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn update_recurring(&mut self) -> Result<u64> {
+    pub(crate) fn update_recurring(&mut self) -> Result<u64> {
         self.transaction(|c| {
             c.execute_batch("CREATE TEMP TABLE IF NOT EXISTS now_recurring (key INTEGER PRIMARY KEY);
                              DELETE FROM temp.now_recurring;")?;
@@ -403,7 +530,8 @@ impl Store {
                 [boilerplate::RECURRENCE],
             )?;
             c.execute(
-                "UPDATE article SET pending = 1 WHERE id IN (
+                "UPDATE article SET pending = 1
+                 WHERE id NOT IN (SELECT article FROM article_vector WHERE own) AND id IN (
                     SELECT p.article FROM paragraph p WHERE p.key IN (
                         SELECT key FROM temp.now_recurring WHERE key NOT IN (SELECT key FROM recurring)
                         UNION ALL
@@ -418,11 +546,46 @@ impl Store {
         })
     }
 
-    /// Whether a paragraph recurs in its source.
-    pub(crate) fn recurs(&self, key: i64) -> Result<bool> {
+    /// Stores what became of pending articles, in one transaction: for each its boilerplate,
+    /// and, unless its vectors stay as they were, its passages and its own vector.
+    pub(crate) fn embedded(&mut self, articles: &[Embedded]) -> Result<()> {
+        self.transaction(|c| {
+            let mut any = false;
+            for article in articles {
+                let spans: Vec<(usize, usize)> = article
+                    .boilerplate
+                    .iter()
+                    .map(|r| (r.start, r.end))
+                    .collect();
+                let spans = serde_json::to_string(&spans).unwrap_or_else(|_| "[]".to_string());
+                let there = c
+                    .prepare_cached(
+                        "UPDATE article SET pending = 0, boilerplate = ?2 WHERE id = ?1",
+                    )?
+                    .execute(params![article.key, spans])?;
+                if let (1, Some(vectors)) = (there, &article.vectors) {
+                    put_vectors(c, article.key, vectors)?;
+                    any = true;
+                }
+            }
+            if any {
+                next_generation(c)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Reader {
+    /// Which of these paragraphs recur in their source.
+    pub(crate) fn recurring(&self, keys: &[i64]) -> Result<HashSet<i64>> {
+        let list = serde_json::to_string(keys).unwrap_or_else(|_| "[]".to_string());
         self.run(|c| {
-            c.prepare_cached("SELECT 1 FROM recurring WHERE key = ?1")?
-                .exists([key])
+            c.prepare_cached(
+                "SELECT key FROM recurring WHERE key IN (SELECT value FROM json_each(?1))",
+            )?
+            .query_map([list], |row| row.get(0))?
+            .collect()
         })
     }
 
@@ -431,7 +594,7 @@ impl Store {
     ///
     /// # Errors
     /// The file is damaged.
-    pub fn pending(&self, most: usize, bytes: usize) -> Result<Vec<Pending>> {
+    pub(crate) fn pending(&self, most: usize, bytes: usize) -> Result<Vec<Pending>> {
         self.run(|c| {
             let mut query = c.prepare_cached(
                 "SELECT id, title, text, source FROM article WHERE pending ORDER BY id",
@@ -441,7 +604,7 @@ impl Store {
             let mut size = 0;
             while let Some(row) = rows.next()? {
                 let pending = Pending {
-                    id: row.get(0)?,
+                    key: row.get(0)?,
                     title: row.get(1)?,
                     text: row.get(2)?,
                     source: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
@@ -480,54 +643,6 @@ impl Store {
         })
     }
 
-    /// Stores what became of pending articles, in one transaction: for each its boilerplate,
-    /// and, unless its vectors stay as they were, its passages and its own vector.
-    pub(crate) fn embedded(&mut self, articles: &[Embedded]) -> Result<()> {
-        self.transaction(|c| {
-            let mut any = false;
-            for article in articles {
-                let spans: Vec<(usize, usize)> =
-                    article.boilerplate.iter().map(|r| (r.start, r.end)).collect();
-                let spans = serde_json::to_string(&spans).unwrap_or_else(|_| "[]".to_string());
-                c.prepare_cached("UPDATE article SET pending = 0, boilerplate = ?2 WHERE id = ?1")?
-                    .execute(params![article.id, spans])?;
-                let Some(vectors) = &article.vectors else {
-                    continue;
-                };
-                any = true;
-                c.prepare_cached("DELETE FROM passage WHERE article = ?1")?.execute([article.id])?;
-                let mut insert = c.prepare_cached(
-                    "INSERT INTO passage (article, start, stop, tokens, vector) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?;
-                for passage in &vectors.passages {
-                    insert.execute(params![
-                        article.id,
-                        passage.range.start,
-                        passage.range.end,
-                        passage.tokens,
-                        to_f16(&passage.vector)
-                    ])?;
-                }
-                c.prepare_cached(
-                    "INSERT INTO article_vector (article, inputs_hash, vector) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (article) DO UPDATE SET inputs_hash = ?2, vector = ?3",
-                )?
-                .execute(params![article.id, vectors.inputs_hash, to_f16(&vectors.article)])?;
-                // Its place among the topics was that of another vector.
-                for sql in [
-                    "DELETE FROM article_topic WHERE article = ?1",
-                    "DELETE FROM layout WHERE article = ?1",
-                ] {
-                    c.prepare_cached(sql)?.execute([article.id])?;
-                }
-            }
-            if any {
-                next_generation(c)?;
-            }
-            Ok(())
-        })
-    }
-
     /// The row of an article.
     ///
     /// # Errors
@@ -539,7 +654,7 @@ impl Store {
             })
             .optional()
         })?
-        .ok_or_else(|| Error::UnknownArticle(id.to_string()))
+        .ok_or_else(|| Error::unknown_article(id))
     }
 
     /// An article by its id.
@@ -676,7 +791,7 @@ impl Store {
 /// What became of a pending article.
 #[derive(Debug, Clone)]
 pub(crate) struct Embedded {
-    pub id: i64,
+    pub key: i64,
     pub boilerplate: Vec<Range<usize>>,
     /// `None`: what the encoder would be given is what it was given before.
     pub vectors: Option<EmbeddedVectors>,
@@ -685,6 +800,8 @@ pub(crate) struct Embedded {
 #[derive(Debug, Clone)]
 pub(crate) struct EmbeddedVectors {
     pub inputs_hash: [u8; 32],
+    /// Whether the article brought its vector.
+    pub own: bool,
     pub passages: Vec<NewPassage>,
     pub article: Vec<f32>,
 }

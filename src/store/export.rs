@@ -1,8 +1,10 @@
 //! Writing a corpus out: JSON lines, Parquet, NumPy.
 
 use super::articles::StoredArticle;
-use super::{Filter, Store};
+use super::{Filter, Reader};
 use crate::error::{Error, Result};
+use crate::job::{Job, Stage};
+use crate::new_file::NewFile;
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
@@ -12,7 +14,7 @@ use parquet::schema::parser::parse_message_type;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,38 +43,28 @@ pub struct Exported {
 /// The file appears under its name only when it is complete.
 ///
 /// # Errors
-/// The file cannot be written, or the corpus is damaged.
+/// The file cannot be written, the filter has a field that the corpus does not have, or the
+/// corpus is damaged.
 pub fn export(
-    store: &Store,
+    store: &Reader,
     to: &Path,
     format: ExportFormat,
     vectors: bool,
     filter: Option<&Filter>,
+    job: &Job,
 ) -> Result<Exported> {
-    let folder = match to.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| Error::io(to, e))?;
-    let handle = file.reopen().map_err(|e| Error::io(to, e))?;
+    let mut file = NewFile::create(to)?;
     let wanted: Option<HashSet<i64>> = match filter {
         Some(filter) => Some(store.matching(filter)?.into_iter().collect()),
         None => None,
     };
-    let rows = Rows { store, wanted };
+    let rows = Rows { store, wanted, job };
     let exported = match format {
-        ExportFormat::Jsonl => jsonl(&rows, &mut BufWriter::new(handle), to, vectors)?,
-        ExportFormat::Parquet => parquet(&rows, handle, to)?,
-        ExportFormat::Npy => npy(&rows, handle, to)?,
+        ExportFormat::Jsonl => jsonl(&rows, &mut file, to, vectors)?,
+        ExportFormat::Parquet => parquet(&rows, file.handle()?, to)?,
+        ExportFormat::Npy => npy(&rows, &mut file, to)?,
     };
-    // A temporary file is the user's alone; an export has the usual permissions.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let permissions = std::fs::Permissions::from_mode(0o644);
-        std::fs::set_permissions(file.path(), permissions).map_err(|e| Error::io(to, e))?;
-    }
-    file.persist(to).map_err(|e| Error::io(to, e.error))?;
+    file.finish()?;
     Ok(exported)
 }
 
@@ -81,21 +73,23 @@ pub fn export(
 /// # Errors
 /// As [`export`].
 pub fn export_jsonl(
-    store: &Store,
+    store: &Reader,
     out: &mut impl Write,
     vectors: bool,
     filter: Option<&Filter>,
+    job: &Job,
 ) -> Result<Exported> {
     let wanted = match filter {
         Some(filter) => Some(store.matching(filter)?.into_iter().collect()),
         None => None,
     };
-    jsonl(&Rows { store, wanted }, out, Path::new("-"), vectors)
+    jsonl(&Rows { store, wanted, job }, out, Path::new("-"), vectors)
 }
 
 struct Rows<'a> {
-    store: &'a Store,
+    store: &'a Reader,
     wanted: Option<HashSet<i64>>,
+    job: &'a Job,
 }
 
 struct ExportRow {
@@ -106,7 +100,13 @@ struct ExportRow {
 
 impl Rows<'_> {
     fn each(&self, mut f: impl FnMut(ExportRow) -> Result<()>) -> Result<()> {
+        let mut seen = 0u64;
         self.store.each_article(|article| {
+            seen += 1;
+            if seen.is_multiple_of(256) {
+                self.job.progress(Stage::Writing, seen, None);
+                self.job.check()?;
+            }
             if self
                 .wanted
                 .as_ref()
@@ -156,11 +156,10 @@ fn jsonl(rows: &Rows<'_>, out: &mut impl Write, to: &Path, vectors: bool) -> Res
     Ok(exported)
 }
 
-fn npy(rows: &Rows<'_>, file: File, to: &Path) -> Result<Exported> {
+fn npy(rows: &Rows<'_>, out: &mut NewFile, to: &Path) -> Result<Exported> {
     let io = |e| Error::io(to, e);
     let mut exported = Exported::default();
     let mut dim = rows.store.identity()?.map_or(0, |i| i.dim);
-    let mut out = BufWriter::new(file);
     // The shape is known at the end; the header keeps room for any.
     out.write_all(&npy_header(u64::MAX, dim)).map_err(io)?;
     let mut ids = String::new();
@@ -183,7 +182,10 @@ fn npy(rows: &Rows<'_>, file: File, to: &Path) -> Result<Exported> {
         .map_err(io)?;
     out.flush().map_err(io)?;
     let ids_path = to.with_extension("ids.txt");
-    std::fs::write(&ids_path, ids).map_err(|e| Error::io(&ids_path, e))?;
+    let mut file = NewFile::create(&ids_path)?;
+    let written = file.write_all(ids.as_bytes());
+    written.map_err(|e| Error::io(&ids_path, e))?;
+    file.finish()?;
     Ok(exported)
 }
 

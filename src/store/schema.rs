@@ -108,6 +108,82 @@ CREATE TABLE topic_part (
 -- Where articles stand on the map.
 CREATE TABLE layout (article INTEGER PRIMARY KEY, x REAL NOT NULL, y REAL NOT NULL);
 ",
+    // What belongs to an article goes with it. Two programs that wrote at once could leave
+    // passages and vectors without an article, on which every search then failed: such rows are
+    // left behind here.
+    r"
+CREATE TABLE new_paragraph (
+    key INTEGER NOT NULL,
+    article INTEGER NOT NULL REFERENCES article (id) ON DELETE CASCADE,
+    variant INTEGER NOT NULL,
+    PRIMARY KEY (key, article)
+) WITHOUT ROWID;
+INSERT INTO new_paragraph SELECT key, article, variant FROM paragraph
+    WHERE article IN (SELECT id FROM article);
+DROP TABLE paragraph;
+ALTER TABLE new_paragraph RENAME TO paragraph;
+CREATE INDEX paragraph_article ON paragraph (article);
+
+CREATE TABLE new_passage (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    article INTEGER NOT NULL REFERENCES article (id) ON DELETE CASCADE,
+    start INTEGER NOT NULL,       -- bytes of the article's text
+    stop INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,      -- that no earlier passage holds
+    vector BLOB NOT NULL          -- f16, little-endian, unit length
+);
+INSERT INTO new_passage SELECT id, article, start, stop, tokens, vector FROM passage
+    WHERE article IN (SELECT id FROM article) ORDER BY id;
+-- Numbers that passages had are not given again: the approximate index knows passages by them.
+INSERT INTO sqlite_sequence (name, seq)
+    SELECT 'new_passage', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'new_passage');
+UPDATE sqlite_sequence
+    SET seq = max(seq, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'passage'), 0))
+    WHERE name = 'new_passage';
+DROP TABLE passage;
+ALTER TABLE new_passage RENAME TO passage;
+CREATE INDEX passage_article ON passage (article);
+
+CREATE TABLE new_article_vector (
+    article INTEGER PRIMARY KEY REFERENCES article (id) ON DELETE CASCADE,
+    inputs_hash BLOB NOT NULL,    -- of what the encoder was given
+    own INTEGER NOT NULL DEFAULT 0, -- 1 where the article brought its vector
+    vector BLOB NOT NULL
+);
+INSERT INTO new_article_vector (article, inputs_hash, vector)
+    SELECT article, inputs_hash, vector FROM article_vector
+    WHERE article IN (SELECT id FROM article) ORDER BY article;
+DROP TABLE article_vector;
+ALTER TABLE new_article_vector RENAME TO article_vector;
+
+CREATE TABLE new_article_topic (
+    article INTEGER PRIMARY KEY REFERENCES article (id) ON DELETE CASCADE,
+    topic INTEGER NOT NULL,
+    similarity REAL NOT NULL,
+    part INTEGER,                 -- its subtopic
+    joined INTEGER NOT NULL DEFAULT 0 -- 1 where it came after the fit
+);
+INSERT INTO new_article_topic SELECT article, topic, similarity, part, joined FROM article_topic
+    WHERE article IN (SELECT id FROM article) ORDER BY article;
+DROP TABLE article_topic;
+ALTER TABLE new_article_topic RENAME TO article_topic;
+CREATE INDEX article_topic_topic ON article_topic (topic);
+
+CREATE TABLE new_layout (
+    article INTEGER PRIMARY KEY REFERENCES article (id) ON DELETE CASCADE,
+    x REAL NOT NULL,
+    y REAL NOT NULL
+);
+INSERT INTO new_layout SELECT article, x, y FROM layout
+    WHERE article IN (SELECT id FROM article) ORDER BY article;
+DROP TABLE layout;
+ALTER TABLE new_layout RENAME TO layout;
+
+-- An article whose vectors were lost on the way waits to be embedded.
+UPDATE article SET pending = 1 WHERE NOT pending AND id NOT IN (SELECT article FROM article_vector);
+-- Whatever was derived from the vectors before is made anew.
+UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation';
+",
 ];
 
 /// Why a file is not opened.
@@ -162,22 +238,24 @@ pub(super) fn migrate(c: &Connection) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Checks that the file can be read as a corpus of this version.
-pub(super) fn check(c: &Connection) -> rusqlite::Result<()> {
-    let refuse = |why: &str| {
-        rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
-            Some(why.to_string()),
-        )
-    };
+/// Of which version the tables of a file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Current,
+    Older(usize),
+    Newer(usize),
+    /// The file is of another program.
+    Foreign,
+}
+
+/// Looks at the version, and changes nothing.
+pub(super) fn version_of(c: &Connection) -> rusqlite::Result<Version> {
     if application(c)? != APPLICATION_ID {
-        return Err(refuse("a file of another program"));
+        return Ok(Version::Foreign);
     }
-    match version(c)? {
-        v if v == STEPS.len() => Ok(()),
-        v if v > STEPS.len() => Err(refuse("made by a newer nearwise; update nearwise")),
-        _ => Err(refuse(
-            "made by an older nearwise; run `nearwise index` on it once to update it",
-        )),
-    }
+    Ok(match version(c)? {
+        v if v == STEPS.len() => Version::Current,
+        v if v > STEPS.len() => Version::Newer(v),
+        v => Version::Older(v),
+    })
 }

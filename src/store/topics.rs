@@ -1,8 +1,8 @@
 //! Topics as they are stored.
 
-use super::blob::{from_f16, to_f16};
-use super::{Store, meta, set_meta};
+use super::{Reader, Writer, meta, set_meta};
 use crate::error::{Error, Result};
+use crate::vectors::{from_f16, to_f16};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The topic of an article that belongs to none.
@@ -160,12 +160,12 @@ fn put_members(c: &Connection, members: &[Member]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-impl Store {
+impl Writer {
     /// Replaces the topics in one transaction.
     ///
     /// # Errors
     /// The file cannot be written; the old topics stay.
-    pub fn replace_topics(&mut self, new: &StoredTopics) -> Result<()> {
+    pub(crate) fn replace_topics(&mut self, new: &StoredTopics) -> Result<()> {
         self.transaction(|c| {
             c.execute_batch(
                 "DELETE FROM article_topic; DELETE FROM topic; DELETE FROM topic_part;",
@@ -209,7 +209,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be written; then nothing changes.
-    pub fn put_members(&mut self, members: &[Member]) -> Result<()> {
+    pub(crate) fn put_members(&mut self, members: &[Member]) -> Result<()> {
         self.transaction(|c| put_members(c, members))
     }
 
@@ -230,6 +230,23 @@ impl Store {
         Ok(())
     }
 
+    /// Replaces where the articles stand on the map; `made` says how and of which state.
+    ///
+    /// # Errors
+    /// The file cannot be written; the old places stay.
+    pub(crate) fn replace_layout(&mut self, places: &[(i64, f32, f32)], made: &str) -> Result<()> {
+        self.transaction(|c| {
+            c.execute("DELETE FROM layout", [])?;
+            let mut insert = c.prepare("INSERT INTO layout (article, x, y) VALUES (?1, ?2, ?3)")?;
+            for (article, x, y) in places {
+                insert.execute(params![article, f64::from(*x), f64::from(*y)])?;
+            }
+            set_meta(c, "layout", made)
+        })
+    }
+}
+
+impl Reader {
     /// How the topics were made; `None` where there are none.
     ///
     /// # Errors
@@ -244,7 +261,7 @@ impl Store {
     /// # Errors
     /// The file is damaged.
     pub fn topics(&self) -> Result<Vec<StoredTopic>> {
-        self.run(|c| {
+        let mut topics: Vec<StoredTopic> = self.run(|c| {
             c.prepare(
                 // Counted, so that articles that went are not in it.
                 "SELECT id, label, named,
@@ -264,6 +281,21 @@ impl Store {
                 })
             })?
             .collect()
+        })?;
+        // Typical articles may have gone since, and their rows been given to others.
+        self.run(|c| {
+            let mut member =
+                c.prepare("SELECT 1 FROM article_topic WHERE article = ?1 AND topic = ?2")?;
+            for topic in &mut topics {
+                let mut there = Vec::with_capacity(topic.typical.len());
+                for &article in &topic.typical {
+                    if member.exists(params![article, topic.id])? {
+                        there.push(article);
+                    }
+                }
+                topic.typical = there;
+            }
+            Ok(topics)
         })
     }
 
@@ -383,21 +415,6 @@ impl Store {
                     ))
                 })?
                 .collect()
-        })
-    }
-
-    /// Replaces where the articles stand on the map; `made` says how and of which state.
-    ///
-    /// # Errors
-    /// The file cannot be written; the old places stay.
-    pub fn replace_layout(&mut self, places: &[(i64, f32, f32)], made: &str) -> Result<()> {
-        self.transaction(|c| {
-            c.execute("DELETE FROM layout", [])?;
-            let mut insert = c.prepare("INSERT INTO layout (article, x, y) VALUES (?1, ?2, ?3)")?;
-            for (article, x, y) in places {
-                insert.execute(params![article, f64::from(*x), f64::from(*y)])?;
-            }
-            set_meta(c, "layout", made)
         })
     }
 

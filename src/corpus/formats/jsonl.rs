@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
 
-/// Rows may differ in their keys; so many different sets of keys are remembered.
+/// Rows may differ in their keys; this many different sets of keys are remembered.
 const MAPPINGS: usize = 256;
 
 pub(super) fn read(
@@ -44,10 +44,7 @@ pub(super) fn read(
         let object = match serde_json::from_str::<Map<String, Value>>(&text) {
             Ok(object) => object,
             Err(e) => {
-                context.bad(
-                    Some(row),
-                    format!("not a JSON object ({e}); correct the line, or pass --skip-bad to leave it out"),
-                )?;
+                context.bad(Some(row), format!("not a JSON object ({e})"))?;
                 continue;
             }
         };

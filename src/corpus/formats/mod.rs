@@ -11,10 +11,12 @@ use super::columns::{ColumnReport, Columns, Mapping};
 use super::decode::{Decoder, SAMPLE, looks_binary};
 use super::inputs::{Note, Sink};
 use crate::error::{Error, Result};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 /// An input format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub fn new(
+    pub(super) fn new(
         path: &'a str,
         origin: &'a str,
         file_id: Option<String>,
@@ -112,12 +114,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub fn bad(&mut self, row: Option<u64>, message: impl Into<String>) -> Result<()> {
+    pub(super) fn bad(&mut self, row: Option<u64>, message: impl Into<String>) -> Result<()> {
         self.sink.bad(Error::input(self.path, row, message))
     }
 
     /// Reports the columns of this input, once for each set of them.
-    pub fn report(&mut self, mapping: &Mapping) {
+    pub(super) fn report(&mut self, mapping: &Mapping) {
         let report: ColumnReport = mapping.report(self.path);
         let names: Vec<String> = report.roles.iter().map(|(_, name)| name.clone()).collect();
         if self.reported.len() < 8 && self.reported.insert(names) {
@@ -252,6 +254,37 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
 
 /// The longest file that is read as one article, and the longest line of JSON, in bytes.
 const LONGEST: u64 = 64 << 20;
+
+/// A stream that fails when a record goes on for longer than [`LONGEST`] bytes: with a quote that is
+/// never closed, all of a file would be one record in memory.
+struct Bounded<R> {
+    inner: R,
+    since_record: Rc<Cell<u64>>,
+}
+
+impl<R> Bounded<R> {
+    /// The stream, and the count of bytes since the last record began, to be set to 0 at each.
+    fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
+        let since_record = Rc::new(Cell::new(0));
+        let count = since_record.clone();
+        let bounded = Self {
+            inner,
+            since_record,
+        };
+        (bounded, count)
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.since_record.get() > LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let n = self.inner.read(buffer)?;
+        self.since_record.set(self.since_record.get() + n as u64);
+        Ok(n)
+    }
+}
 
 /// Reads a whole file that is one article; `None` after having called it bad.
 fn whole(stream: impl Read, context: &mut Context<'_>) -> Result<Option<Vec<u8>>> {

@@ -1,15 +1,15 @@
 //! Parquet, read row by row.
 
-use super::Context;
-use crate::error::Result;
+use super::{Context, LONGEST};
 use chrono::DateTime;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Number, Value};
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub(super) fn read(file: File, context: &mut Context<'_>) -> Result<()> {
-    let reader = match SerializedFileReader::new(file) {
+pub(super) fn read(file: File, context: &mut Context<'_>) -> crate::error::Result<()> {
+    let reader = match guarded(|| SerializedFileReader::new(file)) {
         Ok(reader) => reader,
         Err(e) => return context.bad(None, format!("not a readable Parquet file ({e})")),
     };
@@ -26,16 +26,25 @@ pub(super) fn read(file: File, context: &mut Context<'_>) -> Result<()> {
         Err(message) => return context.bad(None, message),
     };
     context.report(&mapping);
-    let rows = match reader.get_row_iter(None) {
+    let mut rows = match guarded(|| reader.get_row_iter(None)) {
         Ok(rows) => rows,
         Err(e) => return context.bad(None, format!("not a readable Parquet file ({e})")),
     };
-    for (number, row) in (1..).zip(rows) {
-        let row = match row {
-            Ok(row) => row,
+    for number in 1.. {
+        let row = match guarded(|| rows.next().transpose()) {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(()),
             // A page that cannot be read ends the file: what follows it has no known start.
             Err(e) => return context.bad(Some(number), format!("damaged ({e})")),
         };
+        let bytes: u64 = row.get_column_iter().map(|(_, field)| size(field)).sum();
+        if bytes > LONGEST {
+            context.bad(
+                Some(number),
+                "a row longer than 64 MiB, which is no one article",
+            )?;
+            continue;
+        }
         let fields: Map<String, Value> = row
             .get_column_iter()
             .map(|(name, field)| (name.clone(), value(field)))
@@ -50,6 +59,25 @@ pub(super) fn read(file: File, context: &mut Context<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the Parquet library says, also where it panics on a file that is not what it says it is.
+fn guarded<T>(f: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(outcome) => outcome.map_err(|e| e.to_string()),
+        Err(_) => Err("its pages contradict each other".to_string()),
+    }
+}
+
+/// About the bytes of a field's texts.
+fn size(field: &Field) -> u64 {
+    match field {
+        Field::Str(s) => s.len() as u64,
+        Field::Bytes(b) => b.len() as u64,
+        Field::ListInternal(list) => list.elements().iter().map(size).sum(),
+        Field::Group(row) => row.get_column_iter().map(|(_, field)| size(field)).sum(),
+        _ => 8,
+    }
 }
 
 fn value(field: &Field) -> Value {

@@ -1,6 +1,6 @@
 //! CSV and TSV with a header row.
 
-use super::Context;
+use super::{Bounded, Context};
 use crate::corpus::decode::Decoder;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
@@ -12,13 +12,15 @@ pub(super) fn read(
     decoder: &mut Decoder,
     context: &mut Context<'_>,
 ) -> Result<()> {
+    let (stream, since_record) = Bounded::new(stream);
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .from_reader(stream);
-    let header = reader
-        .byte_headers()
-        .map_err(|e| Error::input(context.path, Some(1), e.to_string()))?
-        .clone();
+    let header = match reader.byte_headers() {
+        Ok(header) => header.clone(),
+        Err(e) if too_long(&e) => return context.bad(Some(1), TOO_LONG),
+        Err(e) => return Err(Error::input(context.path, Some(1), e.to_string())),
+    };
     let names: Vec<String> = header
         .iter()
         .map(|name| decoder.decode(name).trim().to_string())
@@ -30,7 +32,11 @@ pub(super) fn read(
     context.report(&mapping);
     let mut record = csv::ByteRecord::new();
     loop {
+        since_record.set(0);
+        let begins = reader.position().line();
         match reader.read_byte_record(&mut record) {
+            // Where the next record begins is not known.
+            Err(e) if too_long(&e) => return context.bad(Some(begins), TOO_LONG),
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(e) => {
@@ -42,7 +48,7 @@ pub(super) fn read(
                     csv::ErrorKind::UnequalLengths {
                         expected_len, len, ..
                     } => format!(
-                        "{len} fields where the header has {expected_len}; quote fields that hold the separator, or pass --skip-bad"
+                        "{len} fields where the header has {expected_len}; quote fields that hold the separator"
                     ),
                     _ => e.to_string(),
                 };
@@ -71,4 +77,10 @@ pub(super) fn read(
             Err(message) => context.bad(row, message)?,
         }
     }
+}
+
+const TOO_LONG: &str = "a record longer than 64 MiB begins here; is a quote not closed?";
+
+fn too_long(e: &csv::Error) -> bool {
+    matches!(e.kind(), csv::ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::FileTooLarge)
 }

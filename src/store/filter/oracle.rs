@@ -1,0 +1,267 @@
+//! What filters mean, in plain Rust and without SQL, on a few articles that are awkward.
+
+use super::{Field, Filter, Op, Value};
+use rusqlite::{Connection, params, params_from_iter};
+use serde_json::{Value as Json, json};
+use std::cmp::Ordering;
+
+/// An article as the oracle knows it.
+pub(super) struct Known {
+    pub id: &'static str,
+    title: &'static str,
+    text: &'static str,
+    date: Option<&'static str>,
+    url: Option<&'static str>,
+    source: Option<&'static str>,
+    meta: Json,
+    topic: Option<(i64, &'static str)>,
+}
+
+/// Names of metadata; some are those of other fields, keywords, or no words.
+pub(super) const METADATA: [&str; 10] = [
+    "section", "words", "odd name", "Title", "topic", "not", "`; --", "Größe", "WORDS", "",
+];
+
+pub(super) fn articles() -> Vec<Known> {
+    let article = |id, title, date, source, meta| Known {
+        id,
+        title,
+        text: "a line; \"quoted\" -- and\nanother ?",
+        date,
+        url: None,
+        source,
+        meta,
+        topic: None,
+    };
+    vec![
+        Known {
+            topic: Some((4, "football, cup")),
+            ..article(
+                "a",
+                "Budget vote",
+                Some("2016-03-01T10:00:00"),
+                Some("x"),
+                json!({"section": "sport", "words": "600", "odd name": 1, "Title": "own", "topic": 7}),
+            )
+        },
+        Known {
+            url: Some("u"),
+            ..article(
+                "b",
+                "Cup 100% _",
+                Some("2016-03-02"),
+                Some("y"),
+                json!({"section": "tv", "words": 90, "not": true, "`; --": "'; DROP TABLE article"}),
+            )
+        },
+        Known {
+            url: Some("u"),
+            topic: Some((-1, "")),
+            ..article(
+                "c",
+                "O'Brien",
+                None,
+                None,
+                json!({"words": "none", "Größe": 1.5, "WORDS": 3, "": "empty"}),
+            )
+        },
+        article(
+            "d",
+            "Ärger ÄRGER ? ;",
+            Some("2017"),
+            Some("X"),
+            json!({"section": null, "words": "-12.5e1 words", "Größe": "1.50", "not": false}),
+        ),
+        Known {
+            topic: Some((12, "2016-03")),
+            text: "",
+            ..article(
+                "2016",
+                "",
+                Some("2016"),
+                Some(""),
+                json!({"words": "2016-03", "section": "é\u{1f600}"}),
+            )
+        },
+    ]
+}
+
+/// A corpus of these articles, as far as conditions look at it.
+pub(super) fn connection() -> Connection {
+    let c = Connection::open_in_memory().unwrap();
+    c.execute_batch(
+        "CREATE TABLE article (id INTEGER PRIMARY KEY, ext_id TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
+            text TEXT NOT NULL, date TEXT, url TEXT, source TEXT, meta TEXT NOT NULL, origin TEXT NOT NULL);
+         CREATE TABLE article_topic (article INTEGER PRIMARY KEY, topic INTEGER NOT NULL);
+         CREATE TABLE topic (id INTEGER PRIMARY KEY, label TEXT NOT NULL);",
+    )
+    .unwrap();
+    for (key, a) in articles().iter().enumerate() {
+        c.execute(
+            "INSERT INTO article VALUES (?, ?, ?, ?, ?, ?, ?, ?, '-')",
+            params![
+                key as i64,
+                a.id,
+                a.title,
+                a.text,
+                a.date,
+                a.url,
+                a.source,
+                a.meta.to_string()
+            ],
+        )
+        .unwrap();
+        if let Some((topic, label)) = a.topic {
+            c.execute(
+                "INSERT INTO article_topic VALUES (?, ?)",
+                params![key as i64, topic],
+            )
+            .unwrap();
+            c.execute("INSERT INTO topic VALUES (?, ?)", params![topic, label])
+                .unwrap();
+        }
+    }
+    c
+}
+
+pub(super) fn metadata() -> Vec<String> {
+    METADATA.map(String::from).to_vec()
+}
+
+/// The ids that SQLite lets through.
+pub(super) fn by_sqlite(c: &Connection, filter: &Filter) -> crate::Result<Vec<String>> {
+    let condition = super::sql::compile(filter, &metadata())?;
+    let sql = format!(
+        "SELECT a.ext_id FROM article a WHERE 1 AND {} ORDER BY a.id LIMIT ?",
+        condition.sql
+    );
+    let mut values = condition.values;
+    values.push(1000.into());
+    Ok(c.prepare(&sql)
+        .unwrap()
+        .query_map(params_from_iter(values), |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect())
+}
+
+/// The ids that the filter lets through by what is said of it.
+pub(super) fn by_hand(filter: &Filter) -> Vec<String> {
+    let articles = articles();
+    let wanted = articles.iter().filter(|a| a.matches(filter));
+    wanted.map(|a| a.id.to_string()).collect()
+}
+
+impl Known {
+    fn matches(&self, filter: &Filter) -> bool {
+        match filter {
+            Filter::And(parts) => parts.iter().all(|p| self.matches(p)),
+            Filter::Or(parts) => parts.iter().any(|p| self.matches(p)),
+            Filter::Not(inner) => !self.matches(inner),
+            Filter::Compare { field, op, value } => self.compares(field, *op, value),
+            Filter::In { field, values } => values.iter().any(|v| self.compares(field, Op::Eq, v)),
+            Filter::Between { field, low, high } => {
+                self.compares(field, Op::Ge, low) && self.compares(field, Op::Le, high)
+            }
+            Filter::Contains { field, text } => self.value(field).is_some_and(|v| {
+                let v = written(&v).to_ascii_lowercase();
+                v.contains(&text.to_ascii_lowercase())
+            }),
+            Filter::IsNull { field } => self.value(field).is_none(),
+        }
+    }
+
+    /// The name of the metadata that a field means, if it means any.
+    fn metadata_of(&self, field: &Field) -> Option<&'static str> {
+        let name = field.name();
+        let exact = METADATA.iter().find(|m| **m == name);
+        let built_in = [
+            "id", "title", "text", "date", "url", "source", "origin", "topic",
+        ]
+        .contains(&name.to_lowercase().as_str());
+        if built_in {
+            return exact.filter(|_| field.is_metadata()).copied();
+        }
+        let lower = name.to_lowercase();
+        exact
+            .or_else(|| METADATA.iter().find(|m| m.to_lowercase() == lower))
+            .copied()
+    }
+
+    fn value(&self, field: &Field) -> Option<Json> {
+        if let Some(name) = self.metadata_of(field) {
+            return match &self.meta[name] {
+                Json::Null => None,
+                Json::Bool(truth) => Some(json!(i32::from(*truth))),
+                other => Some(other.clone()),
+            };
+        }
+        match field.name().to_lowercase().as_str() {
+            "id" => Some(json!(self.id)),
+            "title" => Some(json!(self.title)),
+            "text" => Some(json!(self.text)),
+            "date" => self.date.map(Json::from),
+            "url" => self.url.map(Json::from),
+            "source" => self.source.map(Json::from),
+            "origin" => Some(json!("-")),
+            "topic" => self.topic.map(|t| json!(t.0)),
+            other => panic!("{other:?} is no field"),
+        }
+    }
+
+    fn compares(&self, field: &Field, op: Op, value: &Value) -> bool {
+        let built_in = self.metadata_of(field).is_none();
+        let is = |name: &str| built_in && field.name().eq_ignore_ascii_case(name);
+        let Some(own) = self.value(field) else {
+            return false;
+        };
+        let order = match value {
+            Value::Text(text) if is("date") => {
+                let start: String = written(&own).chars().take(text.chars().count()).collect();
+                Some(start.cmp(text))
+            }
+            Value::Text(text) if is("topic") => self.topic.map(|t| t.1.cmp(text)),
+            Value::Text(text) => Some(written(&own).cmp(text)),
+            Value::Number(number) if is("date") => Some(year(&own, *number)),
+            Value::Bool(truth) if is("date") => Some(year(&own, f64::from(u8::from(*truth)))),
+            Value::Number(number) => numeric(&own).and_then(|n| n.partial_cmp(number)),
+            Value::Bool(truth) => {
+                numeric(&own).and_then(|n| n.partial_cmp(&f64::from(u8::from(*truth))))
+            }
+        };
+        order.is_some_and(|order| match op {
+            Op::Eq => order == Ordering::Equal,
+            Op::Ne => order != Ordering::Equal,
+            Op::Lt => order == Ordering::Less,
+            Op::Le => order != Ordering::Greater,
+            Op::Gt => order == Ordering::Greater,
+            Op::Ge => order != Ordering::Less,
+        })
+    }
+}
+
+fn year(date: &Json, number: f64) -> Ordering {
+    let start: String = written(date).chars().take(4).collect();
+    start.cmp(&format!("{number:04}"))
+}
+
+fn written(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A number, or the number that a text begins with; 0 where it only looks so.
+fn numeric(value: &Json) -> Option<f64> {
+    let Json::String(text) = value else {
+        return value.as_f64();
+    };
+    if !text.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c)) {
+        return None;
+    }
+    let is_part = |c: char| c.is_ascii_digit() || "-+.eE".contains(c);
+    let length = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    let longest = (1..=length).rev().find_map(|n| text[..n].parse().ok());
+    Some(longest.unwrap_or(0.0))
+}

@@ -1,0 +1,223 @@
+//! One consistent view of a corpus.
+
+use super::corpus::Opened;
+use super::sqlite::failed;
+use super::{Corpus, Counts, meta};
+use crate::encoder::Identity;
+use crate::error::{Error, ErrorKind, Missing, Result};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// A snapshot of a corpus: search, similar articles, duplicates, topics and articles agree with
+/// each other, whatever is written meanwhile.
+///
+/// A reader belongs to one thread at a time ([`Send`]); threads that work side by side take a
+/// reader each from their [`Corpus`], which keeps connections for the next. One that is held for
+/// long keeps SQLite's log of later changes from being emptied, so drop it when it has answered.
+pub struct Reader {
+    /// Given back to the corpus when the reader is dropped.
+    opened: Option<Opened>,
+    corpus: Corpus,
+    /// Whether it reads within a snapshot; a writer's own does not.
+    snapshot: bool,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Reader").field(&self.path()).finish()
+    }
+}
+
+impl Reader {
+    /// Begins a snapshot.
+    pub(super) fn begin(opened: Opened, corpus: Corpus) -> Result<Self> {
+        // The first read takes the snapshot; BEGIN alone would leave it to the next.
+        opened
+            .connection
+            .execute_batch("BEGIN; SELECT 1 FROM meta LIMIT 1;")
+            .map_err(|e| failed(corpus.path(), e))?;
+        Ok(Self {
+            opened: Some(opened),
+            corpus,
+            snapshot: true,
+        })
+    }
+
+    /// What a writer reads by: its own connection, which sees what it wrote.
+    pub(super) fn of_writer(opened: Opened, corpus: Corpus) -> Self {
+        Self {
+            opened: Some(opened),
+            corpus,
+            snapshot: false,
+        }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        match &self.opened {
+            Some(opened) => &opened.connection,
+            None => unreachable!("it is taken when the reader is dropped, and not before"),
+        }
+    }
+
+    pub(super) fn connection_mut(&mut self) -> &mut Connection {
+        match &mut self.opened {
+            Some(opened) => &mut opened.connection,
+            None => unreachable!("it is taken when the reader is dropped, and not before"),
+        }
+    }
+
+    /// The corpus that it reads.
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// The corpus file.
+    pub fn path(&self) -> &Path {
+        self.corpus.path()
+    }
+
+    /// Runs `f` on the connection, and puts what SQLite says into words.
+    pub(crate) fn run<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        f(self.connection()).map_err(|e| failed(self.path(), e))
+    }
+
+    pub(crate) fn meta(&self, key: &str) -> Result<Option<String>> {
+        self.run(|c| meta(c, key))
+    }
+
+    /// The identity of the model that made this corpus's vectors; `None` before the first.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn identity(&self) -> Result<Option<Identity>> {
+        let get = |key: &str| self.meta(&format!("model.{key}"));
+        let Some(model) = get("id")? else {
+            return Ok(None);
+        };
+        let text = |key: &str| get(key).map(Option::unwrap_or_default);
+        let number = |key: &str| -> Result<usize> {
+            text(key)?.parse().map_err(|_| {
+                Error::corpus(
+                    ErrorKind::Damaged,
+                    self.path(),
+                    "damaged: it does not say which model made it",
+                )
+            })
+        };
+        Ok(Some(Identity {
+            model,
+            revision: text("revision")?,
+            hash: text("hash")?,
+            dim: number("dim")?,
+            max_tokens: number("max_tokens")?,
+            dtype: text("dtype")?,
+        }))
+    }
+
+    /// Checks that `identity` made this corpus's vectors.
+    ///
+    /// # Errors
+    /// Another model made them, or none are there yet.
+    pub fn check_model(&self, identity: &Identity) -> Result<()> {
+        let Some(stored) = self.identity()? else {
+            return Err(Error::corpus(
+                ErrorKind::NotFound(Missing::Vectors),
+                self.path(),
+                "it holds no vectors yet",
+            ));
+        };
+        if stored.hash == identity.hash {
+            return Ok(());
+        }
+        Err(Error::corpus(
+            ErrorKind::WrongModel,
+            self.path(),
+            format!(
+                "its vectors are of the model {} ({}), not of {} ({}), and cannot be compared",
+                stored.model,
+                short(&stored.hash),
+                identity.model,
+                short(&identity.hash),
+            ),
+        ))
+    }
+
+    /// Refuses to add vectors computed with another type of number: they would be close to
+    /// the others and yet not those that one run makes. Searching with another is fine.
+    pub(crate) fn check_dtype(&self, stored: &Identity, identity: &Identity) -> Result<()> {
+        // f16 and f32 differ by less than storing rounds both.
+        let fine = |dtype: &str| matches!(dtype, "f32" | "f16");
+        if stored.dtype == identity.dtype || fine(&stored.dtype) && fine(&identity.dtype) {
+            return Ok(());
+        }
+        Err(Error::corpus(
+            ErrorKind::WrongModel,
+            self.path(),
+            format!(
+                "its vectors were computed with {}, not {}, and the two cannot be mixed",
+                stored.dtype, identity.dtype
+            ),
+        ))
+    }
+
+    /// A number that grows whenever a vector is added or removed; what is derived from the
+    /// vectors is stale when its number is another.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn generation(&self) -> Result<i64> {
+        Ok(self
+            .meta("generation")?
+            .and_then(|g| g.parse().ok())
+            .unwrap_or(0))
+    }
+
+    /// An identifier that this corpus alone has.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn uuid(&self) -> Result<String> {
+        Ok(self.meta("uuid")?.unwrap_or_default())
+    }
+
+    /// Counts over the corpus.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn counts(&self) -> Result<Counts> {
+        self.run(|c| {
+            let count = |sql: &str| c.query_row(sql, [], |row| row.get::<_, u64>(0));
+            Ok(Counts {
+                articles: count("SELECT count(*) FROM article")?,
+                pending: count("SELECT count(*) FROM article WHERE pending")?,
+                passages: count("SELECT count(*) FROM passage")?,
+                tokens: count("SELECT coalesce(sum(tokens), 0) FROM passage")?,
+                topics: count("SELECT count(*) FROM topic")?,
+            })
+        })
+    }
+
+    /// The number of passages.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn passage_count(&self) -> Result<u64> {
+        self.run(|c| c.query_row("SELECT count(*) FROM passage", [], |row| row.get(0)))
+    }
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let Some(opened) = self.opened.take() else {
+            return;
+        };
+        // A connection that cannot end its snapshot is closed, which ends it as well.
+        if self.snapshot && opened.connection.execute_batch("ROLLBACK").is_ok() {
+            self.corpus.keep(opened);
+        }
+    }
+}

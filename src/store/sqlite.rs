@@ -1,0 +1,69 @@
+//! What SQLite says, as errors of ours.
+
+use crate::error::{Error, ErrorKind};
+use rusqlite::ErrorCode;
+use std::path::Path;
+
+/// A failure of SQLite on a corpus: its kind, and words that tell what to do.
+pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
+    let (kind, hint) = match e.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => (
+            ErrorKind::NotACorpus,
+            "not a Nearwise corpus; name another file",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => (
+            ErrorKind::Damaged,
+            "damaged; restore it from a copy, or index the articles into a new corpus",
+        ),
+        Some(ErrorCode::DiskFull) => (
+            ErrorKind::DiskFull,
+            "the disk is full; what was committed is kept: make room and try again",
+        ),
+        Some(ErrorCode::ReadOnly) => (
+            ErrorKind::ReadOnly,
+            "cannot be written: the file or its folder is read-only",
+        ),
+        Some(ErrorCode::CannotOpen) => (
+            ErrorKind::Io,
+            "cannot be opened: look at the path and its permissions",
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            ErrorKind::Busy,
+            "in use by another program that writes to it; try again when it is done",
+        ),
+        Some(ErrorCode::SystemIoFailure) => (
+            ErrorKind::Io,
+            "reading or writing it failed (is the disk full or unplugged?); what was committed is kept",
+        ),
+        // A row that must be there is not, or a value is of another type.
+        _ if matches!(
+            e,
+            rusqlite::Error::QueryReturnedNoRows
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+        ) =>
+        {
+            (
+                ErrorKind::Damaged,
+                "damaged: something in it is missing or of the wrong type; restore it from a copy, or index the articles into a new corpus",
+            )
+        }
+        _ => (ErrorKind::Internal, ""),
+    };
+    let message = match &e {
+        _ if hint.is_empty() => e.to_string(),
+        rusqlite::Error::SqliteFailure(_, Some(detail)) => format!("{hint} ({detail})"),
+        _ => hint.to_string(),
+    };
+    Error::corpus(kind, path, message).with_source(e)
+}
+
+/// A value in the file that cannot be what this program wrote.
+pub(super) fn damaged(what: &str) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+        Some(what.to_string()),
+    )
+}
