@@ -1,65 +1,80 @@
 //! Articles that come later: joining topics without finding them anew, and the drift that
 //! says when to find them anew after all.
 
+use super::cluster::kmeans::assign as nearest;
+use super::watch::Watch;
 use super::{matrix, none_yet, stored};
 use crate::error::{Error, Result};
-use crate::store::{Member, NO_TOPIC, Store, StoredTopics};
-use crate::topics::cluster::kmeans::assign as nearest;
+use crate::job::{Job, Stage};
+use crate::store::{Member, NO_TOPIC, Reader, StoredTopics, Writer};
 use std::collections::{HashMap, HashSet};
 
-/// Drift from which topics should be found anew.
-pub const LIMIT: f32 = 0.05;
-/// So they should when more than this share of the articles has joined since.
+/// The drift above which topics should be found anew: see [`Drift::refit`].
+pub const DRIFT_LIMIT: f32 = 0.05;
+/// They should be as well when more than this share of the articles has joined since.
 const JOINED: f32 = 0.5;
 
-/// Puts every article that has no place yet in the topic of the nearest centroid. It is in no
-/// topic where its cosine there is below all but one in a hundred of the topic's own articles.
-/// Returns how many joined a topic and how many are in none.
-///
-/// # Errors
-/// There are no topics; the file cannot be written.
-pub fn join(store: &mut Store) -> Result<(u64, u64)> {
-    if store.topic_run()?.is_none() {
-        return Err(none_yet(store));
-    }
-    let new: HashSet<i64> = store.unplaced()?.into_iter().collect();
-    if new.is_empty() {
-        return Ok((0, 0));
-    }
-    let stored = stored(store)?;
-    let limits = limits(&stored);
-    place_articles(
-        store,
-        &stored,
-        |key| new.contains(&key),
-        |topic| limits.get(&topic).copied().unwrap_or(-1.0),
-        true,
-    )
+/// What became of articles that were given a place among the topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Placed {
+    /// How many joined a topic.
+    pub joined: u64,
+    /// How many are in no topic.
+    pub in_none: u64,
 }
 
-/// Puts articles that are in no topic in the topic of the nearest centroid, where their cosine
-/// to it is at least `threshold`. Returns how many joined a topic and how many did not.
-///
-/// # Errors
-/// There are no topics; the threshold is no cosine; the file cannot be written.
-pub fn assign_outliers(store: &mut Store, threshold: f32) -> Result<(u64, u64)> {
-    if !(-1.0..=1.0).contains(&threshold) {
-        return Err(Error::usage("--threshold", "give a cosine, from -1 to 1"));
+impl Writer {
+    /// Puts every article that has no place yet in the topic of the nearest centroid. It is in no
+    /// topic where its cosine there is below all but one in a hundred of the topic's own articles.
+    ///
+    /// # Errors
+    /// There are no topics; the file cannot be written; the job is cancelled.
+    pub fn join_topics(&mut self, job: &Job) -> Result<Placed> {
+        if self.topic_run()?.is_none() {
+            return Err(none_yet(self));
+        }
+        let new: HashSet<i64> = self.unplaced()?.into_iter().collect();
+        if new.is_empty() {
+            return Ok(Placed::default());
+        }
+        let stored = stored(self)?;
+        let limits = limits(&stored);
+        place_articles(
+            self,
+            &stored,
+            |key| new.contains(&key),
+            |topic| limits.get(&topic).copied().unwrap_or(-1.0),
+            true,
+            job,
+        )
     }
-    let stored = stored(store)?;
-    let none: HashSet<i64> = stored
-        .members
-        .iter()
-        .filter(|m| m.topic == NO_TOPIC)
-        .map(|m| m.article)
-        .collect();
-    place_articles(
-        store,
-        &stored,
-        |key| none.contains(&key),
-        |_| threshold,
-        false,
-    )
+
+    /// Puts articles that are in no topic in the topic of the nearest centroid, where their cosine
+    /// to it is at least `threshold`.
+    ///
+    /// # Errors
+    /// There are no topics; the threshold is no cosine, -1 to 1; the file cannot be written; the job is
+    /// cancelled.
+    pub fn assign_outliers(&mut self, threshold: f32, job: &Job) -> Result<Placed> {
+        if !(-1.0..=1.0).contains(&threshold) {
+            return Err(Error::parameter("threshold", "give a cosine, from -1 to 1"));
+        }
+        let stored = stored(self)?;
+        let none: HashSet<i64> = stored
+            .members
+            .iter()
+            .filter(|m| m.topic == NO_TOPIC)
+            .map(|m| m.article)
+            .collect();
+        place_articles(
+            self,
+            &stored,
+            |key| none.contains(&key),
+            |_| threshold,
+            false,
+            job,
+        )
+    }
 }
 
 /// For each topic, the cosine that all but one in a hundred of its fitted articles reach.
@@ -84,19 +99,24 @@ fn limits(stored: &StoredTopics) -> HashMap<i64, f32> {
 }
 
 fn place_articles(
-    store: &mut Store,
+    store: &mut Writer,
     stored: &StoredTopics,
     wanted: impl Fn(i64) -> bool,
     limit: impl Fn(i64) -> f32,
     joined: bool,
-) -> Result<(u64, u64)> {
-    let matrix = matrix(store)?;
+    job: &Job,
+) -> Result<Placed> {
+    let watch = Watch::new(job);
+    let matrix = matrix(store, &watch)?;
     let dim = matrix.values.ncols();
     let chosen: Vec<usize> = (0..matrix.keys.len())
         .filter(|&r| wanted(matrix.keys[r]))
         .collect();
     if chosen.is_empty() || stored.topics.is_empty() {
-        return Ok((0, chosen.len() as u64));
+        return Ok(Placed {
+            joined: 0,
+            in_none: chosen.len() as u64,
+        });
     }
     let some = matrix.values.select(ndarray::Axis(0), &chosen);
     let rows = some.as_slice().unwrap_or_default();
@@ -105,9 +125,10 @@ fn place_articles(
         .iter()
         .flat_map(|t| t.centroid.iter().copied())
         .collect();
-    let (topics, cosines) = nearest(rows, dim, &centroids);
+    let (topics, cosines) = nearest(rows, dim, &centroids, &watch)?;
     let mut members = Vec::with_capacity(chosen.len());
     for (i, &row) in chosen.iter().enumerate() {
+        watch.check()?;
         let topic = &stored.topics[topics[i] as usize];
         let fits = cosines[i] >= limit(topic.id);
         let vector = &rows[i * dim..][..dim];
@@ -116,7 +137,8 @@ fn place_articles(
             .iter()
             .filter(|p| p.topic == topic.id && fits)
             .max_by(|a, b| {
-                let cosine = |p: &crate::store::StoredPart| crate::store::dot(&p.centroid, vector);
+                let cosine =
+                    |p: &crate::store::StoredPart| crate::vectors::dot(&p.centroid, vector);
                 cosine(a).total_cmp(&cosine(b)).then(b.id.cmp(&a.id))
             })
             .map(|p| p.id);
@@ -128,9 +150,14 @@ fn place_articles(
             joined,
         });
     }
+    job.check()?;
+    job.progress(Stage::Writing, 0, Some(members.len() as u64));
     store.put_members(&members)?;
     let placed = members.iter().filter(|m| m.topic != NO_TOPIC).count() as u64;
-    Ok((placed, members.len() as u64 - placed))
+    Ok(Placed {
+        joined: placed,
+        in_none: members.len() as u64 - placed,
+    })
 }
 
 /// The mean cosine of articles to the centroid of their topic, or the nearest.
@@ -146,7 +173,7 @@ pub struct Drift {
     pub fitted: u64,
     /// Articles that joined since.
     pub joined: u64,
-    /// Articles that have no place yet; [`join`] gives them one.
+    /// Articles that have no place yet; [`Writer::join_topics`] gives them one.
     pub waiting: u64,
     /// The mean cosine to the nearest centroid of the fitted articles.
     pub cohesion_fitted: f32,
@@ -167,44 +194,46 @@ pub struct Drift {
     pub refit: bool,
 }
 
-/// Measures the drift.
-///
-/// # Errors
-/// There are no topics; the file is damaged.
-pub fn drift(store: &Store) -> Result<Drift> {
-    let stored = stored(store)?;
-    let (joined, fitted): (Vec<Member>, Vec<Member>) =
-        stored.members.iter().partition(|m| m.joined);
-    let waiting = store.unplaced()?.len() as u64;
-    let none = |m: &[Member]| {
-        m.iter().filter(|m| m.topic == NO_TOPIC).count() as f32 / m.len().max(1) as f32
-    };
-    let (before, now) = (cohesion(&fitted), cohesion(&joined));
-    let share = joined.len() as f32 / (joined.len() + fitted.len()).max(1) as f32;
-    let shift = if joined.is_empty() {
-        0.0
-    } else {
-        divergence(&shares(&fitted), &shares(&joined))
-    };
-    let loss = if joined.is_empty() {
-        0.0
-    } else {
-        ((before - now) / before.max(1e-6)).clamp(0.0, 1.0)
-    };
-    let gain = (none(&joined) - none(&fitted)).max(0.0);
-    let drift = (share * (loss + gain + shift)).min(1.0);
-    Ok(Drift {
-        fitted: fitted.len() as u64,
-        joined: joined.len() as u64,
-        waiting,
-        cohesion_fitted: before,
-        cohesion_joined: if joined.is_empty() { before } else { now },
-        no_topic_fitted: none(&fitted),
-        no_topic_joined: none(&joined),
-        shift,
-        drift,
-        refit: drift > LIMIT || share > JOINED,
-    })
+impl Reader {
+    /// How far the corpus has moved from its topics.
+    ///
+    /// # Errors
+    /// There are no topics; the file is damaged.
+    pub fn topic_drift(&self) -> Result<Drift> {
+        let stored = stored(self)?;
+        let (joined, fitted): (Vec<Member>, Vec<Member>) =
+            stored.members.iter().partition(|m| m.joined);
+        let waiting = self.unplaced()?.len() as u64;
+        let none = |m: &[Member]| {
+            m.iter().filter(|m| m.topic == NO_TOPIC).count() as f32 / m.len().max(1) as f32
+        };
+        let (before, now) = (cohesion(&fitted), cohesion(&joined));
+        let share = joined.len() as f32 / (joined.len() + fitted.len()).max(1) as f32;
+        let shift = if joined.is_empty() {
+            0.0
+        } else {
+            divergence(&shares(&fitted), &shares(&joined))
+        };
+        let loss = if joined.is_empty() {
+            0.0
+        } else {
+            ((before - now) / before.max(1e-6)).clamp(0.0, 1.0)
+        };
+        let gain = (none(&joined) - none(&fitted)).max(0.0);
+        let drift = (share * (loss + gain + shift)).min(1.0);
+        Ok(Drift {
+            fitted: fitted.len() as u64,
+            joined: joined.len() as u64,
+            waiting,
+            cohesion_fitted: before,
+            cohesion_joined: if joined.is_empty() { before } else { now },
+            no_topic_fitted: none(&fitted),
+            no_topic_joined: none(&joined),
+            shift,
+            drift,
+            refit: drift > DRIFT_LIMIT || share > JOINED,
+        })
+    }
 }
 
 fn shares(members: &[Member]) -> HashMap<i64, f64> {

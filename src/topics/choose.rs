@@ -8,10 +8,12 @@
 
 use super::cluster::{Clustering, NONE, linfa, means};
 use super::points::Points;
-use crate::encoder::Products;
 use crate::error::Result;
+use crate::job::Stage;
+use crate::vectors::Products;
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Clusterings of a corpus of `n` articles into each number of topics, of which the best is
 /// kept. The fewer articles, the more a start decides, and the less an attempt costs.
@@ -25,35 +27,35 @@ const ITERATIONS: u64 = 30;
 /// moves it by as much, and of numbers as good the smaller is easier to read.
 const AS_GOOD: f32 = 0.99;
 /// The highest number of topics that is chosen, and that for a small corpus.
-const MOST: usize = 200;
-const MOST_OF_SMALL: usize = 60;
+const MAX_TOPICS: usize = 200;
+const MAX_OF_SMALL: usize = 60;
 /// A corpus of fewer articles is one topic.
-const LEAST: usize = 6;
+const MIN_ARTICLES: usize = 6;
 
 /// The fewest articles that make a topic of their own among `n`: without this bound a story
 /// told twice counts as a topic, since nothing is as dense. The bound of large corpora is
 /// BERTopic's default.
-pub fn smallest_topic(n: usize) -> usize {
+pub(super) fn smallest_topic(n: usize) -> usize {
     (n / 16).clamp(2, 10)
 }
 
 /// Starts from which linfa's k-means keeps the best. A small corpus gets more of them: they
 /// cost little there, and where a topic has few articles a poor start is seldom mended.
-pub fn starts(n: usize) -> usize {
+pub(super) fn starts(n: usize) -> usize {
     (20_000 / n.max(1)).clamp(8, 50)
 }
 
 /// Clusters a small corpus by linfa's k-means, with the number of topics chosen or given.
 /// Clusters are found among the `reduced` vectors and judged by the whole ones, which the
-/// reduction cannot flatter.
+/// reduction cannot flatter. To be run apart, because linfa cannot be interrupted.
 ///
 /// # Errors
-/// k-means fails.
-pub fn small(
+/// k-means fails; the points' job is cancelled.
+pub(super) fn small(
     points: &Points,
     reduced: &Array2<f32>,
     k: Option<usize>,
-    least: usize,
+    min_size: usize,
     seed: u64,
 ) -> Result<Clustering> {
     let n = points.len();
@@ -61,27 +63,29 @@ pub fn small(
     if let Some(k) = k {
         return linfa::kmeans(reduced.view(), k.min(n), seed, starts, 100);
     }
-    if n < LEAST {
+    if n < MIN_ARTICLES {
         return Ok(Clustering::one(n));
     }
-    let numbers = numbers(MOST_OF_SMALL.min(n / 3).max(2));
+    let numbers = numbers(MAX_OF_SMALL.min(n / 3).max(2));
     let tried: Vec<Option<(usize, f32, Clustering)>> = numbers
         .par_iter()
         .map(|&k| {
             let mut best: Option<(usize, f32, Clustering)> = None;
             // Of several clusterings into as many, too, the silhouette chooses.
             for attempt in 0..attempts(n) {
+                points.watch().check()?;
                 let seed = seed.wrapping_add(attempt);
                 let runs = starts.div_ceil(4);
                 let found = linfa::kmeans(reduced.view(), k, seed, runs, ITERATIONS)?;
-                if sizes(points, &found).iter().any(|&s| s < least as u64) {
+                if sizes(points, &found).iter().any(|&s| s < min_size as u64) {
                     continue;
                 }
-                let score = silhouette(points, &found);
+                let score = silhouette(points, &found)?;
                 if best.as_ref().is_none_or(|b| score > b.1) {
                     best = Some((k, score, found));
                 }
             }
+            points.watch().step();
             Ok(best)
         })
         .collect::<Result<_>>()?;
@@ -96,39 +100,51 @@ pub fn small(
 /// The most points on which a number is chosen.
 const SAMPLE: usize = 10_000;
 
-/// The number of clusters, up to `most`, that the silhouette chooses on a sample of the points,
-/// clustered by `cluster`; 1 where every clustering has one of fewer than `least` articles.
-pub fn number(
+/// The number of clusters, up to `max_topics`, that the silhouette chooses on a sample of the
+/// points, clustered by `cluster`; 1 where every clustering has one of fewer than `min_size`
+/// articles.
+pub(super) fn number(
     points: &Points,
-    most: usize,
-    least: usize,
-    cluster: impl Fn(&Points, usize) -> Clustering + Sync,
-) -> usize {
-    let sample = points.sample(SAMPLE);
+    max_topics: usize,
+    min_size: usize,
+    cluster: impl Fn(&Points, usize) -> Result<Clustering> + Sync,
+) -> Result<usize> {
+    // What is told are the numbers that were tried.
+    let sample = points.sample(SAMPLE).quiet();
     let share = sample.articles() as f64 / points.articles().max(1) as f64;
-    let least = (least as f64 * share).max(2.0) as u64;
-    let tried: Vec<Option<(usize, f32)>> = numbers(most.min(MOST))
+    let min_size = (min_size as f64 * share).max(2.0) as u64;
+    let numbers = numbers(max_topics.min(MAX_TOPICS));
+    let done = AtomicUsize::new(0);
+    let tried: Vec<Option<(usize, f32)>> = numbers
         .par_iter()
         .map(|&k| {
-            let found = cluster(&sample, k);
-            let large = sizes(&sample, &found).iter().all(|&s| s >= least);
-            large.then(|| (k, silhouette(&sample, &found)))
+            let found = cluster(&sample, k)?;
+            let large = sizes(&sample, &found).iter().all(|&s| s >= min_size);
+            let score = if large {
+                Some((k, silhouette(&sample, &found)?))
+            } else {
+                None
+            };
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            let watch = points.watch();
+            watch.progress(Stage::Clustering, done, numbers.len());
+            Ok(score)
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let tried: Vec<(usize, f32)> = tried.into_iter().flatten().collect();
-    fewest(&tried).map_or(1, |at| tried[at].0)
+    Ok(fewest(&tried).map_or(1, |at| tried[at].0))
 }
 
 /// The numbers of topics that are tried: each up to 20, then in steps of a tenth.
-fn numbers(most: usize) -> Vec<usize> {
+fn numbers(max_topics: usize) -> Vec<usize> {
     let next = |k: &usize| Some(k + if *k < 20 { 1 } else { k / 10 });
     std::iter::successors(Some(2), next)
-        .take_while(|&k| k <= most)
+        .take_while(|&k| k <= max_topics)
         .collect()
 }
 
 /// The articles of each cluster, copies counted.
-pub fn sizes(points: &Points, clustering: &Clustering) -> Vec<u64> {
+pub(super) fn sizes(points: &Points, clustering: &Clustering) -> Vec<u64> {
     let mut sizes = vec![0; clustering.k];
     for (&cluster, &weight) in clustering.members.iter().zip(&points.weights) {
         if cluster != NONE {
@@ -151,18 +167,19 @@ fn fewest(scores: &[(usize, f32)]) -> Option<usize> {
 
 /// The mean silhouette of a clustering, -1 to 1; 0 for a vector alone in its cluster, and for
 /// fewer than two clusters. Copies count as often as they occur; points in no cluster do not.
-pub fn silhouette(points: &Points, clustering: &Clustering) -> f32 {
+pub(super) fn silhouette(points: &Points, clustering: &Clustering) -> Result<f32> {
     let dim = points.vectors.ncols();
     let sizes = sizes(points, clustering);
     if sizes.iter().filter(|&&s| s > 0).count() < 2 {
-        return 0.0;
+        return Ok(0.0);
     }
-    let products = Products::new(&means(points, clustering), dim);
+    let products = Products::new(&means(points, clustering)?, dim);
     let parts: Vec<(f64, f64)> = points
         .flat()
         .par_chunks(Products::ROWS * dim.max(1))
         .enumerate()
         .map_init(Vec::new, |out, (chunk, vectors)| {
+            points.watch().check()?;
             let (mut total, mut count) = (0.0, 0.0);
             for (i, product) in products.multiply(vectors, out).enumerate() {
                 let point = chunk * Products::ROWS + i;
@@ -190,17 +207,17 @@ pub fn silhouette(points: &Points, clustering: &Clustering) -> f32 {
                     total += weight * (b - a) / larger;
                 }
             }
-            (total, count)
+            Ok((total, count))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let (total, count) = parts
         .iter()
         .fold((0.0, 0.0), |(t, c), p| (t + p.0, c + p.1));
-    if count > 0.0 {
+    Ok(if count > 0.0 {
         (total / count) as f32
     } else {
         0.0
-    }
+    })
 }
 
 #[cfg(test)]
@@ -243,7 +260,7 @@ mod tests {
             let points = Points::new(v.view()).unwrap();
             let members = labels[..points.len()].to_vec();
             let rows: Vec<u32> = (0..v.nrows()).map(|r| members[points.of_row(r)]).collect();
-            let fast = silhouette(&points, &Clustering { k: 4, members });
+            let fast = silhouette(&points, &Clustering { k: 4, members }).unwrap();
             prop_assert!((fast - by_definition(&v, &rows, 4)).abs() < 1e-3);
         }
     }
@@ -270,7 +287,8 @@ mod tests {
                 k: k as usize + 1,
                 members,
             },
-        );
+        )
+        .unwrap();
         let want = value["silhouette"].as_f64().unwrap();
         assert!((f64::from(got) - want).abs() < 1e-4, "{got} {want}");
     }
@@ -281,7 +299,7 @@ mod tests {
         let points = Points::new(v.view()).unwrap();
         let found = small(&points, &points.vectors, None, 2, 7).unwrap();
         assert_eq!(found.k, 4);
-        assert!(silhouette(&points, &found) > 0.8);
+        assert!(silhouette(&points, &found).unwrap() > 0.8);
         assert_eq!(small(&points, &points.vectors, None, 2, 7).unwrap(), found);
     }
 

@@ -1,19 +1,22 @@
 //! From clusters of points to topics with labels, typical articles and numbers.
 
-use super::cluster::{Clustering, NONE, centroids};
+use super::articles::{Articles, InCorpus};
+use super::cluster::{Clustering, FoundBy, NONE, centroids};
+use super::find::{FoundMember, FoundPart, FoundTopic, FoundTopics};
 use super::labels::meaning::{self, Candidates};
-use super::labels::{Document, Terms, distinct};
+use super::labels::{Counted, Terms, distinct};
 use super::points::Points;
 use super::{assign, choose, tree};
-use crate::corpus::boilerplate;
 use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::store::{Member, NO_TOPIC, Store, StoredPart, StoredTopic, StoredTopics, TopicRun, dot};
+use crate::job::Stage;
+use crate::store::{NO_TOPIC, StoredTopics, TopicRun, Writer};
+use crate::vectors::dot;
 use std::collections::{HashMap, HashSet};
 
 /// Typical articles that are kept of each topic.
 const TYPICAL: usize = 10;
-/// Articles that labels are made from: of each part at most so many, the most typical, and of
+/// Articles that labels are made from: of each part at most this many, the most typical, and of
 /// all parts together.
 const LABELLED: usize = 400;
 const LABELLED_IN_ALL: usize = 20_000;
@@ -25,11 +28,12 @@ const OF_PART: usize = 20;
 /// The share of articles that two topics have in common from which one continues the other.
 const PERSISTS: f64 = 0.5;
 
+/// Words and phrases with their weights.
+type Words = Vec<(String, f32)>;
+
 /// Articles in topics and parts of topics.
 pub(super) struct Groups {
-    /// The articles' rows in the store.
-    pub keys: Vec<i64>,
-    /// Their vectors.
+    /// The articles' vectors.
     pub points: Points,
     /// The topic of each point.
     pub topics: Clustering,
@@ -39,93 +43,88 @@ pub(super) struct Groups {
     pub topic_of: Vec<u32>,
 }
 
+/// Rows of articles with their cosines.
+type Ranked = Vec<(f32, usize)>;
+
 impl Groups {
     /// Topics and parts with labels, words, typical articles and members.
     pub(super) fn described(
         &self,
-        store: &Store,
-        encoder: Option<&mut Encoder>,
-    ) -> Result<StoredTopics> {
-        let dim = self.points.vectors.ncols();
-        let centres = centroids(&self.points, &self.topics);
-        let part_centres = centroids(&self.points, &self.parts);
+        articles: &dyn Articles,
+        encoder: Option<&Encoder>,
+    ) -> Result<FoundTopics> {
+        let Self {
+            points,
+            topics,
+            parts,
+            topic_of,
+        } = self;
+        let dim = points.vectors.ncols();
+        let silhouette = choose::silhouette(points, topics)?;
+        let centres = centroids(points, topics)?;
+        let part_centres = centroids(points, parts)?;
         let centre = |c: &[f32], i: usize| -> Vec<f32> { c[i * dim..][..dim].to_vec() };
-        let mut members = Vec::with_capacity(self.keys.len());
-        let mut by_part: Vec<Vec<(f32, i64)>> = vec![Vec::new(); self.parts.k];
-        let mut by_topic: Vec<Vec<(f32, i64)>> = vec![Vec::new(); self.topics.k];
-        for (row, &article) in self.keys.iter().enumerate() {
-            let point = self.points.of_row(row);
-            let vector = self.points.vector(point);
-            let (topic, part) = (self.topics.members[point], self.parts.members[point]);
-            let similarity = if topic == NONE {
-                centres
-                    .chunks_exact(dim.max(1))
-                    .map(|c| dot(c, vector))
-                    .fold(-1.0, f32::max)
-            } else {
-                dot(&centres[topic as usize * dim..][..dim], vector)
-            };
-            members.push(Member {
-                article,
-                topic: if topic == NONE {
-                    NO_TOPIC
-                } else {
-                    i64::from(topic)
-                },
-                part: (part != NONE).then_some(i64::from(part)),
+        let similarity = points.map(|point, vector| match topics.members[point] {
+            NONE => centres
+                .chunks_exact(dim.max(1))
+                .map(|c| dot(c, vector))
+                .fold(-1.0, f32::max),
+            topic => dot(&centres[topic as usize * dim..][..dim], vector),
+        })?;
+        let rows = points.articles() as usize;
+        let mut members = Vec::with_capacity(rows);
+        let mut by_part: Vec<Ranked> = vec![Vec::new(); parts.k];
+        let mut by_topic: Vec<Ranked> = vec![Vec::new(); topics.k];
+        for row in 0..rows {
+            let point = points.of_row(row);
+            let similarity = similarity[point];
+            let some = |c: u32| (c != NONE).then_some(c as usize);
+            let (topic, part) = (some(topics.members[point]), some(parts.members[point]));
+            members.push(FoundMember {
+                topic,
+                part,
                 similarity,
-                joined: false,
             });
-            if part != NONE {
-                by_part[part as usize].push((similarity, article));
+            if let Some(part) = part {
+                by_part[part].push((similarity, row));
             }
-            if topic != NONE {
-                by_topic[topic as usize].push((similarity, article));
+            if let Some(topic) = topic {
+                by_topic[topic].push((similarity, row));
             }
         }
-        let nearest = |list: &mut Vec<(f32, i64)>| {
+        let nearest = |list: &mut Ranked| {
             list.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         };
         by_part.iter_mut().for_each(nearest);
         by_topic.iter_mut().for_each(nearest);
 
-        let most = LABELLED.min(LABELLED_IN_ALL / self.parts.k.max(1)).max(20);
-        let mut documents = Vec::new();
-        for (part, list) in by_part.iter().enumerate() {
-            for &(_, key) in list.iter().take(most) {
-                documents.push(document(store, key, part as u32)?);
-            }
-        }
-        let terms = Terms::new(&documents, self.parts.k);
-        let each: Vec<u32> = (0..self.parts.k as u32).collect();
-        let most = |candidates| if encoder.is_some() { candidates } else { WORDS };
-        let mut topic_words = terms.weightiest(&self.topic_of, self.topics.k, most(CANDIDATES));
-        let mut part_words = terms.weightiest(&each, self.parts.k, most(OF_PART));
-        if let Some(encoder) = encoder {
-            let lists = topic_words.iter().chain(&part_words);
-            let all: Vec<Candidates<'_>> = lists
-                .zip(
-                    centres
-                        .chunks_exact(dim)
-                        .chain(part_centres.chunks_exact(dim)),
-                )
-                .map(|(terms, centroid)| Candidates { terms, centroid })
-                .collect();
-            let mut ranked = meaning::rerank(encoder, &all, WORDS)?;
-            part_words = ranked.split_off(self.topics.k);
-            topic_words = ranked;
-        }
-        let labels = distinct(topic_words.iter().map(Vec::as_slice));
-        let part_labels = distinct(part_words.iter().map(Vec::as_slice));
-        let mut topics = Vec::new();
+        let (topic_words, part_words) = if articles.have_texts() {
+            self.words(articles, &by_part, encoder, [&centres, &part_centres])?
+        } else {
+            (vec![Vec::new(); topics.k], vec![Vec::new(); parts.k])
+        };
+        let (labels, part_labels) = if articles.have_texts() {
+            (
+                distinct(topic_words.iter().map(Vec::as_slice)),
+                distinct(part_words.iter().map(Vec::as_slice)),
+            )
+        } else {
+            let topic = |t: usize| format!("topic {t}");
+            let part = |p: usize| format!("topic {}, part {p}", topic_of[p]);
+            (
+                (0..topics.k).map(topic).collect(),
+                (0..parts.k).map(part).collect(),
+            )
+        };
+        let mut found = Vec::with_capacity(topics.k);
         for (i, (words, label)) in topic_words.into_iter().zip(labels).enumerate() {
-            topics.push(StoredTopic {
-                id: i as i64,
+            points.watch().check()?;
+            found.push(FoundTopic {
                 label,
                 named: false,
-                size: by_topic[i].len() as u64,
+                size: by_topic[i].len(),
                 words,
-                typical: typical(store, &by_topic[i])?,
+                typical: typical(articles, &by_topic[i])?,
                 centroid: centre(&centres, i),
             });
         }
@@ -133,45 +132,88 @@ impl Groups {
             .into_iter()
             .zip(part_labels)
             .enumerate()
-            .map(|(i, (words, label))| StoredPart {
-                id: i as i64,
-                topic: i64::from(self.topic_of[i]),
+            .map(|(i, (words, label))| FoundPart {
+                topic: topic_of[i] as usize,
                 label,
-                size: by_part[i].len() as u64,
+                size: by_part[i].len(),
                 words,
                 centroid: centre(&part_centres, i),
             })
             .collect();
-        Ok(StoredTopics {
-            run: TopicRun::default(),
-            topics,
+        Ok(FoundTopics {
+            found_by: FoundBy::default(),
+            silhouette,
+            topics: found,
             parts,
-            joins: tree::branches(&self.points, &self.parts, &self.topic_of),
+            joins: tree::branches(points, &self.parts, topic_of)?,
             members,
         })
+    }
+
+    /// The words of topics and those of parts, from the most typical articles of each part;
+    /// `centres` are the centroids of both.
+    fn words(
+        &self,
+        articles: &dyn Articles,
+        by_part: &[Ranked],
+        encoder: Option<&Encoder>,
+        centres: [&[f32]; 2],
+    ) -> Result<(Vec<Words>, Vec<Words>)> {
+        let watch = self.points.watch();
+        let (topics, parts) = (self.topics.k, self.parts.k);
+        let of_each = LABELLED.min(LABELLED_IN_ALL / parts.max(1)).max(20);
+        let all = by_part.iter().map(|list| list.len().min(of_each)).sum();
+        let mut documents = Vec::with_capacity(all);
+        for (part, list) in by_part.iter().enumerate() {
+            for &(_, row) in list.iter().take(of_each) {
+                watch.check()?;
+                watch.progress(Stage::Labelling, documents.len(), all);
+                documents.push(document(articles, row, part as u32)?);
+            }
+        }
+        watch.progress(Stage::Labelling, all, all);
+        let terms = Terms::new(&documents, parts, watch)?;
+        drop(documents);
+        let each: Vec<u32> = (0..parts as u32).collect();
+        let max = |candidates| if encoder.is_some() { candidates } else { WORDS };
+        let mut topic_words = terms.weightiest(&self.topic_of, topics, max(CANDIDATES), watch)?;
+        let mut part_words = terms.weightiest(&each, parts, max(OF_PART), watch)?;
+        if let Some(encoder) = encoder {
+            let dim = self.points.vectors.ncols();
+            let lists = topic_words.iter().chain(&part_words);
+            let centres = centres.into_iter().flat_map(|c| c.chunks_exact(dim));
+            let all: Vec<Candidates<'_>> = lists
+                .zip(centres)
+                .map(|(terms, centroid)| Candidates { terms, centroid })
+                .collect();
+            let mut ranked = meaning::rerank(encoder, &all, WORDS, watch)?;
+            part_words = ranked.split_off(topics);
+            topic_words = ranked;
+        }
+        Ok((topic_words, part_words))
     }
 }
 
 /// An article's title and own text, as one of a group.
-pub(super) fn document(store: &Store, key: i64, group: u32) -> Result<Document> {
-    let article = store.article_at(key)?;
-    Ok(Document {
-        group,
-        text: boilerplate::without(&article.text, &article.boilerplate),
-        title: article.title,
-    })
+pub(super) fn document(articles: &dyn Articles, row: usize, group: u32) -> Result<Counted> {
+    let (title, text) = articles.read(row)?;
+    Ok(Counted { group, title, text })
 }
 
 /// The first articles with different titles: copies of one article say nothing more.
-fn typical(store: &Store, ranked: &[(f32, i64)]) -> Result<Vec<i64>> {
+fn typical(articles: &dyn Articles, ranked: &[(f32, usize)]) -> Result<Vec<usize>> {
+    let rows = ranked.iter().map(|r| r.1);
+    if !articles.have_texts() {
+        return Ok(rows.take(TYPICAL).collect());
+    }
     let mut titles = HashSet::new();
     let mut out = Vec::new();
-    for &(_, key) in ranked {
+    for row in rows {
         if out.len() == TYPICAL {
             break;
         }
-        if titles.insert(store.described_at(key)?.title.to_lowercase()) {
-            out.push(key);
+        if titles.insert(articles.heading(row)?.to_lowercase()) {
+            out.push(row);
         }
     }
     Ok(out)
@@ -243,6 +285,8 @@ pub(super) fn keep_numbers(new: &mut StoredTopics, old: Option<&StoredTopics>) {
 
 /// Topics changed by hand.
 pub(super) struct Change {
+    /// The articles' rows in the store.
+    pub keys: Vec<i64>,
     pub groups: Groups,
     /// The number of each topic, where it keeps one.
     pub ids: Vec<Option<i64>>,
@@ -253,13 +297,22 @@ pub(super) struct Change {
 /// Stores changed topics; empty ones are dropped, and those untouched keep their words. Returns
 /// the number of each topic of the change that is left.
 pub(super) fn rebuilt(
-    store: &mut Store,
+    store: &mut Writer,
     old: &StoredTopics,
     mut change: Change,
-    encoder: Option<&mut Encoder>,
+    encoder: Option<&Encoder>,
 ) -> Result<Vec<i64>> {
-    change.groups.fit_parts();
-    let mut new = change.groups.described(store, encoder)?;
+    if let Some(encoder) = encoder {
+        store.check_model(encoder.identity())?;
+    }
+    change.groups.fit_parts()?;
+    let articles = InCorpus {
+        reader: store,
+        keys: &change.keys,
+    };
+    let new = change.groups.described(&articles, encoder)?;
+    let silhouette = new.silhouette;
+    let mut new = new.stored(&change.keys);
     let mut next = old.run.next_id;
     let number: Vec<i64> = change
         .ids
@@ -305,13 +358,14 @@ pub(super) fn rebuilt(
     }
     new.run = TopicRun {
         k: new.topics.len(),
-        silhouette: choose::silhouette(&change.groups.points, &change.groups.topics),
+        silhouette,
         no_topic: new.members.iter().filter(|m| m.topic == NO_TOPIC).count() as u64,
         cohesion: assign::cohesion(&new.members),
         next_id: next,
         edited: true,
         ..old.run.clone()
     };
+    change.groups.points.job().check()?;
     store.replace_topics(&new)?;
     Ok(left)
 }

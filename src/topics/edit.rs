@@ -1,20 +1,23 @@
-//! Changing topics by hand: merging, splitting, renaming, cutting the tree elsewhere.
+//! Changing topics by hand: merging, splitting, cutting the tree elsewhere.
 
 use super::choose::sizes;
 use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::cluster::{Clustering, NONE, centroids};
 use super::describe::{Change, Groups, rebuilt};
 use super::points::numbered;
+use super::stored;
 use super::tree::cut;
-use super::{assign, stored};
+use super::watch::Watch;
 use crate::encoder::Encoder;
-use crate::error::{Error, Result};
-use crate::store::{Store, StoredPart, StoredTopics, dot};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::Job;
+use crate::store::{Reader, StoredPart, StoredTopics, Writer};
+use crate::vectors::dot;
 use std::collections::HashMap;
 
 /// The stored topics, every article in its place, which must be so before places change.
-fn placed(store: &mut Store) -> Result<StoredTopics> {
-    assign::join(store)?;
+fn placed(store: &mut Writer, job: &Job) -> Result<StoredTopics> {
+    store.join_topics(job)?;
     stored(store)
 }
 
@@ -23,150 +26,175 @@ fn index_of(stored: &StoredTopics, id: i64) -> Result<usize> {
     found.ok_or_else(|| Error::unknown_topic(id))
 }
 
-/// Merges topics into the first of them, which keeps its number and, where the user gave it,
-/// its name. Returns its number.
-///
-/// # Errors
-/// A topic is unknown or named twice, or fewer than two are given; the file cannot be written.
-pub fn merge(store: &mut Store, ids: &[i64], encoder: Option<&mut Encoder>) -> Result<i64> {
-    let stored = placed(store)?;
-    let mut chosen = Vec::new();
-    for &id in ids {
-        let index = index_of(&stored, id)?;
-        if chosen.contains(&index) {
-            return Err(Error::usage("TOPIC", format!("topic {id} is named twice")));
+impl Writer {
+    /// Merges topics into the first of them, which keeps its number and, where the user gave it,
+    /// its name. Returns its number.
+    ///
+    /// # Errors
+    /// A topic is unknown or named twice, or fewer than two are given; the encoder's model is another
+    /// than the corpus's; the file cannot be written; the job is cancelled. Topics then stay.
+    pub fn merge_topics(
+        &mut self,
+        ids: &[i64],
+        encoder: Option<&Encoder>,
+        job: &Job,
+    ) -> Result<i64> {
+        let stored = placed(self, job)?;
+        let mut chosen = Vec::new();
+        for &id in ids {
+            let index = index_of(&stored, id)?;
+            if chosen.contains(&index) {
+                return Err(Error::parameter(
+                    "topics",
+                    format!("topic {id} is named twice"),
+                ));
+            }
+            chosen.push(index);
         }
-        chosen.push(index);
-    }
-    if chosen.len() < 2 {
-        return Err(Error::usage("TOPIC", "name two topics or more to merge"));
-    }
-    let mut change = Change::new(store, &stored)?;
-    let groups = &mut change.groups;
-    let into = chosen[0] as u32;
-    for topic in groups.topics.members.iter_mut().chain(&mut groups.topic_of) {
-        if *topic != NONE && chosen.contains(&(*topic as usize)) {
-            *topic = into;
+        if chosen.len() < 2 {
+            return Err(Error::parameter(
+                "topics",
+                "name two topics or more to merge",
+            ));
         }
+        let mut change = Change::new(self, &stored, job)?;
+        let groups = &mut change.groups;
+        let into = chosen[0] as u32;
+        for topic in groups.topics.members.iter_mut().chain(&mut groups.topic_of) {
+            if *topic != NONE && chosen.contains(&(*topic as usize)) {
+                *topic = into;
+            }
+        }
+        change.touched[chosen[0]] = true;
+        rebuilt(self, &stored, change, encoder)?;
+        Ok(ids[0])
     }
-    change.touched[chosen[0]] = true;
-    rebuilt(store, &stored, change, encoder)?;
-    Ok(ids[0])
-}
 
-/// Splits a topic into `into` topics by k-means. The largest keeps its number;
-/// returns the numbers of all.
-///
-/// # Errors
-/// The topic is unknown or has too few articles that differ; the file cannot be written.
-pub fn split(
-    store: &mut Store,
-    id: i64,
-    into: usize,
-    encoder: Option<&mut Encoder>,
-) -> Result<Vec<i64>> {
-    let stored = placed(store)?;
-    let topic = index_of(&stored, id)?;
-    if into < 2 {
-        return Err(Error::usage("--into", "give 2 or more"));
-    }
-    let mut change = Change::new(store, &stored)?;
-    let groups = &mut change.groups;
-    let own: Vec<usize> = (0..groups.points.len())
-        .filter(|&p| groups.topics.members[p] as usize == topic)
-        .collect();
-    if own.len() < into {
-        return Err(Error::usage(
-            "--into",
-            format!(
-                "topic {id} has {} articles that differ; give so many or fewer",
-                own.len()
-            ),
-        ));
-    }
-    let some = groups.points.chosen(&own);
-    let options = KmeansOptions {
-        starts: 8,
-        ..KmeansOptions::new(into, stored.run.seed)
-    };
-    let pieces = numbered(&kmeans(&some, &options).clustering, &some.weights);
-    let first_new = groups.topics.k as u32;
-    for (&p, &piece) in own.iter().zip(&pieces.members) {
-        if piece > 0 {
-            groups.topics.members[p] = first_new + piece - 1;
+    /// Splits a topic into `into` topics by k-means. The largest keeps its number;
+    /// returns the numbers of all.
+    ///
+    /// # Errors
+    /// The topic is unknown or has too few articles that differ; the encoder's model is another
+    /// than the corpus's; the file cannot be written; the job is cancelled. Topics then stay.
+    pub fn split_topic(
+        &mut self,
+        id: i64,
+        into: usize,
+        encoder: Option<&Encoder>,
+        job: &Job,
+    ) -> Result<Vec<i64>> {
+        let stored = placed(self, job)?;
+        let topic = index_of(&stored, id)?;
+        if into < 2 {
+            return Err(Error::parameter("into", "give 2 or more"));
         }
+        let mut change = Change::new(self, &stored, job)?;
+        let groups = &mut change.groups;
+        let own: Vec<usize> = (0..groups.points.len())
+            .filter(|&p| groups.topics.members[p] as usize == topic)
+            .collect();
+        if own.len() < into {
+            return Err(Error::parameter(
+                "into",
+                format!(
+                    "topic {id} has {} articles that differ; give that many or fewer",
+                    own.len()
+                ),
+            ));
+        }
+        let some = groups.points.chosen(&own);
+        let options = KmeansOptions {
+            starts: 8,
+            ..KmeansOptions::new(into, stored.run.seed)
+        };
+        let pieces = numbered(&kmeans(&some, &options)?.clustering, &some.weights);
+        let first_new = groups.topics.k as u32;
+        for (&p, &piece) in own.iter().zip(&pieces.members) {
+            if piece > 0 {
+                groups.topics.members[p] = first_new + piece - 1;
+            }
+        }
+        groups.topics.k += into - 1;
+        change.ids.extend(std::iter::repeat_n(None, into - 1));
+        change.touched[topic] = true;
+        change.touched.resize(change.ids.len(), true);
+        let new = rebuilt(self, &stored, change, encoder)?;
+        let mut out = vec![id];
+        out.extend(&new[new.len() - (into - 1)..]);
+        Ok(out)
     }
-    groups.topics.k += into - 1;
-    change.ids.extend(std::iter::repeat_n(None, into - 1));
-    change.touched[topic] = true;
-    change.touched.resize(change.ids.len(), true);
-    let new = rebuilt(store, &stored, change, encoder)?;
-    let mut out = vec![id];
-    out.extend(&new[new.len() - (into - 1)..]);
-    Ok(out)
-}
 
-/// Makes the branches of the tree, cut into `n`, the topics. A branch that is a topic already,
-/// or holds most of one, keeps its number.
-///
-/// # Errors
-/// The tree has fewer leaves than `n`; the file cannot be written.
-pub fn cut_tree(store: &mut Store, n: usize, encoder: Option<&mut Encoder>) -> Result<()> {
-    let stored = placed(store)?;
-    let group = groups(&stored, n)?;
-    let mut change = Change::new(store, &stored)?;
-    // Each branch keeps the number of the topic that most of its articles had.
-    let mut share = vec![vec![0u64; stored.topics.len()]; n];
-    for (part, &g) in stored.parts.iter().zip(&group) {
-        share[g as usize][index_of(&stored, part.topic)?] += part.size;
-    }
-    let mut ids = vec![None; n];
-    let mut pairs: Vec<(u64, usize, usize)> = (0..n)
-        .flat_map(|g| (0..stored.topics.len()).map(move |t| (g, t)))
-        .map(|(g, t)| (share[g][t], g, t))
-        .filter(|p| p.0 > 0)
-        .collect();
-    pairs.sort_by_key(|&(n, g, t)| (std::cmp::Reverse(n), g, t));
-    let mut taken = vec![false; stored.topics.len()];
-    for (_, g, t) in pairs {
-        if ids[g].is_none() && !taken[t] {
-            ids[g] = Some(stored.topics[t].id);
-            taken[t] = true;
+    /// Makes the branches of the tree, cut into `n`, the topics. A branch that is a topic already,
+    /// or holds most of one, keeps its number.
+    ///
+    /// # Errors
+    /// The tree has fewer leaves than `n`; the encoder's model is another
+    /// than the corpus's; the file cannot be written; the job is cancelled. Topics then stay.
+    pub fn cut_topics(&mut self, n: usize, encoder: Option<&Encoder>, job: &Job) -> Result<()> {
+        let stored = placed(self, job)?;
+        let group = groups(&stored, n)?;
+        let mut change = Change::new(self, &stored, job)?;
+        // Each branch keeps the number of the topic that most of its articles had.
+        let mut share = vec![vec![0u64; stored.topics.len()]; n];
+        for (part, &g) in stored.parts.iter().zip(&group) {
+            share[g as usize][index_of(&stored, part.topic)?] += part.size;
         }
+        let mut ids = vec![None; n];
+        let mut pairs: Vec<(u64, usize, usize)> = (0..n)
+            .flat_map(|g| (0..stored.topics.len()).map(move |t| (g, t)))
+            .map(|(g, t)| (share[g][t], g, t))
+            .filter(|p| p.0 > 0)
+            .collect();
+        pairs.sort_by_key(|&(n, g, t)| (std::cmp::Reverse(n), g, t));
+        let mut taken = vec![false; stored.topics.len()];
+        for (_, g, t) in pairs {
+            if ids[g].is_none() && !taken[t] {
+                ids[g] = Some(stored.topics[t].id);
+                taken[t] = true;
+            }
+        }
+        // A branch of exactly the parts of one topic is that topic, untouched.
+        change.touched = (0..n)
+            .map(|g| {
+                let parts = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
+                    (0..group.len()).filter(|&p| f(p)).collect()
+                };
+                let here = parts(&|p| group[p] as usize == g);
+                let there = parts(&|p| Some(stored.parts[p].topic) == ids[g]);
+                here != there
+            })
+            .collect();
+        change.ids = ids;
+        let parts = change.groups.parts.members.iter();
+        change.groups.topics = Clustering {
+            k: n,
+            members: parts
+                .map(|&p| group.get(p as usize).copied().unwrap_or(NONE))
+                .collect(),
+        };
+        change.groups.topic_of = group;
+        rebuilt(self, &stored, change, encoder)?;
+        Ok(())
     }
-    // A branch of exactly the parts of one topic is that topic, untouched.
-    change.touched = (0..n)
-        .map(|g| {
-            let parts = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
-                (0..group.len()).filter(|&p| f(p)).collect()
-            };
-            let here = parts(&|p| group[p] as usize == g);
-            let there = parts(&|p| Some(stored.parts[p].topic) == ids[g]);
-            here != there
-        })
-        .collect();
-    change.ids = ids;
-    let parts = change.groups.parts.members.iter();
-    change.groups.topics = Clustering {
-        k: n,
-        members: parts
-            .map(|&p| group.get(p as usize).copied().unwrap_or(NONE))
-            .collect(),
-    };
-    change.groups.topic_of = group;
-    rebuilt(store, &stored, change, encoder)?;
-    Ok(())
 }
 
 /// The branch of each part when the tree is cut into `n`.
 ///
 /// # Errors
-/// The tree has fewer leaves than `n`, or none is asked for.
-pub fn groups(stored: &StoredTopics, n: usize) -> Result<Vec<u32>> {
+/// The tree has fewer leaves than `n`, or none is asked for; the tree is damaged.
+pub(super) fn groups(stored: &StoredTopics, n: usize) -> Result<Vec<u32>> {
     let parts = stored.parts.len();
+    let mut joins = stored.joins.iter().enumerate();
+    if stored.joins.len() + 1 < parts || joins.any(|(i, j)| j.left.max(j.right) >= parts + i) {
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            "",
+            "the tree of topics is incomplete; find topics anew",
+        ));
+    }
     if n == 0 || n > parts {
-        return Err(Error::usage(
-            "--cut",
+        return Err(Error::parameter(
+            "n",
             format!("the tree can be cut into 1 to {parts} branches, which are its leaves"),
         ));
     }
@@ -175,8 +203,8 @@ pub fn groups(stored: &StoredTopics, n: usize) -> Result<Vec<u32>> {
 
 impl Change {
     /// The stored topics, unchanged.
-    fn new(store: &Store, stored: &StoredTopics) -> Result<Self> {
-        let (keys, points) = super::points(store)?;
+    fn new(store: &Reader, stored: &StoredTopics, job: &Job) -> Result<Self> {
+        let (keys, points) = super::points(store, &Watch::new(job))?;
         let index: HashMap<i64, u32> = stored
             .topics
             .iter()
@@ -192,13 +220,15 @@ impl Change {
             let point = points.of_row(row);
             topics[point] = index.get(&member.topic).copied().unwrap_or(NONE);
             if topics[point] != NONE {
-                parts[point] = member.part.map_or(NONE, |p| p as u32);
+                let part = member.part.and_then(|p| u32::try_from(p).ok());
+                let part = part.filter(|&p| (p as usize) < stored.parts.len());
+                parts[point] = part.unwrap_or(NONE);
             }
         }
         let topic_of = |p: &StoredPart| index.get(&p.topic).copied().unwrap_or(0);
         Ok(Self {
+            keys,
             groups: Groups {
-                keys,
                 points,
                 topics: Clustering {
                     k: stored.topics.len(),
@@ -219,7 +249,7 @@ impl Change {
 impl Groups {
     /// Gives points whose part lies in another topic the nearest part of their own; a topic
     /// without a part gets one.
-    pub(super) fn fit_parts(&mut self) {
+    pub(super) fn fit_parts(&mut self) -> Result<()> {
         let mut shares = vec![HashMap::<u32, u64>::new(); self.parts.k];
         for (point, (&part, &topic)) in self
             .parts
@@ -247,9 +277,12 @@ impl Groups {
                 self.parts.k += 1;
             }
         }
-        let centres = centroids(&self.points, &self.parts);
+        let centres = centroids(&self.points, &self.parts)?;
         let dim = self.points.vectors.ncols();
         for point in 0..self.points.len() {
+            if point.is_multiple_of(1024) {
+                self.points.watch().check()?;
+            }
             let (topic, part) = (self.topics.members[point], self.parts.members[point]);
             if topic == NONE || (part != NONE && self.topic_of[part as usize] == topic) {
                 continue;
@@ -261,6 +294,7 @@ impl Groups {
             self.parts.members[point] = best.map_or(NONE, |p| p as u32);
         }
         self.drop_empty_parts();
+        Ok(())
     }
 
     fn drop_empty_parts(&mut self) {

@@ -2,8 +2,10 @@
 
 use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::points::Points;
-use crate::encoder::{Accelerator, Products};
+use super::watch::Watch;
 use crate::error::Result;
+use crate::job::Stage;
+use crate::vectors::{Accelerator, Products};
 use rayon::prelude::*;
 
 /// The nearest neighbours of every point by cosine, highest first.
@@ -17,7 +19,7 @@ pub struct Neighbours {
     pub cosines: Vec<f32>,
 }
 
-/// Up to so many points all pairs are compared; more are compared within the cells of a
+/// Up to this many points, all pairs are compared; more are compared within the cells of a
 /// coarse k-means. 2 × 30,000² × 384 operations are 0.7 T, some seconds on two cores.
 const EXACT: usize = 30_000;
 /// Cells whose points a point is compared with.
@@ -55,10 +57,14 @@ impl Neighbours {
 /// Exact up to 30,000 points, and on a device that holds them. Else, points are cut into cells by k-means and each is compared
 /// with those of the cells nearest to it (an inverted file; Jégou et al., 2011), then with its
 /// neighbours' neighbours.
-pub fn neighbours(points: &Points, k: usize, seed: u64) -> Neighbours {
-    let device = |held: &dyn Accelerator| by_device(points, held, k);
-    if let Some(found) = points.by_device(device) {
-        found
+///
+/// # Errors
+/// The points' job is cancelled.
+pub fn neighbours(points: &Points, k: usize, seed: u64) -> Result<Neighbours> {
+    points.watch().progress(Stage::Neighbours, 0, points.len());
+    let ask = |device: &dyn Accelerator| by_device(points, device, k);
+    if let Some(found) = points.by_device(ask) {
+        Ok(found)
     } else if points.len() <= EXACT {
         exact(points, k)
     } else {
@@ -70,7 +76,7 @@ pub fn neighbours(points: &Points, k: usize, seed: u64) -> Neighbours {
 struct Best {
     k: usize,
     found: Vec<(f32, u32)>,
-    least: f32,
+    lowest: f32,
 }
 
 impl Best {
@@ -78,12 +84,12 @@ impl Best {
         Self {
             k,
             found: Vec::with_capacity(2 * k + 1),
-            least: f32::NEG_INFINITY,
+            lowest: f32::NEG_INFINITY,
         }
     }
 
     fn push(&mut self, cosine: f32, id: u32) {
-        if cosine < self.least {
+        if cosine < self.lowest {
             return;
         }
         self.found.push((cosine, id));
@@ -98,7 +104,7 @@ impl Best {
             .sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         self.found.truncate(self.k);
         if self.found.len() == self.k {
-            self.least = self.found.last().map_or(f32::NEG_INFINITY, |f| f.0);
+            self.lowest = self.found.last().map_or(f32::NEG_INFINITY, |f| f.0);
         }
     }
 
@@ -106,7 +112,7 @@ impl Best {
     fn offer(&mut self, cosines: &[f32], id: impl Fn(usize) -> u32, own: u32) {
         for (at, chunk) in cosines.chunks(16).enumerate() {
             // Most chunks hold nothing, which the compiler finds out 16 numbers at a time.
-            if chunk.iter().fold(false, |any, &c| any | (c >= self.least)) {
+            if chunk.iter().fold(false, |any, &c| any | (c >= self.lowest)) {
                 for (i, &cosine) in chunk.iter().enumerate() {
                     let id = id(at * 16 + i);
                     if id != own {
@@ -118,15 +124,15 @@ impl Best {
     }
 }
 
-fn exact(points: &Points, k: usize) -> Neighbours {
+fn exact(points: &Points, k: usize) -> Result<Neighbours> {
     let (n, dim) = (points.len(), points.vectors.ncols());
     let k = k.min(n.saturating_sub(1));
     if k == 0 {
-        return Neighbours {
+        return Ok(Neighbours {
             k: 0,
             ids: Vec::new(),
             cosines: Vec::new(),
-        };
+        });
     }
     let flat = points.flat();
     let mut best: Vec<Best> = (0..n).map(|_| Best::new(k)).collect();
@@ -136,15 +142,20 @@ fn exact(points: &Points, k: usize) -> Neighbours {
         best.par_chunks_mut(Products::ROWS)
             .zip(flat.par_chunks(Products::ROWS * dim))
             .enumerate()
-            .for_each_init(Vec::new, |out, (chunk, (best, rows))| {
+            .try_for_each_init(Vec::new, |out, (chunk, (best, rows))| {
+                points.watch().check()?;
                 let products = products.multiply(rows, out);
                 for (i, (best, row)) in best.iter_mut().zip(products).enumerate() {
                     let own = (chunk * Products::ROWS + i) as u32;
                     best.offer(row, |c| first + c as u32, own);
                 }
-            });
+                Ok(())
+            })?;
+        // Each point is compared with so large a share of the others.
+        let done = n.min((block + 1) * COLUMNS);
+        points.watch().progress(Stage::Neighbours, done, n);
     }
-    collected(best, k)
+    Ok(collected(best, k))
 }
 
 /// Points whose neighbours a device is asked for at a time.
@@ -153,12 +164,14 @@ const ASKED: usize = 1 << 16;
 /// f16, and of these the nearest are chosen by exact ones.
 const MORE: usize = 8;
 
-fn by_device(points: &Points, held: &dyn Accelerator, k: usize) -> Result<Neighbours> {
+fn by_device(points: &Points, device: &dyn Accelerator, k: usize) -> Result<Neighbours> {
     let (n, dim) = (points.len(), points.vectors.ncols());
     let k = k.min(n.saturating_sub(1));
     let mut best = Vec::with_capacity(n);
     for (block, queries) in points.flat().chunks(ASKED * dim.max(1)).enumerate() {
-        let found = held.top_k(queries, k + 1 + MORE)?;
+        points.watch().check()?;
+        points.watch().progress(Stage::Neighbours, block * ASKED, n);
+        let found = device.top_k(queries, k + 1 + MORE)?;
         let chosen: Vec<Best> = found
             .into_par_iter()
             .enumerate()
@@ -168,7 +181,7 @@ fn by_device(points: &Points, held: &dyn Accelerator, k: usize) -> Result<Neighb
                 for (_, other) in found {
                     if other as usize != own {
                         let other_vector = points.vector(other as usize);
-                        best.push(crate::store::dot(points.vector(own), other_vector), other);
+                        best.push(crate::vectors::dot(points.vector(own), other_vector), other);
                     }
                 }
                 best
@@ -179,11 +192,11 @@ fn by_device(points: &Points, held: &dyn Accelerator, k: usize) -> Result<Neighb
     Ok(collected(best, k))
 }
 
-fn collected(best: Vec<Best>, k: usize) -> Neighbours {
+fn collected(mut best: Vec<Best>, k: usize) -> Neighbours {
+    best.par_iter_mut().for_each(Best::prune);
     let mut ids = Vec::with_capacity(best.len() * k);
     let mut cosines = Vec::with_capacity(best.len() * k);
     for mut best in best {
-        best.prune();
         // A point whose cells hold too few others is filled up with its last neighbour, which
         // adds no edge to the graph.
         let last = best.found.last().copied().unwrap_or((0.0, 0));
@@ -196,30 +209,42 @@ fn collected(best: Vec<Best>, k: usize) -> Neighbours {
     Neighbours { k, ids, cosines }
 }
 
-fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -> Neighbours {
+fn by_cells(
+    points: &Points,
+    k: usize,
+    cells: usize,
+    probes: usize,
+    seed: u64,
+) -> Result<Neighbours> {
+    let watch = points.watch();
     let dim = points.vectors.ncols();
-    let sample = points.sample(64 * cells);
+    let sample = points.sample(64 * cells).quiet();
     let options = KmeansOptions {
         iterations: 6,
         starts: 1,
         ..KmeansOptions::new(cells, seed)
     };
-    let centres = kmeans(&sample, &options).centroids;
+    let centres = kmeans(&sample, &options)?.centroids;
     let cells = centres.len() / dim;
     let probes = probes.min(cells);
-    let probed = nearest_cells(points, &centres, probes);
+    let probed = nearest_cells(points, &centres, probes)?;
     let mut lists: Vec<Vec<u32>> = vec![Vec::new(); cells];
     for (point, cells) in probed.chunks_exact(probes).enumerate() {
         lists[cells[0] as usize].push(point as u32);
     }
     let packed: Vec<Products> = lists
         .par_iter()
-        .map(|list| Products::new(&points.gathered(list.iter().map(|&p| p as usize)), dim))
-        .collect();
+        .map(|list| {
+            watch.check()?;
+            let rows = points.gathered(list.iter().map(|&p| p as usize));
+            Ok(Products::new(&rows, dim))
+        })
+        .collect::<Result<_>>()?;
     // Points of one cell probe much the same cells: taken together, products are large.
     let order: Vec<u32> = lists.iter().flatten().copied().collect();
     let mut best: Vec<Best> = (0..points.len()).map(|_| Best::new(k)).collect();
-    for batch in order.chunks(BATCH) {
+    for (at, batch) in order.chunks(BATCH).enumerate() {
+        watch.progress(Stage::Neighbours, at * BATCH, order.len());
         let mut asking: Vec<Vec<u32>> = vec![Vec::new(); cells];
         for &point in batch {
             for &cell in &probed[point as usize * probes..][..probes] {
@@ -231,6 +256,7 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
             .enumerate()
             .filter(|(_, asking)| !asking.is_empty())
             .map_init(Vec::new, |out, (cell, asking)| {
+                watch.check()?;
                 let (products, ids) = (&packed[cell], &lists[cell]);
                 let mut found = Vec::with_capacity(asking.len());
                 for some in asking.chunks(Products::ROWS) {
@@ -242,9 +268,9 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
                         found.push((own, best));
                     }
                 }
-                found
+                Ok(found)
             })
-            .collect();
+            .collect::<Result<_>>()?;
         for (point, some) in found.into_iter().flatten() {
             let best = &mut best[point as usize];
             for (cosine, id) in some.found {
@@ -256,32 +282,34 @@ fn by_cells(points: &Points, k: usize, cells: usize, probes: usize, seed: u64) -
 }
 
 /// The cells whose centres are nearest to each point, nearest first, (points, probes).
-fn nearest_cells(points: &Points, centres: &[f32], probes: usize) -> Vec<u32> {
+fn nearest_cells(points: &Points, centres: &[f32], probes: usize) -> Result<Vec<u32>> {
     let dim = points.vectors.ncols();
     let products = Products::new(centres, dim);
-    points
+    let found: Vec<Vec<u32>> = points
         .flat()
         .par_chunks(Products::ROWS * dim)
-        .flat_map_iter(|rows| {
-            let mut out = Vec::new();
+        .map_init(Vec::new, |out, rows| {
+            points.watch().check()?;
             let mut cells = Vec::with_capacity(Products::ROWS * probes);
-            for row in products.multiply(rows, &mut out) {
+            for row in products.multiply(rows, out) {
                 let mut best = Best::new(probes);
                 best.offer(row, |c| c as u32, u32::MAX);
                 best.prune();
                 cells.extend(best.found.iter().map(|f| f.1));
             }
-            cells
+            Ok(cells)
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(found.concat())
 }
 
 /// Compares each point with its neighbours' neighbours as well: whom two of them have in common
 /// is seldom far. One round of NN-descent (Dong, Moses and Li, 2011).
-fn by_neighbours(points: &Points, near: &Neighbours) -> Neighbours {
+fn by_neighbours(points: &Points, near: &Neighbours) -> Result<Neighbours> {
     let best: Vec<Best> = (0..near.len())
         .into_par_iter()
         .map_init(Vec::new, |seen: &mut Vec<u32>, point| {
+            points.watch().check()?;
             let mut best = Best::new(near.k);
             seen.clear();
             for (other, cosine) in near.of(point) {
@@ -300,14 +328,14 @@ fn by_neighbours(points: &Points, near: &Neighbours) -> Neighbours {
             let vector = points.vector(point);
             for &other in &seen[own.len()..] {
                 if other as usize != point && !own.contains(&other) {
-                    let cosine = crate::store::dot(vector, points.vector(other as usize));
+                    let cosine = crate::vectors::dot(vector, points.vector(other as usize));
                     best.push(cosine, other);
                 }
             }
-            best
+            Ok(best)
         })
-        .collect();
-    collected(best, near.k)
+        .collect::<Result<_>>()?;
+    Ok(collected(best, near.k))
 }
 
 /// A weighted graph without loops, each edge at both of its ends.
@@ -322,11 +350,12 @@ pub struct Graph {
 impl Graph {
     /// Joins points that are among each other's neighbours, or one among the other's; an edge
     /// weighs the cosine, twice that where both are. Cosines below zero join nothing.
-    pub fn new(neighbours: &Neighbours) -> Self {
+    pub(crate) fn new(neighbours: &Neighbours, watch: &Watch) -> Result<Self> {
         let n = neighbours.len();
         let mut directed: Vec<(u32, u32, f32)> = Vec::with_capacity(2 * neighbours.ids.len());
+        let mut seen: Vec<u32> = Vec::with_capacity(neighbours.k);
         for point in 0..n {
-            let mut seen: Vec<u32> = Vec::with_capacity(neighbours.k);
+            seen.clear();
             for (other, cosine) in neighbours.of(point) {
                 if cosine > 0.0 && other as usize != point && !seen.contains(&other) {
                     seen.push(other);
@@ -335,28 +364,71 @@ impl Graph {
                 }
             }
         }
-        Self::from_edges(n, directed)
+        Self::from_edges(n, directed, watch)
     }
 
     /// From edges at each of their ends; those between the same two nodes are added up.
-    pub fn from_edges(n: usize, mut directed: Vec<(u32, u32, f32)>) -> Self {
-        directed.par_sort_unstable_by_key(|&(a, b, w)| (a, b, w.to_bits()));
+    pub(crate) fn from_edges(
+        n: usize,
+        directed: Vec<(u32, u32, f32)>,
+        watch: &Watch,
+    ) -> Result<Self> {
+        /// Edges that are placed, and nodes whose edges are sorted, between two looks at the job.
+        const PLACED: usize = 1 << 18;
+        const SORTED: usize = 4096;
+        // Each edge in its node's place first: then only those of one node are sorted.
         let mut starts = vec![0; n + 1];
-        let mut edges: Vec<(u32, f32)> = Vec::with_capacity(directed.len());
-        let mut at = 0;
+        for edge in &directed {
+            starts[edge.0 as usize + 1] += 1;
+        }
         for node in 0..n {
-            starts[node] = edges.len();
-            while let Some(&(a, b, w)) = directed.get(at).filter(|e| e.0 as usize == node) {
-                debug_assert_eq!(a as usize, node);
-                match edges[starts[node]..].last_mut() {
-                    Some((last, sum)) if *last == b => *sum += w,
-                    _ => edges.push((b, w)),
-                }
-                at += 1;
+            starts[node + 1] += starts[node];
+        }
+        let mut free = starts.clone();
+        let mut edges = vec![(0u32, 0.0f32); directed.len()];
+        for some in directed.chunks(PLACED) {
+            watch.check()?;
+            for &(a, b, w) in some {
+                edges[free[a as usize]] = (b, w);
+                free[a as usize] += 1;
             }
         }
-        starts[n] = edges.len();
-        Self { starts, edges }
+        drop(directed);
+        let mut blocks = Vec::with_capacity(n.div_ceil(SORTED));
+        let mut rest = edges.as_mut_slice();
+        for first in (0..n).step_by(SORTED) {
+            let nodes = first..(first + SORTED).min(n);
+            let (block, others) = rest.split_at_mut(starts[nodes.end] - starts[first]);
+            blocks.push((nodes, block));
+            rest = others;
+        }
+        blocks.into_par_iter().try_for_each(|(nodes, block)| {
+            watch.check()?;
+            let begin = starts[nodes.start];
+            for node in nodes {
+                let own = starts[node] - begin..starts[node + 1] - begin;
+                block[own].sort_unstable_by_key(|&(b, w)| (b, w.to_bits()));
+            }
+            Ok(())
+        })?;
+        let mut kept = 0;
+        for node in 0..n {
+            let own = starts[node]..starts[node + 1];
+            starts[node] = kept;
+            for at in own {
+                let (b, w) = edges[at];
+                match edges[starts[node]..kept].last_mut() {
+                    Some((last, sum)) if *last == b => *sum += w,
+                    _ => {
+                        edges[kept] = (b, w);
+                        kept += 1;
+                    }
+                }
+            }
+        }
+        starts[n] = kept;
+        edges.truncate(kept);
+        Ok(Self { starts, edges })
     }
 
     /// How many nodes.
@@ -382,7 +454,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn brute_force(points: &Points, point: usize, k: usize) -> Vec<f32> {
-        let cosine = |j| crate::store::dot(points.vector(point), points.vector(j));
+        let cosine = |j| crate::vectors::dot(points.vector(point), points.vector(j));
         let mut all: Vec<f32> = (0..points.len())
             .filter(|&j| j != point)
             .map(cosine)
@@ -397,7 +469,7 @@ mod tests {
         fn exact_neighbours_equal_brute_force(rows in unit_rows(1..90, 7), k in 1usize..9) {
             let v = ndarray::Array2::from_shape_vec((rows.len() / 7, 7), rows).unwrap();
             let points = Points::new(v.view()).unwrap();
-            let found = neighbours(&points, k, 1);
+            let found = neighbours(&points, k, 1).unwrap();
             for point in 0..points.len() {
                 let got: Vec<f32> = if found.k > 0 { found.of(point).map(|f| f.1).collect() } else { Vec::new() };
                 let expected = brute_force(&points, point, k);
@@ -414,10 +486,10 @@ mod tests {
     fn a_device_finds_the_neighbours_that_the_cpu_does() {
         let (vectors, _) = blobs(500, 24, 9, 0.7, 3);
         let points = Points::new(vectors.view()).unwrap();
-        let exact = exact(&points, 15);
-        let held = crate::encoder::twin_of(points.flat(), 24);
-        let points = points.held_by(held);
-        let found = neighbours(&points, 15, 1);
+        let exact = exact(&points, 15).unwrap();
+        let device = crate::encoder::twin_of(points.flat(), 24);
+        let points = points.on_this(device);
+        let found = neighbours(&points, 15, 1).unwrap();
         assert_eq!(points.device_failure(), None);
         for p in 0..points.len() {
             let (a, b): (Vec<f32>, Vec<f32>) = found
@@ -438,7 +510,7 @@ mod tests {
         struct Broken;
         impl Accelerator for Broken {
             fn top_k(&self, _: &[f32], _: usize) -> Result<Vec<Vec<(f32, u32)>>> {
-                Err(crate::Error::Topics("it broke".into()))
+                Err(crate::Error::no_result("it broke"))
             }
             fn nearest(&self, _: &[f32], _: &[f32]) -> Result<(Vec<u32>, Vec<f32>)> {
                 panic!("it was asked again")
@@ -449,19 +521,28 @@ mod tests {
         }
         let (vectors, _) = blobs(200, 12, 4, 0.4, 1);
         let points = Points::new(vectors.view()).unwrap();
-        let expected = neighbours(&points, 5, 1);
-        let points = points.held_by(std::sync::Arc::new(Broken));
-        assert_eq!(neighbours(&points, 5, 1), expected);
+        let expected = neighbours(&points, 5, 1).unwrap();
+        let points = points.on_this(std::sync::Arc::new(Broken));
+        assert_eq!(neighbours(&points, 5, 1).unwrap(), expected);
         assert!(points.device_failure().unwrap().contains("it broke"));
         // k-means does not ask it any more.
-        assert_eq!(kmeans(&points, &KmeansOptions::new(4, 1)).clustering.k, 4);
+        assert_eq!(
+            kmeans(&points, &KmeansOptions::new(4, 1))
+                .unwrap()
+                .clustering
+                .k,
+            4
+        );
     }
 
     #[test]
     fn cells_find_most_neighbours() {
         let (vectors, _) = blobs(6000, 48, 30, 0.9, 3);
         let points = Points::new(vectors.view()).unwrap();
-        let (exact, cells) = (exact(&points, 10), by_cells(&points, 10, 60, 16, 1));
+        let (exact, cells) = (
+            exact(&points, 10).unwrap(),
+            by_cells(&points, 10, 60, 16, 1).unwrap(),
+        );
         let hits: usize = (0..points.len())
             .map(|p| {
                 let found: Vec<u32> = cells.of(p).map(|f| f.0).collect();
@@ -476,7 +557,7 @@ mod tests {
     fn edges_stand_at_both_ends() {
         let (vectors, _) = blobs(200, 12, 4, 0.4, 1);
         let points = Points::new(vectors.view()).unwrap();
-        let graph = Graph::new(&neighbours(&points, 6, 1));
+        let graph = Graph::new(&neighbours(&points, 6, 1).unwrap(), points.watch()).unwrap();
         for node in 0..graph.len() {
             assert!(graph.of(node).len() >= 6);
             for &(other, weight) in graph.of(node) {

@@ -5,10 +5,11 @@
 //! seeds is the guide's centre. An article belongs to the guide whose centre is nearest, if it
 //! is as near as most of the guide's seeds are; what no guide catches clusters freely.
 
+use super::articles::Articles;
 use super::points::Points;
-use crate::encoder::{Encoder, Kind, normalize};
+use crate::encoder::{EncodeOptions, Encoder, Prompt};
 use crate::error::{Error, Result};
-use crate::store::{Store, dot};
+use crate::vectors::{dot, normalize};
 use std::path::Path;
 
 /// The cosine to a guide's text from which an article is a seed: a short text of the same
@@ -33,7 +34,7 @@ pub struct Guide {
     /// Words that its articles use.
     #[serde(default)]
     pub words: Vec<String>,
-    /// Ids of articles that belong to it.
+    /// Ids of articles that belong to it; without a corpus, the rows of their vectors.
     #[serde(default)]
     pub articles: Vec<String>,
     /// The cosine to the text from which an article is a seed; 0.3 where it is not given.
@@ -48,7 +49,8 @@ struct File {
     topic: Vec<Guide>,
 }
 
-/// Reads guides from a TOML file of `[[topic]]` tables.
+/// Reads guides from a TOML file of `[[topic]]` tables: a convenience for those who keep them in
+/// files. A table has the fields of [`Guide`].
 ///
 /// # Errors
 /// The file cannot be read or is no such TOML; a guide has no name or that of another.
@@ -82,27 +84,26 @@ pub fn read(path: &Path) -> Result<Vec<Guide>> {
     Ok(file.topic)
 }
 
-/// The guide that catches each point. `keys` are the articles' rows, ascending.
+/// The guide that catches each point.
 ///
 /// # Errors
-/// A guide names an unknown article or finds no seed; the encoder fails.
-pub fn catch(
-    store: &Store,
-    keys: &[i64],
+/// A guide names an unknown article or finds no seed; the encoder fails; the points' job is
+/// cancelled.
+pub(super) fn catch(
+    articles: &dyn Articles,
     points: &Points,
-    encoder: &mut Encoder,
+    encoder: &Encoder,
     guides: &[Guide],
 ) -> Result<Vec<Option<u32>>> {
-    store.check_model(encoder.identity())?;
     let dim = points.vectors.ncols();
     let texts: Vec<String> = guides.iter().map(text).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let anchors = encoder.encode(&texts, Kind::Query)?;
+    let options = EncodeOptions::from(Prompt::Query).job(points.job());
+    let anchors = encoder.encode(&texts, options)?;
     let anchors: Vec<&[f32]> = anchors.rows().collect();
     // How near each point is to each guide's text.
-    let near: Vec<Vec<f32>> = (0..points.len())
-        .map(|p| anchors.iter().map(|a| dot(a, points.vector(p))).collect())
-        .collect();
+    let near: Vec<Vec<f32>> =
+        points.map(|_, vector| anchors.iter().map(|a| dot(a, vector)).collect())?;
     let best = |p: usize| -> usize {
         (0..guides.len())
             .max_by(|&a, &b| near[p][a].total_cmp(&near[p][b]).then(b.cmp(&a)))
@@ -111,19 +112,13 @@ pub fn catch(
     let mut named: Vec<Vec<usize>> = vec![Vec::new(); guides.len()];
     for (g, guide) in guides.iter().enumerate() {
         for id in &guide.articles {
-            let key = store.key_of(id)?;
-            let row = keys.binary_search(&key).map_err(|_| {
-                Error::Topics(format!(
-                    "article {id:?} of guide {:?} is not embedded yet; run `nearwise index`",
-                    guide.name
-                ))
-            })?;
-            named[g].push(points.of_row(row));
+            named[g].push(points.of_row(articles.row_of(id)?));
         }
     }
     let mut centres = Vec::new();
     let mut limits = Vec::new();
     for (g, guide) in guides.iter().enumerate() {
+        points.watch().check()?;
         let threshold = guide.threshold.unwrap_or(THRESHOLD);
         let mut found: Vec<usize> = (0..points.len())
             .filter(|&p| near[p][g] >= threshold && best(p) == g)
@@ -138,7 +133,7 @@ pub fn catch(
         seeds.sort_unstable();
         seeds.dedup();
         if seeds.is_empty() {
-            return Err(Error::Topics(format!(
+            return Err(Error::no_result(format!(
                 "guide {:?} finds no article at a cosine of {threshold} or more; describe it in other words, name articles, or lower its threshold",
                 guide.name
             )));
@@ -168,15 +163,13 @@ pub fn catch(
         normalize(&mut sum);
         centres.push(sum);
     }
-    let mut caught: Vec<Option<u32>> = (0..points.len())
-        .map(|p| {
-            (0..guides.len())
-                .map(|g| (dot(&centres[g], points.vector(p)), g))
-                .filter(|&(cosine, g)| cosine >= limits[g])
-                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
-                .map(|(_, g)| g as u32)
-        })
-        .collect();
+    let mut caught: Vec<Option<u32>> = points.map(|_, vector| {
+        (0..guides.len())
+            .map(|g| (dot(&centres[g], vector), g))
+            .filter(|&(cosine, g)| cosine >= limits[g])
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+            .map(|(_, g)| g as u32)
+    })?;
     for (g, points) in named.iter().enumerate() {
         for &p in points {
             caught[p] = Some(g as u32);

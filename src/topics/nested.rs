@@ -85,7 +85,7 @@ pub fn whole(stored: &StoredTopics) -> Option<Branch> {
 /// The tree cut into `n` branches, the largest first, each with its parts.
 ///
 /// # Errors
-/// As [`groups`].
+/// The tree has fewer leaves than `n`, or none is asked for; the tree is damaged.
 pub fn cut(stored: &StoredTopics, n: usize) -> Result<Vec<Branch>> {
     let mut parts: Vec<Vec<usize>> = vec![Vec::new(); n];
     for (part, group) in groups(stored, n)?.into_iter().enumerate() {

@@ -9,60 +9,61 @@
 use super::cluster::{Clustering, NONE, centroids};
 use super::graph::Neighbours;
 use super::points::Points;
-use crate::store::dot;
+use crate::error::Result;
+use crate::vectors::dot;
 
 /// Neighbours whose mean cosine says how near the others are.
 const NEAREST: usize = 5;
 /// Fewer points have no usual spread.
-const LEAST: usize = 50;
+const MIN_POINTS: usize = 50;
 
 /// Takes points out of their clusters that belong to none: those whose cosine to the
 /// centroid is below `threshold`, or where there is none, those beyond both fences.
-pub fn take_out(
+pub(super) fn take_out(
     points: &Points,
     neighbours: &Neighbours,
     clustering: &mut Clustering,
     threshold: Option<f32>,
-) {
+) -> Result<()> {
     let dim = points.vectors.ncols();
-    let centres = centroids(points, clustering);
-    let cosine = |point: usize, cluster: u32| {
-        dot(
-            points.vector(point),
-            &centres[cluster as usize * dim..][..dim],
-        )
-    };
+    let centres = centroids(points, clustering)?;
+    // To the centroid of its own cluster; whatever for a point in none.
+    let cosines = points.map(|point, vector| match clustering.members[point] {
+        NONE => 0.0,
+        cluster => dot(vector, &centres[cluster as usize * dim..][..dim]),
+    })?;
     if let Some(threshold) = threshold {
-        for point in 0..points.len() {
-            let cluster = clustering.members[point];
-            if cluster != NONE && cosine(point, cluster) < threshold {
-                clustering.members[point] = NONE;
+        for (cluster, &cosine) in clustering.members.iter_mut().zip(&cosines) {
+            if *cluster != NONE && cosine < threshold {
+                *cluster = NONE;
             }
         }
-        return;
+        return Ok(());
     }
-    if neighbours.k < NEAREST || points.len() < LEAST {
-        return;
+    if neighbours.k < NEAREST || points.len() < MIN_POINTS {
+        return Ok(());
     }
-    let density: Vec<f32> = (0..points.len())
-        .map(|p| neighbours.of(p).take(NEAREST).map(|n| n.1).sum::<f32>() / NEAREST as f32)
-        .collect();
+    let density = points.map(|p, _| {
+        let nearest = neighbours.of(p).take(NEAREST);
+        nearest.map(|n| n.1).sum::<f32>() / NEAREST as f32
+    })?;
     let sparse = fence(&density);
-    let mut cosines = vec![Vec::new(); clustering.k];
+    let mut usual = vec![Vec::new(); clustering.k];
     for (point, &cluster) in clustering.members.iter().enumerate() {
         if cluster != NONE {
-            cosines[cluster as usize].push(cosine(point, cluster));
+            usual[cluster as usize].push(cosines[point]);
         }
     }
-    let far: Vec<f32> = cosines.iter().map(|c| fence(c)).collect();
+    let far: Vec<f32> = usual.iter().map(|c| fence(c)).collect();
     for (point, &density) in density.iter().enumerate() {
         let cluster = clustering.members[point];
         // Copies are near to each other, however far from the rest.
         let alone = points.weights[point] == 1 && density < sparse;
-        if cluster != NONE && alone && cosine(point, cluster) < far[cluster as usize] {
+        if cluster != NONE && alone && cosines[point] < far[cluster as usize] {
             clustering.members[point] = NONE;
         }
     }
+    Ok(())
 }
 
 /// Tukey's lower fence.
@@ -89,7 +90,7 @@ mod tests {
         // One that points away from the mean of all.
         let away: Vec<f32> = {
             let mut v: Vec<f32> = (0..16).map(|j| -vectors.column(j).sum()).collect();
-            crate::encoder::normalize(&mut v);
+            crate::vectors::normalize(&mut v);
             v
         };
         vectors.row_mut(7).assign(&ndarray::Array1::from(away));
@@ -99,16 +100,16 @@ mod tests {
             members[points.of_row(row)] = t;
         }
         let whole = Clustering { k: 3, members };
-        let graph = neighbours(&points, 10, 1);
+        let graph = neighbours(&points, 10, 1).unwrap();
         let mut found = whole.clone();
-        take_out(&points, &graph, &mut found, None);
+        take_out(&points, &graph, &mut found, None).unwrap();
         assert_eq!(found.members[points.of_row(7)], NONE);
         let out = found.members.iter().filter(|&&m| m == NONE).count();
         assert!(out <= 6, "{out}");
         // With a threshold of the user's.
         let mut found = whole.clone();
-        take_out(&points, &graph, &mut found, Some(0.99));
+        take_out(&points, &graph, &mut found, Some(0.99)).unwrap();
         assert!(found.members.iter().filter(|&&m| m == NONE).count() > 50);
-        take_out(&points, &graph, &mut { whole }, Some(-1.0));
+        take_out(&points, &graph, &mut { whole }, Some(-1.0)).unwrap();
     }
 }

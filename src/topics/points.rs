@@ -6,8 +6,11 @@
 //! carried back to all rows at the end.
 
 use super::cluster::{Clustering, NONE};
-use crate::encoder::{Accelerator, DeviceChoice};
+use super::watch::Watch;
+use crate::encoder::DeviceChoice;
 use crate::error::{Error, Result};
+use crate::job::{Job, NoteKind};
+use crate::vectors::Accelerator;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -22,20 +25,22 @@ pub struct Points {
     /// The point of each row.
     point: Vec<u32>,
     /// The vectors on a device, where one compares them.
-    held: Option<Held>,
+    on_device: Option<OnDevice>,
+    /// Who waits for what is done with them.
+    watch: Watch,
 }
 
 /// Points on a device, and why they are no longer used where it failed.
 #[derive(Debug, Clone)]
-struct Held {
+struct OnDevice {
     vectors: Arc<dyn Accelerator>,
     failed: Arc<OnceLock<String>>,
 }
 
 /// Fewer points are clustered sooner than a device is opened.
-const LEAST_FOR_DEVICE: usize = 10_000;
+const MIN_FOR_DEVICE: usize = 10_000;
 
-impl Held {
+impl OnDevice {
     fn new(vectors: Arc<dyn Accelerator>) -> Self {
         Self {
             vectors,
@@ -50,17 +55,43 @@ impl Points {
     /// # Errors
     /// A row holds a value that is no finite number; its index is in the message.
     pub fn new(rows: ArrayView2<'_, f32>) -> Result<Self> {
+        Self::watched(rows, Watch::default())
+    }
+
+    /// The same, and whatever is done with them tells `job` how far it is and ends with an error
+    /// when it is cancelled.
+    #[must_use]
+    pub fn with_job(mut self, job: &Job) -> Self {
+        self.watch = Watch::new(job);
+        self
+    }
+
+    /// The job that they belong to.
+    pub fn job(&self) -> &Job {
+        self.watch.job()
+    }
+
+    /// As [`Points::with_job`], which is looked at now and then.
+    pub(crate) fn watched(rows: ArrayView2<'_, f32>, watch: Watch) -> Result<Self> {
         let n = rows.nrows();
         let rows = rows.as_standard_layout();
         let dim = rows.ncols();
         let flat = rows.as_slice().unwrap_or_default();
         let row = |i: u32| &flat[i as usize * dim..][..dim];
         if let Some(bad) = (0..n as u32).find(|&i| row(i).iter().any(|x| !x.is_finite())) {
-            return Err(Error::Topics(format!(
-                "the vector of row {bad} holds a value that is no finite number"
-            )));
+            return Err(Error::parameter(
+                "vectors",
+                format!("row {bad} holds a value that is no finite number"),
+            ));
         }
-        let mut order: Vec<u32> = (0..n as u32).collect();
+        watch.check()?;
+        // Most rows are told apart by their first two values, which are near at hand.
+        let key = |i: u32| match row(i) {
+            [] => 0,
+            [x] => u64::from(ascending(*x)),
+            [x, y, ..] => u64::from(ascending(*x)) << 32 | u64::from(ascending(*y)),
+        };
+        let mut order: Vec<(u64, u32)> = (0..n as u32).map(|i| (key(i), i)).collect();
         let compare = |&a: &u32, &b: &u32| {
             let pairs = row(a).iter().zip(row(b));
             pairs
@@ -68,11 +99,15 @@ impl Points {
                 .find(|o| o.is_ne())
                 .unwrap_or(std::cmp::Ordering::Equal)
         };
-        order.par_sort_by(compare);
+        order.par_sort_unstable_by(|a, b| {
+            let equal = || compare(&a.1, &b.1).then(a.1.cmp(&b.1));
+            a.0.cmp(&b.0).then_with(equal)
+        });
+        watch.check()?;
         let mut point = vec![0u32; n];
         let mut weights: Vec<u32> = Vec::new();
         let mut firsts: Vec<u32> = Vec::new();
-        for &i in &order {
+        for &(_, i) in &order {
             match (firsts.last(), weights.last_mut()) {
                 (Some(first), Some(weight)) if compare(first, &i).is_eq() => *weight += 1,
                 _ => {
@@ -87,12 +122,13 @@ impl Points {
             values.extend_from_slice(row(i));
         }
         let vectors = Array2::from_shape_vec((firsts.len(), dim), values)
-            .map_err(|e| Error::Topics(e.to_string()))?;
+            .map_err(|e| Error::internal(e.to_string()))?;
         Ok(Self {
             vectors,
             weights,
             point,
-            held: None,
+            on_device: None,
+            watch,
         })
     }
 
@@ -101,14 +137,16 @@ impl Points {
     /// # Errors
     /// A device that was asked for by name cannot be used.
     pub fn on(mut self, device: DeviceChoice) -> Result<Self> {
-        if self.len() < LEAST_FOR_DEVICE || device == DeviceChoice::Cpu {
+        if self.len() < MIN_FOR_DEVICE || device == DeviceChoice::Cpu {
             return Ok(self);
         }
         let dim = self.vectors.ncols();
         match device.open().and_then(|d| d.hold(self.flat(), dim)) {
-            Ok(held) => self.held = held.map(Held::new),
-            // The CPU does it as well; the encoder has said why there is no device.
-            Err(_) if device == DeviceChoice::Auto => {}
+            Ok(vectors) => self.on_device = vectors.map(OnDevice::new),
+            // The CPU does it as well.
+            Err(e) if device == DeviceChoice::Auto => {
+                self.job().note(NoteKind::Device, e.to_string());
+            }
             Err(e) => return Err(e),
         }
         Ok(self)
@@ -116,20 +154,23 @@ impl Points {
 
     /// Holds the vectors on this device.
     #[cfg(test)]
-    pub fn held_by(mut self, vectors: Arc<dyn Accelerator>) -> Self {
-        self.held = Some(Held::new(vectors));
+    pub fn on_this(mut self, vectors: Arc<dyn Accelerator>) -> Self {
+        self.on_device = Some(OnDevice::new(vectors));
         self
     }
 
     /// What a device computes of the vectors; `None` where there is none or it failed, and the
     /// CPU is to do it.
     pub fn by_device<T>(&self, f: impl FnOnce(&dyn Accelerator) -> Result<T>) -> Option<T> {
-        let held = self.held.as_ref().filter(|h| h.failed.get().is_none())?;
-        match f(&*held.vectors) {
+        let device = self.on_device.as_ref();
+        let device = device.filter(|d| d.failed.get().is_none())?;
+        match f(&*device.vectors) {
             Ok(out) => Some(out),
+            // The job was cancelled, which the CPU finds at once as well.
+            Err(e) if e.is_cancelled() => None,
             Err(e) => {
                 // Another thread may have said it already.
-                let _ = held.failed.set(e.to_string());
+                let _ = device.failed.set(e.to_string());
                 None
             }
         }
@@ -137,7 +178,15 @@ impl Points {
 
     /// Why a device was given up, if it was.
     pub fn device_failure(&self) -> Option<&str> {
-        self.held.as_ref()?.failed.get().map(String::as_str)
+        self.on_device.as_ref()?.failed.get().map(String::as_str)
+    }
+
+    /// Tells the job why a device was given up, if it was.
+    pub(crate) fn tell_device_failure(&self) {
+        if let Some(why) = self.device_failure() {
+            let line = format!("{why}; the CPU did the rest");
+            self.job().note(NoteKind::Device, line);
+        }
     }
 
     /// How many points.
@@ -175,9 +224,9 @@ impl Points {
         self.point[row] as usize
     }
 
-    /// Points at even distances, at most about `most` of them.
-    pub fn sample(&self, most: usize) -> Self {
-        let step = self.len().div_ceil(most.max(1)).max(1);
+    /// Points at even distances, at most about `max_points` of them.
+    pub fn sample(&self, max_points: usize) -> Self {
+        let step = self.len().div_ceil(max_points.max(1)).max(1);
         let chosen: Vec<usize> = (0..self.len()).step_by(step).collect();
         self.chosen(&chosen)
     }
@@ -188,8 +237,42 @@ impl Points {
             vectors: self.vectors.select(ndarray::Axis(0), chosen),
             weights: chosen.iter().map(|&p| self.weights[p]).collect(),
             point: (0..chosen.len() as u32).collect(),
-            held: None,
+            on_device: None,
+            watch: self.watch.clone(),
         }
+    }
+
+    /// The same points, whose clustering is no step that is told.
+    pub(crate) fn quiet(mut self) -> Self {
+        self.watch = self.watch.quiet();
+        self
+    }
+
+    /// The job, as loops look at it.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Calls `f` with every point and its vector, in parallel; what it returns, in their order.
+    ///
+    /// # Errors
+    /// The job is cancelled.
+    pub(crate) fn map<T: Send>(
+        &self,
+        f: impl Fn(usize, &[f32]) -> T + Sync + Send,
+    ) -> Result<Vec<T>> {
+        const BLOCK: usize = 1024;
+        let blocks = (0..self.len().div_ceil(BLOCK)).into_par_iter();
+        let found = blocks.map(|block| {
+            self.watch.check()?;
+            let points = block * BLOCK..((block + 1) * BLOCK).min(self.len());
+            Ok(points.map(|p| f(p, self.vector(p))).collect::<Vec<T>>())
+        });
+        Ok(found
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     /// How many rows the points stand for, copies counted.
@@ -202,6 +285,16 @@ impl Points {
         let Clustering { k, members } = numbered(clustering, &self.weights);
         let members = self.point.iter().map(|&p| members[p as usize]).collect();
         Clustering { k, members }
+    }
+}
+
+/// Bits that ascend as [`f32::total_cmp`] has it.
+fn ascending(x: f32) -> u32 {
+    let bits = x.to_bits();
+    if bits >> 31 == 1 {
+        !bits
+    } else {
+        bits | 1 << 31
     }
 }
 
@@ -250,6 +343,33 @@ mod tests {
             members: vec![2, 0, NONE],
         });
         assert_eq!(rows.members, [0, NONE, 0, 1]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn rows_ascend_by_their_values(
+            values in proptest::collection::vec(-2i8..3, 0..60), zero in proptest::bool::ANY,
+        ) {
+            // Few different values, so that rows are often equal in the first ones.
+            let values: Vec<f32> = values
+                .iter()
+                .map(|&v| if v == 0 && zero { -0.0 } else { f32::from(v) })
+                .collect();
+            let n = values.len() / 3;
+            let rows = Array2::from_shape_vec((n, 3), values[..n * 3].to_vec()).unwrap();
+            let points = Points::new(rows.view()).unwrap();
+            let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            let mut expected: Vec<Vec<f32>> = values[..n * 3].chunks(3).map(<[f32]>::to_vec).collect();
+            expected.sort_by(|a, b| {
+                let order = a.iter().zip(b).map(|(x, y)| x.total_cmp(y));
+                order.reduce(|a, b| a.then(b)).unwrap()
+            });
+            expected.dedup_by(|a, b| bits(a) == bits(b));
+            proptest::prop_assert_eq!(bits(points.flat()), bits(&expected.concat()));
+            for (row, vector) in values[..n * 3].chunks(3).enumerate() {
+                proptest::prop_assert_eq!(bits(points.vector(points.of_row(row))), bits(vector));
+            }
+        }
     }
 
     #[test]

@@ -2,44 +2,43 @@
 //!
 //! Vectors of one corpus share a large common part (its language, its country, its kind of
 //! text) and spread a little in hundreds of directions. Taking the mean away and keeping the
-//! directions in which the corpus differs most leaves what sets its topics apart; see the
-//! figures in README.md. Principal components are linfa-reduction's.
+//! directions in which the corpus differs most leaves what sets its topics apart. Principal components are linfa-reduction's.
 
-use crate::encoder::normalize;
+use super::watch::Watch;
 use crate::error::{Error, Result};
+use crate::vectors::normalize;
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use linfa_reduction::Pca;
 use ndarray::{Array2, Axis};
 
 /// Components that are kept.
-pub const COMPONENTS: usize = 12;
-/// A corpus of fewer articles is clustered as it is: so many directions cannot be told from
+pub(super) const COMPONENTS: usize = 12;
+/// A corpus of fewer articles is clustered as it is: that many directions cannot be told from
 /// so few articles.
-const LEAST: usize = 4 * COMPONENTS;
+const MIN_ARTICLES: usize = 4 * COMPONENTS;
 /// The most articles that the components are found on.
 const SAMPLE: usize = 10_000;
 
 /// Vectors as rows of fewer dimensions, each of unit length.
 ///
 /// # Errors
-/// linfa's eigenvalue solver fails.
-pub fn reduce(vectors: &Array2<f32>) -> Result<Array2<f32>> {
+/// linfa's eigenvalue solver fails; the job is cancelled.
+pub(super) fn reduce(vectors: &Array2<f32>, watch: &Watch) -> Result<Array2<f32>> {
     let (n, dim) = vectors.dim();
-    if n < LEAST || dim <= 2 * COMPONENTS {
+    if n < MIN_ARTICLES || dim <= 2 * COMPONENTS {
         return Ok(vectors.clone());
     }
     let step = n.div_ceil(SAMPLE);
     let rows: Vec<usize> = (0..n).step_by(step).collect();
     let sample = vectors.select(Axis(0), &rows).mapv(f64::from);
-    let pca = Pca::params(COMPONENTS)
-        .fit(&DatasetBase::from(sample))
-        .map_err(|e| Error::Topics(format!("principal components: {e}")))?;
+    let pca = components(sample, COMPONENTS, watch)?;
     let mut out = Array2::<f32>::zeros((n, COMPONENTS));
     for (block, mut target) in vectors
         .axis_chunks_iter(Axis(0), SAMPLE)
         .zip(out.axis_chunks_iter_mut(Axis(0), SAMPLE))
     {
+        watch.check()?;
         let projected = pca.predict(&block.mapv(f64::from));
         target.assign(&projected.mapv(|x| x as f32));
     }
@@ -49,6 +48,15 @@ pub fn reduce(vectors: &Array2<f32>) -> Result<Array2<f32>> {
         }
     }
     Ok(out)
+}
+
+/// The first principal components of the rows, (rows, dim).
+pub(super) fn components(rows: Array2<f64>, n: usize, watch: &Watch) -> Result<Pca<f64>> {
+    watch.run_apart(move || {
+        Pca::params(n)
+            .fit(&DatasetBase::from(rows))
+            .map_err(|e| Error::no_result(format!("principal components: {e}")))
+    })
 }
 
 #[cfg(test)]
@@ -70,17 +78,17 @@ mod tests {
             flat.extend(row);
         }
         let vectors = Array2::from_shape_vec((80, 32), flat).unwrap();
-        let reduced = reduce(&vectors).unwrap();
+        let reduced = reduce(&vectors, &Watch::default()).unwrap();
         assert_eq!(reduced.dim(), (80, COMPONENTS));
         let cosine = |a: usize, b: usize| reduced.row(a).dot(&reduced.row(b));
         assert!(cosine(0, 2) > 0.5, "{}", cosine(0, 2));
         assert!(cosine(0, 1) < -0.5, "{}", cosine(0, 1));
-        assert_eq!(reduced, reduce(&vectors).unwrap());
+        assert_eq!(reduced, reduce(&vectors, &Watch::default()).unwrap());
     }
 
     #[test]
     fn few_articles_stay_as_they_are() {
         let vectors = Array2::from_elem((3, 32), 0.1);
-        assert_eq!(reduce(&vectors).unwrap(), vectors);
+        assert_eq!(reduce(&vectors, &Watch::default()).unwrap(), vectors);
     }
 }

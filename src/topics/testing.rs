@@ -1,7 +1,7 @@
 //! Vectors for the tests of this module.
 
 use super::random::uniform_f32;
-use crate::encoder::normalize;
+use crate::vectors::normalize;
 use ndarray::Array2;
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -14,7 +14,13 @@ fn gauss(random: &mut Xoshiro256PlusPlus) -> f32 {
 
 /// `n` unit vectors around `k` directions, and the direction of each; `spread` is the length
 /// of the noise against that of the direction.
-pub fn blobs(n: usize, dim: usize, k: usize, spread: f32, seed: u64) -> (Array2<f32>, Vec<u32>) {
+pub(super) fn blobs(
+    n: usize,
+    dim: usize,
+    k: usize,
+    spread: f32,
+    seed: u64,
+) -> (Array2<f32>, Vec<u32>) {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut centres = Vec::new();
     for _ in 0..k {
@@ -41,7 +47,10 @@ pub fn blobs(n: usize, dim: usize, k: usize, spread: f32, seed: u64) -> (Array2<
 }
 
 /// Rows of unit vectors, one after another.
-pub fn unit_rows(count: std::ops::Range<usize>, dim: usize) -> impl Strategy<Value = Vec<f32>> {
+pub(super) fn unit_rows(
+    count: std::ops::Range<usize>,
+    dim: usize,
+) -> impl Strategy<Value = Vec<f32>> {
     proptest::collection::vec(
         proptest::collection::vec(-1.0f32..1.0, dim)
             .prop_filter("not zero", |v| v.iter().any(|x| x.abs() > 0.05)),
@@ -59,7 +68,7 @@ pub fn unit_rows(count: std::ops::Range<usize>, dim: usize) -> impl Strategy<Val
 
 /// Vectors and the labels that a reference gave them, `u32::MAX` for none, as
 /// `tests/fixtures/make_topics.py` wrote them.
-pub fn fixture(name: &str) -> (Array2<f32>, Vec<u32>) {
+pub(super) fn fixture(name: &str) -> (Array2<f32>, Vec<u32>) {
     let path = format!(
         "{}/tests/fixtures/topics/{name}.json",
         env!("CARGO_MANIFEST_DIR")

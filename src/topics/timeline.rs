@@ -1,7 +1,7 @@
 //! Topics over time: how many articles of each in every span, and which come up or fade.
 
-use crate::error::{Error, Result};
-use crate::store::{NO_TOPIC, Store};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{NO_TOPIC, Reader};
 use crate::topics::none_yet;
 use chrono::{Datelike, NaiveDate};
 use std::collections::{BTreeMap, HashMap};
@@ -73,7 +73,7 @@ impl Span {
         }
     }
 
-    /// The shortest span that parts a period of so many days into at most 60.
+    /// The shortest span that splits a period of this many days into at most 60.
     fn fitting(days: i64) -> Self {
         Self::ALL
             .iter()
@@ -113,7 +113,7 @@ pub struct Course {
     pub topic: i64,
     /// Its label.
     pub label: String,
-    /// The value of the field that the articles are parted by, where one is given.
+    /// The value of the field that the articles are grouped by, where one is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// Its articles in each span.
@@ -149,122 +149,126 @@ const VALUES: usize = 12;
 /// Standard errors beyond which a trend is no chance, at 99 %.
 const CHANCE: f64 = 2.58;
 
-/// Follows topics through time, parted by `source` or a metadata field where one is given.
-/// Without a span, the shortest that gives at most 60 of them is taken.
-///
-/// # Errors
-/// There are no topics; no article has a date; the field is unknown; there are too many spans.
-pub fn timeline(store: &Store, span: Option<Span>, field: Option<&str>) -> Result<Timeline> {
-    if store.topic_run()?.is_none() {
-        return Err(none_yet(store));
-    }
-    if let Some(field) = field.filter(|&f| f != "source") {
-        let fields = store.fields()?;
-        if !fields.iter().any(|f| f == field) {
-            return Err(Error::usage(
-                "--field",
-                format!(
-                    "there is no field {field:?}; there are source{}",
-                    fields.iter().map(|f| format!(", {f}")).collect::<String>()
-                ),
-            ));
+impl Reader {
+    /// Follows topics through time, grouped by `source` or a metadata field where one is given.
+    /// Without a span, the shortest that gives at most 60 of them is taken.
+    ///
+    /// # Errors
+    /// There are no topics; no article has a date; the field is unknown; there are too many spans.
+    pub fn topics_over_time(&self, span: Option<Span>, field: Option<&str>) -> Result<Timeline> {
+        if self.topic_run()?.is_none() {
+            return Err(none_yet(self));
         }
-    }
-    let topic: HashMap<i64, i64> = store
-        .members()?
-        .iter()
-        .map(|m| (m.article, m.topic))
-        .collect();
-    let mut undated = 0;
-    let mut dated: Vec<(NaiveDate, i64, Option<String>)> = Vec::new();
-    for (key, date, value) in store.dates_and(field)? {
-        let Some(&topic) = topic.get(&key) else {
-            continue;
-        };
-        let day = date
-            .as_deref()
-            .and_then(|d| d.get(..10))
-            .and_then(|d| d.parse().ok());
-        match day {
-            Some(day) => dated.push((day, topic, value)),
-            None => undated += 1,
+        if let Some(field) = field.filter(|&f| f != "source") {
+            let fields = self.fields()?;
+            if !fields.iter().any(|f| f == field) {
+                return Err(Error::parameter(
+                    "field",
+                    format!(
+                        "there is no field {field:?}; there are source{}",
+                        fields.iter().map(|f| format!(", {f}")).collect::<String>()
+                    ),
+                ));
+            }
         }
-    }
-    let (Some(first), Some(last)) = (
-        dated.iter().map(|d| d.0).min(),
-        dated.iter().map(|d| d.0).max(),
-    ) else {
-        return Err(Error::corpus(
-            store.path(),
-            "no article with a topic has a date; name the column with `nearwise index --date-column`",
-        ));
-    };
-    let span = span.unwrap_or_else(|| Span::fitting((last - first).num_days()));
-    let mut starts = Vec::new();
-    let mut at = Some(span.start(first));
-    while let Some(start) = at.filter(|&a| a <= last) {
-        if starts.len() == SPANS {
-            return Err(Error::usage(
-                "--by",
-                format!(
-                    "{first} to {last} is more than {SPANS} spans of a {}; take a longer one",
-                    span.name()
-                ),
-            ));
-        }
-        starts.push(start);
-        at = span.next(start);
-    }
-    let index: HashMap<NaiveDate, usize> =
-        starts.iter().enumerate().map(|(i, &s)| (s, i)).collect();
-    let mut articles = vec![0u64; starts.len()];
-    // With a field, shares are of the articles with the same value.
-    let mut of_value: BTreeMap<Option<String>, Vec<u64>> = BTreeMap::new();
-    let mut counts: BTreeMap<(i64, Option<String>), Vec<u64>> = BTreeMap::new();
-    for (day, topic, value) in dated {
-        let Some(&i) = index.get(&span.start(day)) else {
-            continue;
-        };
-        articles[i] += 1;
-        let empty = || vec![0; starts.len()];
-        of_value.entry(value.clone()).or_insert_with(empty)[i] += 1;
-        counts.entry((topic, value)).or_insert_with(empty)[i] += 1;
-    }
-    let mut values: Vec<(&Option<String>, u64)> =
-        of_value.iter().map(|(v, c)| (v, c.iter().sum())).collect();
-    values.sort_by_key(|v| (std::cmp::Reverse(v.1), Option::clone(v.0)));
-    values.truncate(VALUES);
-    let mut courses = Vec::new();
-    for stored in store.topics()? {
-        for (value, _) in &values {
-            let Some(counts) = counts.get(&(stored.id, Option::clone(value))) else {
+        let topic: HashMap<i64, i64> = self
+            .members()?
+            .iter()
+            .map(|m| (m.article, m.topic))
+            .collect();
+        let mut undated = 0;
+        let mut dated: Vec<(NaiveDate, i64, Option<String>)> = Vec::new();
+        for (key, date, value) in self.dates_and(field)? {
+            let Some(&topic) = topic.get(&key) else {
                 continue;
             };
-            let all = &of_value[*value];
-            let (trend, z) = trend(counts, all);
-            courses.push(Course {
-                topic: stored.id,
-                label: stored.label.clone(),
-                value: field.map(|_| Option::clone(value).unwrap_or_else(|| "(none)".to_string())),
-                shares: counts
-                    .iter()
-                    .zip(all)
-                    .map(|(&n, &of)| n as f64 / (of.max(1)) as f64)
-                    .collect(),
-                counts: counts.clone(),
-                trend,
-                z,
-            });
+            let day = date
+                .as_deref()
+                .and_then(|d| d.get(..10))
+                .and_then(|d| d.parse().ok());
+            match day {
+                Some(day) => dated.push((day, topic, value)),
+                None => undated += 1,
+            }
         }
+        let (Some(first), Some(last)) = (
+            dated.iter().map(|d| d.0).min(),
+            dated.iter().map(|d| d.0).max(),
+        ) else {
+            return Err(Error::corpus(
+                ErrorKind::NoResult,
+                self.path(),
+                "no article with a topic has a date",
+            ));
+        };
+        let span = span.unwrap_or_else(|| Span::fitting((last - first).num_days()));
+        let mut starts = Vec::new();
+        let mut at = Some(span.start(first));
+        while let Some(start) = at.filter(|&a| a <= last) {
+            if starts.len() == SPANS {
+                return Err(Error::parameter(
+                    "span",
+                    format!(
+                        "{first} to {last} is more than {SPANS} spans of a {}; take a longer one",
+                        span.name()
+                    ),
+                ));
+            }
+            starts.push(start);
+            at = span.next(start);
+        }
+        let index: HashMap<NaiveDate, usize> =
+            starts.iter().enumerate().map(|(i, &s)| (s, i)).collect();
+        let mut articles = vec![0u64; starts.len()];
+        // With a field, shares are of the articles with the same value.
+        let mut of_value: BTreeMap<Option<String>, Vec<u64>> = BTreeMap::new();
+        let mut counts: BTreeMap<(i64, Option<String>), Vec<u64>> = BTreeMap::new();
+        for (day, topic, value) in dated {
+            let Some(&i) = index.get(&span.start(day)) else {
+                continue;
+            };
+            articles[i] += 1;
+            let empty = || vec![0; starts.len()];
+            of_value.entry(value.clone()).or_insert_with(empty)[i] += 1;
+            counts.entry((topic, value)).or_insert_with(empty)[i] += 1;
+        }
+        let mut values: Vec<(&Option<String>, u64)> =
+            of_value.iter().map(|(v, c)| (v, c.iter().sum())).collect();
+        values.sort_by_key(|v| (std::cmp::Reverse(v.1), Option::clone(v.0)));
+        values.truncate(VALUES);
+        let mut courses = Vec::new();
+        for stored in self.topics()? {
+            for (value, _) in &values {
+                let Some(counts) = counts.get(&(stored.id, Option::clone(value))) else {
+                    continue;
+                };
+                let all = &of_value[*value];
+                let (trend, z) = trend(counts, all);
+                courses.push(Course {
+                    topic: stored.id,
+                    label: stored.label.clone(),
+                    value: field
+                        .map(|_| Option::clone(value).unwrap_or_else(|| "(none)".to_string())),
+                    shares: counts
+                        .iter()
+                        .zip(all)
+                        .map(|(&n, &of)| n as f64 / (of.max(1)) as f64)
+                        .collect(),
+                    counts: counts.clone(),
+                    trend,
+                    z,
+                });
+            }
+        }
+        debug_assert!(courses.iter().all(|c| c.topic != NO_TOPIC));
+        Ok(Timeline {
+            span: span.name().to_string(),
+            spans: starts.iter().map(|&s| span.label(s)).collect(),
+            articles,
+            courses,
+            undated,
+        })
     }
-    debug_assert!(courses.iter().all(|c| c.topic != NO_TOPIC));
-    Ok(Timeline {
-        span: span.name().to_string(),
-        spans: starts.iter().map(|&s| span.label(s)).collect(),
-        articles,
-        courses,
-        undated,
-    })
 }
 
 /// Compares a topic's share in the last quarter of the spans with that before.

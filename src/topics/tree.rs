@@ -13,34 +13,38 @@
 //! time of one.
 
 use super::choose::{self, sizes};
-use super::cluster::kmeans::{Centres, KmeansOptions, assign, kmeans, refine};
+use super::cluster::kmeans::{KmeansOptions, assign, kmeans, refine};
 use super::cluster::leiden::leiden;
 use super::cluster::{Clustering, NONE, centroids, means};
 use super::graph::{Graph, Neighbours, neighbours};
 use super::points::Points;
+use super::watch::Watch;
+use crate::error::Result;
 use crate::store::StoredJoin as Join;
 
 /// The resolution of the communities that are the tree's leaves.
 const RESOLUTION: f64 = 1.5;
 /// Neighbours of each article in the graph.
-pub const NEIGHBOURS: usize = 15;
+pub(super) const NEIGHBOURS: usize = 15;
 /// Iterations of k-means while choosing, and at the end.
 const ROUGH: usize = 8;
 const FINE: usize = 50;
 
 /// Ward's joins of groups with means (groups, dim) and weights, cheapest first among those
 /// that `may` allows; the rest follow when all of those are done.
-pub fn ward(
+pub(super) fn ward(
     means: &[f32],
     dim: usize,
     weights: &[f64],
     may: impl Fn(usize, usize) -> bool,
-) -> Vec<Join> {
+    watch: &Watch,
+) -> Result<Vec<Join>> {
     let n = weights.len();
     // Lance and Williams' update needs no means after the first step.
     let mut cost = vec![f64::INFINITY; n * n];
     let mut allowed = vec![false; n * n];
     for a in 0..n {
+        watch.check()?;
         for b in 0..a {
             let square: f64 = means[a * dim..][..dim]
                 .iter()
@@ -59,6 +63,7 @@ pub fn ward(
     let mut alive: Vec<usize> = (0..n).collect();
     let mut joins = Vec::with_capacity(n.saturating_sub(1));
     while alive.len() > 1 {
+        watch.check()?;
         let mut best: Option<(bool, f64, usize, usize)> = None;
         for (i, &a) in alive.iter().enumerate() {
             for &b in &alive[..i] {
@@ -93,11 +98,11 @@ pub fn ward(
         group[a] = n + joins.len() - 1;
         alive.retain(|&c| c != b);
     }
-    joins
+    Ok(joins)
 }
 
 /// The group of each leaf when the joins are undone down to `k` groups.
-pub fn cut(joins: &[Join], leaves: usize, k: usize) -> Vec<u32> {
+pub(super) fn cut(joins: &[Join], leaves: usize, k: usize) -> Vec<u32> {
     let mut group: Vec<usize> = (0..leaves + joins.len()).collect();
     let done = leaves.saturating_sub(k.max(1)).min(joins.len());
     for (i, join) in joins[..done].iter().enumerate().rev() {
@@ -116,7 +121,7 @@ pub fn cut(joins: &[Join], leaves: usize, k: usize) -> Vec<u32> {
 
 /// Points, the graph of their neighbours, and its communities: what topics are found on.
 #[derive(Debug)]
-pub struct Ground<'a> {
+pub(super) struct Context<'a> {
     /// The points.
     pub points: &'a Points,
     /// Their neighbours.
@@ -126,62 +131,68 @@ pub struct Ground<'a> {
     /// Its communities, leaves of the tree.
     pub leaves: Clustering,
     /// The fewest articles of a topic and of a leaf.
-    pub least: usize,
+    pub min_size: usize,
     /// The seed.
     pub seed: u64,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> Context<'a> {
     /// Finds the neighbours and communities of points.
-    pub fn new(points: &'a Points, least: usize, seed: u64) -> Self {
-        let near = neighbours(points, NEIGHBOURS, seed);
-        let graph = Graph::new(&near);
-        let leaves = communities(points, &graph, RESOLUTION, least, seed);
-        Self {
+    pub(super) fn new(points: &'a Points, min_size: usize, seed: u64) -> Result<Self> {
+        let near = neighbours(points, NEIGHBOURS, seed)?;
+        let graph = Graph::new(&near, points.watch())?;
+        let leaves = communities(points, &graph, RESOLUTION, min_size, seed)?;
+        Ok(Self {
             points,
             near,
             graph,
             leaves,
-            least,
+            min_size,
             seed,
-        }
+        })
     }
 
     /// The leaves; smaller communities where more topics are asked for than there are leaves.
-    fn at_least(&self, k: Option<usize>) -> Clustering {
+    fn at_least(&self, k: Option<usize>) -> Result<Clustering> {
         let mut base = self.leaves.clone();
         let mut resolution = RESOLUTION;
         while k.is_some_and(|k| k > base.k) && resolution < 50.0 {
             resolution *= 2.0;
-            base = communities(self.points, &self.graph, resolution, 2, self.seed);
+            base = communities(self.points, &self.graph, resolution, 2, self.seed)?;
         }
-        base
+        Ok(base)
     }
 }
 
-/// Communities of at least `least` articles; smaller ones are given to the nearest of the others.
+/// Communities of at least `min_size` articles; smaller ones are given to the nearest of the others.
 fn communities(
     points: &Points,
     graph: &Graph,
     resolution: f64,
-    least: usize,
+    min_size: usize,
     seed: u64,
-) -> Clustering {
-    without_small(points, &leiden(graph, resolution, seed), least)
+) -> Result<Clustering> {
+    let found = leiden(graph, resolution, seed, points.watch())?;
+    without_small(points, &found, min_size)
 }
 
-/// Gives the points of clusters with fewer than `least` articles to the nearest other centroid.
-pub fn without_small(points: &Points, found: &Clustering, least: usize) -> Clustering {
+/// Gives the points of clusters with fewer than `min_size` articles to the nearest other centroid.
+pub(super) fn without_small(
+    points: &Points,
+    found: &Clustering,
+    min_size: usize,
+) -> Result<Clustering> {
     let dim = points.vectors.ncols();
     let sizes = sizes(points, found);
-    let kept: Vec<usize> = (0..found.k).filter(|&c| sizes[c] >= least as u64).collect();
+    let large = |&c: &usize| sizes[c] >= min_size as u64;
+    let kept: Vec<usize> = (0..found.k).filter(large).collect();
     if kept.is_empty() {
-        return Clustering::one(points.len());
+        return Ok(Clustering::one(points.len()));
     }
     if kept.len() == found.k {
-        return found.clone();
+        return Ok(found.clone());
     }
-    let all = centroids(points, found);
+    let all = centroids(points, found)?;
     let centres: Vec<f32> = kept
         .iter()
         .flat_map(|&c| all[c * dim..][..dim].iter().copied())
@@ -190,62 +201,63 @@ pub fn without_small(points: &Points, found: &Clustering, least: usize) -> Clust
     for (new, &old) in kept.iter().enumerate() {
         number[old] = Some(new as u32);
     }
-    let (nearest, _) = assign(points.flat(), dim, &centres);
+    let (nearest, _) = assign(points.flat(), dim, &centres, points.watch())?;
     let members = found
         .members
         .iter()
         .zip(nearest)
         .map(|(&c, nearest)| number.get(c as usize).copied().flatten().unwrap_or(nearest))
         .collect();
-    Clustering {
+    Ok(Clustering {
         k: kept.len(),
         members,
-    }
+    })
 }
 
 /// Finds topics: `k` of them, or as many as the silhouette chooses; no chosen topic has fewer
-/// than the least articles.
-pub fn find(ground: &Ground<'_>, k: Option<usize>) -> Clustering {
-    let points = ground.points;
+/// than [`Context::min_size`] articles.
+pub(super) fn find(context: &Context<'_>, k: Option<usize>) -> Result<Clustering> {
+    let points = context.points;
     let dim = points.vectors.ncols();
-    let base = ground.at_least(k);
+    let base = context.at_least(k)?;
     if let Some(k) = k.filter(|&k| k > base.k) {
-        return kmeans(points, &KmeansOptions::new(k, ground.seed)).clustering;
+        return Ok(kmeans(points, &KmeansOptions::new(k, context.seed))?.clustering);
     }
-    let (means, weights) = weighted(points, &base);
-    let joins = ward(&means, dim, &weights, |_, _| true);
+    let (means, weights) = weighted(points, &base)?;
+    let joins = ward(&means, dim, &weights, |_, _| true, points.watch())?;
     let start = |k: usize| starts(&means, dim, &weights, &cut(&joins, base.k, k), k);
-    let k = k.unwrap_or_else(|| {
-        choose::number(points, base.k, ground.least, |sample, k| {
-            refine(sample, start(k), ROUGH, Centres::Means).clustering
-        })
-    });
+    let rough = |sample: &Points, k| Ok(refine(sample, start(k), ROUGH)?.clustering);
+    let k = match k {
+        Some(k) => k,
+        None => choose::number(points, base.k, context.min_size, rough)?,
+    };
     if k <= 1 {
-        return Clustering::one(points.len());
+        return Ok(Clustering::one(points.len()));
     }
-    refine(points, start(k), FINE, Centres::Means).clustering
+    Ok(refine(points, start(k), FINE)?.clustering)
 }
 
 /// Communities joined until `k` are left, unrefined.
-pub fn joined(ground: &Ground<'_>, k: usize) -> Clustering {
-    let points = ground.points;
-    let base = ground.at_least(Some(k));
-    let (means, weights) = weighted(points, &base);
-    let joins = ward(&means, points.vectors.ncols(), &weights, |_, _| true);
+pub(super) fn joined(context: &Context<'_>, k: usize) -> Result<Clustering> {
+    let points = context.points;
+    let base = context.at_least(Some(k))?;
+    let (means, weights) = weighted(points, &base)?;
+    let dim = points.vectors.ncols();
+    let joins = ward(&means, dim, &weights, |_, _| true, points.watch())?;
     let group = cut(&joins, base.k, k);
-    Clustering {
+    Ok(Clustering {
         k: k.min(base.k),
         members: base.members.iter().map(|&c| group[c as usize]).collect(),
-    }
+    })
 }
 
 /// The means and weights of clusters.
-fn weighted(points: &Points, clustering: &Clustering) -> (Vec<f32>, Vec<f64>) {
+fn weighted(points: &Points, clustering: &Clustering) -> Result<(Vec<f32>, Vec<f64>)> {
     let weights = sizes(points, clustering)
         .iter()
         .map(|&s| s as f64)
         .collect();
-    (means(points, clustering), weights)
+    Ok((means(points, clustering)?, weights))
 }
 
 /// The means of groups of leaves.
@@ -266,15 +278,15 @@ fn starts(means: &[f32], dim: usize, weights: &[f64], group: &[u32], k: usize) -
 }
 
 /// Parts of each topic: its points by the nearest community of those that lie mostly in it,
-/// parts of fewer than the least articles joined to the nearest. Returns the part of each point
+/// parts of fewer than [`Context::min_size`] articles joined to the nearest. Returns the part of each point
 /// and the topic of each part. Points in no topic are in no part.
-pub fn parts(ground: &Ground<'_>, topics: &Clustering) -> (Clustering, Vec<u32>) {
-    let Ground {
+pub(super) fn parts(context: &Context<'_>, topics: &Clustering) -> Result<(Clustering, Vec<u32>)> {
+    let Context {
         points,
         leaves,
-        least,
+        min_size,
         ..
-    } = ground;
+    } = context;
     let dim = points.vectors.ncols();
     let mut shares = vec![vec![0u64; topics.k]; leaves.k];
     for (point, (&topic, &leaf)) in topics.members.iter().zip(&leaves.members).enumerate() {
@@ -290,7 +302,7 @@ pub fn parts(ground: &Ground<'_>, topics: &Clustering) -> (Clustering, Vec<u32>)
                 .unwrap_or(0) as u32
         })
         .collect();
-    let centres = centroids(points, leaves);
+    let centres = centroids(points, leaves)?;
     let mut members = vec![NONE; points.len()];
     let mut topic_of = Vec::new();
     for (topic, group) in topics.groups().into_iter().enumerate() {
@@ -307,13 +319,13 @@ pub fn parts(ground: &Ground<'_>, topics: &Clustering) -> (Clustering, Vec<u32>)
             if leaves.len() < 2 {
                 break vec![0; group.len()];
             }
-            let (near, _) = assign(&rows, dim, &of);
+            let (near, _) = assign(&rows, dim, &of, points.watch())?;
             let mut size = vec![0u64; leaves.len()];
             for (&p, &l) in group.iter().zip(&near) {
                 size[l as usize] += u64::from(points.weights[p as usize]);
             }
             match (0..leaves.len()).min_by_key(|&l| size[l]) {
-                Some(l) if size[l] < *least as u64 => {
+                Some(l) if size[l] < *min_size as u64 => {
                     leaves.remove(l);
                 }
                 _ => break near,
@@ -329,19 +341,19 @@ pub fn parts(ground: &Ground<'_>, topics: &Clustering) -> (Clustering, Vec<u32>)
         k: topic_of.len(),
         members,
     };
-    (clustering, topic_of)
+    Ok((clustering, topic_of))
 }
 
 /// The joins of parts to a tree: those within a topic first, so that each topic is a branch.
-pub fn branches(points: &Points, parts: &Clustering, topic_of: &[u32]) -> Vec<Join> {
+pub(super) fn branches(points: &Points, parts: &Clustering, topic_of: &[u32]) -> Result<Vec<Join>> {
     let weights: Vec<f64> = sizes(points, parts)
         .iter()
         .map(|&s| (s as f64).max(1.0))
         .collect();
-    let means = centroids(points, parts);
-    ward(&means, points.vectors.ncols(), &weights, |a, b| {
-        topic_of[a] == topic_of[b]
-    })
+    let means = centroids(points, parts)?;
+    let dim = points.vectors.ncols();
+    let may = |a: usize, b: usize| topic_of[a] == topic_of[b];
+    ward(&means, dim, &weights, may, points.watch())
 }
 
 #[cfg(test)]
@@ -353,7 +365,7 @@ mod tests {
     fn found(n: usize, groups: usize, k: Option<usize>) -> (Points, Clustering, Vec<u32>) {
         let (vectors, truth) = blobs(n, 24, groups, 0.5, 9);
         let points = Points::new(vectors.view()).unwrap();
-        let found = find(&Ground::new(&points, 10, 1), k);
+        let found = find(&Context::new(&points, 10, 1).unwrap(), k).unwrap();
         (points, found, truth)
     }
 
@@ -379,7 +391,7 @@ mod tests {
     fn ward_joins_the_nearest_first() {
         // On a line: 0, 1, and 10, 12; then everything.
         let means = [0.0, 1.0, 10.0, 12.0];
-        let joins = ward(&means, 1, &[1.0; 4], |_, _| true);
+        let joins = ward(&means, 1, &[1.0; 4], |_, _| true, &Watch::default()).unwrap();
         assert_eq!((joins[0].left, joins[0].right, joins[0].cost), (0, 1, 0.5));
         assert_eq!((joins[1].left, joins[1].right, joins[1].cost), (2, 3, 2.0));
         // Two means of two, 10.5 apart: 2 * 2 / 4 * 10.5².
@@ -388,7 +400,14 @@ mod tests {
         assert_eq!(cut(&joins, 4, 3), [0, 0, 1, 2]);
         assert_eq!(cut(&joins, 4, 1), [0; 4]);
         // What may not be joined is joined last.
-        let joins = ward(&means, 1, &[1.0; 4], |a, b| a % 2 == b % 2);
+        let joins = ward(
+            &means,
+            1,
+            &[1.0; 4],
+            |a, b| a % 2 == b % 2,
+            &Watch::default(),
+        )
+        .unwrap();
         assert_eq!(cut(&joins, 4, 2), [0, 1, 0, 1]);
     }
 
@@ -396,7 +415,8 @@ mod tests {
     fn parts_lie_within_topics() {
         let (points, mut found, _) = found(900, 9, Some(3));
         found.members[4] = NONE;
-        let (parts, topic_of) = parts(&Ground::new(&points, 10, 1), &found);
+        let context = Context::new(&points, 10, 1).unwrap();
+        let (parts, topic_of) = parts(&context, &found).unwrap();
         assert_eq!(topic_of.len(), parts.k);
         assert!(parts.k >= 6, "{}", parts.k);
         for (point, &part) in parts.members.iter().enumerate() {
@@ -406,7 +426,7 @@ mod tests {
                 assert_eq!(topic_of[part as usize], topic);
             }
         }
-        let joins = branches(&points, &parts, &topic_of);
+        let joins = branches(&points, &parts, &topic_of).unwrap();
         assert_eq!(cut(&joins, parts.k, 3), topic_of.clone());
     }
 }

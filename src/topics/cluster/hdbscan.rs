@@ -3,57 +3,91 @@
 //! Campello, Moulavi and Sander, "Density-based clustering based on hierarchical density
 //! estimates", 2013; the condensed tree and the choice by excess of mass as in McInnes, Healy
 //! and Astels, "hdbscan", 2017. The mutual reachability distance of two points is the largest
-//! of their distance and their core distances (to the nearest `least_neighbours`-th point). It
+//! of their distance and their core distances (to the nearest `min_neighbours`-th point). It
 //! is taken along the edges of the graph alone, not of all pairs, which scales to millions of
 //! points and differs only where the graph falls into parts: these are never joined.
 
 use super::super::graph::Neighbours;
+use super::super::watch::Watch;
 use super::{Clustering, NONE};
+use crate::error::Result;
+use rayon::prelude::*;
 
 /// How dense a cluster must be.
 #[derive(Debug, Clone, Copy)]
-pub struct HdbscanOptions {
+pub(crate) struct HdbscanOptions {
     /// The fewest points of a cluster, copies counted.
-    pub least_size: usize,
+    pub min_size: usize,
     /// The neighbour whose distance is the core distance; at most the graph's.
-    pub least_neighbours: usize,
+    pub min_neighbours: usize,
 }
 
-/// Clusters points with so many copies each; what is in no dense part is in no cluster.
-pub fn hdbscan(neighbours: &Neighbours, weights: &[u32], options: HdbscanOptions) -> Clustering {
+/// Steps between two looks at the job.
+const LOOK: usize = 1 << 16;
+
+/// Clusters points, each of which stands for `weights` copies. A point in no dense region is an
+/// outlier, in no cluster.
+pub(crate) fn hdbscan(
+    neighbours: &Neighbours,
+    weights: &[u32],
+    options: HdbscanOptions,
+    watch: &Watch,
+) -> Result<Clustering> {
     let n = weights.len();
-    let least = options.least_size.max(2) as u64;
-    let edges = spanning_forest(neighbours, n, options.least_neighbours);
-    let merges = dendrogram(&edges, weights);
-    let tree = Condensed::new(&merges, weights, least);
-    tree.cut(n)
+    let min_size = options.min_size.max(2) as u64;
+    let edges = spanning_forest(neighbours, n, options.min_neighbours, watch)?;
+    watch.step();
+    let merges = dendrogram(&edges, weights, watch)?;
+    watch.step();
+    let tree = Condensed::new(&merges, weights, min_size, watch)?;
+    watch.step();
+    Ok(tree.cut(n))
 }
 
 /// Edges of the minimum spanning forest by mutual reachability, shortest first.
-fn spanning_forest(neighbours: &Neighbours, n: usize, least: usize) -> Vec<(f32, u32, u32)> {
+fn spanning_forest(
+    neighbours: &Neighbours,
+    n: usize,
+    min_neighbours: usize,
+    watch: &Watch,
+) -> Result<Vec<(f32, u32, u32)>> {
+    /// Groups of edges of about the same length, each sorted by itself.
+    const GROUPS: usize = 1024;
     // The Euclidean distance of unit vectors, as HDBSCAN takes it.
     let distance = |cosine: f32| (2.0 - 2.0 * cosine).max(0.0).sqrt();
     if neighbours.k == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let at = least.clamp(1, neighbours.k) - 1;
+    let at = min_neighbours.clamp(1, neighbours.k) - 1;
     let core: Vec<f32> = (0..n)
         .map(|p| distance(neighbours.cosines[p * neighbours.k + at]))
         .collect();
-    let mut edges: Vec<(f32, u32, u32)> = Vec::with_capacity(neighbours.ids.len());
+    let mut groups: Vec<Vec<(f32, u32, u32)>> = vec![Vec::new(); GROUPS];
     for point in 0..n {
+        if point.is_multiple_of(LOOK) {
+            watch.check()?;
+        }
         for (other, cosine) in neighbours.of(point) {
             if other as usize != point {
                 let reach = distance(cosine).max(core[point]).max(core[other as usize]);
                 let (a, b) = (other.min(point as u32), other.max(point as u32));
-                edges.push((reach, a, b));
+                // Lengths are 0 to 2.
+                let group = (reach * (GROUPS / 2) as f32) as usize;
+                groups[group.min(GROUPS - 1)].push((reach, a, b));
             }
         }
     }
-    edges.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then((x.1, x.2).cmp(&(y.1, y.2))));
+    groups.par_iter_mut().try_for_each(|edges| {
+        watch.check()?;
+        edges.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then((x.1, x.2).cmp(&(y.1, y.2))));
+        Ok(())
+    })?;
     let mut sets = Sets::new(n);
-    edges.retain(|&(_, a, b)| sets.join(a, b));
-    edges
+    for edges in &mut groups {
+        watch.check()?;
+        edges.retain(|&(_, a, b)| sets.join(a, b));
+    }
+    Ok(groups.concat())
 }
 
 /// Disjoint sets of points.
@@ -93,7 +127,7 @@ struct Merge {
 }
 
 /// Single linkage. The roots of the forest are joined last, at an infinite distance.
-fn dendrogram(edges: &[(f32, u32, u32)], weights: &[u32]) -> Vec<Merge> {
+fn dendrogram(edges: &[(f32, u32, u32)], weights: &[u32], watch: &Watch) -> Result<Vec<Merge>> {
     let n = weights.len();
     let mut sets = Sets::new(n);
     let mut node: Vec<u32> = (0..n as u32).collect();
@@ -116,13 +150,16 @@ fn dendrogram(edges: &[(f32, u32, u32)], weights: &[u32]) -> Vec<Merge> {
         node[root] = (n + merges.len() - 1) as u32;
         sizes[root] = size;
     };
-    for &(distance, a, b) in edges {
+    for (at, &(distance, a, b)) in edges.iter().enumerate() {
+        if at.is_multiple_of(LOOK) {
+            watch.check()?;
+        }
         join(&mut sets, a, b, distance);
     }
     for point in 1..n as u32 {
         join(&mut sets, 0, point, f32::INFINITY);
     }
-    merges
+    Ok(merges)
 }
 
 /// A cluster of the condensed tree.
@@ -133,7 +170,7 @@ struct Node {
     children: Vec<usize>,
 }
 
-/// The tree of clusters of at least the least size, and where each point leaves it.
+/// The tree of clusters that are large enough, and where each point leaves it.
 struct Condensed {
     nodes: Vec<Node>,
     /// For each point: the last cluster that it was in.
@@ -141,7 +178,7 @@ struct Condensed {
 }
 
 impl Condensed {
-    fn new(merges: &[Merge], weights: &[u32], least: u64) -> Self {
+    fn new(merges: &[Merge], weights: &[u32], min_size: u64, watch: &Watch) -> Result<Self> {
         let n = weights.len();
         let mut tree = Self {
             nodes: vec![Node {
@@ -153,14 +190,19 @@ impl Condensed {
             last: vec![0; n],
         };
         if merges.is_empty() {
-            return tree;
+            return Ok(tree);
         }
         let size = |node: u32| match (node as usize).checked_sub(n) {
             Some(merge) => merges[merge].size,
             None => u64::from(weights[node as usize]),
         };
         let mut stack = vec![((n + merges.len() - 1) as u32, 0usize)];
+        let mut steps = 0usize;
         while let Some((node, cluster)) = stack.pop() {
+            if steps.is_multiple_of(LOOK) {
+                watch.check()?;
+            }
+            steps += 1;
             let Some(merge) = (node as usize).checked_sub(n).map(|m| &merges[m]) else {
                 // A single point that is large enough by its copies: it is the cluster's core.
                 tree.last[node as usize] = cluster;
@@ -169,7 +211,7 @@ impl Condensed {
             // λ, the density at which the two part: one over the distance.
             let density = 1.0 / f64::from(merge.distance).max(1e-9);
             let sides = [merge.left, merge.right];
-            let large = sides.map(|s| size(s) >= least);
+            let large = sides.map(|s| size(s) >= min_size);
             for (side, is_large) in sides.into_iter().zip(large) {
                 let into = if large == [true, true] {
                     tree.nodes.push(Node {
@@ -198,7 +240,7 @@ impl Condensed {
                 }
             }
         }
-        tree
+        Ok(tree)
     }
 
     /// The clusters of the largest excess of mass; the root, all points, is none.
@@ -258,12 +300,12 @@ mod tests {
     fn dense_groups_are_found_and_the_rest_is_left() {
         let (vectors, truth) = blobs(500, 12, 5, 0.25, 6);
         let points = Points::new(vectors.view()).unwrap();
-        let graph = neighbours(&points, 15, 1);
+        let graph = neighbours(&points, 15, 1).unwrap();
         let options = HdbscanOptions {
-            least_size: 20,
-            least_neighbours: 5,
+            min_size: 20,
+            min_neighbours: 5,
         };
-        let found = hdbscan(&graph, &points.weights, options);
+        let found = hdbscan(&graph, &points.weights, options, points.watch()).unwrap();
         assert_eq!(found.k, 5);
         let rows: Vec<u32> = (0..500).map(|r| found.members[points.of_row(r)]).collect();
         let kept: Vec<usize> = (0..500).filter(|&r| rows[r] != NONE).collect();
@@ -276,13 +318,13 @@ mod tests {
     fn equals_scikit_learn_where_all_pairs_are_in_the_graph() {
         let (vectors, expected) = fixture("hdbscan");
         let points = Points::new(vectors.view()).unwrap();
-        let graph = neighbours(&points, points.len() - 1, 1);
+        let graph = neighbours(&points, points.len() - 1, 1).unwrap();
         let options = HdbscanOptions {
-            least_size: 10,
+            min_size: 10,
             // scikit-learn counts the point itself.
-            least_neighbours: 4,
+            min_neighbours: 4,
         };
-        let found = hdbscan(&graph, &points.weights, options);
+        let found = hdbscan(&graph, &points.weights, options, points.watch()).unwrap();
         let rows: Vec<u32> = (0..vectors.nrows())
             .map(|r| found.members[points.of_row(r)])
             .collect();
@@ -295,12 +337,12 @@ mod tests {
     fn too_few_points_are_in_no_cluster() {
         let (vectors, _) = blobs(5, 4, 1, 0.1, 1);
         let points = Points::new(vectors.view()).unwrap();
-        let graph = neighbours(&points, 3, 1);
+        let graph = neighbours(&points, 3, 1).unwrap();
         let options = HdbscanOptions {
-            least_size: 10,
-            least_neighbours: 3,
+            min_size: 10,
+            min_neighbours: 3,
         };
-        let found = hdbscan(&graph, &points.weights, options);
+        let found = hdbscan(&graph, &points.weights, options, points.watch()).unwrap();
         assert_eq!(found.members, [NONE; 5]);
     }
 }

@@ -1,17 +1,18 @@
 //! k-means as matrix products.
 //!
-//! Lloyd, 1982, on unit vectors; or spherical k-means (Dhillon and Modha, "Concept
-//! decompositions for large sparse text data using clustering", 2001), whose centres are scaled
-//! to unit length. A vector is nearest to the centre c of the highest x · c - c · c / 2, which for
-//! centres of unit length is the highest cosine. Starts are k-means++ (Arthur and Vassilvitskii,
+//! Lloyd, 1982, on unit vectors. A vector is nearest to the centre c of the highest
+//! x · c - c · c / 2. A centre is a mean, which is the shorter the more its vectors differ, so that
+//! a loose cluster reaches less far than a tight one. Starts are k-means++ (Arthur and Vassilvitskii,
 //! 2007), or k-means|| (Bahmani et al., 2012) where there are many clusters; mini-batches are
 //! Sculley's (2010). Assigning is one product of the vectors with the centroids; it runs on the encoder's f32
 //! kernel, each thread taking rows whose products stay in its cache.
 
 use super::super::points::Points;
 use super::super::random::{below, uniform};
-use super::{Clustering, centroids, means};
-use crate::encoder::{Products, normalize};
+use super::super::watch::Watch;
+use super::{Clustering, means};
+use crate::error::Result;
+use crate::vectors::Products;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -23,25 +24,12 @@ pub struct KmeansOptions {
     pub k: usize,
     /// The seed.
     pub seed: u64,
-    /// The most iterations.
+    /// The highest number of iterations.
     pub iterations: usize,
     /// Starts, of which the one with the highest cohesion is kept.
     pub starts: usize,
     /// Points of a mini-batch; all points in every iteration where it is `None`.
-    pub batch: Option<usize>,
-    /// What points are near to.
-    pub centres: Centres,
-}
-
-/// What a cluster's points are near to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Centres {
-    /// The mean, by Euclidean distance: Lloyd's k-means. A mean is the shorter the more its
-    /// vectors differ, so that a loose cluster reaches less far than a tight one.
-    #[default]
-    Means,
-    /// The mean scaled to unit length, by cosine: spherical k-means.
-    Directions,
+    pub batch_size: Option<usize>,
 }
 
 impl KmeansOptions {
@@ -52,8 +40,7 @@ impl KmeansOptions {
             seed,
             iterations: 50,
             starts: 4,
-            batch: None,
-            centres: Centres::default(),
+            batch_size: None,
         }
     }
 }
@@ -77,18 +64,29 @@ pub struct Kmeans {
 const PLUS_PLUS: usize = 64;
 /// The points that starts are chosen among, for each cluster.
 const PER_CLUSTER: usize = 64;
-/// At least so many.
-const LEAST_SAMPLE: usize = 16_384;
+/// Points that a sample has at least.
+const MIN_SAMPLE: usize = 16_384;
 
 /// The unit vector nearest to each row and the cosine to it; of equal ones the first.
-pub fn assign(rows: &[f32], dim: usize, centroids: &[f32]) -> (Vec<u32>, Vec<f32>) {
-    assign_with(rows, dim, &Products::new(centroids, dim))
+pub(crate) fn assign(
+    rows: &[f32],
+    dim: usize,
+    centroids: &[f32],
+    watch: &Watch,
+) -> Result<(Vec<u32>, Vec<f32>)> {
+    assign_with(rows, dim, &Products::new(centroids, dim), watch)
 }
 
 /// The nearest centre of each row, and x · c - c · c / 2; of equal ones the first.
-fn nearest(rows: &[f32], dim: usize, centres: &[f32]) -> (Vec<u32>, Vec<f32>) {
+fn nearest(
+    rows: &[f32],
+    dim: usize,
+    centres: &[f32],
+    watch: &Watch,
+) -> Result<(Vec<u32>, Vec<f32>)> {
     let halves = halves(centres, dim);
-    assign_with(rows, dim, &Products::with_offsets(centres, dim, &halves))
+    let products = Products::with_offsets(centres, dim, &halves);
+    assign_with(rows, dim, &products, watch)
 }
 
 /// -c · c / 2 of each centre.
@@ -100,27 +98,36 @@ fn halves(centres: &[f32], dim: usize) -> Vec<f32> {
 }
 
 /// As [`nearest`] for all points, on a device where one holds them.
-fn nearest_of_all(points: &Points, centres: &[f32]) -> (Vec<u32>, Vec<f32>) {
+fn nearest_of_all(points: &Points, centres: &[f32]) -> Result<(Vec<u32>, Vec<f32>)> {
     let dim = points.vectors.ncols();
-    points
-        .by_device(|held| held.nearest(centres, &halves(centres, dim)))
-        .unwrap_or_else(|| nearest(points.flat(), dim, centres))
+    points.watch().check()?;
+    match points.by_device(|device| device.nearest(centres, &halves(centres, dim))) {
+        Some(found) => Ok(found),
+        None => nearest(points.flat(), dim, centres, points.watch()),
+    }
 }
 
-fn assign_with(rows: &[f32], dim: usize, products: &Products) -> (Vec<u32>, Vec<f32>) {
+fn assign_with(
+    rows: &[f32],
+    dim: usize,
+    products: &Products,
+    watch: &Watch,
+) -> Result<(Vec<u32>, Vec<f32>)> {
     let n = rows.len() / dim.max(1);
     let mut members = vec![0u32; n];
     let mut cosines = vec![0.0f32; n];
     rows.par_chunks(Products::ROWS * dim.max(1))
         .zip(members.par_chunks_mut(Products::ROWS))
         .zip(cosines.par_chunks_mut(Products::ROWS))
-        .for_each_init(Vec::new, |out, ((rows, members), cosines)| {
+        .try_for_each_init(Vec::new, |out, ((rows, members), cosines)| {
+            watch.check()?;
             let products = products.multiply(rows, out);
             for ((row, member), cosine) in products.zip(members).zip(cosines) {
                 (*member, *cosine) = highest(row);
             }
-        });
-    (members, cosines)
+            Ok(())
+        })?;
+    Ok((members, cosines))
 }
 
 /// The index of the highest number, the first of equal ones, and the number.
@@ -146,32 +153,38 @@ fn highest(row: &[f32]) -> (u32, f32) {
 ///
 /// The same points and options give the same clusters on any number of threads. A cluster
 /// that loses its last point takes the point that fits its own cluster least.
-pub fn kmeans(points: &Points, options: &KmeansOptions) -> Kmeans {
+///
+/// # Errors
+/// The points' job is cancelled.
+pub fn kmeans(points: &Points, options: &KmeansOptions) -> Result<Kmeans> {
     let k = options.k.min(points.len());
     let mut best: Option<Kmeans> = None;
     for start in 0..options.starts.max(1) as u64 {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(options.seed.wrapping_add(start << 32));
-        let first = starts(points, k, &mut random);
-        let found = match options.batch {
-            Some(batch) if batch < points.len() => {
-                mini_batches(points, first, batch, options, &mut random)
+        let first = starts(points, k, &mut random)?;
+        let found = match options.batch_size {
+            Some(size) if size < points.len() => {
+                mini_batches(points, first, size, options.iterations, &mut random)?
             }
-            _ => refine(points, first, options.iterations, options.centres),
+            _ => refine(points, first, options.iterations)?,
         };
         if best.as_ref().is_none_or(|b| found.cohesion > b.cohesion) {
             best = Some(found);
         }
     }
-    best.unwrap_or(Kmeans {
+    Ok(best.unwrap_or(Kmeans {
         clustering: Clustering::one(points.len()),
         centroids: Vec::new(),
         cohesion: 0.0,
         iterations: 0,
-    })
+    }))
 }
 
-/// Lloyd's iterations from given centroids, until no point moves.
-pub fn refine(points: &Points, mut centres: Vec<f32>, iterations: usize, kind: Centres) -> Kmeans {
+/// Lloyd's iterations from given centres, (k, dim), until no point moves, `iterations` at most.
+///
+/// # Errors
+/// The points' job is cancelled.
+pub fn refine(points: &Points, mut centres: Vec<f32>, iterations: usize) -> Result<Kmeans> {
     let dim = points.vectors.ncols();
     let k = centres.len().checked_div(dim).unwrap_or(0);
     let mut clustering = Clustering {
@@ -181,26 +194,24 @@ pub fn refine(points: &Points, mut centres: Vec<f32>, iterations: usize, kind: C
     let mut cohesion = 0.0;
     let mut done = 0;
     while done < iterations.max(1) {
-        let (mut members, scores) = nearest_of_all(points, &centres);
+        let (mut members, scores) = nearest_of_all(points, &centres)?;
         fill_empty(&mut members, &scores, k);
         done += 1;
+        points.watch().step();
         cohesion = weighted_mean(points, &scores);
         let settled = members == clustering.members;
         clustering.members = members;
         if settled {
             break;
         }
-        centres = match kind {
-            Centres::Means => means(points, &clustering),
-            Centres::Directions => centroids(points, &clustering),
-        };
+        centres = means(points, &clustering)?;
     }
-    Kmeans {
+    Ok(Kmeans {
         clustering,
         centroids: centres,
         cohesion,
         iterations: done,
-    }
+    })
 }
 
 fn weighted_mean(points: &Points, cosines: &[f32]) -> f64 {
@@ -240,18 +251,18 @@ fn fill_empty(members: &mut [u32], cosines: &[f32], k: usize) {
 fn mini_batches(
     points: &Points,
     mut centres: Vec<f32>,
-    batch: usize,
-    options: &KmeansOptions,
+    batch_size: usize,
+    iterations: usize,
     random: &mut Xoshiro256PlusPlus,
-) -> Kmeans {
-    let iterations = options.iterations;
+) -> Result<Kmeans> {
     let dim = points.vectors.ncols();
     let k = centres.len().checked_div(dim).unwrap_or(0);
     let mut seen = vec![0.0f64; k];
     for _ in 0..iterations {
-        let chosen: Vec<usize> = (0..batch).map(|_| below(random, points.len())).collect();
+        let random_point = |_| below(random, points.len());
+        let chosen: Vec<usize> = (0..batch_size).map(random_point).collect();
         let rows = points.gathered(chosen.iter().copied());
-        let (members, _) = nearest(&rows, dim, &centres);
+        let (members, _) = nearest(&rows, dim, &centres, points.watch())?;
         for (&point, &member) in chosen.iter().zip(&members) {
             let weight = f64::from(points.weights[point]);
             seen[member as usize] += weight;
@@ -261,16 +272,12 @@ fn mini_batches(
                 *c += rate * (x - *c);
             }
         }
-        if options.centres == Centres::Directions {
-            for centre in centres.chunks_exact_mut(dim) {
-                normalize(centre);
-            }
-        }
+        points.watch().step();
     }
     // One full pass, so that every point has the cluster that is nearest to it.
-    let mut out = refine(points, centres, 1, options.centres);
+    let mut out = refine(points, centres, 1)?;
     out.iterations = iterations;
-    out
+    Ok(out)
 }
 
 /// An index drawn with a chance in proportion to its weight.
@@ -288,10 +295,10 @@ fn draw(weights: &[f64], random: &mut Xoshiro256PlusPlus) -> usize {
 }
 
 /// `k` centroids to start from.
-fn starts(points: &Points, k: usize, random: &mut Xoshiro256PlusPlus) -> Vec<f32> {
+fn starts(points: &Points, k: usize, random: &mut Xoshiro256PlusPlus) -> Result<Vec<f32>> {
     let dim = points.vectors.ncols();
-    let most = LEAST_SAMPLE.max(k * PER_CLUSTER);
-    let step = points.len().div_ceil(most).max(1);
+    let size = MIN_SAMPLE.max(k * PER_CLUSTER);
+    let step = points.len().div_ceil(size).max(1);
     let sample: Vec<usize> = (0..points.len()).step_by(step).collect();
     let rows = points.gathered(sample.iter().copied());
     let weights: Vec<f64> = sample
@@ -299,9 +306,9 @@ fn starts(points: &Points, k: usize, random: &mut Xoshiro256PlusPlus) -> Vec<f32
         .map(|&p| f64::from(points.weights[p]))
         .collect();
     if k <= PLUS_PLUS || sample.len() < 4 * k {
-        plus_plus(&rows, dim, &weights, k, random)
+        plus_plus(&rows, dim, &weights, k, random, points.watch())
     } else {
-        oversampled(&rows, dim, &weights, k, random)
+        oversampled(&rows, dim, &weights, k, random, points.watch())
     }
 }
 
@@ -312,12 +319,14 @@ fn plus_plus(
     weights: &[f64],
     k: usize,
     random: &mut Xoshiro256PlusPlus,
-) -> Vec<f32> {
+    watch: &Watch,
+) -> Result<Vec<f32>> {
     let n = weights.len();
     let mut centres: Vec<f32> = Vec::with_capacity(k * dim);
     let mut distance = vec![2.0f32; n];
     let mut chance = weights.to_vec();
     for _ in 0..k.min(n) {
+        watch.check()?;
         let row = draw(&chance, random);
         let centre = &rows[row * dim..][..dim];
         centres.extend_from_slice(centre);
@@ -326,13 +335,13 @@ fn plus_plus(
             .par_iter_mut()
             .zip(rows.par_chunks(dim))
             .with_min_len(256)
-            .for_each(|(d, x)| *d = d.min(1.0 - crate::store::dot(x, centre)).max(0.0));
+            .for_each(|(d, x)| *d = d.min(1.0 - crate::vectors::dot(x, centre)).max(0.0));
         distance[row] = 0.0;
         for ((c, &d), &w) in chance.iter_mut().zip(&distance).zip(weights) {
             *c = f64::from(d) * w;
         }
     }
-    centres
+    Ok(centres)
 }
 
 /// k-means||: a few rounds each draw many rows at once; k-means++ over what they drew, each
@@ -343,7 +352,8 @@ fn oversampled(
     weights: &[f64],
     k: usize,
     random: &mut Xoshiro256PlusPlus,
-) -> Vec<f32> {
+    watch: &Watch,
+) -> Result<Vec<f32>> {
     const ROUNDS: usize = 4;
     let n = weights.len();
     let first = draw(weights, random);
@@ -353,7 +363,7 @@ fn oversampled(
     let mut latest = rows[first * dim..][..dim].to_vec();
     let mut distance = vec![f64::INFINITY; n];
     for _ in 0..ROUNDS {
-        let (_, cosines) = assign(rows, dim, &latest);
+        let (_, cosines) = assign(rows, dim, &latest, watch)?;
         for (d, &cosine) in distance.iter_mut().zip(&cosines) {
             *d = d.min(f64::from(1.0 - cosine).max(0.0));
         }
@@ -381,12 +391,12 @@ fn oversampled(
     for &row in &chosen {
         candidates.extend_from_slice(&rows[row * dim..][..dim]);
     }
-    let (members, _) = assign(rows, dim, &candidates);
+    let (members, _) = assign(rows, dim, &candidates, watch)?;
     let mut near = vec![0.0; chosen.len()];
     for (&member, &w) in members.iter().zip(weights) {
         near[member as usize] += w;
     }
-    plus_plus(&candidates, dim, &near, k, random)
+    plus_plus(&candidates, dim, &near, k, random, watch)
 }
 
 #[cfg(test)]
@@ -402,7 +412,7 @@ mod tests {
         fn assigning_equals_brute_force(
             rows in unit_rows(1..120, 9), centres in unit_rows(1..40, 9),
         ) {
-            let (members, cosines) = assign(&rows, 9, &centres);
+            let (members, cosines) = assign(&rows, 9, &centres, &Watch::default()).unwrap();
             for (i, row) in rows.chunks_exact(9).enumerate() {
                 let cosine = |c: &[f32]| -> f32 { row.iter().zip(c).map(|(a, b)| a * b).sum() };
                 let best = centres.chunks_exact(9).map(cosine).fold(f32::MIN, f32::max);
@@ -416,7 +426,7 @@ mod tests {
         fn every_cluster_has_a_point(rows in unit_rows(3..60, 5), k in 1usize..12, seed in 0u64..9) {
             let v = ndarray::Array2::from_shape_vec((rows.len() / 5, 5), rows).unwrap();
             let points = Points::new(v.view()).unwrap();
-            let found = kmeans(&points, &KmeansOptions::new(k, seed));
+            let found = kmeans(&points, &KmeansOptions::new(k, seed)).unwrap();
             let expected = k.min(points.len());
             prop_assert_eq!(found.clustering.k, expected);
             prop_assert!(found.clustering.groups().iter().all(|g| !g.is_empty()));
@@ -428,27 +438,24 @@ mod tests {
     fn a_device_clusters_as_the_cpu_does() {
         let (vectors, _) = blobs(400, 16, 5, 0.5, 4);
         let points = Points::new(vectors.view()).unwrap();
-        let mut options = KmeansOptions::new(5, 1);
-        let on_cpu = kmeans(&points, &options);
+        let options = KmeansOptions::new(5, 1);
+        let on_cpu = kmeans(&points, &options).unwrap();
         let on_device = points
             .clone()
-            .held_by(crate::encoder::twin_of(points.flat(), 16));
-        let found = kmeans(&on_device, &options);
+            .on_this(crate::encoder::twin_of(points.flat(), 16));
+        let found = kmeans(&on_device, &options).unwrap();
         assert_eq!(on_device.device_failure(), None);
         assert_eq!(found.clustering, on_cpu.clustering);
         for (a, b) in found.centroids.iter().zip(&on_cpu.centroids) {
             assert!((a - b).abs() < 1e-3, "{a} {b}");
         }
-        options.centres = Centres::Directions;
-        let on_cpu = kmeans(&points, &options);
-        assert_eq!(kmeans(&on_device, &options).clustering, on_cpu.clustering);
     }
 
     #[test]
     fn agrees_with_linfa() {
         let (vectors, _) = blobs(600, 24, 6, 0.35, 5);
         let points = Points::new(vectors.view()).unwrap();
-        let ours = kmeans(&points, &KmeansOptions::new(6, 1));
+        let ours = kmeans(&points, &KmeansOptions::new(6, 1)).unwrap();
         let theirs = linfa::kmeans(points.vectors.view(), 6, 1, 8, 100).unwrap();
         let ari = adjusted_rand(&ours.clustering.members, &theirs.members);
         assert!(ari > 0.99, "{ari}");
@@ -458,7 +465,7 @@ mod tests {
     fn many_clusters_start_by_oversampling() {
         let (vectors, truth) = blobs(4000, 16, 100, 0.1, 7);
         let points = Points::new(vectors.view()).unwrap();
-        let found = kmeans(&points, &KmeansOptions::new(100, 3));
+        let found = kmeans(&points, &KmeansOptions::new(100, 3)).unwrap();
         let rows: Vec<u32> = (0..4000)
             .map(|r| found.clustering.members[points.of_row(r)])
             .collect();
@@ -471,10 +478,10 @@ mod tests {
         let (vectors, truth) = blobs(3000, 16, 8, 0.3, 2);
         let points = Points::new(vectors.view()).unwrap();
         let options = KmeansOptions {
-            batch: Some(256),
+            batch_size: Some(256),
             ..KmeansOptions::new(8, 4)
         };
-        let found = kmeans(&points, &options);
+        let found = kmeans(&points, &options).unwrap();
         let rows: Vec<u32> = (0..3000)
             .map(|r| found.clustering.members[points.of_row(r)])
             .collect();

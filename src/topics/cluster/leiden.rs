@@ -7,7 +7,9 @@
 
 use super::super::graph::Graph;
 use super::super::random::{below, uniform};
+use super::super::watch::Watch;
 use super::Clustering;
+use crate::error::Result;
 use crate::topics::eval::adjusted_rand;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -23,8 +25,16 @@ const RESOLUTIONS: [f64; 10] = [0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.4, 2.
 /// Runs from other seeds at each.
 const RUNS: u64 = 4;
 
+/// Nodes between two looks at the job.
+const LOOK: usize = 4096;
+
 /// Communities at a resolution; a higher one gives more and smaller communities.
-pub fn leiden(graph: &Graph, resolution: f64, seed: u64) -> Clustering {
+pub(crate) fn leiden(
+    graph: &Graph,
+    resolution: f64,
+    seed: u64,
+    watch: &Watch,
+) -> Result<Clustering> {
     let n = graph.len();
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let degrees: Vec<f64> = (0..n)
@@ -33,10 +43,10 @@ pub fn leiden(graph: &Graph, resolution: f64, seed: u64) -> Clustering {
     let total: f64 = degrees.iter().sum();
     // Isolated nodes and graphs without edges: every node is its own community.
     if total <= 0.0 {
-        return Clustering {
+        return Ok(Clustering {
             k: n,
             members: (0..n as u32).collect(),
-        };
+        });
     }
     let scale = resolution / total;
     let mut level = Level {
@@ -47,12 +57,13 @@ pub fn leiden(graph: &Graph, resolution: f64, seed: u64) -> Clustering {
     // The node of the current level that each node of the first belongs to.
     let mut node_of: Vec<u32> = (0..n as u32).collect();
     for _ in 0..LEVELS {
-        let moved = level.move_nodes(&mut community, scale, &mut random);
+        let moved = level.move_nodes(&mut community, scale, &mut random, watch)?;
+        watch.step();
         let k = renumber(&mut community);
         if k == level.degrees.len() || !moved {
             break;
         }
-        let mut refined = level.refine(&community, scale, &mut random);
+        let mut refined = level.refine(&community, scale, &mut random, watch)?;
         let parts = renumber(&mut refined);
         if parts == level.degrees.len() {
             break;
@@ -66,28 +77,34 @@ pub fn leiden(graph: &Graph, resolution: f64, seed: u64) -> Clustering {
         for node in &mut node_of {
             *node = refined[*node as usize];
         }
-        level = level.aggregated(&refined, parts);
+        level = level.aggregated(&refined, parts, watch)?;
         community = next_community;
     }
     let mut members: Vec<u32> = node_of.iter().map(|&n| community[n as usize]).collect();
     let k = renumber(&mut members);
-    Clustering { k, members }
+    Ok(Clustering { k, members })
 }
 
 /// The communities at the resolution where runs from other seeds agree most, and the mean
 /// adjusted Rand index between those runs. Resolutions that give fewer than two communities of
-/// `least` nodes are passed over; of those that agree within a hundredth of the best, the
+/// `min_size` nodes are passed over; of those that agree within a hundredth of the best, the
 /// one with the most communities is taken.
-pub fn stable(graph: &Graph, least: usize, seed: u64) -> (Clustering, f64, f64) {
+pub(crate) fn stable(
+    graph: &Graph,
+    min_size: usize,
+    seed: u64,
+    watch: &Watch,
+) -> Result<(Clustering, f64, f64)> {
     let tried: Vec<(Clustering, f64, f64, usize)> = RESOLUTIONS
         .par_iter()
         .map(|&resolution| {
             let runs: Vec<Clustering> = (0..RUNS)
-                .map(|run| leiden(graph, resolution, seed.wrapping_add(run)))
-                .collect();
+                .map(|run| leiden(graph, resolution, seed.wrapping_add(run), watch))
+                .collect::<Result<_>>()?;
             let mut agreement = 0.0;
             for a in 0..runs.len() {
                 for b in 0..a {
+                    watch.check()?;
                     agreement += adjusted_rand(&runs[a].members, &runs[b].members);
                 }
             }
@@ -96,10 +113,14 @@ pub fn stable(graph: &Graph, least: usize, seed: u64) -> (Clustering, f64, f64) 
                 .into_iter()
                 .next()
                 .unwrap_or(Clustering::one(graph.len()));
-            let large = first.groups().iter().filter(|g| g.len() >= least).count();
-            (first, resolution, agreement, large)
+            let large = first
+                .groups()
+                .iter()
+                .filter(|g| g.len() >= min_size)
+                .count();
+            Ok((first, resolution, agreement, large))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let usable = |t: &&(Clustering, f64, f64, usize)| t.3 >= 2;
     let best = tried
         .iter()
@@ -112,12 +133,12 @@ pub fn stable(graph: &Graph, least: usize, seed: u64) -> (Clustering, f64, f64) 
         .filter(|t| t.2 >= best - 0.01)
         .max_by_key(|t| t.3)
         .or(tried.first());
-    match chosen {
+    Ok(match chosen {
         Some((clustering, resolution, agreement, _)) => {
             (clustering.clone(), *resolution, *agreement)
         }
         None => (Clustering::one(graph.len()), 1.0, 1.0),
-    }
+    })
 }
 
 /// Numbers communities from 0 in the order of their first nodes; returns how many.
@@ -182,7 +203,8 @@ impl Level {
         community: &mut [u32],
         scale: f64,
         random: &mut Xoshiro256PlusPlus,
-    ) -> bool {
+        watch: &Watch,
+    ) -> Result<bool> {
         let n = self.degrees.len();
         let mut sums = vec![0.0; n];
         for (node, &c) in community.iter().enumerate() {
@@ -192,7 +214,12 @@ impl Level {
         let mut waits = vec![true; n];
         let mut near = Near::new(n);
         let mut moved = false;
+        let mut steps = 0usize;
         while let Some(node) = queue.pop_front() {
+            if steps.is_multiple_of(LOOK) {
+                watch.check()?;
+            }
+            steps += 1;
             let node = node as usize;
             waits[node] = false;
             let own = community[node];
@@ -226,11 +253,17 @@ impl Level {
                 }
             }
         }
-        moved
+        Ok(moved)
     }
 
     /// Parts of each community that are well connected within it.
-    fn refine(&self, community: &[u32], scale: f64, random: &mut Xoshiro256PlusPlus) -> Vec<u32> {
+    fn refine(
+        &self,
+        community: &[u32],
+        scale: f64,
+        random: &mut Xoshiro256PlusPlus,
+        watch: &Watch,
+    ) -> Result<Vec<u32>> {
         let n = self.degrees.len();
         let mut part: Vec<u32> = (0..n as u32).collect();
         let mut sums = self.degrees.clone();
@@ -251,7 +284,10 @@ impl Level {
             })
             .collect();
         let mut near = Near::new(n);
-        for node in shuffled(n, random) {
+        for (at, node) in shuffled(n, random).into_iter().enumerate() {
+            if at.is_multiple_of(LOOK) {
+                watch.check()?;
+            }
             let node = node as usize;
             let c = community[node];
             let (degree, all) = (self.degrees[node], whole[c as usize]);
@@ -304,11 +340,11 @@ impl Level {
             size[own as usize] = 0;
             part[node] = chosen;
         }
-        part
+        Ok(part)
     }
 
     /// The graph of the parts.
-    fn aggregated(&self, part: &[u32], parts: usize) -> Self {
+    fn aggregated(&self, part: &[u32], parts: usize, watch: &Watch) -> Result<Self> {
         let mut directed = Vec::with_capacity(self.graph.edges.len());
         let mut degrees = vec![0.0; parts];
         for node in 0..part.len() {
@@ -318,10 +354,10 @@ impl Level {
                 directed.push((own, part[other as usize], w));
             }
         }
-        Self {
-            graph: Graph::from_edges(parts, directed),
+        Ok(Self {
+            graph: Graph::from_edges(parts, directed, watch)?,
             degrees,
-        }
+        })
     }
 }
 
@@ -345,7 +381,7 @@ mod tests {
             .iter()
             .flat_map(|&(a, b)| [(a, b, 1.0), (b, a, 1.0)])
             .collect();
-        Graph::from_edges(n, directed)
+        Graph::from_edges(n, directed, &Watch::default()).unwrap()
     }
 
     /// Zachary's karate club, 1977: friendships among 34 people.
@@ -430,6 +466,10 @@ mod tests {
         (32, 33),
     ];
 
+    fn run(graph: &Graph, resolution: f64, seed: u64) -> Clustering {
+        leiden(graph, resolution, seed, &Watch::default()).unwrap()
+    }
+
     fn modularity(graph: &Graph, members: &[u32]) -> f64 {
         let degree = |i: usize| graph.of(i).iter().map(|e| f64::from(e.1)).sum::<f64>();
         let total: f64 = (0..graph.len()).map(degree).sum();
@@ -454,11 +494,11 @@ mod tests {
         let g = graph(&KARATE, 34);
         // The highest modularity of this graph is 0.4198 (Brandes et al., 2008).
         let best = (0..10)
-            .map(|seed| modularity(&g, &leiden(&g, 1.0, seed).members))
+            .map(|seed| modularity(&g, &run(&g, 1.0, seed).members))
             .fold(0.0, f64::max);
         assert!((best - 0.4198).abs() < 1e-4, "{best}");
         for seed in 0..10 {
-            assert!(modularity(&g, &leiden(&g, 1.0, seed).members) > 0.41);
+            assert!(modularity(&g, &run(&g, 1.0, seed).members) > 0.41);
         }
     }
 
@@ -466,8 +506,8 @@ mod tests {
     fn communities_are_connected() {
         let (vectors, _) = blobs(500, 12, 9, 0.6, 4);
         let points = Points::new(vectors.view()).unwrap();
-        let g = Graph::new(&neighbours(&points, 8, 1));
-        let found = leiden(&g, 1.5, 2);
+        let g = Graph::new(&neighbours(&points, 8, 1).unwrap(), points.watch()).unwrap();
+        let found = run(&g, 1.5, 2);
         for group in found.groups() {
             let mut reached = vec![group[0]];
             let mut at = 0;
@@ -487,8 +527,8 @@ mod tests {
     fn groups_that_are_apart_are_communities_and_stable() {
         let (vectors, truth) = blobs(600, 16, 6, 0.3, 8);
         let points = Points::new(vectors.view()).unwrap();
-        let g = Graph::new(&neighbours(&points, 15, 1));
-        let (found, _, agreement) = stable(&g, 10, 3);
+        let g = Graph::new(&neighbours(&points, 15, 1).unwrap(), points.watch()).unwrap();
+        let (found, _, agreement) = stable(&g, 10, 3, &Watch::default()).unwrap();
         let rows: Vec<u32> = (0..600).map(|r| found.members[points.of_row(r)]).collect();
         assert!(
             adjusted_rand(&rows, &truth) > 0.99,
@@ -496,13 +536,13 @@ mod tests {
             found.k
         );
         assert!(agreement > 0.99, "{agreement}");
-        assert_eq!(leiden(&g, 1.0, 5), leiden(&g, 1.0, 5));
+        assert_eq!(run(&g, 1.0, 5), run(&g, 1.0, 5));
     }
 
     #[test]
     fn nodes_without_edges_stay_alone() {
-        assert_eq!(leiden(&graph(&[], 3), 1.0, 1).k, 3);
-        assert_eq!(leiden(&graph(&[(0, 1)], 3), 1.0, 1).members, [0, 0, 1]);
-        assert_eq!(leiden(&graph(&[], 0), 1.0, 1).k, 0);
+        assert_eq!(run(&graph(&[], 3), 1.0, 1).k, 3);
+        assert_eq!(run(&graph(&[(0, 1)], 3), 1.0, 1).members, [0, 0, 1]);
+        assert_eq!(run(&graph(&[], 0), 1.0, 1).k, 0);
     }
 }

@@ -1,13 +1,13 @@
 //! Ways to cluster vectors, behind one seam: each takes [`Points`] and gives a
 //! [`Clustering`], seeded, and the same on any number of threads.
 
-pub mod hdbscan;
+pub(crate) mod hdbscan;
 pub mod kmeans;
-pub mod leiden;
-pub mod linfa;
+pub(crate) mod leiden;
+pub(crate) mod linfa;
 
 use super::points::Points;
-
+use crate::error::Result;
 use rayon::prelude::*;
 use std::fmt;
 use std::str::FromStr;
@@ -48,61 +48,49 @@ impl Clustering {
 /// A way to cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Method {
     /// Communities of the neighbour graph joined to a tree, cut where the silhouette says,
-    /// refined by spherical k-means; see [`crate::topics::tree`].
+    /// refined by k-means. A corpus of less than 300 articles that differ is clustered by
+    /// k-means from many starts on principal components.
     #[default]
     Tree,
-    /// k-means, [`kmeans`].
+    /// k-means, [`kmeans`]: a given number of topics of similar size; mini-batches for corpora of
+    /// very many articles.
     Kmeans,
-    /// Spherical k-means, [`kmeans`].
-    SphericalKmeans,
-    /// Communities of the neighbour graph, [`leiden`].
+    /// Communities of the neighbour graph by the Leiden algorithm, as they are.
     Leiden,
-    /// Density on the neighbour graph, [`hdbscan`].
+    /// HDBSCAN, density on the neighbour graph: only what is dense; most of a mixed corpus is in no
+    /// topic.
     Hdbscan,
-    /// k-means by linfa-clustering, on principal components.
-    LinfaKmeans,
-    /// DBSCAN by linfa-clustering, on principal components.
-    Dbscan,
-    /// OPTICS by linfa-clustering, on principal components, cut at a reachability.
-    Optics,
-    /// A Gaussian mixture by linfa-clustering, on principal components.
+    /// A Gaussian mixture on principal components: a given number of topics of unlike spread.
     GaussianMixture,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 5] = [
         Self::Tree,
         Self::Kmeans,
-        Self::SphericalKmeans,
         Self::Leiden,
         Self::Hdbscan,
-        Self::LinfaKmeans,
-        Self::Dbscan,
-        Self::Optics,
         Self::GaussianMixture,
     ];
 
-    /// Its name.
+    /// Its name, as it is stored.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tree => "tree",
             Self::Kmeans => "kmeans",
-            Self::SphericalKmeans => "spherical-kmeans",
             Self::Leiden => "leiden",
             Self::Hdbscan => "hdbscan",
-            Self::LinfaKmeans => "linfa-kmeans",
-            Self::Dbscan => "dbscan",
-            Self::Optics => "optics",
             Self::GaussianMixture => "gaussian-mixture",
         }
     }
 
-    /// Whether the number of clusters follows from the data alone.
+    /// Whether the number of clusters follows from the data alone, and cannot be given.
     pub fn finds_its_own_number(self) -> bool {
-        matches!(self, Self::Hdbscan | Self::Dbscan | Self::Optics)
+        self == Self::Hdbscan
     }
 }
 
@@ -126,12 +114,69 @@ impl FromStr for Method {
     }
 }
 
+/// What found topics, as it is stored with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum FoundBy {
+    /// A method that can be asked for.
+    Method(Method),
+    /// k-means from many starts on principal components, in place of [`Method::Tree`] for a
+    /// corpus of few articles.
+    SmallCorpus,
+    /// A method of an earlier or a later version.
+    #[default]
+    Unknown,
+}
+
+/// As files hold it since before it was a type.
+const SMALL_CORPUS: &str = "k-means (linfa-clustering) on principal components";
+
+impl FoundBy {
+    /// As it is stored with the topics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Method(method) => method.name(),
+            Self::SmallCorpus => SMALL_CORPUS,
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// From what is stored.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            SMALL_CORPUS => Self::SmallCorpus,
+            name => name.parse().map_or(Self::Unknown, Self::Method),
+        }
+    }
+
+    /// Whether every topic is the articles nearest to a mean, so that the silhouette says how far
+    /// topics are apart.
+    pub fn is_by_means(self) -> bool {
+        matches!(
+            self,
+            Self::Method(Method::Tree | Method::Kmeans) | Self::SmallCorpus
+        )
+    }
+}
+
+impl fmt::Display for FoundBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl serde::Serialize for FoundBy {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
 /// The unit mean of each cluster's vectors, weighted, (k, dim); zeros for an empty one.
-pub fn centroids(points: &Points, clustering: &Clustering) -> Vec<f32> {
+pub(crate) fn centroids(points: &Points, clustering: &Clustering) -> Result<Vec<f32>> {
     let dim = points.vectors.ncols().max(1);
-    let mut out = means(points, clustering);
-    out.par_chunks_mut(dim).for_each(crate::encoder::normalize);
-    out
+    let mut out = means(points, clustering)?;
+    out.par_chunks_mut(dim).for_each(crate::vectors::normalize);
+    Ok(out)
 }
 
 /// As [`means`], where a device holds the points and all are in a cluster.
@@ -141,7 +186,7 @@ fn means_by_device(points: &Points, clustering: &Clustering) -> Option<Vec<f32>>
         return None;
     }
     let weights: Vec<f32> = points.weights.iter().map(|&w| w as f32).collect();
-    let mut sums = points.by_device(|held| held.sums(members, &weights, k))?;
+    let mut sums = points.by_device(|device| device.sums(members, &weights, k))?;
     let mut totals = vec![0.0f64; k];
     for (&m, &w) in members.iter().zip(&points.weights) {
         totals[m as usize] += f64::from(w);
@@ -156,21 +201,22 @@ fn means_by_device(points: &Points, clustering: &Clustering) -> Option<Vec<f32>>
 }
 
 /// The mean of each cluster's vectors, weighted, (k, dim); zeros for an empty one.
-pub fn means(points: &Points, clustering: &Clustering) -> Vec<f32> {
+pub(crate) fn means(points: &Points, clustering: &Clustering) -> Result<Vec<f32>> {
     let dim = points.vectors.ncols();
     if let Some(means) = means_by_device(points, clustering) {
-        return means;
+        return Ok(means);
     }
     let groups = clustering.groups();
-    groups
+    let means: Vec<Vec<f32>> = groups
         .par_iter()
-        .flat_map_iter(|group| {
+        .map(|group| {
             // Single precision is enough for a few hundred vectors, and quicker to add up.
             const BLOCK: usize = 256;
             let mut sum = vec![0.0f64; dim];
             let mut part = vec![0.0f32; dim];
             let mut total = 0.0;
             for block in group.chunks(BLOCK) {
+                points.watch().check()?;
                 part.fill(0.0);
                 for &point in block {
                     let weight = points.weights[point as usize] as f32;
@@ -184,7 +230,25 @@ pub fn means(points: &Points, clustering: &Clustering) -> Vec<f32> {
                 }
             }
             let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
-            sum.into_iter().map(move |x| (x * scale) as f32)
+            Ok(sum.into_iter().map(|x| (x * scale) as f32).collect())
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(means.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_found_topics_is_told_by_what_was_stored() {
+        for method in Method::ALL {
+            let found = FoundBy::Method(method);
+            assert_eq!(FoundBy::from_name(found.name()), found);
+        }
+        let small = FoundBy::from_name("k-means (linfa-clustering) on principal components");
+        assert_eq!(small, FoundBy::SmallCorpus);
+        assert!(small.is_by_means());
+        assert_eq!(FoundBy::from_name("optics"), FoundBy::Unknown);
+    }
 }

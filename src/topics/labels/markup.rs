@@ -12,9 +12,13 @@ pub(super) fn without_markup(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find(['&', '<', '#', ':']) {
         out.push_str(&rest[..at]);
         let tail = &rest[at..];
-        let ends = |open: &str, close: char, most: usize| -> Option<usize> {
+        let ends = |open: &str, close: char, max_chars: usize| -> Option<usize> {
             let body = tail.strip_prefix(open)?;
-            let end = body.char_indices().take(most).find(|c| c.1 == close)?.0;
+            let end = body
+                .char_indices()
+                .take(max_chars)
+                .find(|c| c.1 == close)?
+                .0;
             Some(open.len() + end + close.len_utf8())
         };
         let code = |end: usize| {

@@ -5,14 +5,15 @@
 //! highest cosine to a term that was chosen before. Relevance is half the term's c-TF-IDF weight
 //! and half its cosine to the topic's centroid, both scaled to the candidates' range.
 
-use crate::encoder::{Encoder, Kind};
+use crate::encoder::{EncodeOptions, Encoder};
 use crate::error::Result;
-use crate::store::dot;
+use crate::topics::watch::Watch;
+use crate::vectors::dot;
 use std::collections::HashMap;
 
 /// A topic's candidates, weightiest first, with their weights.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidates<'a> {
+pub(crate) struct Candidates<'a> {
     /// The terms.
     pub terms: &'a [(String, f32)],
     /// The topic's centroid.
@@ -24,15 +25,16 @@ const LAMBDA: f32 = 0.75;
 /// The share of the cosine in a term's relevance.
 const MEANING: f32 = 0.5;
 
-/// The `most` best terms of each topic, by relevance and difference. Weights stay
+/// The best terms of each topic, `max_terms` at most, by relevance and difference. Weights stay
 /// those of c-TF-IDF.
 ///
 /// # Errors
-/// The encoder fails.
-pub fn rerank(
-    encoder: &mut Encoder,
+/// The encoder fails; the job is cancelled.
+pub(crate) fn rerank(
+    encoder: &Encoder,
     topics: &[Candidates<'_>],
-    most: usize,
+    max_terms: usize,
+    watch: &Watch,
 ) -> Result<Vec<Vec<(String, f32)>>> {
     let mut number: HashMap<&str, usize> = HashMap::new();
     let mut texts: Vec<&str> = Vec::new();
@@ -44,11 +46,13 @@ pub fn rerank(
             });
         }
     }
-    let vectors = encoder.encode(&texts, Kind::Document)?;
+    let options = EncodeOptions::new().bulk().job(watch.job());
+    let vectors = encoder.encode(&texts, options)?;
     let vector = |term: &str| &vectors.values[number[term] * vectors.dim..][..vectors.dim];
-    Ok(topics
+    topics
         .iter()
         .map(|&Candidates { terms, centroid }| {
+            watch.check()?;
             let cosines: Vec<f32> = terms
                 .iter()
                 .map(|(t, _)| dot(vector(t), centroid))
@@ -60,12 +64,10 @@ pub fn rerank(
                 .map(|(w, c)| (1.0 - MEANING) * w + MEANING * c)
                 .collect();
             let alike = |a: usize, b: usize| dot(vector(&terms[a].0), vector(&terms[b].0));
-            marginal(&relevance, alike, most)
-                .into_iter()
-                .map(|i| terms[i].clone())
-                .collect()
+            let chosen = marginal(&relevance, alike, max_terms);
+            Ok(chosen.into_iter().map(|i| terms[i].clone()).collect())
         })
-        .collect())
+        .collect()
 }
 
 /// Numbers scaled to 0 to 1.
@@ -80,10 +82,14 @@ fn scaled(values: &[f32]) -> Vec<f32> {
 }
 
 /// Maximal marginal relevance: indices in the order in which they are chosen.
-fn marginal(relevance: &[f32], alike: impl Fn(usize, usize) -> f32, most: usize) -> Vec<usize> {
+fn marginal(
+    relevance: &[f32],
+    alike: impl Fn(usize, usize) -> f32,
+    max_terms: usize,
+) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::new();
     let mut nearest = vec![0.0f32; relevance.len()];
-    while chosen.len() < most.min(relevance.len()) {
+    while chosen.len() < max_terms.min(relevance.len()) {
         let score = |i: usize| LAMBDA * relevance[i] - (1.0 - LAMBDA) * nearest[i];
         let next = (0..relevance.len())
             .filter(|i| !chosen.contains(i))

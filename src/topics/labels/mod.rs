@@ -6,12 +6,14 @@
 //! of a class's terms; then, with an encoder, by [`meaning`].
 
 mod markup;
-pub mod meaning;
+pub(super) mod meaning;
 mod stop;
 mod terms;
 
-pub use terms::{Document, Terms};
+pub(super) use terms::{Counted, Terms};
 
+use crate::error::Result;
+use crate::topics::watch::Watch;
 use std::collections::{HashMap, HashSet};
 use terms::Term;
 
@@ -21,14 +23,20 @@ const LABEL: usize = 3;
 const LONELY: f32 = 0.3;
 
 impl Terms {
-    /// The `most` weightiest terms of each class, with their c-TF-IDF weights. A class is made
-    /// of groups; `class_of` has that of each group.
-    pub fn weightiest(
+    /// The weightiest terms of each class, `max_terms` at most, with their c-TF-IDF weights. A class
+    /// is made of groups; `class_of` has that of each group.
+    ///
+    /// # Errors
+    /// The job is cancelled.
+    pub(super) fn weightiest(
         &self,
         class_of: &[u32],
         classes: usize,
-        most: usize,
-    ) -> Vec<Vec<(String, f32)>> {
+        max_terms: usize,
+        watch: &Watch,
+    ) -> Result<Vec<Vec<(String, f32)>>> {
+        /// Terms between two looks at the job.
+        const LOOK: usize = 1 << 16;
         let mut length = vec![0.0f32; classes];
         let mut articles = vec![0u32; classes];
         for (group, &class) in class_of.iter().enumerate() {
@@ -38,7 +46,10 @@ impl Terms {
         let mean = length.iter().sum::<f32>() / classes.max(1) as f32;
         let mut out: Vec<Vec<(Term, f32)>> = vec![Vec::new(); classes];
         let mut of_class: Vec<(u32, f32, u32)> = Vec::new();
-        for term in self.terms() {
+        for (at, term) in self.terms().enumerate() {
+            if at.is_multiple_of(LOOK) {
+                watch.check()?;
+            }
             of_class.clear();
             for count in self.counts(term) {
                 let class = class_of[count.group as usize];
@@ -65,7 +76,8 @@ impl Terms {
         }
         out.into_iter()
             .map(|mut terms| {
-                let wanted = 6 * most;
+                watch.check()?;
+                let wanted = 6 * max_terms;
                 let by_weight = |a: &(Term, f32), b: &(Term, f32)| {
                     b.1.total_cmp(&a.1)
                         .then_with(|| self.text(a.0).cmp(&self.text(b.0)))
@@ -79,7 +91,7 @@ impl Terms {
                     .into_iter()
                     .map(|(t, w)| (self.display(t), w))
                     .collect();
-                without_repeats(&named, most)
+                Ok(without_repeats(&named, max_terms))
             })
             .collect()
     }
@@ -87,7 +99,7 @@ impl Terms {
     /// The terms that set the first of two classes of groups apart from the second, and the
     /// other way round, each with its z-score: log-odds of the articles that hold a term, with
     /// an uninformative Dirichlet prior (Monroe, Colaresi and Quinn, "Fightin' words", 2008).
-    pub fn apart(&self, most: usize) -> [Vec<(String, f32)>; 2] {
+    pub(super) fn apart(&self, max_terms: usize) -> [Vec<(String, f32)>; 2] {
         const PRIOR: f64 = 0.5;
         let total: Vec<f64> = (0..2)
             .map(|g| f64::from(self.articles.get(g).copied().unwrap_or(0)))
@@ -112,14 +124,14 @@ impl Terms {
                 .map(|&(t, s)| (self.display(t), s * sign))
                 .collect();
             side.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-            side.truncate(6 * most);
-            without_repeats(&side, most)
+            side.truncate(6 * max_terms);
+            without_repeats(&side, max_terms)
         })
     }
 }
 
 /// A label of a topic's weightiest terms.
-pub fn readable(words: &[(String, f32)]) -> String {
+pub(super) fn readable(words: &[(String, f32)]) -> String {
     if words.is_empty() {
         return "(no words)".to_string();
     }
@@ -132,7 +144,7 @@ pub fn readable(words: &[(String, f32)]) -> String {
 }
 
 /// Labels of topics; a number keeps apart those that share their words.
-pub fn distinct<'a>(topics: impl Iterator<Item = &'a [(String, f32)]>) -> Vec<String> {
+pub(super) fn distinct<'a>(topics: impl Iterator<Item = &'a [(String, f32)]>) -> Vec<String> {
     let mut used: HashMap<String, usize> = HashMap::new();
     topics
         .map(|words| {
@@ -150,11 +162,11 @@ pub fn distinct<'a>(topics: impl Iterator<Item = &'a [(String, f32)]>) -> Vec<St
 
 /// Leaves out a term that a weightier one says already: a word of a phrase that is there, its
 /// plural, a phrase that adds a word to two that are there.
-fn without_repeats(ranked: &[(String, f32)], most: usize) -> Vec<(String, f32)> {
+fn without_repeats(ranked: &[(String, f32)], max_terms: usize) -> Vec<(String, f32)> {
     let mut out: Vec<(String, f32)> = Vec::new();
     let mut said: HashSet<String> = HashSet::new();
     for (term, weight) in ranked {
-        if out.len() == most {
+        if out.len() == max_terms {
             break;
         }
         let stems: Vec<String> = term.split(' ').map(stem).collect();
@@ -203,8 +215,8 @@ fn stem(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn documents() -> Vec<Document> {
-        let document = |group, title: &str, text: &str| Document {
+    fn documents() -> Vec<Counted> {
+        let document = |group, title: &str, text: &str| Counted {
             group,
             title: title.into(),
             text: text.into(),
@@ -225,9 +237,19 @@ mod tests {
         out
     }
 
+    fn weightiest(
+        documents: &[Counted],
+        groups: usize,
+        class_of: &[u32],
+    ) -> Vec<Vec<(String, f32)>> {
+        let watch = Watch::default();
+        let terms = Terms::new(documents, groups, &watch).unwrap();
+        terms.weightiest(class_of, 2, 5, &watch).unwrap()
+    }
+
     #[test]
     fn labels_set_topics_apart() {
-        let words = Terms::new(&documents(), 2).weightiest(&[0, 1], 2, 5);
+        let words = weightiest(&documents(), 2, &[0, 1]);
         assert!(
             words[0].iter().any(|(w, _)| w == "interest rates"),
             "{words:?}"
@@ -245,8 +267,8 @@ mod tests {
             document.group = i as u32;
         }
         let class_of: Vec<u32> = (0..6).map(|i| i % 2).collect();
-        let joined = Terms::new(&apart, 6).weightiest(&class_of, 2, 5);
-        let whole = Terms::new(&documents(), 2).weightiest(&[0, 1], 2, 5);
+        let joined = weightiest(&apart, 6, &class_of);
+        let whole = weightiest(&documents(), 2, &[0, 1]);
         for (a, b) in joined.iter().flatten().zip(whole.iter().flatten()) {
             assert_eq!(a.0, b.0);
             assert!((a.1 - b.1).abs() < 1e-5);
@@ -255,7 +277,8 @@ mod tests {
 
     #[test]
     fn two_topics_are_told_apart() {
-        let [first, second] = Terms::new(&documents(), 2).apart(4);
+        let terms = Terms::new(&documents(), 2, &Watch::default()).unwrap();
+        let [first, second] = terms.apart(4);
         assert!(first.iter().any(|(w, _)| w.contains("bank")), "{first:?}");
         assert!(second.iter().any(|(w, _)| w.contains("cup")), "{second:?}");
         assert!(

@@ -40,7 +40,7 @@ const OTHERS: &[(&str, &str)] = &[
 const MARKUP: &str = "http https www com org html href quot amp nbsp lt gt";
 
 /// The language of a text, where it can be told.
-pub fn language(text: &str) -> Option<Lang> {
+pub(super) fn language(text: &str) -> Option<Lang> {
     let end = text.char_indices().nth(400).map_or(text.len(), |(i, _)| i);
     whatlang::detect(&text[..end])
         .filter(|info| info.is_reliable() || info.confidence() > 0.5)
@@ -49,7 +49,7 @@ pub fn language(text: &str) -> Option<Lang> {
 
 /// Stop words of a language and of English, whose words turn up in texts of any. `word` is in
 /// lower case.
-pub fn is_stop_word(word: &str, language: Option<Lang>) -> bool {
+pub(super) fn is_stop_word(word: &str, language: Option<Lang>) -> bool {
     static LISTS: LazyLock<HashMap<&str, HashSet<&'static str>>> = LazyLock::new(|| {
         let mut lists: HashMap<&str, HashSet<&'static str>> = stop_words::available_languages()
             .iter()

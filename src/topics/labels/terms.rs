@@ -2,6 +2,8 @@
 
 use super::markup::without_markup;
 use super::stop::{is_stop_word, language};
+use crate::error::Result;
+use crate::topics::watch::Watch;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -10,7 +12,7 @@ use whatlang::Lang;
 
 /// An article whose terms are counted.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub(crate) struct Counted {
     /// The group it belongs to.
     pub group: u32,
     /// Its title.
@@ -55,7 +57,7 @@ const END: u32 = u32::MAX;
 
 /// Terms of groups of articles.
 #[derive(Debug, Default)]
-pub struct Terms {
+pub(crate) struct Terms {
     vocabulary: Vocabulary,
     /// For each term the last of its counts; each names the one before.
     last: FxHashMap<Term, u32>,
@@ -76,7 +78,7 @@ enum Languages {
 const SAMPLE: usize = 256;
 
 impl Languages {
-    fn new(documents: &[Document]) -> Self {
+    fn new(documents: &[Counted]) -> Self {
         let step = documents.len().div_ceil(SAMPLE).max(1);
         let found: Vec<Option<Lang>> = documents
             .par_iter()
@@ -93,7 +95,7 @@ impl Languages {
         }
     }
 
-    fn of(&self, document: &Document) -> Option<Lang> {
+    fn of(&self, document: &Counted) -> Option<Lang> {
         match self {
             Self::One(lang) => *lang,
             Self::Many => language(&document.text),
@@ -106,12 +108,19 @@ const CHUNK: usize = 64;
 
 impl Terms {
     /// Counts the terms of `documents`, whose groups are below `groups`.
-    pub fn new(documents: &[Document], groups: usize) -> Self {
+    ///
+    /// # Errors
+    /// The job is cancelled.
+    pub(crate) fn new(documents: &[Counted], groups: usize, watch: &Watch) -> Result<Self> {
+        watch.check()?;
         let languages = Languages::new(documents);
         let chunks: Vec<Chunk> = documents
             .par_chunks(CHUNK)
-            .map(|chunk| Chunk::new(chunk, &languages))
-            .collect();
+            .map(|chunk| {
+                watch.check()?;
+                Ok(Chunk::new(chunk, &languages))
+            })
+            .collect::<Result<_>>()?;
         let mut out = Self {
             articles: vec![0; groups],
             length: vec![0.0; groups],
@@ -119,6 +128,7 @@ impl Terms {
         };
         // One after another, in the order of the documents: the sums must not depend on chance.
         for chunk in chunks {
+            watch.check()?;
             let number: Vec<u32> = chunk
                 .vocabulary
                 .words
@@ -146,7 +156,7 @@ impl Terms {
                 }
             }
         }
-        out
+        Ok(out)
     }
 
     fn add(&mut self, term: Term, group: u32, weight: f32) {
@@ -248,9 +258,9 @@ impl Vocabulary {
         let forms = &self.forms[id as usize];
         let all: u32 = forms.iter().map(|f| f.1).sum();
         let capitals = forms.iter().filter(|f| f.0 != *word);
-        let most = capitals.clone().max_by_key(|f| (f.1, &f.0));
+        let commonest = capitals.clone().max_by_key(|f| (f.1, &f.0));
         let share = capitals.map(|f| f.1).sum::<u32>() as f32 / all.max(1) as f32;
-        match most {
+        match commonest {
             Some((form, _)) if share >= CAPITALS => Cow::Borrowed(form),
             _ => Cow::Borrowed(word),
         }
@@ -260,16 +270,16 @@ impl Vocabulary {
 /// The terms of a few articles, with a vocabulary of their own.
 struct Chunk {
     vocabulary: Vocabulary,
-    articles: Vec<Counted>,
+    articles: Vec<ArticleTerms>,
 }
 
-struct Counted {
+struct ArticleTerms {
     group: u32,
     terms: Vec<(Term, u32)>,
 }
 
 impl Chunk {
-    fn new(documents: &[Document], languages: &Languages) -> Self {
+    fn new(documents: &[Counted], languages: &Languages) -> Self {
         let mut chunk = Self {
             vocabulary: Vocabulary::default(),
             articles: Vec::with_capacity(documents.len()),
@@ -324,7 +334,7 @@ impl Chunk {
                     _ => counts.push((term, 1)),
                 }
             }
-            chunk.articles.push(Counted {
+            chunk.articles.push(ArticleTerms {
                 group: document.group,
                 terms: counts,
             });
@@ -392,12 +402,12 @@ mod tests {
     use super::*;
 
     fn all_terms(text: &str) -> Vec<String> {
-        let document = Document {
+        let document = Counted {
             group: 0,
             title: String::new(),
             text: text.to_string(),
         };
-        let terms = Terms::new(&[document], 1);
+        let terms = Terms::new(&[document], 1, &Watch::default()).unwrap();
         let mut out: Vec<String> = terms.terms().map(|t| terms.text(t)).collect();
         out.sort();
         out
@@ -463,12 +473,12 @@ mod tests {
 
     #[test]
     fn names_keep_their_capitals() {
-        let document = Document {
+        let document = Counted {
             group: 0,
             title: "RATES RISE".into(),
             text: "The EU and Tony Blair spoke of rates. Rates rose, rates fell, and rates stay, as Blair said, in the EU.".into(),
         };
-        let terms = Terms::new(&[document], 1);
+        let terms = Terms::new(&[document], 1, &Watch::default()).unwrap();
         let shown: Vec<String> = terms.terms().map(|t| terms.display(t)).collect();
         for name in ["EU", "Blair", "Tony Blair", "rates"] {
             assert!(shown.contains(&name.to_string()), "{name}: {shown:?}");
@@ -477,8 +487,8 @@ mod tests {
 
     #[test]
     fn counts_do_not_depend_on_threads() {
-        let documents: Vec<Document> = (0..300)
-            .map(|i| Document {
+        let documents: Vec<Counted> = (0..300)
+            .map(|i| Counted {
                 group: i % 3,
                 title: format!("title{} bank", i % 7),
                 text: format!("alpha beta{} gamma delta{} alpha", i % 11, i % 5),
@@ -489,7 +499,7 @@ mod tests {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            let terms = pool.install(|| Terms::new(&documents, 3));
+            let terms = pool.install(|| Terms::new(&documents, 3, &Watch::default()).unwrap());
             let mut all: Vec<String> = terms
                 .terms()
                 .map(|t| {

@@ -6,17 +6,22 @@
 //! fetched from anywhere.
 
 mod page;
+#[cfg(feature = "plots")]
 mod picture;
 
 pub use page::page;
+#[cfg(feature = "plots")]
 pub use picture::{png, svg};
 
-use super::graph::neighbours;
+use super::graph::{Neighbours, neighbours};
+use super::points::Points;
+use super::watch::Watch;
 use super::{layout, none_yet, points};
 use crate::corpus::snippet;
 use crate::encoder::DeviceChoice;
-use crate::error::Result;
-use crate::store::Store;
+use crate::error::{Error, ErrorKind, Missing, Result};
+use crate::job::{Job, Stage};
+use crate::store::{Reader, Writer};
 use std::collections::HashMap;
 
 /// Neighbours of each article that the map names.
@@ -77,7 +82,7 @@ pub struct Map {
     pub topics: Vec<MapTopic>,
     /// The articles.
     pub articles: Vec<MapArticle>,
-    /// How well near ones were kept near: [`layout::trustworthiness`] of the ten nearest.
+    /// How well near ones were kept near, 0 to 1: [`Layout::trustworthiness`].
     pub trustworthiness: f32,
 }
 
@@ -100,22 +105,165 @@ pub fn colour(i: usize) -> Colour {
     [r, g, b].map(|x| ((x + base) * 255.0).round() as u8)
 }
 
-impl Map {
-    /// Makes the map of a corpus that has topics, comparing vectors on a device; its layout is
-    /// kept in the corpus.
+/// Where the articles of a corpus stand on its map: what takes long about a map.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    keys: Vec<i64>,
+    points: Points,
+    near: Neighbours,
+    /// A place for each key.
+    places: Vec<[f32; 2]>,
+    trustworthiness: f32,
+    generation: i64,
+    seed: u64,
+    /// Whether the corpus holds it.
+    is_stored: bool,
+}
+
+impl Layout {
+    /// Whether it was read from the corpus, or is kept there now.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// How well near articles were kept near, 0 to 1: the trustworthiness of the ten nearest
+    /// (Venna and Kaski, 2001), on at most 2,000 of the articles.
+    pub fn trustworthiness(&self) -> f32 {
+        self.trustworthiness
+    }
+}
+
+/// Of what a stored layout was made, and how well.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Made {
+    generation: i64,
+    seed: u64,
+    trustworthiness: f32,
+}
+
+impl Reader {
+    /// Whether the corpus holds a layout of its map as it is now, from this seed.
     ///
     /// # Errors
-    /// There are no topics; a vector is no number; the file cannot be written; a device asked
-    /// for by name cannot be used.
-    pub fn new(store: &mut Store, seed: u64, device: DeviceChoice) -> Result<Self> {
-        if store.topic_run()?.is_none() {
-            return Err(none_yet(store));
+    /// The file is damaged.
+    pub fn has_layout(&self, seed: u64) -> Result<bool> {
+        Ok(made(self, seed)?.is_some())
+    }
+
+    /// The layout of the map: the one that the corpus holds, or a new one, which is not stored; for
+    /// that there is [`Writer::lay_out`].
+    ///
+    /// # Errors
+    /// There are no embedded articles; a vector is no number; a device asked for by name cannot be
+    /// used; the job is cancelled.
+    pub fn layout_of_map(&self, seed: u64, device: DeviceChoice, job: &Job) -> Result<Layout> {
+        let (keys, points) = points(self, &Watch::new(job))?;
+        if keys.is_empty() {
+            return Err(Error::corpus(
+                ErrorKind::NotFound(Missing::Vectors),
+                self.path(),
+                "it holds no embedded articles",
+            ));
         }
-        let (keys, points) = points(store)?;
         let points = points.on(device)?;
-        let near = neighbours(&points, layout::NEIGHBOURS, seed);
-        let (places, trustworthiness) = layout::fitted(store, &keys, &points, &near, seed)?;
-        let mut topics: Vec<MapTopic> = store
+        let near = neighbours(&points, layout::NEIGHBOURS, seed)?;
+        points.tell_device_failure();
+        let mut stored = None;
+        if let Some(made) = made(self, seed)? {
+            let places = self.layout()?;
+            if places.iter().map(|p| &p.0).eq(&keys) {
+                let places: Vec<[f32; 2]> = places.iter().map(|&(_, x, y)| [x, y]).collect();
+                stored = Some((places, made.trustworthiness));
+            }
+        }
+        let is_stored = stored.is_some();
+        let (places, trustworthiness) = match stored {
+            Some(stored) => stored,
+            None => {
+                let flat = layout::layout(&points, &near, seed)?;
+                let trust = layout::trustworthiness(&points, &flat, 10)?;
+                let rows = 0..keys.len();
+                (rows.map(|row| flat[points.of_row(row)]).collect(), trust)
+            }
+        };
+        job.check()?;
+        Ok(Layout {
+            keys,
+            points,
+            near,
+            places,
+            trustworthiness,
+            generation: self.generation()?,
+            seed,
+            is_stored,
+        })
+    }
+
+    /// The map of a corpus that has topics, by the layout that it holds, or by one that is made for
+    /// this map alone.
+    ///
+    /// # Errors
+    /// There are no topics; else as [`Reader::layout_of_map`].
+    pub fn map(&self, seed: u64, device: DeviceChoice, job: &Job) -> Result<Map> {
+        if self.topic_run()?.is_none() {
+            return Err(none_yet(self));
+        }
+        Map::new(self, &self.layout_of_map(seed, device, job)?, job)
+    }
+}
+
+/// How the stored layout was made, where it is of these vectors and this seed.
+fn made(reader: &Reader, seed: u64) -> Result<Option<Made>> {
+    let made: Option<Made> = reader
+        .meta("layout")?
+        .and_then(|m| serde_json::from_str(&m).ok());
+    let generation = reader.generation()?;
+    Ok(made.filter(|m| m.generation == generation && m.seed == seed))
+}
+
+impl Writer {
+    /// The layout of the map, as [`Reader::layout_of_map`]; a new one is stored.
+    ///
+    /// # Errors
+    /// As [`Reader::layout_of_map`]; the file cannot be written.
+    pub fn lay_out(&mut self, seed: u64, device: DeviceChoice, job: &Job) -> Result<Layout> {
+        let mut layout = self.layout_of_map(seed, device, job)?;
+        if !layout.is_stored {
+            let rows = layout.keys.iter().zip(&layout.places);
+            let rows: Vec<(i64, f32, f32)> = rows.map(|(&key, &[x, y])| (key, x, y)).collect();
+            let made = Made {
+                generation: layout.generation,
+                seed: layout.seed,
+                trustworthiness: layout.trustworthiness,
+            };
+            let made = serde_json::to_string(&made).map_err(|e| Error::internal(e.to_string()))?;
+            job.progress(Stage::Writing, 0, Some(rows.len() as u64));
+            self.replace_layout(&rows, &made)?;
+            layout.is_stored = true;
+        }
+        Ok(layout)
+    }
+}
+
+impl Map {
+    /// The map of a corpus that has topics, by a layout of the same corpus. Articles that are new
+    /// since the layout was made are not on it, and those that were deleted are left out.
+    ///
+    /// # Errors
+    /// There are no topics; the file is damaged; the job is cancelled.
+    pub fn new(reader: &Reader, layout: &Layout, job: &Job) -> Result<Self> {
+        if reader.topic_run()?.is_none() {
+            return Err(none_yet(reader));
+        }
+        let Layout {
+            keys,
+            points,
+            near,
+            places,
+            ..
+        } = layout;
+        let watch = Watch::new(job);
+        let mut topics: Vec<MapTopic> = reader
             .topics()?
             .into_iter()
             .enumerate()
@@ -130,25 +278,44 @@ impl Map {
             .collect();
         let index: HashMap<i64, usize> =
             topics.iter().enumerate().map(|(i, t)| (t.id, i)).collect();
-        let topic_of: HashMap<i64, i64> = store
+        let topic_of: HashMap<i64, i64> = reader
             .members()?
             .iter()
             .map(|m| (m.article, m.topic))
             .collect();
+        // The place of each row among the articles that are still there.
+        let mut at: Vec<Option<u32>> = Vec::with_capacity(keys.len());
+        let mut there = 0;
+        let mut described = Vec::with_capacity(keys.len());
+        let is_new = reader.generation()? == layout.generation;
+        for (row, &key) in keys.iter().enumerate() {
+            watch.check()?;
+            watch.progress(Stage::Reading, row, keys.len());
+            let article = if is_new || reader.article_vector(key)?.is_some() {
+                Some(reader.described_at(key)?)
+            } else {
+                None
+            };
+            at.push(article.is_some().then_some(there));
+            there += u32::from(article.is_some());
+            described.push(article);
+        }
 
         // An article for each point; copies of one article share a point.
         let mut first: Vec<Option<u32>> = vec![None; points.len()];
-        for row in 0..keys.len() {
-            first[points.of_row(row)].get_or_insert(row as u32);
+        for (row, &at) in at.iter().enumerate() {
+            let first = &mut first[points.of_row(row)];
+            *first = first.or(at);
         }
-        let mut articles = Vec::with_capacity(keys.len());
+        let mut articles = Vec::with_capacity(there as usize);
         let mut axes = vec![[Vec::new(), Vec::new()]; topics.len()];
-        for (row, (&key, &place)) in keys.iter().zip(&places).enumerate() {
-            let article = store.described_at(key)?;
+        for (row, (article, &place)) in described.into_iter().zip(places).enumerate() {
+            watch.check()?;
+            let Some(article) = article else { continue };
             let point = points.of_row(row);
-            let copy = first[point].filter(|&f| f as usize != row);
+            let copy = first[point].filter(|&f| Some(f) != at[row]);
             let others = near.of(point).filter_map(|n| first[n.0 as usize]);
-            let topic = topic_of.get(&key).and_then(|t| index.get(t).copied());
+            let topic = topic_of.get(&keys[row]).and_then(|t| index.get(t).copied());
             if let Some(topic) = topic {
                 for (axis, x) in axes[topic].iter_mut().zip(place) {
                     axis.push(x);
@@ -168,12 +335,12 @@ impl Map {
             topic.x = median(x);
             topic.y = median(y);
         }
-        let name = store.path().file_stem().unwrap_or_default();
+        let name = reader.path().file_stem().unwrap_or_default();
         Ok(Self {
             name: name.to_string_lossy().into_owned(),
             topics,
             articles,
-            trustworthiness,
+            trustworthiness: layout.trustworthiness,
         })
     }
 

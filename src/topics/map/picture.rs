@@ -17,7 +17,7 @@ const TITLE: f64 = 50.0;
 const FONT: &str = "sans-serif";
 
 fn failed(e: impl std::fmt::Display) -> Error {
-    Error::Topics(format!("the picture of the map: {e}"))
+    Error::no_result(format!("the picture of the map: {e}"))
 }
 
 /// The picture as SVG.
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_png_holds_the_colours() {
+    fn a_png_has_its_size_and_an_empty_map_is_drawn() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("map.png");
         png(&map(20), &path).unwrap();
