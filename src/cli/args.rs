@@ -1,13 +1,12 @@
 //! Options that several subcommands share.
 
+use super::problem::usage;
 use anyhow::Result;
 use clap::Args;
-use nearwise::Error;
 use nearwise::corpus::{Columns, Format, Input, ReadOptions};
-use nearwise::encoder::{Compute, DeviceChoice, DtypeChoice, Encoder};
+use nearwise::encoder::{DeviceChoice, DtypeChoice, EncoderBuilder};
 use nearwise::index::IndexOptions;
-use nearwise::model::{DEFAULT_MODEL, Fetch};
-use nearwise::store::Store;
+use nearwise::{Corpus, Encoder, Filter, Job, Reader, Writer};
 use std::path::PathBuf;
 
 /// Which corpus.
@@ -20,7 +19,7 @@ pub(super) struct CorpusArg {
 
 impl CorpusArg {
     /// The file, given or found.
-    pub fn path(&self) -> Result<PathBuf> {
+    pub(super) fn path(&self) -> Result<PathBuf> {
         if let Some(path) = &self.corpus {
             return Ok(path.clone());
         }
@@ -29,32 +28,43 @@ impl CorpusArg {
             .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|e| e == "nearwise") && path.is_file())
             .map(|path| path.strip_prefix(".").map_or(path.clone(), PathBuf::from))
+            // Hidden ones are files on their way to their place.
+            .filter(|path| !path.as_os_str().as_encoded_bytes().starts_with(b"."))
             .collect();
         found.sort();
         match found.as_slice() {
             [one] => Ok(one.clone()),
-            [] => Err(Error::usage(
+            [] => Err(usage(
                 "--corpus",
                 "there is no *.nearwise file here; name the corpus, or make one with `nearwise index PATH --corpus FILE`",
-            )
-            .into()),
-            several => Err(Error::usage(
+            )),
+            several => Err(usage(
                 "--corpus",
                 format!(
                     "there are several here ({}); name one",
-                    several.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+                    several
+                        .iter()
+                        .map(|p| p.display().to_string())
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 ),
-            )
-            .into()),
+            )),
         }
     }
 
-    pub fn open(&self) -> Result<Store> {
-        Ok(Store::open(&self.path()?)?)
+    /// The corpus.
+    pub(super) fn open(&self) -> Result<Corpus> {
+        Ok(Corpus::open(self.path()?)?)
     }
 
-    pub fn open_read_only(&self) -> Result<Store> {
-        Ok(Store::open_read_only(&self.path()?)?)
+    /// One view of the corpus.
+    pub(super) fn reader(&self) -> Result<Reader> {
+        Ok(self.open()?.reader()?)
+    }
+
+    /// The corpus's one writer.
+    pub(super) fn writer(&self) -> Result<Writer> {
+        Ok(self.open()?.writer()?)
     }
 }
 
@@ -79,61 +89,23 @@ pub(super) struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Opens the encoder; `store` tells which model its vectors are of.
-    pub fn open(&self, store: Option<&Store>) -> Result<Encoder> {
-        let identity = store.map(Store::identity).transpose()?.flatten();
-        let dtype = match (self.dtype, &identity) {
-            (DtypeChoice::Auto, Some(identity)) => identity
-                .dtype
-                .parse()
-                .map_or(DtypeChoice::Auto, DtypeChoice::Like),
-            (dtype, _) => dtype,
-        };
-        let compute = Compute {
-            device: self.device,
-            dtype,
-        };
-        let own = match identity {
-            Some(identity) if identity.revision != "local" && !known(&identity.model) => {
-                Some(format!("{}@{}", identity.model, identity.revision))
-            }
-            Some(identity) => Some(identity.model),
-            None => None,
-        };
-        let name = self
-            .model
-            .clone()
-            .or(own)
-            .unwrap_or_else(|| DEFAULT_MODEL.to_string());
-        Ok(Encoder::open(&name, compute, self.fetch(&say))?)
-    }
-
-    /// As [`Self::open`] for a corpus, from what is on the machine alone.
-    pub fn open_here(&self, store: &Store) -> Result<Encoder> {
-        let here = Self {
-            model: self.model.clone(),
-            offline: true,
-            ..*self
-        };
-        here.open(Some(store))
-    }
-
-    pub fn fetch<'a>(&self, say: &'a dyn Fn(&str)) -> Fetch<'a> {
-        let quiet = Fetch::quiet();
-        Fetch {
-            offline: self.offline || quiet.offline,
-            again: false,
-            say,
+    /// What was asked for.
+    pub(super) fn builder(&self, job: &Job) -> EncoderBuilder {
+        let builder = Encoder::builder()
+            .device(self.device)
+            .dtype(self.dtype)
+            .offline(self.offline)
+            .job(job);
+        match &self.model {
+            Some(model) => builder.model(model),
+            None => builder,
         }
     }
-}
 
-fn known(id: &str) -> bool {
-    nearwise::model::known_models().iter().any(|m| m.id == id)
-}
-
-pub(super) fn say(line: &str) {
-    eprintln!("{}", super::ui::clean(line));
+    /// Opens the encoder that a corpus needs, as far as nothing else was asked for.
+    pub(super) fn open(&self, reader: &Reader, job: &Job) -> Result<Encoder> {
+        Ok(reader.encoder(self.builder(job))?)
+    }
 }
 
 /// How inputs are read.
@@ -181,7 +153,7 @@ fn format(name: &str) -> Result<Format, String> {
 }
 
 impl InputArgs {
-    pub fn inputs(&self) -> Result<Vec<Input>> {
+    pub(super) fn inputs(&self) -> Result<Vec<Input>> {
         let mut inputs = Vec::new();
         for path in &self.paths {
             inputs.extend(Input::parse(path)?);
@@ -189,7 +161,7 @@ impl InputArgs {
         Ok(inputs)
     }
 
-    pub fn options(&self) -> IndexOptions {
+    pub(super) fn options(&self) -> IndexOptions {
         IndexOptions {
             read: ReadOptions {
                 columns: Columns {
@@ -207,6 +179,11 @@ impl InputArgs {
             prune: self.prune,
         }
     }
+}
+
+/// The filter of `--where`.
+pub(super) fn filter(expression: Option<&str>, reader: &Reader) -> Result<Option<Filter>> {
+    Ok(expression.map(|e| reader.filter(e)).transpose()?)
 }
 
 /// A number of things to show: from 1 to a million.

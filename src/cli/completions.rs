@@ -17,7 +17,7 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let mut out = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "nearwise", &mut out);
         ui::print(&String::from_utf8_lossy(&out))?;
@@ -37,7 +37,7 @@ pub(super) struct Man {
 }
 
 impl Man {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         match self.out {
             Some(folder) => {
                 std::fs::create_dir_all(&folder).map_err(|e| nearwise::Error::io(&folder, e))?;

@@ -1,12 +1,13 @@
 //! `nearwise delete`
 
 use super::args::CorpusArg;
+use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::Error;
-use nearwise::store::Filter;
+use nearwise::Reader;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Delete articles from a corpus, by id or by a filter
 #[derive(Debug, Args)]
@@ -29,30 +30,21 @@ pub(super) struct Delete {
 }
 
 impl Delete {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         if self.ids.is_empty() && self.filter.is_none() {
-            return Err(Error::usage("ID", "give ids, or --where FILTER").into());
+            return Err(usage("ID", "give ids, or --where FILTER"));
         }
-        let mut store = self.corpus.open()?;
-        let ids = match &self.filter {
-            Some(filter) => {
-                let filter = Filter::parse(filter, &store)?;
-                let mut ids = Vec::new();
-                for key in store.matching(&filter)? {
-                    ids.push(store.article_at(key)?.id);
-                }
-                ids
-            }
-            None => self.ids.clone(),
-        };
+        let corpus = self.corpus.open()?;
+        // It takes a moment, and is not left half done by a signal.
+        let running = ui::Running::new();
         let deleted = if self.dry_run {
-            for id in &ids {
-                store.key_of(id)?;
-            }
-            ids.len() as u64
+            self.ids(&corpus.reader()?)?.len() as u64
         } else {
-            store.delete(&ids)?
+            let mut writer = corpus.writer()?;
+            let ids = self.ids(&writer)?;
+            writer.delete(&ids)?
         };
+        drop(running);
         if self.json {
             ui::print_json(&json!({"deleted": deleted, "dry_run": self.dry_run}))?;
         } else {
@@ -68,5 +60,25 @@ impl Delete {
         } else {
             Outcome::Done
         })
+    }
+
+    /// The ids that are to be deleted, each once.
+    fn ids(&self, reader: &Reader) -> Result<BTreeSet<String>> {
+        let mut ids = BTreeSet::new();
+        match &self.filter {
+            Some(filter) => {
+                let filter = reader.filter(filter)?;
+                for key in reader.matching(&filter)? {
+                    ids.insert(reader.article_at(key)?.id);
+                }
+            }
+            None => {
+                for id in &self.ids {
+                    reader.key_of(id)?;
+                    ids.insert(id.clone());
+                }
+            }
+        }
+        Ok(ids)
     }
 }

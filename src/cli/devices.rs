@@ -15,7 +15,7 @@ pub(super) struct Devices {
 }
 
 impl Devices {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let devices = seen_devices();
         if self.json {
             ui::print_json(&devices)?;

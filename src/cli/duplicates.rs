@@ -4,14 +4,13 @@ use super::args::CorpusArg;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use nearwise::Error;
-use nearwise::search::{By, DuplicateOptions, duplicates};
+use nearwise::search::{By, DuplicateOptions};
 
 /// List pairs of articles that are the same or nearly so
 ///
 /// By words, a pair's score is the share of three-word sequences that both hold (Jaccard
 /// index), 1.00 for copies. By meaning it is the cosine of their vectors, which also finds a
-/// story told again in other words.
+/// story told in other words (a paraphrase).
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  nearwise duplicates\n  nearwise duplicates --by meaning --threshold 0.8 --json"
@@ -20,10 +19,10 @@ pub(super) struct Duplicates {
     /// What counts
     #[arg(long, value_enum, default_value_t = Measure::Words)]
     by: Measure,
-    /// The least score of a pair, 0 to 1; by default 0.5 by words, 0.85 by meaning
+    /// The least score of a pair, 0.05 to 1; by default 0.5 by words, 0.85 by meaning
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f32>,
-    /// Show so many pairs at most
+    /// Show at most this many pairs
     #[arg(short = 'k', long, value_name = "N", default_value_t = 100, value_parser = super::args::positive)]
     limit: usize,
     #[command(flatten)]
@@ -42,7 +41,7 @@ enum Measure {
 }
 
 impl Duplicates {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let by = if self.by == Measure::Words {
             By::Words
         } else {
@@ -50,18 +49,16 @@ impl Duplicates {
         };
         let mut options = DuplicateOptions::new(by);
         if let Some(threshold) = self.threshold {
-            if !(0.05..=1.0).contains(&threshold) {
-                return Err(Error::usage("--threshold", "give a number from 0.05 to 1").into());
-            }
             options.threshold = threshold;
         }
-        let store = self.corpus.open_read_only()?;
-        let pairs = duplicates(&store, options)?;
+        let running = ui::Running::new();
+        let pairs = self.corpus.reader()?.duplicates(options, running.job())?;
+        drop(running);
         let shown = &pairs[..pairs.len().min(self.limit)];
         if self.json {
             ui::print_json(&shown)?;
         } else if pairs.is_empty() {
-            ui::print("no pair is so much alike\n")?;
+            ui::print("no pair is that much alike\n")?;
         } else {
             let rows = shown
                 .iter()

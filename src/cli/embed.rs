@@ -1,15 +1,16 @@
 //! `nearwise embed`
 
 use super::args::ModelArgs;
+use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::{Context, Result};
 use clap::Args;
-use nearwise::Error;
-use nearwise::encoder::{Encoder, Kind, Vectors};
+use nearwise::encoder::{EncodeOptions, Prompt};
 use nearwise::store::npy_header;
+use nearwise::{Encoder, Error, NewFile};
 use serde_json::json;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ pub(super) struct Embed {
     /// The texts are queries, for models that tell queries from documents
     #[arg(long)]
     query: bool,
-    /// Embed so many texts at a time
+    /// Embed this many texts at a time
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::args::positive)]
     batch: usize,
     #[command(flatten)]
@@ -49,26 +50,29 @@ pub(super) struct Embed {
 const LONGEST: u64 = 16 << 20;
 
 impl Embed {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         if self.texts.is_empty() && self.file.is_none() {
-            return Err(
-                Error::usage("TEXT", "give texts, or --file FILE (- for standard input)").into(),
-            );
+            return Err(usage(
+                "TEXT",
+                "give texts, or --file FILE (- for standard input)",
+            ));
         }
         if self.json && self.out.is_some() {
-            return Err(Error::usage("--json", "it cannot go with --out").into());
+            return Err(usage("--json", "it cannot go with --out"));
         }
         let lines = match &self.file {
             Some(path) => Some(open(path)?),
             None => None,
         };
-        let mut encoder = self.model.open(None)?;
+        let running = ui::Running::new();
+        let encoder = self.model.builder(running.job()).open()?;
         let mut output = Output::open(&self, &encoder)?;
-        let kind = if self.query {
-            Kind::Query
+        let prompt = if self.query {
+            Prompt::Query
         } else {
-            Kind::Document
+            Prompt::Document
         };
+        let options = EncodeOptions::from(prompt).bulk().job(running.job());
         let mut done = Sum::default();
         let mut batch: Vec<String> = self.texts.clone();
         if let Some(mut lines) = lines {
@@ -81,35 +85,37 @@ impl Embed {
                     break;
                 }
                 row += 1;
+                running.job().check()?;
                 let text = String::from_utf8(line)
                     .map_err(|_| Error::input(path.to_string_lossy(), Some(row), "not UTF-8"))?;
                 batch.push(text.trim_end_matches(['\n', '\r']).to_string());
                 if batch.len() == self.batch {
-                    output.write(&mut encoder, &batch, kind, &mut done)?;
+                    output.write(&encoder, &batch, &options, &mut done)?;
                     batch.clear();
                 }
             }
         }
-        output.write(&mut encoder, &batch, kind, &mut done)?;
-        let written = output.finish(&encoder)?;
+        output.write(&encoder, &batch, &options, &mut done)?;
+        output.finish(&encoder)?;
+        drop(running);
         if self.out.is_some() {
             let seconds = done.time.as_secs_f64();
-            eprintln!(
+            ui::tell(&format!(
                 "{}, {} tokens in {seconds:.3} s ({} tokens/s, with tokenisation), {}",
                 ui::count(done.texts, "text"),
                 ui::number(done.tokens),
                 ui::number((done.tokens as f64 / seconds.max(1e-9)) as u64),
                 encoder.about()
-            );
+            ));
         }
         if done.cut > 0 {
-            eprintln!(
+            ui::tell(&format!(
                 "{} longer than {} tokens, cut there",
                 ui::count(done.cut, "text"),
                 encoder.identity().max_tokens
-            );
+            ));
         }
-        Ok(if written == 0 {
+        Ok(if done.texts == 0 {
             Outcome::NothingFound
         } else {
             Outcome::Done
@@ -138,7 +144,7 @@ enum Output {
     Lines,
     Document(Vec<serde_json::Value>),
     Npy {
-        file: BufWriter<File>,
+        file: NewFile,
         path: PathBuf,
         rows: u64,
     },
@@ -148,7 +154,7 @@ impl Output {
     fn open(args: &Embed, encoder: &Encoder) -> Result<Self> {
         match &args.out {
             Some(path) => {
-                let mut file = BufWriter::new(File::create(path).map_err(|e| Error::io(path, e))?);
+                let mut file = NewFile::create(path)?;
                 file.write_all(&npy_header(0, encoder.identity().dim))?;
                 Ok(Self::Npy {
                     file,
@@ -164,18 +170,17 @@ impl Output {
     /// Embeds and writes texts.
     fn write(
         &mut self,
-        encoder: &mut Encoder,
+        encoder: &Encoder,
         texts: &[String],
-        kind: Kind,
+        options: &EncodeOptions,
         done: &mut Sum,
     ) -> Result<()> {
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let started = Instant::now();
-        let vectors: Vectors = encoder.encode(&texts, kind)?;
+        let vectors = encoder.encode(texts, options.clone())?;
         done.time += started.elapsed();
         done.texts += texts.len() as u64;
-        done.tokens += vectors.tokens as u64;
-        done.cut += vectors.cut as u64;
+        done.tokens += vectors.tokens() as u64;
+        done.cut += vectors.cut() as u64;
         for (text, vector) in texts.iter().zip(vectors.rows()) {
             match self {
                 Self::Lines => {
@@ -194,13 +199,11 @@ impl Output {
         Ok(())
     }
 
-    fn finish(self, encoder: &Encoder) -> Result<u64> {
+    fn finish(self, encoder: &Encoder) -> Result<()> {
         match self {
-            Self::Lines => Ok(1),
+            Self::Lines => Ok(()),
             Self::Document(list) => {
-                let n = list.len() as u64;
-                ui::print_json(&json!({"model": encoder.identity(), "embeddings": list}))?;
-                Ok(n)
+                ui::print_json(&json!({"model": encoder.identity(), "embeddings": list}))
             }
             Self::Npy {
                 mut file,
@@ -208,12 +211,10 @@ impl Output {
                 rows,
             } => {
                 use std::io::Seek;
-                let finish = file
-                    .rewind()
-                    .and_then(|()| file.write_all(&npy_header(rows, encoder.identity().dim)))
-                    .and_then(|()| file.flush());
-                finish.with_context(|| path.display().to_string())?;
-                Ok(rows)
+                let header = npy_header(rows, encoder.identity().dim);
+                let written = file.rewind().and_then(|()| file.write_all(&header));
+                written.with_context(|| path.display().to_string())?;
+                Ok(file.finish()?)
             }
         }
     }

@@ -23,10 +23,10 @@ enum What {
     Topics(EvalTopics),
 }
 
-/// Judge topics: V-measure, NMI, adjusted Rand index, coherence, diversity
+/// Judge topics: V-measure, adjusted Rand index, coherence, diversity
 ///
-/// V-measure, normalised mutual information and the adjusted Rand index compare the topics with
-/// labels, as scikit-learn does; articles in no topic count as one topic. Coherence is the
+/// V-measure (with the arithmetic mean also the normalised mutual information) and the adjusted Rand
+/// index compare the topics with labels, as scikit-learn does; articles in no topic count as one topic. Coherence is the
 /// mean NPMI of the pairs of a topic's ten first words, with articles as contexts; diversity the
 /// share of distinct words among them. Without labels, only these two are shown.
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ struct EvalTopics {
 const WORDS: usize = 10;
 
 impl Eval {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         match self.what {
             What::Topics(topics) => topics.run(),
         }
@@ -60,7 +60,7 @@ impl Eval {
 
 impl EvalTopics {
     fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
+        let store = self.corpus.reader()?;
         let topics = Topics::stored(&store)?;
         let found: HashMap<String, i64> = store.topic_members()?.into_iter().collect();
         let labels: Option<HashMap<String, String>> = match (&self.labels, &self.field) {
@@ -114,8 +114,6 @@ impl EvalTopics {
             let given: Vec<i64> = ids.iter().map(|id| found[*id]).collect();
             rows.push(("labelled", json!(ids.len())));
             rows.push(("v_measure", json!(v_measure(&truth, &given))));
-            // With the arithmetic mean, as is usual, the two are the same number.
-            rows.push(("nmi", json!(v_measure(&truth, &given))));
             rows.push(("ari", json!(adjusted_rand(&truth, &given))));
         }
         rows.push(("no_topic", json!(none)));
@@ -128,8 +126,7 @@ impl EvalTopics {
             return Ok(Outcome::Done);
         }
         let about = |name: &str| match name {
-            "v_measure" => "V-measure, 0 to 1",
-            "nmi" => "normalised mutual information, 0 to 1",
+            "v_measure" => "V-measure, which is also the normalised mutual information, 0 to 1",
             "ari" => "adjusted Rand index, 1 at most, 0 by chance",
             "no_topic" => "share of articles in no topic",
             "npmi" => "coherence of the topics' words, -1 to 1",

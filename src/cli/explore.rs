@@ -1,13 +1,13 @@
 //! `nearwise explore`
 
 use super::args::{InputArgs, ModelArgs};
+use super::problem::usage;
 use super::{Outcome, index, topics, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::Error;
-use nearwise::search::{By, DuplicateOptions, Pair, SimilarHit, duplicates, similar};
-use nearwise::store::Store;
-use nearwise::topics::{Topics, fitted};
+use nearwise::Reader;
+use nearwise::search::{By, DuplicateOptions, Pair, SimilarHit};
+use nearwise::topics::Topics;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub(super) struct Explore {
     #[arg(short, long, value_name = "FILE", env = "NEARWISE_CORPUS")]
     corpus: Option<PathBuf>,
     /// How many topics; chosen by the silhouette where it is not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::args::positive)]
     topics: Option<usize>,
     /// The seed of all that is random; 42 where it is not given
     #[arg(long, value_name = "N")]
@@ -44,7 +44,7 @@ const SHOWN: usize = 5;
 const COMPARED: u64 = 20_000;
 
 impl Explore {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let inputs = self.input.inputs()?;
         let path = match &self.corpus {
             Some(path) => path.clone(),
@@ -52,18 +52,20 @@ impl Explore {
         };
         let (mut store, encoder, report) =
             index::into_corpus(&path, &inputs, &self.input, &self.model)?;
-        let mut encoder = Some(encoder);
-        let topics = fitted(&mut store, self.topics, self.seed, &mut |_| encoder.take())?;
+        let running = ui::Running::new();
+        let job = running.job();
+        let topics = store.update_topics(self.topics, self.seed, |_| Some(encoder), job)?;
         let neighbours = neighbours(&store, &topics)?;
-        let copies = duplicates(&store, DuplicateOptions::new(By::Words))?;
+        let copies = store.duplicates(DuplicateOptions::new(By::Words), job)?;
         let counts = store.counts()?;
         let retold = if counts.articles <= COMPARED {
-            let mut pairs = duplicates(&store, DuplicateOptions::new(By::Meaning))?;
+            let mut pairs = store.duplicates(DuplicateOptions::new(By::Meaning), job)?;
             pairs.retain(|p| p.words < DuplicateOptions::new(By::Words).threshold);
             pairs
         } else {
             Vec::new()
         };
+        drop(running);
         if self.json {
             let list = |pairs: &[Pair]| pairs.iter().take(100).cloned().collect::<Vec<_>>();
             let neighbours: Vec<_> = neighbours
@@ -71,7 +73,7 @@ impl Explore {
                 .map(|(id, title, hit)| json!({"id": id, "title": title, "nearest": hit}))
                 .collect();
             ui::print_json(&json!({
-                "corpus": path, "report": report, "counts": counts, "topics": topics::to_json(&store, &topics)?,
+                "corpus": path.display().to_string(), "report": report, "counts": counts, "topics": topics::to_json(&store, &topics)?,
                 "neighbours": neighbours, "near_duplicates": list(&copies), "retold": list(&retold),
             }))?;
             return Ok(Outcome::Done);
@@ -98,7 +100,7 @@ impl Explore {
         );
         pairs(
             &mut out,
-            "Told again in other words (cosine)",
+            "Paraphrases: the same in other words (cosine)",
             &retold,
             |p| p.cosine.unwrap_or(0.0),
         );
@@ -127,11 +129,10 @@ impl Explore {
 /// `seeds/` makes `seeds.nearwise`, `news.jsonl.gz` makes `news.nearwise`.
 fn default_name(path: &str) -> Result<PathBuf> {
     if path == "-" {
-        return Err(Error::usage(
+        return Err(usage(
             "--corpus",
             "name the corpus file when reading standard input",
-        )
-        .into());
+        ));
     }
     let whole = std::fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
     let name = whole.file_name().map_or_else(
@@ -154,14 +155,17 @@ fn default_name(path: &str) -> Result<PathBuf> {
 type Neighbour = (String, String, SimilarHit);
 
 /// For the most typical article of each large topic, the nearest that is no copy of it.
-fn neighbours(store: &Store, topics: &Topics) -> Result<Vec<Neighbour>> {
+fn neighbours(store: &Reader, topics: &Topics) -> Result<Vec<Neighbour>> {
     let mut out = Vec::new();
     for topic in topics.topics.iter().filter(|t| t.size > 1).take(SHOWN) {
         let Some(&key) = topic.typical.first() else {
             continue;
         };
-        let article = store.article_at(key)?;
-        let nearest = similar(store, &article.id, 5, None)?;
+        // It may have been deleted since the topics were found.
+        let Ok(article) = store.article_at(key) else {
+            continue;
+        };
+        let nearest = store.similar(&article.id, 5, None)?;
         if let Some(hit) = nearest.into_iter().find(|h| h.title != article.title) {
             out.push((article.id, article.title, hit));
         }

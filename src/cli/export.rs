@@ -1,11 +1,11 @@
 //! `nearwise export`
 
 use super::args::CorpusArg;
+use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use nearwise::Error;
-use nearwise::store::{ExportFormat, Filter, export, export_jsonl};
+use nearwise::store::{ExportFormat, export, export_jsonl};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
@@ -46,13 +46,11 @@ enum To {
 }
 
 impl Export {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
-        let filter = self
-            .filter
-            .as_deref()
-            .map(|f| Filter::parse(f, &store))
-            .transpose()?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let running = ui::Running::new();
+        let job = running.job();
+        let store = self.corpus.reader()?;
+        let filter = super::args::filter(self.filter.as_deref(), &store)?;
         let by_name =
             self.out
                 .as_ref()
@@ -68,21 +66,18 @@ impl Export {
             (None, Some(format), _) => format,
             (None, None, None) => To::Jsonl,
             (None, None, Some(_)) => {
-                return Err(Error::usage(
+                return Err(usage(
                     "--out",
                     "the name says no format; end it in .jsonl, .parquet or .npy, or give --format",
-                )
-                .into());
+                ));
             }
         };
         let Some(path) = &self.out else {
             if to != To::Jsonl {
-                return Err(
-                    Error::usage("--out", "parquet and npy need a file to write to").into(),
-                );
+                return Err(usage("--out", "parquet and npy need a file to write to"));
             }
             let mut out = Piped(BufWriter::new(std::io::stdout().lock()));
-            let exported = export_jsonl(&store, &mut out, self.vectors, filter.as_ref())?;
+            let exported = export_jsonl(&store, &mut out, self.vectors, filter.as_ref(), job)?;
             return Ok(if exported.articles == 0 {
                 Outcome::NothingFound
             } else {
@@ -94,7 +89,8 @@ impl Export {
             To::Parquet => ExportFormat::Parquet,
             To::Npy => ExportFormat::Npy,
         };
-        let exported = export(&store, path, format, self.vectors, filter.as_ref())?;
+        let exported = export(&store, path, format, self.vectors, filter.as_ref(), job)?;
+        drop(running);
         if self.json {
             ui::print_json(&exported)?;
         } else {

@@ -2,13 +2,12 @@
 
 use super::args::{CorpusArg, InputArgs, ModelArgs};
 use super::{Outcome, ui};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use nearwise::corpus::Input;
-use nearwise::encoder::Encoder;
-use nearwise::index::{Report, index};
-use nearwise::search::{ANN_FROM, refresh_ann};
-use nearwise::store::Store;
+use nearwise::index::Report;
+use nearwise::search::Mode;
+use nearwise::{Corpus, Encoder, Error, ErrorKind, Writer};
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,14 +35,14 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let inputs = self.input.inputs()?;
         let path = self.corpus.path()?;
-        let (store, _, report) = into_corpus(&path, &inputs, &self.input, &self.model)?;
+        let (writer, _, report) = into_corpus(&path, &inputs, &self.input, &self.model)?;
         if self.json {
             ui::print_json(&report)?;
         } else {
-            let counts = store.counts()?;
+            let counts = writer.counts()?;
             ui::print(&format!(
                 "{}\n{} in {} passages in {}\n",
                 summary(&report),
@@ -56,55 +55,53 @@ impl Index {
     }
 }
 
-/// Opens or makes a corpus and indexes into it; `explore` does the same.
+/// Opens or makes a corpus and indexes into it; `explore` does the same. The writer is kept, so
+/// that nobody changes the corpus before its report is printed.
 pub(super) fn into_corpus(
     path: &Path,
     inputs: &[Input],
     args: &InputArgs,
     model: &ModelArgs,
-) -> Result<(Store, Encoder, Report)> {
-    let fresh = !path.exists();
-    let mut store = Store::create(path)?;
-    let outcome = model.open(Some(&store)).and_then(|mut encoder| {
-        let report = run(&mut store, &mut encoder, inputs, args)?;
+) -> Result<(Writer, Encoder, Report)> {
+    // Before anything is made, so that a signal leaves nothing half made.
+    let running = ui::Running::new();
+    let job = running.job();
+    let mut writer = Corpus::open_or_create(path)?.writer()?;
+    let outcome = model.open(&writer, job).and_then(|encoder| {
+        let report = writer.index(&encoder, inputs, &args.options(), job)?;
+        match writer.refresh_index(Mode::Auto, job) {
+            Err(e) if e.is_cancelled() => return Err(e.into()),
+            // Everything is embedded, and can be searched without it.
+            Err(e) => ui::tell(&format!("the approximate index cannot be made: {e}")),
+            Ok(_) => {}
+        }
         Ok((encoder, report))
     });
+    drop(running);
     match outcome {
-        Ok((encoder, report)) => Ok((store, encoder, report)),
+        Ok((encoder, report)) => Ok((writer, encoder, report)),
         Err(e) => {
-            if fresh {
-                // The first problem is the one to tell.
-                let _ = store.remove_if_empty();
+            if e.downcast_ref::<Error>().is_some_and(Error::is_cancelled) {
+                ui::tell("the same command resumes where it stopped");
+            }
+            // A corpus that was made for nothing goes again; the first problem is the one to tell.
+            let _ = writer.abandon();
+            let unusable = e
+                .downcast_ref::<Error>()
+                .is_some_and(|e| e.kind() == ErrorKind::InvalidInput);
+            if unusable {
+                let mut line = e.to_string();
+                if line.contains("name the column that holds the text") {
+                    line.push_str("; --text-column names it");
+                }
+                if !args.skip_bad {
+                    line.push_str("; --skip-bad leaves out what cannot be used");
+                }
+                bail!(line);
             }
             Err(e)
         }
     }
-}
-
-/// Indexes with progress shown.
-fn run(
-    store: &mut Store,
-    encoder: &mut Encoder,
-    inputs: &[Input],
-    args: &InputArgs,
-) -> Result<Report> {
-    let mut watcher = ui::Watcher::new(&encoder.about());
-    let stop = ui::stop_flag();
-    let outcome = index(
-        store,
-        encoder,
-        inputs,
-        &args.options(),
-        &mut |event| watcher.event(event),
-        &stop,
-    );
-    watcher.finish();
-    let report = outcome?;
-    if store.passage_count()? >= ANN_FROM {
-        eprintln!("building the approximate index");
-        refresh_ann(store, &|_, _| {})?;
-    }
-    Ok(report)
 }
 
 /// One line that says what a run did.

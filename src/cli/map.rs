@@ -1,14 +1,16 @@
 //! `nearwise map`
 
 use super::args::CorpusArg;
+use super::problem::usage;
+use super::topics::View;
 use super::{Outcome, topics, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::Error;
 use nearwise::encoder::DeviceChoice;
-use nearwise::topics::fitted;
 use nearwise::topics::map::{Map as Drawn, page, png, svg};
+use nearwise::{Error, NewFile};
 use serde_json::json;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Draw the corpus as a map: articles as points, near ones near each other
@@ -42,31 +44,51 @@ pub(super) struct Map {
 }
 
 impl Map {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let kind = match self.out.extension().and_then(|e| e.to_str()) {
             Some(kind @ ("html" | "svg" | "png")) => kind,
             _ => {
-                return Err(
-                    Error::usage("--out", "name a file that ends in .html, .svg or .png").into(),
-                );
+                return Err(usage(
+                    "--out",
+                    "name a file that ends in .html, .svg or .png",
+                ));
             }
         };
         let corpus = CorpusArg {
             corpus: self.file.or(self.corpus.corpus),
         };
-        let mut store = corpus.open()?;
-        fitted(&mut store, None, None, &mut topics::labeller)?;
-        let map = Drawn::new(&mut store, self.seed, self.device)?;
-        let write =
-            |text: String| std::fs::write(&self.out, text).map_err(|e| Error::io(&self.out, e));
-        match kind {
-            "html" => write(page(&map))?,
-            "svg" => write(svg(&map)?)?,
-            _ => png(&map, &self.out)?,
+        let corpus = corpus.open()?;
+        let running = ui::Running::new();
+        let job = running.job();
+        let (mut view, _) = topics::up_to_date(&corpus, None, None, job)?;
+        if matches!(view, View::Reader(_))
+            && !view.has_layout(self.seed)?
+            && let Ok(writer) = corpus.writer()
+        {
+            view = View::Writer(writer);
         }
+        let layout = match &mut view {
+            View::Writer(writer) => writer.lay_out(self.seed, self.device, job)?,
+            // It is there; or the corpus cannot be written, and it is made for this map alone.
+            View::Reader(reader) => reader.layout_of_map(self.seed, self.device, job)?,
+        };
+        let map = Drawn::new(&view, &layout, job)?;
+        drop(running);
+        let mut file = NewFile::create(&self.out)?;
+        let text = match kind {
+            "html" => page(&map),
+            "svg" => svg(&map)?,
+            _ => {
+                png(&map, file.path())?;
+                String::new()
+            }
+        };
+        file.write_all(text.as_bytes())
+            .map_err(|e| Error::io(&self.out, e))?;
+        file.finish()?;
         if self.json {
             ui::print_json(&json!({
-                "out": self.out, "articles": map.articles.len(), "topics": map.topics.len(),
+                "out": self.out.display().to_string(), "articles": map.articles.len(), "topics": map.topics.len(),
                 "trustworthiness": map.trustworthiness,
             }))?;
         } else {

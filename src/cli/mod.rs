@@ -12,6 +12,7 @@ mod export;
 mod index;
 mod map;
 mod model;
+mod problem;
 mod search;
 mod show;
 mod similar;
@@ -21,7 +22,6 @@ mod ui;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use nearwise::Error;
 use std::process::ExitCode;
 
 /// Semantic similarity and topics of articles: embed, search, find near-duplicates, see what
@@ -75,7 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Err(e) if !e.use_stderr() => e.exit(),
         Err(e) if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => e.exit(),
         Err(e) => {
-            eprintln!("nearwise: {}", ui::clean(&usage(&e)));
+            ui::tell(&format!("nearwise: {}", usage(&e)));
             return ExitCode::from(2);
         }
     };
@@ -102,13 +102,9 @@ pub(crate) fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::NothingFound) => ExitCode::from(3),
         Err(e) => {
-            // One line: causes follow their error after a colon.
-            eprintln!("nearwise: {}", ui::clean(&format!("{e:#}")));
-            match e.downcast_ref::<Error>() {
-                Some(Error::Interrupted) => ExitCode::from(130),
-                Some(Error::Usage { .. } | Error::Filter { .. }) => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
-            }
+            let (line, code) = problem::report(&e);
+            ui::tell(&format!("nearwise: {line}"));
+            ExitCode::from(code)
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `nearwise model`
 
-use super::args::say;
 use super::{Outcome, ui};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
+use nearwise::ErrorKind;
 use nearwise::model::{
     Config, DEFAULT_MODEL, Fetch, ModelFiles, cache_root, cached, find, known_models, verify,
 };
@@ -63,7 +63,7 @@ struct Which {
 }
 
 impl Model {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         match self.action {
             Action::List { json } => list(json)?,
             Action::Pull {
@@ -71,13 +71,14 @@ impl Model {
                 again,
                 offline,
             } => {
-                let quiet = Fetch::quiet();
+                let running = ui::Running::new();
                 let fetch = Fetch {
-                    offline: offline || quiet.offline,
+                    offline,
                     again,
-                    say: &say,
+                    job: running.job().clone(),
                 };
-                let files = find(&which.model, fetch)?;
+                let files = find(&which.model, &fetch)?;
+                drop(running);
                 let config = Config::load(&files)?;
                 if which.json {
                     ui::print_json(&about(&files, Some(&config)))?;
@@ -94,7 +95,12 @@ impl Model {
                 }
             }
             Action::Verify { which } => {
-                let files = verify(&which.model)?;
+                let files = verify(&which.model).map_err(|e| match e.kind() {
+                    ErrorKind::Model => {
+                        anyhow!("{e}; `nearwise model pull --again` fetches it again")
+                    }
+                    _ => e.into(),
+                })?;
                 if which.json {
                     ui::print_json(&about(&files, None))?;
                 } else {
@@ -104,9 +110,9 @@ impl Model {
             Action::Path { which } => {
                 let fetch = Fetch {
                     offline: true,
-                    ..Fetch::quiet()
+                    ..Fetch::new()
                 };
-                let files = find(&which.model, fetch)?;
+                let files = find(&which.model, &fetch)?;
                 if which.json {
                     ui::print_json(&about(&files, None))?;
                 } else {

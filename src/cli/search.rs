@@ -1,11 +1,11 @@
 //! `nearwise search`
 
 use super::args::{CorpusArg, ModelArgs};
+use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::search::{ANN_FROM, AnnIndex, Mode, SearchOptions, refresh_ann, search};
-use nearwise::store::Filter;
+use nearwise::search::{Mode, SearchOptions};
 
 /// Find the articles whose meaning is nearest to a query
 ///
@@ -51,37 +51,37 @@ pub(super) struct Search {
 }
 
 impl Search {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let reader = self.corpus.reader()?;
         if self.query.trim().is_empty() {
-            return Err(nearwise::Error::usage("QUERY", "it is empty; give some words").into());
+            return Err(usage("QUERY", "it is empty; give some words"));
         }
-        let filter = self
-            .filter
-            .as_deref()
-            .map(|f| Filter::parse(f, &store))
-            .transpose()?;
-        let mut encoder = self.model.open(Some(&store))?;
-        let large = store.passage_count()? >= ANN_FROM;
-        if (self.approximate || large)
-            && !self.exact
-            && filter.is_none()
-            && AnnIndex::open(&store)?.is_none()
+        let filter = super::args::filter(self.filter.as_deref(), &reader)?;
+        let mode = match (self.exact, self.approximate) {
+            (true, _) => Mode::Exact,
+            (_, true) => Mode::Approximate,
+            _ => Mode::Auto,
+        };
+        let running = ui::Running::new();
+        let encoder = self.model.open(&reader, running.job())?;
+        if filter.is_none()
+            && let Err(e) = reader.refresh_index(mode, running.job())
         {
-            eprintln!("the approximate index is missing or stale; building it");
-            refresh_ann(&store, &|_, _| {})?;
+            if e.is_cancelled() {
+                return Err(e.into());
+            }
+            ui::tell(&format!(
+                "without the approximate index, which cannot be made: {e}"
+            ));
         }
+        drop(running);
         let options = SearchOptions {
             k: self.limit,
             filter,
             hybrid: self.hybrid,
-            mode: match (self.exact, self.approximate) {
-                (true, _) => Mode::Exact,
-                (_, true) => Mode::Approximate,
-                _ => Mode::Auto,
-            },
+            mode,
         };
-        let found = search(&store, &mut encoder, &self.query, &options)?;
+        let found = reader.search(&encoder, &self.query, &options)?;
         if self.json {
             ui::print_json(&found)?;
         } else {

@@ -23,8 +23,8 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let store = self.corpus.reader()?;
         let article = store.article(&self.id)?;
         let passages = store.passages(article.key)?;
         let topic = store.topic_of(article.key)?;

@@ -2,14 +2,11 @@
 
 use super::args::{CorpusArg, ModelArgs};
 use super::{Outcome, ui};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use nearwise::Error;
-use nearwise::corpus::{Article, Input, Note, ReadOptions, Sink, boilerplate, read};
-use nearwise::encoder::Kind;
-use nearwise::index::{article_vector, prepare};
-use nearwise::search::{SimilarHit, similar, similar_to};
-use nearwise::store::{Filter, Store};
+use nearwise::corpus::read_single;
+use nearwise::{ErrorKind, Missing};
+use std::path::Path;
 
 /// Find the articles most like one of the corpus, or like a file
 ///
@@ -39,22 +36,22 @@ pub(super) struct Similar {
 }
 
 impl Similar {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
-        let filter = self
-            .filter
-            .as_deref()
-            .map(|f| Filter::parse(f, &store))
-            .transpose()?;
-        let hits = match store.key_of(&self.what) {
-            Ok(_) => similar(&store, &self.what, self.limit, filter.as_ref())?,
-            Err(Error::UnknownArticle(id)) => {
-                if id != "-" && !std::path::Path::new(&id).is_file() {
-                    bail!(Error::UnknownArticle(id));
-                }
-                self.like_file(&store, filter.as_ref())?
+    pub(super) fn run(self) -> Result<Outcome> {
+        let reader = self.corpus.reader()?;
+        let filter = super::args::filter(self.filter.as_deref(), &reader)?;
+        let known = reader.similar(&self.what, self.limit, filter.as_ref());
+        let hits = match known {
+            Err(e)
+                if e.kind() == ErrorKind::NotFound(Missing::Article)
+                    && (self.what == "-" || Path::new(&self.what).is_file()) =>
+            {
+                let article = read_single(&self.what)?;
+                let running = ui::Running::new();
+                let encoder = self.model.open(&reader, running.job())?;
+                let vector = reader.vector_of(&encoder, &article)?;
+                reader.similar_to(&vector, self.limit, filter.as_ref())?
             }
-            Err(e) => return Err(e.into()),
+            known => known?,
         };
         if self.json {
             ui::print_json(&hits)?;
@@ -83,63 +80,4 @@ impl Similar {
             Outcome::Done
         })
     }
-
-    fn like_file(&self, store: &Store, filter: Option<&Filter>) -> Result<Vec<SimilarHit>> {
-        let mut one = One {
-            article: None,
-            more: false,
-        };
-        read(
-            &Input::parse(&self.what)?,
-            &ReadOptions::default(),
-            &mut one,
-        )?;
-        let Some(article) = one.article else {
-            bail!(Error::input(&self.what, None, "holds no article"));
-        };
-        if one.more {
-            bail!(Error::input(
-                &self.what,
-                None,
-                "holds several articles; give a file of one"
-            ));
-        }
-        let mut encoder = self.model.open(Some(store))?;
-        store.check_model(encoder.identity())?;
-        let source = article.source.unwrap_or_default();
-        let spans = boilerplate::spans(&source, &article.text, |_| false);
-        let prepared = prepare(&encoder, &article.title, &article.text, &spans)?;
-        let texts: Vec<&str> = prepared.passages.iter().map(|p| p.input.as_str()).collect();
-        let vectors = encoder.encode(&texts, Kind::Document)?;
-        let vector = article_vector(
-            prepared
-                .passages
-                .iter()
-                .zip(vectors.rows())
-                .map(|(p, v)| (p.fresh_tokens, v)),
-        );
-        Ok(similar_to(store, &vector, self.limit, filter, None)?)
-    }
-}
-
-/// Takes the first article and notices whether more follow.
-struct One {
-    article: Option<Article>,
-    more: bool,
-}
-
-impl Sink for One {
-    fn article(&mut self, article: Article) -> nearwise::Result<()> {
-        if self.article.is_some() {
-            self.more = true;
-        }
-        self.article.get_or_insert(article);
-        Ok(())
-    }
-
-    fn bad(&mut self, problem: Error) -> nearwise::Result<()> {
-        Err(problem)
-    }
-
-    fn note(&mut self, _: Note) {}
 }

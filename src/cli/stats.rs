@@ -19,8 +19,8 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let store = self.corpus.reader()?;
         let counts = store.counts()?;
         let identity = store.identity()?;
         let run = store.topic_run()?;
@@ -32,7 +32,7 @@ impl Stats {
         let fields = store.fields()?;
         if self.json {
             ui::print_json(&json!({
-                "corpus": store.path(), "bytes": bytes, "counts": counts, "model": identity,
+                "corpus": store.path().display().to_string(), "bytes": bytes, "counts": counts, "model": identity,
                 "topics": run, "topics_stale": stale, "approximate_index": ann, "metadata": fields,
             }))?;
             return Ok(Outcome::Done);

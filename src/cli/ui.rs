@@ -3,12 +3,11 @@
 use anyhow::Result;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nearwise::corpus::ColumnReport;
 pub(super) use nearwise::corpus::{clean, snippet};
-use nearwise::index::{Estimate, Event, Progress};
+use nearwise::{Event, Job, NoteKind, Progress, Stage};
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// As [`clean`], keeping line ends.
@@ -86,132 +85,157 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
-/// Set by Ctrl-C or a request to end; the second press ends the program at once, which the
-/// store survives.
-pub(super) fn stop_flag() -> Arc<AtomicBool> {
+/// Writes a line to standard error. That nobody can read it is no reason to stop.
+pub(super) fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", clean(line));
+}
+
+/// Operations that look at the flag.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+/// How long an operation may take to stop by itself.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Set by Ctrl-C or a request to end; the second ends the program at once, which the corpus
+/// survives. Only what looks at it may ask for it: the handler stays for the rest of the program.
+fn stop_flag() -> Arc<AtomicBool> {
     static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
         let flag = Arc::new(AtomicBool::new(false));
         let set = flag.clone();
         let handler = ctrlc::set_handler(move || {
-            if set.swap(true, Ordering::Relaxed) {
+            // Where nothing that looks at the flag is at work, there is nothing to wait for.
+            if set.swap(true, Ordering::Relaxed) || RUNNING.load(Ordering::Relaxed) == 0 {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this batch; press again to stop at once");
+            tell("stopping; press again to stop at once");
+            // What cannot look, such as a read of a pipe that nobody writes to, is ended all the
+            // same: the corpus survives that at any moment.
+            std::thread::sleep(GRACE);
+            if RUNNING.load(Ordering::Relaxed) > 0 {
+                tell("nearwise: stopped; everything committed so far is kept");
+                std::process::exit(130);
+            }
         });
         if let Err(e) = handler {
-            eprintln!(
+            tell(&format!(
                 "nearwise: Ctrl-C cannot be caught ({e}); what is committed is kept all the same"
-            );
+            ));
         }
         flag
     });
     FLAG.clone()
 }
 
-/// Says on a terminal what a command is at, and is gone when it is done.
-pub(super) struct Spinner(ProgressBar);
-
-impl Spinner {
-    pub fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self(bar)
-    }
-
-    pub fn say(&self, what: &str) {
-        self.0.set_message(clean(what));
-    }
+/// Something that takes a while: shows how it goes, a bar on a terminal and lines elsewhere, all on
+/// standard error, and stops at Ctrl-C.
+pub(super) struct Running {
+    job: Job,
+    shown: Arc<Mutex<Shown>>,
 }
 
-impl Drop for Spinner {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-/// Shows how indexing goes: a bar on a terminal, lines otherwise, all on standard error.
-pub(super) struct Watcher {
+struct Shown {
     bar: ProgressBar,
     terminal: bool,
+    stage: Option<Stage>,
+    started: Instant,
     last: Instant,
     bad: u64,
     left_out: u64,
-    device: String,
 }
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
+/// Files and rows that are named before the rest is only counted.
+const BAD: u64 = 20;
+const LEFT_OUT: u64 = 5;
 
-impl Watcher {
-    pub fn new(device: &str) -> Self {
+impl Running {
+    pub(super) fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let bar = ProgressBar::with_draw_target(
-            None,
-            if terminal {
-                ProgressDrawTarget::stderr()
-            } else {
-                ProgressDrawTarget::hidden()
-            },
-        );
-        Self {
+        let target = if terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(style("{spinner} {msg}"));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let shown = Arc::new(Mutex::new(Shown {
             bar,
             terminal,
+            stage: None,
+            started: Instant::now(),
             last: Instant::now(),
             bad: 0,
             left_out: 0,
-            device: device.to_string(),
-        }
+        }));
+        RUNNING.fetch_add(1, Ordering::Relaxed);
+        let (listener, stop) = (shown.clone(), stop_flag());
+        let job = Job::new()
+            .on_event(move |event| {
+                if let Ok(mut shown) = listener.lock() {
+                    shown.event(event);
+                }
+            })
+            .cancel_when(move || stop.load(Ordering::Relaxed));
+        Self { job, shown }
     }
 
+    /// What is handed to the operation.
+    pub(super) fn job(&self) -> &Job {
+        &self.job
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
+        if let Ok(shown) = self.shown.lock() {
+            shown.finish();
+        }
+    }
+}
+
+impl Shown {
     fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{}", clean(text)));
+        self.bar.suspend(|| tell(text));
     }
 
-    pub fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Columns(report) => self.line(&columns(report)),
-            Event::Encoding { path, encoding } => self.line(&format!("{path}: read as {encoding}")),
-            Event::LeftOut { path } => {
-                self.left_out += 1;
-                if self.left_out <= 5 {
-                    self.line(&format!("{path}: left out, of no known format"));
+            Event::Note { kind, text } => match kind {
+                NoteKind::LeftOut => {
+                    self.left_out += 1;
+                    if self.left_out <= LEFT_OUT {
+                        self.line(text);
+                    }
                 }
-            }
-            Event::Bad(problem) => {
-                self.bad += 1;
-                if self.bad <= 20 {
-                    self.line(&format!("left out: {problem}"));
+                NoteKind::BadInput => {
+                    self.bad += 1;
+                    if self.bad <= BAD {
+                        self.line(&format!("left out: {text}"));
+                    }
                 }
-            }
-            Event::Read { articles } => {
-                if self.terminal {
-                    self.bar.set_style(style("{spinner} {msg}"));
-                    self.bar
-                        .set_message(format!("{} read", count(*articles, "article")));
-                    self.bar.tick();
-                } else if self.last.elapsed() >= EVERY {
-                    self.last = Instant::now();
-                    self.line(&format!("{} read", count(*articles, "article")));
-                }
-            }
-            Event::Estimate(estimate) => self.estimate(estimate),
-            Event::Embedded(progress) => self.progress(progress),
+                _ => self.line(text),
+            },
+            Event::Estimate {
+                articles,
+                tokens,
+                tokens_per_second,
+                device,
+            } => self.estimate(*articles, *tokens, *tokens_per_second, device),
+            Event::Progress(progress) => self.progress(progress),
+            _ => {}
         }
     }
 
-    fn estimate(&mut self, estimate: &Estimate) {
+    fn estimate(&mut self, articles: u64, tokens: u64, rate: Option<f64>, device: &str) {
         let mut line = format!(
-            "{} to embed, about {} tokens, on {}",
-            count(estimate.articles, "article"),
-            number(estimate.tokens),
-            self.device
+            "{} to embed, about {} tokens, on {device}",
+            count(articles, "article"),
+            number(tokens),
         );
-        if let Some(rate) = estimate.tokens_per_second {
-            let seconds = estimate.tokens as f64 / rate.max(1.0);
+        if let Some(rate) = rate {
+            let seconds = tokens as f64 / rate.max(1.0);
             line.push_str(&format!(
                 ": about {} at {} tokens/s",
                 span(Duration::from_secs_f64(seconds)),
@@ -219,42 +243,61 @@ impl Watcher {
             ));
         }
         self.line(&line);
-        self.bar.set_length(estimate.articles);
-        self.bar
-            .set_style(style("{bar:30} {pos}/{len} articles  {msg}"));
-        self.bar.set_position(0);
-        self.last = Instant::now();
     }
 
     fn progress(&mut self, progress: &Progress) {
-        let rate = progress.tokens as f64 / progress.elapsed.as_secs_f64().max(1e-3);
-        let message = format!(
-            "{} tokens/s, {} left",
-            number(rate as u64),
-            span(progress.left)
-        );
+        if self.stage != Some(progress.stage) {
+            self.stage = Some(progress.stage);
+            self.started = Instant::now();
+            self.last = Instant::now();
+            self.bar.set_style(if progress.total.is_some() {
+                style("{bar:30} {pos}/{len}  {msg}")
+            } else {
+                style("{spinner} {msg}")
+            });
+        }
+        let message = match progress.stage {
+            Stage::Reading => format!("{} read", count(progress.done, "article")),
+            Stage::Embedding => {
+                let elapsed = self.started.elapsed().as_secs_f64();
+                let rate = progress.tokens as f64 / elapsed.max(1e-3);
+                let left = progress.seconds_left.unwrap_or(0.0);
+                format!(
+                    "{} tokens/s, {} left",
+                    number(rate as u64),
+                    span(Duration::from_secs_f64(left))
+                )
+            }
+            stage => stage.to_string(),
+        };
         if self.terminal {
-            self.bar.set_position(progress.articles);
+            if let Some(total) = progress.total {
+                self.bar.set_length(total);
+                self.bar.set_position(progress.done);
+            }
             self.bar.set_message(message);
         } else if self.last.elapsed() >= EVERY {
             self.last = Instant::now();
-            self.line(&format!(
-                "{} of {}, {message}",
-                number(progress.articles),
-                count(progress.of, "article")
-            ));
+            let of = match progress.total {
+                Some(total) if progress.stage == Stage::Embedding => {
+                    format!("{} of {}, ", number(progress.done), count(total, "article"))
+                }
+                Some(total) => format!("{} of {}, ", number(progress.done), number(total)),
+                None => String::new(),
+            };
+            self.line(&format!("{of}{message}"));
         }
     }
 
-    pub fn finish(&self) {
+    fn finish(&self) {
         self.bar.finish_and_clear();
-        if self.bad > 20 {
-            self.line(&format!("left out: {} more", number(self.bad - 20)));
+        if self.bad > BAD {
+            self.line(&format!("left out: {} more", number(self.bad - BAD)));
         }
-        if self.left_out > 5 {
+        if self.left_out > LEFT_OUT {
             self.line(&format!(
                 "left out: {} more of no known format",
-                count(self.left_out - 5, "file")
+                count(self.left_out - LEFT_OUT, "file")
             ));
         }
     }
@@ -263,29 +306,6 @@ impl Watcher {
 fn style(template: &str) -> ProgressStyle {
     // The templates above are literals; were one malformed, the usual bar would do.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn columns(report: &ColumnReport) -> String {
-    let roles: Vec<String> = report
-        .roles
-        .iter()
-        .filter(|(_, name)| !name.starts_with('\0'))
-        .map(|(role, name)| {
-            if role.name() == name {
-                name.clone()
-            } else {
-                format!("{}={name}", role.name())
-            }
-        })
-        .collect();
-    let mut line = format!("{}: columns {}", report.path, roles.join(", "));
-    if !report.metadata.is_empty() {
-        line.push_str(&format!(
-            "; kept as metadata: {}",
-            report.metadata.join(", ")
-        ));
-    }
-    line
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! Changing topics by hand.
 
 use super::super::args::CorpusArg;
+use super::super::problem::usage;
 use super::super::{Outcome, ui};
 use super::labeller;
 use anyhow::Result;
 use clap::Args;
-use nearwise::Error;
-use nearwise::store::Store;
-use nearwise::topics::{Topics, edit};
+use nearwise::Reader;
+use nearwise::topics::Topics;
 use serde_json::json;
 
-fn say(store: &Store, ids: &[i64], json: bool) -> Result<Outcome> {
+fn say(store: &Reader, ids: &[i64], json: bool) -> Result<Outcome> {
     let topics = Topics::stored(store)?;
     let chosen: Vec<_> = topics
         .topics
@@ -53,10 +53,12 @@ pub(super) struct Merge {
 }
 
 impl Merge {
-    pub fn run(self) -> Result<Outcome> {
-        let mut store = self.corpus.open()?;
-        let mut encoder = labeller(&store);
-        let id = edit::merge(&mut store, &self.topics, encoder.as_mut())?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let mut store = self.corpus.writer()?;
+        let running = ui::Running::new();
+        let encoder = labeller(&store, running.job());
+        let id = store.merge_topics(&self.topics, encoder.as_ref(), running.job())?;
+        drop(running);
         say(&store, &[id], self.json)
     }
 }
@@ -79,10 +81,12 @@ pub(super) struct Split {
 }
 
 impl Split {
-    pub fn run(self) -> Result<Outcome> {
-        let mut store = self.corpus.open()?;
-        let mut encoder = labeller(&store);
-        let ids = edit::split(&mut store, self.topic, self.into, encoder.as_mut())?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let mut store = self.corpus.writer()?;
+        let running = ui::Running::new();
+        let (encoder, job) = (labeller(&store, running.job()), running.job());
+        let ids = store.split_topic(self.topic, self.into, encoder.as_ref(), job)?;
+        drop(running);
         say(&store, &ids, self.json)
     }
 }
@@ -105,12 +109,14 @@ pub(super) struct Rename {
 }
 
 impl Rename {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let name = self.name.trim();
         if name.is_empty() {
-            return Err(Error::usage("NAME", "give a name that is not empty").into());
+            return Err(usage("NAME", "give a name that is not empty"));
         }
-        let mut store = self.corpus.open()?;
+        // It takes a moment, and is not left half done by a signal.
+        let _running = ui::Running::new();
+        let mut store = self.corpus.writer()?;
         store.rename_topic(self.topic, name)?;
         say(&store, &[self.topic], self.json)
     }

@@ -2,35 +2,12 @@
 
 use super::super::args::ModelArgs;
 use super::super::{Outcome, ui};
-use super::Shown;
+use super::{Shown, labeller};
 use anyhow::Result;
 use clap::Args;
-use nearwise::encoder::{DeviceChoice, Encoder};
-use nearwise::store::Store;
-use nearwise::topics::assign::drift;
-use nearwise::topics::{Method, TopicOptions, fit_telling, fitted, guide};
+use nearwise::encoder::DeviceChoice;
+use nearwise::topics::{Method, TopicOptions, guide};
 use std::path::PathBuf;
-
-/// Opens the corpus's model to rank labels by meaning; where it is not on the machine, labels go
-/// by their words alone and a line says so.
-pub(in super::super) fn labeller(store: &Store) -> Option<Encoder> {
-    let model = ModelArgs::default();
-    match model.open_here(store) {
-        Ok(encoder) => store
-            .check_model(encoder.identity())
-            .is_ok()
-            .then_some(encoder),
-        Err(e) => {
-            eprintln!(
-                "{}",
-                ui::clean(&format!(
-                    "labels are made of words alone, without the model: {e:#}"
-                ))
-            );
-            None
-        }
-    }
-}
 
 #[derive(Debug, Args)]
 pub(super) struct Bare {
@@ -45,27 +22,28 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    pub fn run(self) -> Result<Outcome> {
-        let mut store = self.shown.corpus.open()?;
-        let topics = fitted(&mut store, self.topics, self.seed, &mut labeller)?;
-        if topics.run.edited && drift(&store)?.refit {
-            eprintln!(
-                "the corpus has drifted from these topics, which were changed by hand; `nearwise topics fit` finds them anew"
+    pub(super) fn run(self) -> Result<Outcome> {
+        let corpus = self.shown.corpus.open()?;
+        let running = ui::Running::new();
+        let (view, topics) = super::up_to_date(&corpus, self.topics, self.seed, running.job())?;
+        drop(running);
+        if topics.run.edited && view.topic_drift()?.refit {
+            ui::tell(
+                "the corpus has drifted from these topics, which were changed by hand; `nearwise topics fit` finds them anew",
             );
         }
-        self.shown.print(&store, &topics)
+        self.shown.print(&view, &topics)
     }
 }
 
 /// Find topics anew
 ///
-/// The method `tree` joins communities of the graph of nearest neighbours (Leiden) to a tree,
-/// cuts it where the silhouette is best and refines the cut by k-means; corpora of
-/// less than 300 articles are clustered by k-means from many starts. `kmeans`,
-/// `spherical-kmeans`, `leiden` and `hdbscan` are Nearwise's own, `linfa-kmeans`, `dbscan`, `optics` and `gaussian-mixture` are
-/// those of linfa-clustering on principal components. Labels are the words and phrases that set
-/// a topic apart (c-TF-IDF), ranked by meaning. Topics that persist keep their numbers and the
-/// names that were given to them.
+/// The method `tree` finds communities in the graph of nearest neighbours (Leiden), joins them to a
+/// tree, cuts the tree where the silhouette is best and refines the cut by k-means; corpora of
+/// less than 300 articles are clustered by k-means from many starts. `gaussian-mixture` is that of
+/// linfa-clustering on principal components. Labels are the words and phrases that set a topic
+/// apart (c-TF-IDF), ranked by meaning. Topics that persist keep their numbers and the names that
+/// were given to them.
 #[derive(Debug, Args)]
 #[command(
     after_help = "A file of guides describes topics that should be there:\n\n  \
@@ -79,8 +57,7 @@ pub(super) struct Fit {
     /// How many topics; chosen where it is not given
     #[arg(long, value_name = "N")]
     topics: Option<usize>,
-    /// How to cluster: tree, kmeans, spherical-kmeans, leiden, hdbscan, linfa-kmeans, dbscan,
-    /// optics or gaussian-mixture
+    /// How to cluster: tree, kmeans, leiden, hdbscan or gaussian-mixture
     #[arg(long, value_name = "METHOD", default_value = "tree")]
     method: Method,
     /// The fewest articles of a topic; by default a sixteenth of the corpus, 2 to 10
@@ -89,12 +66,7 @@ pub(super) struct Fit {
     /// The resolution of --method leiden; by default the most stable
     #[arg(long, value_name = "X")]
     resolution: Option<f64>,
-    /// The radius of --method dbscan and optics, 0 to 2; by default the median distance of the
-    /// neighbours
-    #[arg(long, value_name = "X")]
-    radius: Option<f32>,
-    /// Articles of a mini-batch of --method kmeans and spherical-kmeans; by default all in each
-    /// iteration
+    /// Articles of a mini-batch of --method kmeans; by default all in each iteration
     #[arg(long, value_name = "N", value_parser = super::super::args::positive)]
     batch: Option<usize>,
     /// Leave articles in no topic whose cosine to their topic's centroid is less; by default
@@ -115,54 +87,14 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    pub fn run(self) -> Result<Outcome> {
-        use nearwise::Error;
-        if self.resolution.is_some_and(|r| !(r > 0.0 && r <= 1000.0)) {
-            return Err(Error::usage("--resolution", "give a number above 0, such as 1.0").into());
-        }
-        if self.resolution.is_some() && self.method != Method::Leiden {
-            return Err(Error::usage("--resolution", "only --method leiden has one").into());
-        }
-        if self.resolution.is_some() && self.topics.is_some() {
-            return Err(Error::usage(
-                "--resolution",
-                "it decides the number of topics; leave out --topics",
-            )
-            .into());
-        }
-        if self.radius.is_some_and(|r| !(r > 0.0 && r <= 2.0)) {
-            return Err(Error::usage("--radius", "give a distance above 0, 2 at most").into());
-        }
-        if self.radius.is_some() && !matches!(self.method, Method::Dbscan | Method::Optics) {
-            return Err(
-                Error::usage("--radius", "only --method dbscan and optics have one").into(),
-            );
-        }
-        if self
-            .min_similarity
-            .is_some_and(|s| !(-1.0..=1.0).contains(&s))
-        {
-            return Err(Error::usage("--min-similarity", "give a cosine, from -1 to 1").into());
-        }
-        if self.batch.is_some() && !matches!(self.method, Method::Kmeans | Method::SphericalKmeans)
-        {
-            return Err(Error::usage(
-                "--batch",
-                "only --method kmeans and spherical-kmeans have mini-batches",
-            )
-            .into());
-        }
-        if self.min_size == Some(0) {
-            return Err(Error::usage("--min-size", "give 1 or more").into());
-        }
+    pub(super) fn run(self) -> Result<Outcome> {
         let options = TopicOptions {
             k: self.topics,
             seed: self.seed,
             method: self.method,
-            least: self.min_size,
+            min_size: self.min_size,
             resolution: self.resolution,
-            radius: self.radius,
-            batch: self.batch,
+            batch_size: self.batch,
             min_similarity: self.min_similarity,
             device: self.device,
             guides: self
@@ -172,17 +104,18 @@ impl Fit {
                 .transpose()?
                 .unwrap_or_default(),
         };
-        let mut store = self.shown.corpus.open()?;
-        let mut encoder = if options.guides.is_empty() {
-            labeller(&store)
+        // A wrong option is told before the corpus is opened.
+        options.check()?;
+        let mut writer = self.shown.corpus.writer()?;
+        let running = ui::Running::new();
+        let job = running.job();
+        let encoder = if options.guides.is_empty() {
+            labeller(&writer, job)
         } else {
-            Some(ModelArgs::default().open(Some(&store))?)
+            Some(ModelArgs::default().open(&writer, job)?)
         };
-        let spinner = ui::Spinner::new();
-        let topics = fit_telling(&mut store, &options, encoder.as_mut(), &mut |stage| {
-            spinner.say(stage)
-        })?;
-        drop(spinner);
-        self.shown.print(&store, &topics)
+        let topics = writer.fit_topics(&options, encoder.as_ref(), job)?;
+        drop(running);
+        self.shown.print(&writer, &topics)
     }
 }

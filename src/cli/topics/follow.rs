@@ -4,8 +4,8 @@ use super::super::args::CorpusArg;
 use super::super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::topics::assign;
-use nearwise::topics::timeline::{Span, Timeline, Trend, timeline};
+use nearwise::topics::DRIFT_LIMIT;
+use nearwise::topics::timeline::{Span, Timeline, Trend};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -33,9 +33,9 @@ pub(super) struct OverTime {
 }
 
 impl OverTime {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
-        let found = timeline(&store, self.by, self.field.as_deref())?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let store = self.corpus.reader()?;
+        let found = store.topics_over_time(self.by, self.field.as_deref())?;
         if self.json {
             ui::print_json(&found)?;
         } else {
@@ -124,7 +124,7 @@ fn text(t: &Timeline) -> String {
 ///
 /// New articles join the topic of the nearest centroid, or none where they are farther from it
 /// than nearly all of its own. With --threshold, articles that are in no topic join the nearest
-/// as well where their cosine to it is at least so high.
+/// as well where their cosine to it is at least that.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  nearwise topics assign\n  nearwise topics assign --threshold 0.3"
@@ -141,31 +141,33 @@ pub(super) struct Assign {
 }
 
 impl Assign {
-    pub fn run(self) -> Result<Outcome> {
-        let mut store = self.corpus.open()?;
-        let (joined, left) = assign::join(&mut store)?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let mut store = self.corpus.writer()?;
+        let running = ui::Running::new();
+        let new = store.join_topics(running.job())?;
         let outliers = self
             .threshold
-            .map(|t| assign::assign_outliers(&mut store, t))
+            .map(|t| store.assign_outliers(t, running.job()))
             .transpose()?;
+        drop(running);
         if self.json {
             ui::print_json(&json!({
-                "joined": joined, "in_none": left,
-                "assigned": outliers.map(|o| o.0), "left_in_none": outliers.map(|o| o.1),
+                "joined": new.joined, "in_none": new.in_none,
+                "assigned": outliers.map(|o| o.joined), "left_in_none": outliers.map(|o| o.in_none),
             }))?;
             return Ok(Outcome::Done);
         }
         let mut out = format!(
             "{} joined a topic, {} none\n",
-            ui::count(joined, "new article"),
-            ui::number(left)
+            ui::count(new.joined, "new article"),
+            ui::number(new.in_none)
         );
-        if let Some((assigned, left)) = outliers {
+        if let Some(outliers) = outliers {
             let _ = writeln!(
                 out,
                 "{} in no topic joined one, {} did not",
-                ui::count(assigned, "article"),
-                ui::number(left)
+                ui::count(outliers.joined, "article"),
+                ui::number(outliers.in_none)
             );
         }
         ui::print(&out)?;
@@ -184,9 +186,9 @@ pub(super) struct Drift {
 }
 
 impl Drift {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
-        let drift = assign::drift(&store)?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let store = self.corpus.reader()?;
+        let drift = store.topic_drift()?;
         if self.json {
             ui::print_json(&drift)?;
             return Ok(Outcome::Done);
@@ -230,7 +232,7 @@ impl Drift {
         );
         line(
             "drift",
-            format!("{:.3} of {} at most", drift.drift, assign::LIMIT),
+            format!("{:.3} of {} at most", drift.drift, DRIFT_LIMIT),
         );
         out.push_str(if drift.refit {
             "\nThe topics no longer fit: run `nearwise topics fit`.\n"

@@ -5,19 +5,20 @@ mod fit;
 mod follow;
 mod view;
 
-use super::Outcome;
-use super::args::CorpusArg;
+use super::args::{CorpusArg, ModelArgs};
+use super::{Outcome, ui};
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use nearwise::topics::Topics as Found;
+use nearwise::{Corpus, Encoder, ErrorKind, Job, Reader, Writer};
 
-pub(super) use fit::labeller;
 pub(super) use view::{to_json, to_text};
 
 /// Show what the corpus is about: topics with labels and their most typical articles
 ///
-/// Without a command, the topics are shown, and found first where there are none, where
-/// --topics or --seed ask for others, or where the corpus has drifted from them; articles that
-/// are new join them otherwise.
+/// Without a command, shows the topics. They are found first if there are none yet, if --topics or
+/// --seed ask for others, or if the corpus has changed so much that they no longer fit. Otherwise
+/// new articles join the topics that are there.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -46,7 +47,7 @@ enum Command {
 }
 
 impl Topics {
-    pub fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Outcome> {
         match self.command {
             None => self.bare.run(),
             Some(Command::Fit(c)) => c.run(),
@@ -61,6 +62,73 @@ impl Topics {
             Some(Command::Drift(c)) => c.run(),
         }
     }
+}
+
+/// Whoever reads: a view of the corpus, or its writer, which sees what it wrote.
+pub(super) enum View {
+    Reader(Reader),
+    Writer(Writer),
+}
+
+impl std::ops::Deref for View {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        match self {
+            Self::Reader(reader) => reader,
+            Self::Writer(writer) => writer,
+        }
+    }
+}
+
+/// Opens the corpus's model to rank labels by meaning; where it is not on the machine, labels go
+/// by their words alone and a line says so.
+fn labeller(reader: &Reader, job: &Job) -> Option<Encoder> {
+    let opened = reader.encoder(ModelArgs::default().builder(job).offline(true));
+    match opened {
+        Ok(encoder) => reader
+            .check_model(encoder.identity())
+            .is_ok()
+            .then_some(encoder),
+        Err(e) => {
+            ui::tell(&format!(
+                "labels are made of words alone, without the model: {e}"
+            ));
+            None
+        }
+    }
+}
+
+/// The topics, found or joined where that is due. Only then is the corpus written to; where it
+/// cannot be, the topics that it holds are shown as they are.
+pub(super) fn up_to_date(
+    corpus: &Corpus,
+    k: Option<usize>,
+    seed: Option<u64>,
+    job: &Job,
+) -> Result<(View, Found)> {
+    let reader = corpus.reader()?;
+    if let Some(topics) = reader.topics_current(k, seed)? {
+        return Ok((View::Reader(reader), topics));
+    }
+    let mut writer = match corpus.writer() {
+        Ok(writer) => writer,
+        Err(e) => {
+            let unwritable = matches!(
+                e.kind(),
+                ErrorKind::Busy | ErrorKind::ReadOnly | ErrorKind::Io
+            );
+            if !unwritable || k.is_some() || seed.is_some() || reader.topic_run()?.is_none() {
+                return Err(e.into());
+            }
+            ui::tell(&format!("the topics are those of an earlier state: {e}"));
+            let topics = Found::stored(&reader)?;
+            return Ok((View::Reader(reader), topics));
+        }
+    };
+    drop(reader);
+    let topics = writer.update_topics(k, seed, |reader| labeller(reader, job), job)?;
+    Ok((View::Writer(writer), topics))
 }
 
 /// What is shown of the list of topics.

@@ -1,23 +1,26 @@
 //! Showing topics: the list, one of them, the tree.
 
 use super::super::args::CorpusArg;
+use super::super::problem::usage;
 use super::super::{Outcome, ui};
 use super::{Shown, labeller};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
-use nearwise::Error;
-use nearwise::store::{Store, StoredPart, StoredTopic, dot};
+use nearwise::store::{StoredPart, StoredTopic};
 use nearwise::topics::nested::{self, Branch};
-use nearwise::topics::{Topics, apart, edit, stored};
+use nearwise::topics::{Topics, stored};
+use nearwise::vectors::dot;
+use nearwise::{Error, NewFile, Reader};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Parts of a topic that the list names.
 const PARTS: usize = 4;
 
 impl Shown {
-    pub(super) fn print(&self, store: &Store, topics: &Topics) -> Result<Outcome> {
+    pub(super) fn print(&self, store: &Reader, topics: &Topics) -> Result<Outcome> {
         match (self.members, self.json) {
             (true, true) => {
                 let members: Vec<Value> = store
@@ -41,7 +44,7 @@ impl Shown {
     }
 }
 
-fn topic_json(store: &Store, topic: &StoredTopic) -> Result<Value> {
+fn topic_json(store: &Reader, topic: &StoredTopic) -> Result<Value> {
     let mut typical = Vec::new();
     for &key in &topic.typical {
         // An article may have gone since the topics were found.
@@ -60,7 +63,7 @@ fn parts_json(parts: &[&StoredPart]) -> Value {
     parts.iter().map(one).collect()
 }
 
-pub(in super::super) fn to_json(store: &Store, topics: &Topics) -> Result<Value> {
+pub(in super::super) fn to_json(store: &Reader, topics: &Topics) -> Result<Value> {
     let mut list = Vec::new();
     for topic in &topics.topics {
         let mut value = topic_json(store, topic)?;
@@ -70,23 +73,20 @@ pub(in super::super) fn to_json(store: &Store, topics: &Topics) -> Result<Value>
     Ok(json!({"run": topics.run, "topics": list}))
 }
 
-pub(in super::super) fn to_text(store: &Store, topics: &Topics, typical: usize) -> Result<String> {
+pub(in super::super) fn to_text(store: &Reader, topics: &Topics, typical: usize) -> Result<String> {
     let run = &topics.run;
     let how = if run.edited {
         "changed by hand"
     } else if run.k_given {
-        "as asked"
-    } else if run.method == "tree"
-        || run.method.contains("k-means")
-        || run.method.contains("kmeans")
-    {
-        "chosen by the silhouette"
+        "number given"
+    } else if run.found_by().is_by_means() {
+        "number chosen by the silhouette"
     } else {
         &run.method
     };
     let none = store.members()?.iter().filter(|m| m.topic < 0).count() as u64;
     let none = if none > 0 {
-        format!("; {} in none", ui::count(none, "article"))
+        format!("; {} in no topic", ui::count(none, "article"))
     } else {
         String::new()
     };
@@ -138,8 +138,8 @@ pub(super) struct List {
 }
 
 impl List {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.shown.corpus.open_read_only()?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let store = self.shown.corpus.reader()?;
         let topics = Topics::stored(&store)?;
         self.shown.print(&store, &topics)
     }
@@ -163,8 +163,8 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub fn run(self) -> Result<Outcome> {
-        let store = self.corpus.open_read_only()?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let store = self.corpus.reader()?;
         let topics = Topics::stored(&store)?;
         let find = |id: i64| -> Result<&StoredTopic> {
             let found = topics.topics.iter().find(|t| t.id == id);
@@ -181,9 +181,11 @@ impl Show {
         near.truncate(5);
         let parts = topics.parts_of(topic.id);
         let against = self.against.map(&find).transpose()?;
+        let running = ui::Running::new();
         let apart = against
-            .map(|other| apart(&store, topic.id, other.id))
+            .map(|other| store.topics_apart(topic.id, other.id, running.job()))
             .transpose()?;
+        drop(running);
         if self.json {
             let mut value = topic_json(&store, topic)?;
             value["parts"] = parts_json(&parts);
@@ -253,14 +255,14 @@ impl Show {
 /// Show how topics nest: the tree of topics and their parts
 ///
 /// The leaves are communities of near articles; they join to topics, and topics to one tree, by
-/// Ward's method. --cut shows the tree in so many branches, and --apply makes them the topics.
+/// Ward's method. --cut shows the tree cut into that many branches, and --apply makes them the topics.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  nearwise topics tree\n  nearwise topics tree --cut 12\n  nearwise topics tree --cut 12 --apply\n  \
     nearwise topics tree --out tree.dot"
 )]
 pub(super) struct Tree {
-    /// Cut the tree into so many branches
+    /// Cut the tree into this many branches
     #[arg(long, value_name = "N")]
     cut: Option<usize>,
     /// Make the branches of --cut the topics
@@ -277,23 +279,22 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub fn run(self) -> Result<Outcome> {
-        let mut store = if self.apply {
-            self.corpus.open()?
-        } else {
-            self.corpus.open_read_only()?
-        };
+    pub(super) fn run(self) -> Result<Outcome> {
         if let Some(n) = self.cut.filter(|_| self.apply) {
-            let mut encoder = labeller(&store);
-            edit::cut_tree(&mut store, n, encoder.as_mut())?;
-            let topics = Topics::stored(&store)?;
+            let mut writer = self.corpus.writer()?;
+            let running = ui::Running::new();
+            let encoder = labeller(&writer, running.job());
+            writer.cut_topics(n, encoder.as_ref(), running.job())?;
+            drop(running);
+            let topics = Topics::stored(&writer)?;
             if self.json {
-                ui::print_json(&to_json(&store, &topics)?)?;
+                ui::print_json(&to_json(&writer, &topics)?)?;
             } else {
-                ui::print(&to_text(&store, &topics, 0)?)?;
+                ui::print(&to_text(&writer, &topics, 0)?)?;
             }
             return Ok(Outcome::Done);
         }
+        let store = self.corpus.reader()?;
         let stored = stored(&store)?;
         if let Some(n) = self.cut {
             let branches = nested::cut(&stored, n)?;
@@ -307,9 +308,7 @@ impl Tree {
             return Ok(Outcome::Done);
         }
         let Some(root) = nested::whole(&stored) else {
-            return Err(
-                Error::Topics("the topics have no tree; run `nearwise topics fit`".into()).into(),
-            );
+            bail!("the topics have no tree; run `nearwise topics fit`");
         };
         if let Some(path) = &self.out {
             write(path, &root)?;
@@ -367,9 +366,12 @@ fn write(path: &Path, root: &Branch) -> Result<()> {
     let text = match path.extension().and_then(|e| e.to_str()) {
         Some("json") => serde_json::to_string_pretty(root)? + "\n",
         Some("dot" | "gv") => nested::dot(root),
-        _ => return Err(Error::usage("--out", "name a file that ends in .json or .dot").into()),
+        _ => return Err(usage("--out", "name a file that ends in .json or .dot")),
     };
-    std::fs::write(path, text).map_err(|e| Error::io(path, e))?;
-    eprintln!("tree written to {}", path.display());
+    let mut file = NewFile::create(path)?;
+    file.write_all(text.as_bytes())
+        .map_err(|e| Error::io(path, e))?;
+    file.finish()?;
+    ui::tell(&format!("tree written to {}", path.display()));
     Ok(())
 }

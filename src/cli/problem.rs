@@ -1,0 +1,106 @@
+//! What the command line adds to an error: the option that it is about, what to run, the exit code.
+
+use nearwise::{Error, ErrorKind, Missing};
+use std::fmt;
+
+/// An option or argument of the command line that cannot be used as it was given.
+#[derive(Debug)]
+pub(super) struct Usage {
+    option: &'static str,
+    message: String,
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.option, self.message)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Wrong usage of an option.
+pub(super) fn usage(option: &'static str, message: impl Into<String>) -> anyhow::Error {
+    let message = message.into();
+    Usage { option, message }.into()
+}
+
+/// The option that sets a parameter of the library.
+fn option(parameter: &str) -> &str {
+    match parameter {
+        "k" => "--topics",
+        "min_size" => "--min-size",
+        "min_similarity" => "--min-similarity",
+        "batch_size" => "--batch",
+        "resolution" => "--resolution",
+        "guides" => "--guide",
+        "threshold" => "--threshold",
+        "field" => "--field",
+        "span" => "--by",
+        "into" => "--into",
+        "n" => "--cut",
+        "exclude" => "--exclude",
+        "topics" => "TOPIC",
+        other => other,
+    }
+}
+
+/// What to do about an error, in words of the command line.
+fn advice(e: &Error) -> Option<&'static str> {
+    Some(match e.kind() {
+        ErrorKind::NotFound(Missing::Corpus) => "make one with `nearwise index PATH --corpus FILE`",
+        ErrorKind::NotFound(Missing::Article) => "`nearwise search` and `nearwise export` show ids",
+        ErrorKind::NotFound(Missing::Topic) => "see `nearwise topics`",
+        ErrorKind::NotFound(Missing::Topics) => "run `nearwise topics fit`",
+        ErrorKind::NotFound(Missing::Vectors) => "run `nearwise index`",
+        ErrorKind::NotFound(Missing::Model) => "`nearwise model list` shows the known ones",
+        ErrorKind::WrongModel => {
+            "leave out --dtype, --device and --model (or NEARWISE_MODEL), or index into a new corpus"
+        }
+        ErrorKind::Network => {
+            "with a network, `nearwise model pull` fetches it; without, pass --model FOLDER"
+        }
+        ErrorKind::Device if e.place() != "device cpu" => {
+            "`nearwise devices` shows what works; --device cpu always does"
+        }
+
+        _ => return None,
+    })
+}
+
+/// The line for an error, and the exit code.
+pub(super) fn report(e: &anyhow::Error) -> (String, u8) {
+    let Some(error) = e.downcast_ref::<Error>() else {
+        let code = if e.is::<Usage>() { 2 } else { 1 };
+        return (format!("{e:#}"), code);
+    };
+    let line = match error.kind() {
+        ErrorKind::InvalidParameter(name) => format!("{}: {}", option(name), error.message()),
+        ErrorKind::InvalidFilter { .. } => format!("--where: {}", error.message()),
+        _ => {
+            // What was added on the way up stands in front.
+            let outer: Vec<String> = e
+                .chain()
+                .take_while(|cause| !cause.is::<Error>())
+                .map(ToString::to_string)
+                .collect();
+            let own = error.to_string();
+            if outer.is_empty() {
+                own
+            } else {
+                format!("{}: {own}", outer.join(": "))
+            }
+        }
+    };
+    let line = match advice(error) {
+        Some(advice) => format!("{line}; {advice}"),
+        None => line,
+    };
+    let code = match error.kind() {
+        ErrorKind::Cancelled => 130,
+        ErrorKind::InvalidParameter(_)
+        | ErrorKind::InvalidFilter { .. }
+        | ErrorKind::NotFound(Missing::Topic) => 2,
+        _ => 1,
+    };
+    (line, code)
+}
