@@ -6,9 +6,9 @@
 //! environment variable `NEARWISE_CPU_LEVEL` forces a level of instructions.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use nearwise::Encoder;
 use nearwise::encoder::bench::{OneLayer, Peak, Product};
-use nearwise::encoder::{Compute, DeviceChoice, Dtype, DtypeChoice, Encoder, Kind};
-use nearwise::model::{DEFAULT_MODEL, Fetch};
+use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, EncodeOptions, EncoderBuilder, Prompt};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -58,13 +58,17 @@ fn texts(count: usize, words: usize) -> Vec<String> {
         .collect()
 }
 
+fn on_cpu(dtype: Dtype) -> EncoderBuilder {
+    Encoder::builder()
+        .device(DeviceChoice::Cpu)
+        .dtype(DtypeChoice::Only(dtype))
+}
+
 fn encoder(dtype: Dtype) -> Encoder {
-    let compute = Compute {
-        device: DeviceChoice::Cpu,
-        dtype: DtypeChoice::Only(dtype),
-    };
     // A bench without its model has nothing to measure.
-    Encoder::open(DEFAULT_MODEL, compute, Fetch::quiet()).expect("run `nearwise model pull` first")
+    on_cpu(dtype)
+        .open()
+        .expect("run `nearwise model pull` first")
 }
 
 /// Matrix products of all-MiniLM-L6-v2 and of a model of BERT's base size: rows, inner, columns.
@@ -166,18 +170,17 @@ fn rate(c: &mut Criterion) {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(5));
     for dtype in Dtype::CPU {
-        let mut encoder = encoder(dtype);
+        let encoder = encoder(dtype);
         for words in [8, 60, 180] {
             let texts = texts(256, words);
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let tokens = encoder
-                .encode(&texts, Kind::Document)
+                .encode(&texts, Prompt::Document)
                 .expect("the texts are valid")
-                .tokens;
+                .tokens();
             group.throughput(Throughput::Elements(tokens as u64));
             group.bench_function(
                 BenchmarkId::new(dtype.name(), format!("{words} words")),
-                |b| b.iter(|| encoder.encode(black_box(&texts), Kind::Document)),
+                |b| b.iter(|| encoder.encode(black_box(&texts), Prompt::Document)),
             );
         }
     }
@@ -189,29 +192,102 @@ fn latency(c: &mut Criterion) {
     let mut group = c.benchmark_group("one query");
     let threads = rayon::current_num_threads();
     for dtype in Dtype::CPU {
-        let mut encoder = encoder(dtype);
         let text = texts(1, 8).remove(0);
         for n in [1, threads] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(n)
-                .build()
-                .expect("threads");
+            let encoder = on_cpu(dtype).threads(n).open().expect("it opened before");
             let name = format!("{n} threads");
             group.bench_function(BenchmarkId::new(dtype.name(), name), |b| {
-                pool.install(|| b.iter(|| encoder.encode(&[black_box(&text)], Kind::Query)));
+                b.iter(|| encoder.encode(&[black_box(&text)], Prompt::Query));
             });
         }
     }
     group.finish();
 }
 
+/// Many callers at once: single texts from 32 threads against the same texts in one call, and what a
+/// query waits for while a bulk job uses all of the processor. Printed, not by criterion.
+fn shared(_: &mut Criterion) {
+    const CALLERS: usize = 32;
+    for dtype in Dtype::CPU {
+        let encoder = encoder(dtype);
+        for (count, words) in [(1024, 8), (256, 60)] {
+            let texts = texts(count, words);
+            let mut ratios = Vec::new();
+            let (mut together, mut apart) = (Vec::new(), Vec::new());
+            for _ in 0..5 {
+                let started = Instant::now();
+                let bulk = EncodeOptions::from(Prompt::Document).bulk();
+                encoder.encode(&texts, bulk).expect("the texts are valid");
+                together.push(started.elapsed().as_secs_f64());
+                let started = Instant::now();
+                std::thread::scope(|scope| {
+                    for some in texts.chunks(texts.len() / CALLERS) {
+                        let encoder = &encoder;
+                        scope.spawn(move || {
+                            for text in some {
+                                let vectors = encoder.encode(&[text], Prompt::Document);
+                                black_box(vectors.expect("the texts are valid"));
+                            }
+                        });
+                    }
+                });
+                apart.push(started.elapsed().as_secs_f64());
+                ratios.push(together[together.len() - 1] / apart[apart.len() - 1]);
+            }
+            for times in [&mut together, &mut apart, &mut ratios] {
+                times.sort_by(f64::total_cmp);
+            }
+            println!(
+                "{}: {} texts of {words} words: one call {:.3} s, {CALLERS} callers of one text each {:.3} s, ratio {:.2}",
+                dtype.name(),
+                texts.len(),
+                together[2],
+                apart[2],
+                ratios[2]
+            );
+        }
+        let many = texts(4096, 180);
+        let query = texts(1, 8);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let mut times: Vec<f64> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    for some in many.chunks(256) {
+                        let bulk = EncodeOptions::from(Prompt::Document).bulk();
+                        encoder.encode(some, bulk).expect("the texts are valid");
+                        if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                            break;
+                        }
+                    }
+                }
+            });
+            std::thread::sleep(Duration::from_millis(300));
+            let times = (0..200)
+                .map(|_| {
+                    let started = Instant::now();
+                    black_box(encoder.encode(&query, Prompt::Query).expect("a valid text"));
+                    started.elapsed().as_secs_f64() * 1e3
+                })
+                .collect();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            times
+        });
+        times.sort_by(f64::total_cmp);
+        println!(
+            "{}: a query beside a bulk job: median {:.1} ms, 99 % within {:.1} ms",
+            dtype.name(),
+            times[times.len() / 2],
+            times[times.len() * 99 / 100]
+        );
+    }
+}
+
 fn tokenizer(c: &mut Criterion) {
     let encoder = encoder(Dtype::F32);
     let texts = texts(256, 180);
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let tokens: usize = encoder
         .tokenizer()
-        .encode(&texts)
+        .encode("", &texts)
         .expect("the texts are valid")
         .iter()
         .map(|t| t.ids.len())
@@ -221,10 +297,10 @@ fn tokenizer(c: &mut Criterion) {
         .sample_size(10)
         .throughput(Throughput::Elements(tokens as u64));
     group.bench_function("180 words", |b| {
-        b.iter(|| encoder.tokenizer().encode(black_box(&texts)))
+        b.iter(|| encoder.tokenizer().encode("", black_box(&texts)))
     });
     group.finish();
 }
 
-criterion_group!(benches, shares, pieces, rate, latency, tokenizer);
+criterion_group!(benches, shares, shared, pieces, rate, latency, tokenizer);
 criterion_main!(benches);

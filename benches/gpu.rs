@@ -8,11 +8,12 @@
 #[path = "../tests/common/random_model.rs"]
 mod random_model;
 
+use nearwise::Encoder;
 use nearwise::encoder::{
-    Accelerator, Backend, Compute, CpuBackend, DeviceChoice, Dtype, DtypeChoice, Encoder, Kind,
-    OpenDevice, Place, backend,
+    Backend, Call, CpuBackend, DeviceChoice, Dtype, DtypeChoice, OpenDevice, Place, Prompt, backend,
 };
 use nearwise::model::{Config, Fetch, ModelFiles};
+use nearwise::vectors::Accelerator;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use random_model::{Family, Random, Shape, VOCABULARY, least, model, slices};
@@ -138,17 +139,17 @@ fn check(device: &OpenDevice, models: &[String]) -> Result<(), Failure> {
             &[15, 16, 17, 63, 64, 65, 127, 128, 129],
             &mix,
         ];
-        let mut exact = CpuBackend::load(&model.files, &model.config, Dtype::F32)?;
+        let exact = CpuBackend::load(&model.files, &model.config, Dtype::F32)?;
         for dtype in dtypes(device) {
             let only = DtypeChoice::Only(dtype);
-            let mut ours = backend(&model.files, &model.config, device.clone(), only)?;
+            let ours = backend(&model.files, &model.config, device.clone(), only, None)?;
             for lengths in sets {
                 let texts = some_texts(&mut random, lengths);
                 let texts = slices(&texts);
-                let expected = exact.forward(&texts)?;
+                let expected = exact.forward(&texts, &Call::default())?;
                 // Often enough that small batches are recorded and replayed.
                 for _ in 0..4 {
-                    let got = ours.forward(&texts)?;
+                    let got = ours.forward(&texts, &Call::default())?;
                     let what = format!(
                         "{} {shape:?}, {} texts of up to {} tokens",
                         dtype.name(),
@@ -177,12 +178,12 @@ fn check_model(
     name: &str,
     say: &mut impl FnMut(String, f64, f64),
 ) -> Result<(), Failure> {
-    let files = nearwise::model::find(name, Fetch::quiet())?;
+    let files = nearwise::model::find(name, &Fetch::new())?;
     let texts = texts(if full(device) { 2000 } else { 20 }, 5, 300);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let on = |device: OpenDevice, dtype| -> Result<_, Failure> {
-        let mut encoder = Encoder::load(&files, device, DtypeChoice::Only(dtype))?;
-        Ok(encoder.encode(&texts, Kind::Document)?)
+        let encoder = Encoder::load(&files, device, DtypeChoice::Only(dtype))?;
+        Ok(encoder.encode(&texts, Prompt::Document)?)
     };
     let exact = on(OpenDevice::cpu(), Dtype::F32)?;
     for dtype in dtypes(device) {
@@ -203,7 +204,7 @@ fn unit_vectors(random: &mut Random, n: usize, dim: usize) -> Vec<f32> {
     let mut out: Vec<f32> = (0..n * dim)
         .map(|_| random.below(1 << 16) as f32 / 32_768.0 - 1.0)
         .collect();
-    out.chunks_mut(dim).for_each(nearwise::encoder::normalize);
+    out.chunks_mut(dim).for_each(nearwise::vectors::normalize);
     // As a corpus stores them.
     for x in &mut out {
         *x = half::f16::from_f32(*x).to_f32();
@@ -234,7 +235,7 @@ fn check_vectors(
         for (query, found) in asked.chunks(dim).zip(&found) {
             let mut all: Vec<f32> = vectors
                 .chunks(dim)
-                .map(|v| nearwise::store::dot(query, v))
+                .map(|v| nearwise::vectors::dot(query, v))
                 .collect();
             all.sort_by(|a, b| b.total_cmp(a));
             let wrong = found.len() != k.min(n)
@@ -255,7 +256,7 @@ fn check_vectors(
             .zip(members.iter().zip(&scores))
             .any(|(v, (&m, &s))| {
                 let sum =
-                    |c: usize| nearwise::store::dot(v, &centres[c * dim..][..dim]) + offsets[c];
+                    |c: usize| nearwise::vectors::dot(v, &centres[c * dim..][..dim]) + offsets[c];
                 let most = (0..clusters).map(sum).fold(f32::NEG_INFINITY, f32::max);
                 (s - most).abs() > 1e-4 || (sum(m as usize) - most).abs() > 1e-4
             });
@@ -324,7 +325,7 @@ fn seconds(rounds: usize, mut f: impl FnMut() -> Result<(), Failure>) -> Result<
 
 fn time(device: &OpenDevice, choice: DeviceChoice, models: &[String]) -> Result<(), Failure> {
     for name in models {
-        let files = nearwise::model::find(name, Fetch::quiet())?;
+        let files = nearwise::model::find(name, &Fetch::new())?;
         time_device(device, &files, name)?;
         time_texts(device, choice, name)?;
     }
@@ -341,7 +342,13 @@ fn time_device(device: &OpenDevice, files: &ModelFiles, name: &str) -> Result<()
         &[512]
     };
     for dtype in dtypes(device) {
-        let mut ours = backend(files, &config, device.clone(), DtypeChoice::Only(dtype))?;
+        let ours = backend(
+            files,
+            &config,
+            device.clone(),
+            DtypeChoice::Only(dtype),
+            None,
+        )?;
         for length in [16, 64, 128, 256, 512] {
             if length > config.max_tokens {
                 continue;
@@ -363,7 +370,7 @@ fn time_device(device: &OpenDevice, files: &ModelFiles, name: &str) -> Result<()
         }
         let query: Vec<u32> = (0..12).map(|i| 1000 + i).collect();
         let time = seconds(if full(device) { 200 } else { 3 }, || {
-            ours.forward(&[&query])?;
+            ours.forward(&[&query], &Call::default())?;
             Ok(())
         })?;
         println!(
@@ -381,7 +388,7 @@ fn run_batches(ours: &mut dyn Backend, batch: &[&[u32]], batches: usize) -> Resu
     let Some(mut queue) = queues.drain(..).next() else {
         drop(queues);
         for _ in 0..batches {
-            ours.forward(batch)?;
+            ours.forward(batch, &Call::default())?;
         }
         return Ok(());
     };
@@ -404,21 +411,21 @@ fn run_batches(ours: &mut dyn Backend, batch: &[&[u32]], batches: usize) -> Resu
 fn time_texts(device: &OpenDevice, choice: DeviceChoice, name: &str) -> Result<(), Failure> {
     let rounds = if full(device) { 5 } else { 1 };
     for dtype in dtypes(device) {
-        let compute = Compute {
-            device: choice,
-            dtype: DtypeChoice::Only(dtype),
-        };
-        let mut encoder = Encoder::open(name, compute, Fetch::quiet())?;
+        let encoder = Encoder::builder()
+            .model(name)
+            .device(choice)
+            .dtype(DtypeChoice::Only(dtype))
+            .open()?;
         for kind in KINDS {
             let texts = texts_of(device, kind);
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let mut tokens = 0;
             let time = seconds(rounds, || {
-                tokens = encoder.encode(&texts, Kind::Document)?.tokens;
+                tokens = encoder.encode(&texts, Prompt::Document)?.tokens();
                 Ok(())
             })?;
             let tokenising = seconds(1, || {
-                encoder.tokenizer().encode(&texts)?;
+                encoder.tokenizer().encode("", &texts)?;
                 Ok(())
             })?;
             println!(

@@ -10,7 +10,7 @@ use common::{DIM, read_npy, sizes, vector};
 use ndarray::Array2;
 use nearwise::encoder::Dtype;
 use nearwise::encoder::bench::Peak;
-use nearwise::topics::cluster::kmeans::{Centres, refine};
+use nearwise::topics::cluster::kmeans::refine;
 use nearwise::topics::points::Points;
 use rayon::prelude::*;
 use std::time::Instant;
@@ -29,7 +29,7 @@ fn run(rows: &Array2<f32>, k: usize, iterations: usize) {
     let sorted = begun.elapsed().as_secs_f64();
     let starts: Vec<f32> = rows.iter().take(k * dim).copied().collect();
     let begun = Instant::now();
-    let found = refine(&points, starts, iterations, Centres::Means);
+    let found = refine(&points, starts, iterations).expect("nobody cancels it");
     let seconds = begun.elapsed().as_secs_f64();
     let each = seconds / found.iterations as f64;
     let peak = Peak::new(Dtype::F32);

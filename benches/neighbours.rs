@@ -8,9 +8,9 @@ mod common;
 
 use common::{DIM, read_npy, sizes, vector};
 use ndarray::Array2;
-use nearwise::store::dot;
 use nearwise::topics::graph::neighbours;
 use nearwise::topics::points::Points;
+use nearwise::vectors::dot;
 use rayon::prelude::*;
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ const SAMPLE: usize = 1000;
 fn run(rows: &Array2<f32>) {
     let points = Points::new(rows.view()).expect("finite numbers");
     let begun = Instant::now();
-    let found = neighbours(&points, K, 42);
+    let found = neighbours(&points, K, 42).expect("nobody cancels it");
     let seconds = begun.elapsed().as_secs_f64();
     let step = points.len().div_ceil(SAMPLE);
     let chosen: Vec<usize> = (0..points.len()).step_by(step).collect();

@@ -8,19 +8,21 @@ mod common;
 
 use common::{corpus, sizes, vector};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use nearwise::search::{Mode, SearchOptions, refresh_ann, search_vector};
-use nearwise::store::Store;
+use nearwise::search::{Mode, SearchOptions};
+use nearwise::{Corpus, Job, Reader};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 const QUERIES: u64 = 200;
 
-fn ids(store: &Store, query: &[f32], mode: Mode) -> HashSet<String> {
+fn ids(store: &Reader, query: &[f32], mode: Mode) -> HashSet<String> {
     let options = SearchOptions {
         mode,
         ..SearchOptions::default()
     };
-    let found = search_vector(store, query, "", &options).expect("a sound corpus");
+    let found = store
+        .search_vector(query, "", &options)
+        .expect("a sound corpus");
     assert_eq!(
         found.exact,
         matches!(mode, Mode::Exact),
@@ -37,9 +39,15 @@ fn search(c: &mut Criterion) {
     for n in sizes(&[10_000, 50_000, 200_000]) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = corpus(folder.path(), n).path().to_path_buf();
-        let store = Store::open_read_only(&path).expect("the corpus just made");
+        let open = || {
+            let corpus = Corpus::open(&path).expect("the corpus just made");
+            corpus.reader().expect("it opened before")
+        };
+        let store = open();
         let started = Instant::now();
-        refresh_ann(&store, &|_, _| {}).expect("the index can be built");
+        store
+            .refresh_index(Mode::Approximate, &Job::new())
+            .expect("the index can be built");
         println!(
             "{n} passages: HNSW built in {:.1} s",
             started.elapsed().as_secs_f64()
@@ -65,13 +73,7 @@ fn search(c: &mut Criterion) {
                 b.iter(|| ids(&store, next(), mode));
             });
             group.bench_function(BenchmarkId::new(format!("{name}-cold"), n), |b| {
-                b.iter(|| {
-                    ids(
-                        &Store::open_read_only(&path).expect("it opened before"),
-                        next(),
-                        mode,
-                    )
-                });
+                b.iter(|| ids(&open(), next(), mode));
             });
         }
     }

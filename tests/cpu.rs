@@ -4,7 +4,9 @@
 #[path = "common/random_model.rs"]
 mod random_model;
 
-use nearwise::encoder::{Backend, CandleBackend, CpuBackend, Dtype, Level, OpenDevice};
+use nearwise::encoder::{
+    Backend, Call, CandleBackend, CpuBackend, Dtype, Level, OpenDevice, Priority,
+};
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -26,17 +28,17 @@ proptest! {
         let texts = texts(&mut random, shape.longest);
         let dim = shape.heads * shape.head_dim;
         // The reference one by one, so that padding has no part in it.
-        let mut plain = CandleBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
+        let plain = CandleBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
         let expected: Vec<f32> =
-            slices(&texts).into_iter().flat_map(|t| plain.forward(&[t]).unwrap()).collect();
+            slices(&texts).into_iter().flat_map(|t| plain.forward(&[t], &Call::default()).unwrap()).collect();
         // candle-transformers' DistilBERT takes the tanh approximation for the GELU, where HF
         // transformers and this encoder have the exact one.
         let approximate = shape.family == Family::DistilBert && shape.activation == "gelu";
         let (exact, error) = if approximate { (0.999_99, 5e-3) } else { (0.999_999, 1e-4) };
         for level in levels() {
             for (dtype, bound) in [(Dtype::F32, exact), (Dtype::Bf16, 0.999), (Dtype::Int8, 0.99)] {
-                let mut own = CpuBackend::load_for(&model.files, &model.config, dtype, level).unwrap();
-                let got = own.forward(&slices(&texts)).unwrap();
+                let own = CpuBackend::load_for(&model.files, &model.config, dtype, level).unwrap();
+                let got = own.forward(&slices(&texts), &Call::default()).unwrap();
                 let cosine = least(&expected, &got, dim);
                 prop_assert!(cosine > bound, "{level:?} {dtype:?}: {cosine}");
                 if dtype == Dtype::F32 {
@@ -56,24 +58,42 @@ proptest! {
         let texts = texts(&mut random, shape.longest);
         let dim = shape.heads * shape.head_dim;
         for dtype in Dtype::CPU {
-            let mut own = CpuBackend::load(&model.files, &model.config, dtype).unwrap();
-            let expected = own.forward(&slices(&texts)).unwrap();
+            let own = CpuBackend::load(&model.files, &model.config, dtype).unwrap();
+            let expected = own.forward(&slices(&texts), &Call::default()).unwrap();
             for threads in [1, 3] {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| {
-                    let mut turned = slices(&texts);
-                    turned.rotate_left(3);
-                    turned.extend(slices(&texts));
-                    let mut got = own.forward(&turned).unwrap();
-                    prop_assert_eq!(&got.split_off(texts.len() * dim), &expected);
-                    got.rotate_right(3 * dim);
-                    prop_assert_eq!(&got, &expected);
-                    for (text, expected) in texts.iter().zip(expected.chunks(dim)) {
-                        prop_assert_eq!(own.forward(&[text]).unwrap(), expected);
-                    }
-                    Ok(())
-                })?;
+                let own = own.clone().on_threads(Some(threads));
+                let mut turned = slices(&texts);
+                turned.rotate_left(3);
+                turned.extend(slices(&texts));
+                let mut got = own.forward(&turned, &Call::default()).unwrap();
+                prop_assert_eq!(&got.split_off(texts.len() * dim), &expected);
+                got.rotate_right(3 * dim);
+                prop_assert_eq!(&got, &expected);
+                for (text, expected) in texts.iter().zip(expected.chunks(dim)) {
+                    prop_assert_eq!(own.forward(&[text], &Call::default()).unwrap(), expected);
+                }
             }
+            // All at once from many threads, queries among bulk work, so that texts of several
+            // calls meet in one run.
+            let own = own.clone().on_threads(Some(2));
+            std::thread::scope(|scope| {
+                for caller in 0..6 {
+                    let (own, texts, expected) = (&own, &texts, &expected);
+                    scope.spawn(move || {
+                        let priority = if caller % 2 == 0 { Priority::Query } else { Priority::Bulk };
+                        let call = Call { priority, ..Call::default() };
+                        for round in 0..4 {
+                            if caller == 1 {
+                                assert_eq!(&own.forward(&slices(texts), &call).unwrap(), expected);
+                            } else {
+                                let i = (caller + round) % texts.len();
+                                let got = own.forward(&[&texts[i]], &call).unwrap();
+                                assert_eq!(got, expected[i * dim..(i + 1) * dim]);
+                            }
+                        }
+                    });
+                }
+            });
         }
     }
 }
@@ -92,10 +112,10 @@ const SMALL: Shape = Shape {
 fn no_text_and_a_text_of_no_tokens() {
     let model = model(SMALL, 1, |_, _| {});
     for dtype in Dtype::CPU {
-        let mut own = CpuBackend::load(&model.files, &model.config, dtype).unwrap();
-        assert!(own.forward(&[]).unwrap().is_empty());
-        let alone = own.forward(&[&[5, 6]]).unwrap();
-        let both = own.forward(&[&[], &[5, 6]]).unwrap();
+        let own = CpuBackend::load(&model.files, &model.config, dtype).unwrap();
+        assert!(own.forward(&[], &Call::default()).unwrap().is_empty());
+        let alone = own.forward(&[&[5, 6]], &Call::default()).unwrap();
+        let both = own.forward(&[&[], &[5, 6]], &Call::default()).unwrap();
         assert_eq!(both[..32], [0.0; 32]);
         assert_eq!(both[32..], alone);
     }
@@ -104,12 +124,15 @@ fn no_text_and_a_text_of_no_tokens() {
 #[test]
 fn what_does_not_fit_the_model_is_refused() {
     let model = model(SMALL, 2, |_, _| {});
-    let mut own = CpuBackend::load(&model.files, &model.config, Dtype::F32).unwrap();
-    assert!(own.forward(&[&[3; 20]]).is_ok());
-    let long = own.forward(&[&[3; 21]]).unwrap_err().to_string();
+    let own = CpuBackend::load(&model.files, &model.config, Dtype::F32).unwrap();
+    assert!(own.forward(&[&[3; 20]], &Call::default()).is_ok());
+    let long = own
+        .forward(&[&[3; 21]], &Call::default())
+        .unwrap_err()
+        .to_string();
     assert!(long.contains("21 tokens"), "{long}");
     let unknown = own
-        .forward(&[&[VOCABULARY as u32]])
+        .forward(&[&[VOCABULARY as u32]], &Call::default())
         .unwrap_err()
         .to_string();
     assert!(unknown.contains("below 61"), "{unknown}");
@@ -164,16 +187,15 @@ fn hidden_sizes_of_768_and_1024() {
         let model = model(shape, 6, |_, _| {});
         let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(7));
         let texts = texts(&mut random, 20);
-        let mut plain =
-            CandleBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
-        let expected = plain.forward(&[&texts[0]]).unwrap();
+        let plain = CandleBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
+        let expected = plain.forward(&[&texts[0]], &Call::default()).unwrap();
         for (dtype, bound) in [
             (Dtype::F32, 0.999_999),
             (Dtype::Bf16, 0.999),
             (Dtype::Int8, 0.99),
         ] {
-            let mut own = CpuBackend::load(&model.files, &model.config, dtype).unwrap();
-            let got = own.forward(&slices(&texts)).unwrap();
+            let own = CpuBackend::load(&model.files, &model.config, dtype).unwrap();
+            let got = own.forward(&slices(&texts), &Call::default()).unwrap();
             let cosine = cosine(&expected, &got[..expected.len()]);
             assert!(cosine > bound, "{family:?} {dtype:?}: {cosine}");
         }
@@ -195,9 +217,9 @@ fn levels_agree_on_int8() {
     let outputs: Vec<Vec<f32>> = levels()
         .into_iter()
         .map(|level| {
-            let mut own =
+            let own =
                 CpuBackend::load_for(&model.files, &model.config, Dtype::Int8, level).unwrap();
-            own.forward(&slices(&texts)).unwrap()
+            own.forward(&slices(&texts), &Call::default()).unwrap()
         })
         .collect();
     for output in &outputs {

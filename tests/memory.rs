@@ -7,12 +7,11 @@
 
 mod common;
 
-use nearwise::Result;
 use nearwise::corpus::Input;
-use nearwise::encoder::{Backend, Encoder, Identity};
-use nearwise::index::{IndexOptions, index};
+use nearwise::encoder::{Backend, Call, Identity};
+use nearwise::index::IndexOptions;
 use nearwise::model::Tokenizer;
-use nearwise::store::Store;
+use nearwise::{Corpus, Encoder, Job, Result};
 use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};
 
@@ -21,7 +20,7 @@ const DIM: usize = 384;
 struct Stub;
 
 impl Backend for Stub {
-    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>> {
+    fn forward(&self, texts: &[&[u32]], _: &Call) -> Result<Vec<f32>> {
         let mut out = Vec::with_capacity(texts.len() * DIM);
         for text in texts {
             let mut state = text
@@ -37,8 +36,8 @@ impl Backend for Stub {
         Ok(out)
     }
 
-    fn device(&self) -> &str {
-        "stub"
+    fn device(&self) -> String {
+        "stub".to_string()
     }
 
     fn dtype(&self) -> &str {
@@ -63,18 +62,15 @@ fn child() {
         max_tokens: 256,
         dtype: "f32".into(),
     };
-    let mut encoder = Encoder::from_parts(tokenizer, Box::new(Stub), identity);
+    let encoder = Encoder::from_parts(tokenizer, Box::new(Stub), identity);
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::create(&folder.path().join("x.nearwise")).unwrap();
-    let report = index(
-        &mut store,
-        &mut encoder,
-        &Input::parse("-").unwrap(),
-        &IndexOptions::default(),
-        &mut |_| {},
-        &Default::default(),
-    )
-    .unwrap();
+    let corpus = Corpus::create(folder.path().join("x.nearwise")).unwrap();
+    let inputs = Input::parse("-").unwrap();
+    let report = corpus
+        .writer()
+        .unwrap()
+        .index(&encoder, &inputs, &IndexOptions::default(), &Job::new())
+        .unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
     let peak = peak.split_whitespace().nth(1).unwrap();

@@ -201,7 +201,7 @@ fn interrupted_by_the_user() {
             continue;
         }
         assert_eq!(output.status.code(), Some(130), "{stderr}");
-        assert!(stderr.contains("the same command goes on"), "{stderr}");
+        assert!(stderr.contains("the same command resumes"), "{stderr}");
     }
     assert!(start(&world, "part.nearwise").wait().unwrap().success());
     assert!(dump(&world.path("part.nearwise")) == dump(&world.path("whole.nearwise")));

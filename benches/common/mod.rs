@@ -3,15 +3,12 @@
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
 use ndarray::Array2;
-use nearwise::Result;
-use nearwise::corpus::Input;
-use nearwise::encoder::{Backend, Encoder, Identity, normalize};
-use nearwise::index::{IndexOptions, index};
+use nearwise::encoder::{Backend, Call, Identity};
 use nearwise::model::Tokenizer;
-use nearwise::store::Store;
+use nearwise::vectors::normalize;
+use nearwise::{Article, Corpus, Encoder, Job, Result};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// The length of a vector, that of the default model.
@@ -51,7 +48,7 @@ pub fn vector(seed: u64) -> Vec<f32> {
 struct Synthetic;
 
 impl Backend for Synthetic {
-    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<f32>> {
+    fn forward(&self, texts: &[&[u32]], _: &Call) -> Result<Vec<f32>> {
         let seed = |text: &[u32]| {
             text.iter().fold(7u64, |h, &t| {
                 (h ^ u64::from(t)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -60,8 +57,8 @@ impl Backend for Synthetic {
         Ok(texts.iter().flat_map(|text| vector(seed(text))).collect())
     }
 
-    fn device(&self) -> &str {
-        "synthetic"
+    fn device(&self) -> String {
+        "synthetic".to_string()
     }
 
     fn dtype(&self) -> &str {
@@ -74,7 +71,7 @@ impl Backend for Synthetic {
 }
 
 /// A corpus of `n` articles of one passage each.
-pub fn corpus(folder: &Path, n: usize) -> Store {
+pub fn corpus(folder: &Path, n: usize) -> Corpus {
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bert/tokenizer.json");
     let tokenizer = Tokenizer::from_file(&fixture, "synthetic", 256).expect("the fixture is there");
@@ -86,34 +83,26 @@ pub fn corpus(folder: &Path, n: usize) -> Store {
         max_tokens: 256,
         dtype: "f32".into(),
     };
-    let mut encoder = Encoder::from_parts(tokenizer, Box::new(Synthetic), identity);
-    let mut rows = String::new();
-    for i in 0..n {
+    let encoder = Encoder::from_parts(tokenizer, Box::new(Synthetic), identity);
+    let articles = (0..n).map(|i| {
         // Letters that the fixture's vocabulary has, so that no two articles are alike.
         let digits: String = format!("{i:x}")
             .bytes()
             .map(|c| (c - if c.is_ascii_digit() { b'0' } else { b'a' - 10 } + b'b') as char)
             .flat_map(|c| [c, ' '])
             .collect();
-        let _ = writeln!(
-            rows,
-            r#"{{"id": {i}, "title": "", "text": "the bank {digits}"}}"#
-        );
-    }
-    let input = folder.join(format!("{n}.jsonl"));
-    std::fs::write(&input, rows).expect("the temporary folder can be written to");
-    let mut store = Store::create(&folder.join(format!("{n}.nearwise"))).expect("a new corpus");
-    let inputs = Input::parse(&input.to_string_lossy()).expect("a path");
-    index(
-        &mut store,
-        &mut encoder,
-        &inputs,
-        &IndexOptions::default(),
-        &mut |_| {},
-        &Default::default(),
-    )
-    .expect("the synthetic articles are well-formed");
-    store
+        Article {
+            id: Some(i.to_string()),
+            text: format!("the bank {digits}"),
+            ..Article::default()
+        }
+    });
+    let corpus = Corpus::create(folder.join(format!("{n}.nearwise"))).expect("a new corpus");
+    let mut writer = corpus.writer().expect("nobody else writes to it");
+    let job = Job::new();
+    writer.add(articles, &job).expect("ids differ");
+    writer.embed(&encoder, &job).expect("the encoder works");
+    corpus
 }
 
 /// The sizes to run: of the environment variable `NEARWISE_BENCH_SIZES`, else `usual`.

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use assert_cmd::Command;
-use nearwise::encoder::{Compute, DeviceChoice, Dtype, DtypeChoice, Encoder};
-use nearwise::model::Fetch;
+use nearwise::Encoder;
+use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, EncoderBuilder};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,21 +35,26 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// To compute on the CPU with `dtype`.
-pub fn on_cpu(dtype: Dtype) -> Compute {
-    Compute {
-        device: DeviceChoice::Cpu,
-        dtype: DtypeChoice::Only(dtype),
-    }
+pub fn on_cpu(dtype: Dtype) -> EncoderBuilder {
+    Encoder::builder()
+        .device(DeviceChoice::Cpu)
+        .dtype(DtypeChoice::Only(dtype))
 }
 
 /// The encoder of a tiny model, in f32.
 pub fn tiny_encoder(name: &str) -> Encoder {
-    Encoder::open(
-        tiny(name).to_str().unwrap(),
-        on_cpu(Dtype::F32),
-        Fetch::quiet(),
-    )
-    .unwrap()
+    let model = tiny(name).display().to_string();
+    on_cpu(Dtype::F32).model(model).open().unwrap()
+}
+
+/// Whether tests may fetch the default model; a packager without a network sets
+/// `NEARWISE_TEST_OFFLINE` and runs the others.
+pub fn may_fetch() -> bool {
+    let offline = std::env::var_os("NEARWISE_TEST_OFFLINE").is_some_and(|v| !v.is_empty());
+    if offline {
+        eprintln!("NOT RUN: it needs the default model, and NEARWISE_TEST_OFFLINE is set");
+    }
+    !offline
 }
 
 /// The program as a user runs it, in a folder of its own and with the tiny model.
@@ -75,7 +80,7 @@ impl World {
         path
     }
 
-    /// `nearwise` with a command line; words are parted by blanks.
+    /// `nearwise` with a command line; words are split at blanks.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nearwise"));
         command

@@ -13,7 +13,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub(super) enum Family {
     Bert,
     DistilBert,
     Roberta,
@@ -21,7 +21,7 @@ pub enum Family {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub(super) struct Shape {
     pub family: Family,
     pub heads: usize,
     pub head_dim: usize,
@@ -31,32 +31,32 @@ pub struct Shape {
     pub activation: &'static str,
 }
 
-pub const VOCABULARY: usize = 61;
+pub(super) const VOCABULARY: usize = 61;
 
-pub struct Random(pub Xoshiro256PlusPlus);
+pub(super) struct Random(pub Xoshiro256PlusPlus);
 
 impl Random {
     /// Close to normal, of this standard deviation.
-    pub fn normal(&mut self, deviation: f32) -> f32 {
+    pub(super) fn normal(&mut self, deviation: f32) -> f32 {
         let sum: f32 = (0..12)
             .map(|_| (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32)
             .sum();
         (sum - 6.0) * deviation
     }
 
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         (self.0.next_u64() % n as u64) as usize
     }
 }
 
 /// A random model of a shape, in a folder of its own.
-pub struct Model {
+pub(super) struct Model {
     pub files: ModelFiles,
     pub config: Config,
     _folder: TempDir,
 }
 
-pub fn model(shape: Shape, seed: u64, change: impl Fn(&str, &mut Vec<f32>)) -> Model {
+pub(super) fn model(shape: Shape, seed: u64, change: impl Fn(&str, &mut Vec<f32>)) -> Model {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(seed));
     let hidden = shape.heads * shape.head_dim;
@@ -207,7 +207,7 @@ pub fn model(shape: Shape, seed: u64, change: impl Fn(&str, &mut Vec<f32>)) -> M
     }
 }
 
-pub fn files(folder: &Path) -> ModelFiles {
+pub(super) fn files(folder: &Path) -> ModelFiles {
     ModelFiles {
         id: "random".into(),
         revision: "local".into(),
@@ -217,7 +217,7 @@ pub fn files(folder: &Path) -> ModelFiles {
     }
 }
 
-pub fn texts(random: &mut Random, longest: usize) -> Vec<Vec<u32>> {
+pub(super) fn texts(random: &mut Random, longest: usize) -> Vec<Vec<u32>> {
     // Exactly the longest and one token, besides what chance gives.
     let mut lengths = vec![longest, 1];
     lengths.extend((0..5).map(|_| 1 + random.below(longest)));
@@ -231,11 +231,11 @@ pub fn texts(random: &mut Random, longest: usize) -> Vec<Vec<u32>> {
         .collect()
 }
 
-pub fn slices(texts: &[Vec<u32>]) -> Vec<&[u32]> {
+pub(super) fn slices(texts: &[Vec<u32>]) -> Vec<&[u32]> {
     texts.iter().map(Vec::as_slice).collect()
 }
 
-pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
         a.iter()
             .zip(b)
@@ -246,13 +246,13 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// The least cosine between the vectors of two outputs.
-pub fn least(a: &[f32], b: &[f32], dim: usize) -> f64 {
+pub(super) fn least(a: &[f32], b: &[f32], dim: usize) -> f64 {
     assert_eq!(a.len(), b.len());
     let cosines = a.chunks(dim).zip(b.chunks(dim)).map(|(a, b)| cosine(a, b));
     cosines.fold(1.0, f64::min)
 }
 
-pub fn shapes() -> impl Strategy<Value = Shape> {
+pub(super) fn shapes() -> impl Strategy<Value = Shape> {
     use Family::{Bert, DistilBert, Mpnet, Roberta};
     (
         prop_oneof![Just(Bert), Just(DistilBert), Just(Roberta), Just(Mpnet)],

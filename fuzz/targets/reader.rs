@@ -1,0 +1,30 @@
+//! What the targets of all formats do: read bytes as a format, and drop what comes of it.
+
+use nearwise::corpus::{Article, Format, Note, ReadOptions, Sink, read_stream};
+use nearwise::{Error, Result};
+use std::io::Cursor;
+
+struct Dropped;
+
+impl Sink for Dropped {
+    fn article(&mut self, article: Article) -> Result<()> {
+        assert!(!article.text.contains('\0'));
+        Ok(())
+    }
+
+    fn bad(&mut self, problem: Error) -> Result<()> {
+        assert!(!problem.to_string().contains('\n'));
+        Ok(())
+    }
+
+    fn note(&mut self, _: Note) {}
+}
+
+pub fn read(format: Format, bytes: &[u8]) {
+    let options = ReadOptions {
+        format: Some(format),
+        ..ReadOptions::default()
+    };
+    // An error is an answer; a panic, a hang or too much memory is not.
+    let _ = read_stream(Cursor::new(bytes.to_vec()), "input", &options, &mut Dropped);
+}

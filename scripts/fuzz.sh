@@ -1,0 +1,21 @@
+#!/bin/sh
+# Runs every fuzz target for some seconds (60 by default), from the samples in tests/fixtures. Needs
+# cargo-fuzz (`cargo install cargo-fuzz`) and a nightly compiler.
+#
+#   scripts/fuzz.sh [SECONDS [TARGET...]]
+set -eu
+cd "$(dirname "$0")/.."
+seconds="${1:-60}"
+[ $# -gt 0 ] && shift
+[ $# -gt 0 ] || set -- filter text markdown html jsonl csv tsv parquet
+for target in "$@"; do
+    seeds="fuzz/corpus/$target"
+    mkdir -p "$seeds"
+    case "$target" in
+    parquet) cp tests/fixtures/*.parquet "$seeds/" ;;
+    filter) printf '%s' 'source = "x" AND (date >= 2016-03 OR NOT words IN (1, "a"))' >"$seeds/one" ;;
+    markdown) cp README.md "$seeds/" ;;
+    esac
+    cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=10 \
+        -rss_limit_mb=2048 -print_final_stats=1
+done

@@ -1,0 +1,166 @@
+//! Whatever a file holds, reading it ends, without a panic, in articles or in errors that name it.
+
+mod common;
+
+use nearwise::corpus::{Article, Input, Note, ReadOptions, Sink, read};
+use nearwise::{Error, Result};
+use proptest::prelude::*;
+
+#[derive(Default)]
+struct Seen {
+    articles: usize,
+    bad: Vec<String>,
+}
+
+impl Sink for Seen {
+    fn article(&mut self, article: Article) -> Result<()> {
+        assert!(!article.text.contains('\0') && !article.origin.is_empty());
+        self.articles += 1;
+        Ok(())
+    }
+
+    fn bad(&mut self, problem: Error) -> Result<()> {
+        self.bad.push(problem.to_string());
+        Ok(())
+    }
+
+    fn note(&mut self, note: Note) {
+        assert!(!note.to_string().contains('\n'));
+    }
+}
+
+/// Something of each format, to be damaged.
+fn samples() -> Vec<(&'static str, Vec<u8>)> {
+    let parquet = std::fs::read_dir(common::repository("tests/fixtures"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|p| p.extension().is_some_and(|e| e == "parquet"))
+        .map(|p| std::fs::read(p).unwrap())
+        .unwrap();
+    let gz = {
+        use std::io::Write;
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(b"{\"text\": \"one\"}\n{\"text\": \"two\", \"n\": [1, {\"a\": null}]}\n")
+            .unwrap();
+        out.finish().unwrap()
+    };
+    vec![
+        ("a.txt", b"A title\n\nA text of two\nlines, and more.\n".to_vec()),
+        ("a.md", b"---\ntitle: T\ndate: 2024-01-02\n---\n# Head\n\nText *with* [marks](x).\n\n> quote\n".to_vec()),
+        ("a.html", b"<html><head><title>T</title><meta name=date content=2024-01-02></head><body><article><h1>T</h1><p>One &amp; two</p><p>Three</p></article></body></html>".to_vec()),
+        ("a.jsonl", b"{\"id\": 1, \"title\": \"T\", \"text\": \"body\", \"date\": \"2024-01-02\"}\n{\"text\": \"\\ud83d\\ude00\"}\n".to_vec()),
+        ("a.csv", b"id,title,text,date\n1,\"T, t\",\"a \"\"quoted\"\" text\nover lines\",2024-01-02\n2,U,more,\n".to_vec()),
+        ("a.tsv", b"id\ttitle\ttext\n1\tT\tbody\n2\tU\tmore\n".to_vec()),
+        ("a.parquet", parquet),
+        ("a.jsonl.gz", gz),
+    ]
+}
+
+#[derive(Debug, Clone)]
+enum Damage {
+    Flip(usize, u8),
+    Cut(usize),
+    Insert(usize, Vec<u8>),
+    Repeat(usize, usize),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        (any::<usize>(), any::<u8>()).prop_map(|(i, b)| Damage::Flip(i, b)),
+        any::<usize>().prop_map(Damage::Cut),
+        (
+            any::<usize>(),
+            prop_oneof![
+                proptest::collection::vec(any::<u8>(), 1..20),
+                Just(b"\"".to_vec()),
+                Just(b"<".to_vec()),
+                Just(b"{".to_vec()),
+                Just(b"\0".to_vec()),
+                Just(b"\xff\xfe".to_vec()),
+                Just(b"\n\n".to_vec()),
+                Just(b"\x1b$B".to_vec()),
+            ]
+        )
+            .prop_map(|(i, b)| Damage::Insert(i, b)),
+        (any::<usize>(), 1usize..200).prop_map(|(i, n)| Damage::Repeat(i, n)),
+    ]
+}
+
+fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for damage in damages {
+        if out.is_empty() {
+            break;
+        }
+        let n = out.len();
+        match damage {
+            Damage::Flip(i, mask) => out[i % n] ^= mask,
+            Damage::Cut(i) => out.truncate(i % n),
+            Damage::Insert(i, some) => {
+                let at = i % n;
+                out.splice(at..at, some.iter().copied());
+            }
+            Damage::Repeat(i, times) => {
+                let piece = out[i % n..n.min(i % n + 8)].to_vec();
+                out.splice(i % n..i % n, piece.repeat(*times));
+            }
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_files_end_in_articles_or_errors(damages in proptest::collection::vec(damage(), 1..5)) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in samples() {
+            let path = folder.path().join(name);
+            std::fs::write(&path, damaged(&bytes, &damages)).unwrap();
+            let mut seen = Seen::default();
+            let inputs = Input::parse(path.to_str().unwrap()).unwrap();
+            let outcome = read(&inputs, &ReadOptions::default(), &mut seen);
+            for line in seen.bad.iter().chain(outcome.err().map(|e| e.to_string()).as_ref()) {
+                prop_assert!(line.contains(name) && line.lines().count() == 1, "{name}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_samples_are_read_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in samples() {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut seen = Seen::default();
+        let inputs = Input::parse(path.to_str().unwrap()).unwrap();
+        read(&inputs, &ReadOptions::default(), &mut seen).unwrap();
+        assert!(
+            seen.articles > 0 && seen.bad.is_empty(),
+            "{name}: {:?}",
+            seen.bad
+        );
+    }
+}
+
+/// With a quote that is never closed, all that follows would be one record in memory.
+#[test]
+fn a_record_without_an_end_is_one_bad_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = b"id,text\n1,first\n2,\"never closed\n".to_vec();
+    let line = b"3,another row of the file that the quote takes in\n";
+    while text.len() < 66 << 20 {
+        text.extend_from_slice(line);
+    }
+    let path = folder.path().join("open.csv");
+    std::fs::write(&path, text).unwrap();
+    let mut seen = Seen::default();
+    let inputs = Input::parse(path.to_str().unwrap()).unwrap();
+    read(&inputs, &ReadOptions::default(), &mut seen).unwrap();
+    assert_eq!(seen.articles, 1);
+    assert_eq!(seen.bad.len(), 1);
+    assert!(seen.bad[0].contains("open.csv:3: "), "{:?}", seen.bad);
+    assert!(seen.bad[0].contains("quote"), "{:?}", seen.bad);
+}
