@@ -324,7 +324,7 @@ fn another_model_is_refused_in_clear_words() {
     command.env_remove("NEARWISE_MODEL").assert().success();
 }
 
-/// A corpus keeps the type of number that it was made with: searches take it by themselves,
+/// A corpus keeps the dtype that it was made with: searches take it by themselves,
 /// and vectors of another type are not mixed in.
 #[test]
 fn a_corpus_keeps_its_type_of_number() {

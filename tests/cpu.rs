@@ -1,5 +1,5 @@
 //! The CPU encoder against the plain reference, candle's, on random models of odd shapes: each
-//! architecture, type of number and level of instructions that this processor has.
+//! architecture, dtype and level of instructions that this processor has.
 
 #[path = "common/random_model.rs"]
 mod random_model;

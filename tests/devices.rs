@@ -6,7 +6,7 @@ mod common;
 use common::World;
 use predicates::prelude::*;
 
-/// Makes a corpus say that another type of number made it, as one that was made elsewhere.
+/// Makes a corpus say that another dtype made it, as one that was made elsewhere.
 fn made_with(world: &World, corpus: &str, dtype: &str) {
     let db = rusqlite::Connection::open(world.path(corpus)).unwrap();
     let changed = db

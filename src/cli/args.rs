@@ -79,7 +79,7 @@ pub(super) struct ModelArgs {
     /// where one works, else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// The type of number to compute with: auto, f32, f16, bf16 or int8; auto is the corpus's own,
+    /// The dtype to compute with: auto, f32, f16, bf16 or int8; auto is the corpus's own,
     /// else the fastest here whose vectors are known to be faithful for the model
     #[arg(long, value_name = "DTYPE", default_value = "auto")]
     pub dtype: DtypeChoice,

@@ -80,7 +80,7 @@ impl OpenDevice {
         }
     }
 
-    /// The type of number to compute with, where it is left open; or why this device does not
+    /// The dtype to compute with, where it is left open; or why this device does not
     /// compute with the one that is wanted. `None` leaves the choice to the CPU's encoder.
     pub(super) fn dtype(&self, choice: DtypeChoice) -> std::result::Result<Option<Dtype>, String> {
         let only = |all: &[Dtype], other: Dtype| {
@@ -184,7 +184,7 @@ impl DeviceChoice {
         }
     }
 
-    /// As [`DeviceChoice::open`], for a type of number: where the choice of the device is left
+    /// As [`DeviceChoice::open`], for a dtype: where the choice of the device is left
     /// open, the CPU stands in for one that does not compute with it.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ pub struct Identity {
     pub dim: usize,
     /// The most tokens of one text.
     pub max_tokens: usize,
-    /// The type of number computed with.
+    /// The dtype computed with.
     pub dtype: String,
 }
 

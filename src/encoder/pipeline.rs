@@ -3,6 +3,7 @@
 
 use super::{Call, Queue, TextTokens, place, plan};
 use crate::error::{Error, Result};
+use crate::job::Job;
 use crate::model::Tokens;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,15 @@ impl Shared {
     }
 }
 
+/// Cancels what is left of a run when it ends.
+struct EndOfRun(Call);
+
+impl Drop for EndOfRun {
+    fn drop(&mut self) {
+        self.0.job.cancel();
+    }
+}
+
 impl Pipeline<'_> {
     /// The vectors of `count` texts, which `tokenize` gives the tokens of, a range at a time.
     ///
@@ -60,6 +70,12 @@ impl Pipeline<'_> {
                 error: None,
             }),
             changed: Condvar::new(),
+        });
+        // Batches that wait when the run ends early are no longer computed.
+        let parent = self.call.job.clone();
+        let own = EndOfRun(Call {
+            priority: self.call.priority,
+            job: Job::new().cancel_when(move || parent.is_cancelled()),
         });
         let mut counts = Vec::with_capacity(count);
         for first in (0..count).step_by(AHEAD) {
@@ -93,7 +109,7 @@ impl Pipeline<'_> {
                     }
                     to.changed.notify_one();
                 });
-                self.queue.submit(ids, self.call, waiting, done);
+                self.queue.submit(ids, &own.0, waiting, done);
                 waiting -= 1;
             }
         }

@@ -1,8 +1,8 @@
-//! Which type of number is computed with.
+//! Which dtype is computed with.
 
 use std::str::FromStr;
 
-/// A type of number that linear layers compute with; sums are f32 or exact integers.
+/// A dtype that linear layers compute with; sums are f32 or exact integers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
     /// 32-bit floats: the vectors of the reference, to rounding.
@@ -47,7 +47,7 @@ impl FromStr for Dtype {
     }
 }
 
-/// The type of number that a user asks for.
+/// The dtype that a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DtypeChoice {
     /// The fastest on this device whose vectors are known to be faithful for the model: on a

@@ -38,7 +38,7 @@ pub(crate) use level::wanted_level;
 pub(crate) use pack::{Aligned, Format, Packed};
 pub(crate) use rows::{Norm, Rows};
 
-/// The entry points for one level and one type of number.
+/// The entry points for one level and one dtype.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernels {
     /// How weights are packed.
@@ -61,7 +61,7 @@ pub(crate) struct Kernels {
     pub peak_words: usize,
 }
 
-/// Makes the entry points of a level: a module for each type of number.
+/// Makes the entry points of a level: a module for each dtype.
 macro_rules! entry_points {
     ($name:ident, $simd:ty, $dot:ty as $format:expr, $operand:ty as $operand_format:expr,
      $mr:literal x $nv:literal $(, $features:literal)?) => {

@@ -142,7 +142,7 @@ impl Reader {
         ))
     }
 
-    /// Refuses to add vectors computed with another type of number: they would be close to
+    /// Refuses to add vectors computed with another dtype: they would be close to
     /// the others and yet not those that one run makes. Searching with another is fine.
     pub(crate) fn check_dtype(&self, stored: &Identity, identity: &Identity) -> Result<()> {
         // f16 and f32 differ by less than storing rounds both.

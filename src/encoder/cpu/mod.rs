@@ -282,7 +282,7 @@ impl Turn for Shared {
     }
 }
 
-/// The type of number for a model: what is asked for, or the fastest here that is known to be
+/// The dtype for a model: what is asked for, or the fastest here that is known to be
 /// faithful.
 pub(super) fn dtype(choice: Option<Dtype>, files: &ModelFiles) -> Result<Dtype> {
     let level = wanted_level()?;

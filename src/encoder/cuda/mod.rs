@@ -199,15 +199,16 @@ impl Shared {
     /// computed.
     fn drive(&self, mut executor: Executor) {
         let mut waiting: VecDeque<Done> = VecDeque::new();
-        let mut failures = 0;
+        let (mut failures, mut last) = (0, String::new());
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             while failures < FAILURES
                 && let Some(step) = self.next(waiting.len())
             {
                 match step {
                     Step::Submit(work) => {
-                        if !self.submit_to(&mut executor, work, &mut waiting) {
+                        if let Err(failure) = self.submit_to(&mut executor, work, &mut waiting) {
                             failures += 1;
+                            last = failure;
                         }
                     }
                     Step::Collect => {
@@ -216,7 +217,13 @@ impl Shared {
                             vectors.ok_or_else(lost)
                         });
                         let vectors = vectors.map_err(|failure| named(executor.name(), failure));
-                        failures = if vectors.is_ok() { 0 } else { failures + 1 };
+                        match &vectors {
+                            Ok(_) => failures = 0,
+                            Err(e) => {
+                                failures += 1;
+                                last = e.message().to_string();
+                            }
+                        }
                         if let Some(done) = waiting.pop_front() {
                             done(vectors);
                         }
@@ -225,27 +232,32 @@ impl Shared {
             }
         }));
         let why = if outcome.is_err() {
-            "the thread that drives it panicked"
+            "the thread that drives it panicked".to_string()
         } else if failures >= FAILURES {
-            "it failed several times in a row"
+            format!("it failed {FAILURES} times in a row: {last}")
         } else {
             return;
         };
         for done in waiting {
-            done(Err(Error::device(executor.name(), why)));
+            done(Err(Error::device(executor.name(), &why)));
         }
         self.stopped(format!("{}: {why}", executor.name()));
     }
 
-    /// Whether the device took the batch; one that does not fit the model is not the device's fault.
-    fn submit_to(&self, executor: &mut Executor, work: Work, waiting: &mut VecDeque<Done>) -> bool {
+    /// Fails where the device did; a batch that does not fit the model is not its fault.
+    fn submit_to(
+        &self,
+        executor: &mut Executor,
+        work: Work,
+        waiting: &mut VecDeque<Done>,
+    ) -> std::result::Result<(), String> {
         let texts: Vec<&[u32]> = work.texts.iter().map(Vec::as_slice).collect();
         // Who waits is known before anything can panic.
         waiting.push_back(work.done);
-        let mut took = true;
+        let mut took = Ok(());
         let submitted = check(&self.shape, executor.name(), &texts).and_then(|()| {
             let done = executor.submit(&texts);
-            took = done.is_ok();
+            took = done.as_ref().map(|_| ()).map_err(ToString::to_string);
             done.map_err(|failure| named(executor.name(), failure))
         });
         if let Err(e) = submitted

@@ -44,7 +44,7 @@ fn decoded(number: GpuDtype, bytes: &[u8]) -> Vec<f32> {
     }
 }
 
-/// What rounding a result of about this size to a type of number is off by at most.
+/// What rounding a result of about this size to a dtype is off by at most.
 fn tolerance(number: GpuDtype, size: f32) -> f32 {
     match number {
         GpuDtype::F32 => 2e-5 * size.max(1.0),
@@ -817,6 +817,14 @@ fn a_device_that_fails_ends_the_run_with_its_name() {
         .to_string();
     assert!(error.starts_with("device cuda:"), "{error}");
     assert!(error.ends_with("an unspecified launch failure"), "{error}");
+    // A device that fails again and again gets no more, and who asks is told why.
+    for _ in 0..6 {
+        let error = encoder
+            .encode(&texts, Prompt::Document)
+            .unwrap_err()
+            .to_string();
+        assert!(error.ends_with("an unspecified launch failure"), "{error}");
+    }
 }
 
 #[test]
