@@ -357,7 +357,7 @@ fn time_device(device: &OpenDevice, files: &ModelFiles, name: &str) -> Result<()
                 let text: Vec<u32> = (0..length as u32).map(|i| 1000 + i * 7).collect();
                 let batch: Vec<&[u32]> = vec![&text; (budget / length).max(1)];
                 let batches = (total / budget).max(1);
-                let time = seconds(rounds, || run_batches(&mut *ours, &batch, batches))?;
+                let time = seconds(rounds, || run_batches(&*ours, &batch, batches))?;
                 let tokens = batches * batch.len() * length;
                 println!(
                     "{}",
@@ -381,28 +381,29 @@ fn time_device(device: &OpenDevice, files: &ModelFiles, name: &str) -> Result<()
     Ok(())
 }
 
-/// Two batches under way at a time where the device takes them.
-fn run_batches(ours: &mut dyn Backend, batch: &[&[u32]], batches: usize) -> Result<(), Failure> {
-    // One queue, so that several devices do not count as one.
-    let mut queues = ours.queues(1)?;
-    let Some(mut queue) = queues.drain(..).next() else {
-        drop(queues);
+/// All batches in the device's queue at once, where it has one.
+fn run_batches(ours: &dyn Backend, batch: &[&[u32]], batches: usize) -> Result<(), Failure> {
+    let call = Call::default();
+    let Some(queue) = ours.queue() else {
         for _ in 0..batches {
-            ours.forward(batch, &Call::default())?;
+            ours.forward(batch, &call)?;
         }
         return Ok(());
     };
-    let mut waiting = 0;
+    let (send, receive) = std::sync::mpsc::channel();
     for _ in 0..batches {
-        if waiting == queue.depth() {
-            queue.collect()?;
-            waiting -= 1;
-        }
-        queue.submit(batch)?;
-        waiting += 1;
+        let send = send.clone();
+        let texts = batch.iter().map(|text| text.to_vec()).collect();
+        // One batch is announced, so that several devices do not count as one.
+        let done = Box::new(move |vectors: nearwise::Result<Vec<f32>>| {
+            // Whoever waited has gone after a failure.
+            let _ = send.send(vectors.map(drop));
+        });
+        queue.submit(texts, &call, 1, done);
     }
-    for _ in 0..waiting {
-        queue.collect()?;
+    drop(send);
+    for outcome in receive {
+        outcome?;
     }
     Ok(())
 }

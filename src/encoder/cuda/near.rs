@@ -90,7 +90,7 @@ impl DeviceVectors {
     ///
     /// # Errors
     /// The device fails, or has not even the memory for a part of them.
-    pub(super) fn new(
+    pub(crate) fn new(
         mut gpu: Box<dyn Gpu>,
         vectors: &[f32],
         dim: usize,
