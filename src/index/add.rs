@@ -164,15 +164,21 @@ struct Files<'a> {
     bad: u64,
 }
 
-impl Files<'_> {
-    fn flush(&mut self) -> Result<()> {
+impl<'a> Files<'a> {
+    /// The batch, and what becomes of an article that it cannot take.
+    fn parts(&mut self) -> (&mut Batch<'a>, impl FnMut(Error) -> Result<()>) {
         let Self {
             batch,
             skip_bad,
             job,
             bad,
         } = self;
-        batch.flush(&mut |problem| refuse(problem, *skip_bad, job, bad))
+        (batch, |problem| refuse(problem, *skip_bad, job, bad))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let (batch, mut refuse) = self.parts();
+        batch.flush(&mut refuse)
     }
 }
 
@@ -187,15 +193,8 @@ fn refuse(problem: Error, skip_bad: bool, job: &Job, bad: &mut u64) -> Result<()
 
 impl Sink for Files<'_> {
     fn article(&mut self, article: Article) -> Result<()> {
-        let Self {
-            batch,
-            skip_bad,
-            job,
-            bad,
-        } = self;
-        batch.push(article.into(), &mut |problem| {
-            refuse(problem, *skip_bad, job, bad)
-        })
+        let (batch, mut refuse) = self.parts();
+        batch.push(article.into(), &mut refuse)
     }
 
     fn bad(&mut self, problem: Error) -> Result<()> {

@@ -128,10 +128,11 @@ impl Corpus {
         Ok(Self::at(path, true))
     }
 
+    /// A handle of the corpus at a resolved path.
     fn at(path: &Path, make: bool) -> Self {
         Self {
             shared: Arc::new(Shared {
-                path: resolved(path),
+                path: path.to_path_buf(),
                 make,
                 fresh: AtomicBool::new(false),
                 idle: Mutex::default(),

@@ -741,13 +741,18 @@ fn opened(model: &str) -> (ModelFiles, Config, Tokenizer) {
     (files, config, tokenizer)
 }
 
-/// An encoder over devices with so much memory each, of the tiny model.
+/// An encoder over devices with this much memory each, of the tiny model.
 fn encoder(limits: &[usize]) -> (Encoder, Watches) {
+    let devices: Vec<usize> = (0..limits.len()).collect();
+    encoder_on(&devices, limits)
+}
+
+/// As [`encoder`], asked to use these devices, whether they are there or not.
+fn encoder_on(devices: &[usize], limits: &[usize]) -> (Encoder, Watches) {
     let (files, config, tokenizer) = opened(&tiny("tiny-bert"));
     let watches: Watches = Arc::default();
-    let devices: Vec<usize> = (0..limits.len()).collect();
     let opener = opener(limits.to_vec(), watches.clone());
-    let backend = CudaBackend::load(&files, &config, &devices, opener, GpuDtype::F16).unwrap();
+    let backend = CudaBackend::load(&files, &config, devices, opener, GpuDtype::F16).unwrap();
     let identity = Identity {
         model: "tiny".into(),
         revision: "local".into(),
@@ -829,21 +834,8 @@ fn a_device_that_fails_ends_the_run_with_its_name() {
 
 #[test]
 fn a_device_that_cannot_be_opened_is_left_out() {
-    let (files, config, tokenizer) = opened(&tiny("tiny-bert"));
     // There are two, and a third is asked for.
-    let opener = opener(vec![GIB, GIB], Arc::default());
-    let devices = [0, 2, 1];
-    let backend = CudaBackend::load(&files, &config, &devices, opener, GpuDtype::F16).unwrap();
-    let identity = Identity {
-        model: "tiny".into(),
-        revision: "local".into(),
-        hash: String::new(),
-        dim: config.dim,
-        max_tokens: config.max_tokens,
-        dtype: "f16".into(),
-    };
-    let encoder = Encoder::from_parts(tokenizer, Box::new(backend), identity);
-    let encoder = encoder.with_token_budget(200);
+    let (encoder, _) = encoder_on(&[0, 2, 1], &[GIB, GIB]);
     let texts = sentences(400);
     assert_eq!(
         encoder
