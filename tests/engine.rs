@@ -480,6 +480,7 @@ fn every_search_equals_brute_force() {
             let score = best.entry(id).or_insert(f32::NEG_INFINITY);
             *score = score.max(dot(&q, vector));
         }
+        let scores = best.clone();
         let mut expected: Vec<(&str, f32)> = best.into_iter().collect();
         expected.sort_by(|a, b| b.1.total_cmp(&a.1));
         for mode in [Mode::Exact, Mode::Auto, Mode::Approximate] {
@@ -491,6 +492,18 @@ fn every_search_equals_brute_force() {
             let found = reader.search(&ENCODER, query, &options).unwrap();
             assert_eq!(found.exact, mode != Mode::Approximate);
             assert_eq!(found.hits.len(), 25);
+            for hit in &found.hits {
+                // Approximate or not, a cosine is computed exactly.
+                assert!((hit.cosine - scores[hit.id.as_str()]).abs() < 1e-5);
+            }
+            assert!(found.hits.is_sorted_by(|a, b| a.cosine >= b.cosine));
+            if mode == Mode::Approximate {
+                // Which of the best it finds differs from build to build.
+                let last = expected[24].1 - 1e-5;
+                let right = found.hits.iter().filter(|hit| hit.cosine >= last).count();
+                assert!(right >= 15, "{query}: {right} of the 25 nearest");
+                continue;
+            }
             for (hit, (_, score)) in found.hits.iter().zip(&expected) {
                 // Ids may change places where scores are equal to rounding.
                 assert!(

@@ -1,0 +1,1 @@
+//! Files of one article each, and archives of them.

@@ -1,0 +1,1 @@
+//! Which article is which, from run to run.

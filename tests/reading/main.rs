@@ -1,0 +1,12 @@
+//! What people have and give to `nearwise index`: each input here is small, was written for its
+//! test, and stands for a kind.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod documents;
+mod html;
+mod identity;
+mod records;
+mod tables;
+mod words;

@@ -1,0 +1,1 @@
+//! Words: how they are compared, found and understood.
