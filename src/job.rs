@@ -94,8 +94,14 @@ pub enum NoteKind {
     Encoding,
     /// A file is left out because its format is not known.
     LeftOut,
+    /// A link in a folder is not followed.
+    Link,
     /// A file or row is left out because it cannot be used.
     BadInput,
+    /// Articles got another id than their input gave, because an article from elsewhere has it.
+    SameId,
+    /// Articles are kept that pruning did not touch, and why.
+    NotPruned,
     /// Which device computes, and why not another.
     Device,
     /// What is fetched from where, or why it cannot be.

@@ -114,7 +114,7 @@ impl ModelArgs {
 pub(super) struct InputArgs {
     /// Files, folders, globs, or - for standard input
     #[arg(required = true, value_name = "PATH")]
-    pub paths: Vec<String>,
+    pub paths: Vec<PathBuf>,
     /// The format where names do not tell: txt, md, html, jsonl, csv, tsv or parquet
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub format: Option<Format>,
@@ -124,9 +124,25 @@ pub(super) struct InputArgs {
     /// Leave out files and rows that cannot be used, and say which, instead of stopping
     #[arg(long)]
     pub skip_bad: bool,
-    /// Remove articles that came from these paths and are no longer there
+    /// Remove articles that came from these paths and are no longer there; nothing of what could
+    /// not be read
     #[arg(long)]
     pub prune: bool,
+    /// Let --prune remove more than half of what is known from these paths
+    #[arg(long, requires = "prune")]
+    pub yes: bool,
+    /// Put this in front of the ids that rows give, where inputs number their articles alike
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub id_prefix: String,
+    /// Let an article replace one of the same id that came from another input, instead of keeping
+    /// both under different ids
+    #[arg(long)]
+    pub replace: bool,
     /// The column with the id
     #[arg(long, value_name = "COLUMN")]
     pub id_column: Option<String>,
@@ -177,6 +193,9 @@ impl InputArgs {
             },
             skip_bad: self.skip_bad,
             prune: self.prune,
+            prune_most: self.yes,
+            id_prefix: self.id_prefix.clone(),
+            replace: self.replace,
         }
     }
 }

@@ -9,7 +9,7 @@ use nearwise::Reader;
 use nearwise::search::{By, DuplicateOptions, Pair, SimilarHit};
 use nearwise::topics::Topics;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Read articles and show what they are about: topics, near neighbours, near-duplicates
 ///
@@ -76,6 +76,7 @@ impl Explore {
                 "corpus": path.display().to_string(), "report": report, "counts": counts, "topics": topics::to_json(&store, &topics)?,
                 "neighbours": neighbours, "near_duplicates": list(&copies), "retold": list(&retold),
             }))?;
+            index::pruned(&report)?;
             return Ok(Outcome::Done);
         }
 
@@ -122,19 +123,20 @@ impl Explore {
             ui::clean(id),
         ));
         ui::print(&out)?;
+        index::pruned(&report)?;
         Ok(Outcome::Done)
     }
 }
 
 /// `seeds/` makes `seeds.nearwise`, `news.jsonl.gz` makes `news.nearwise`.
-fn default_name(path: &str) -> Result<PathBuf> {
-    if path == "-" {
+fn default_name(path: &Path) -> Result<PathBuf> {
+    if path == Path::new("-") {
         return Err(usage(
             "--corpus",
             "name the corpus file when reading standard input",
         ));
     }
-    let whole = std::fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
+    let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let name = whole.file_name().map_or_else(
         || "corpus".to_string(),
         |n| n.to_string_lossy().into_owned(),

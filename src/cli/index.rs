@@ -51,8 +51,20 @@ impl Index {
                 path.display()
             ))?;
         }
+        pruned(&report)?;
         Ok(Outcome::Done)
     }
+}
+
+/// Fails where pruning asks for leave.
+pub(super) fn pruned(report: &Report) -> Result<()> {
+    if report.not_pruned > 0 {
+        bail!(
+            "--prune: {} would be removed, which is most of what is known from these paths; nothing was; --yes removes them",
+            ui::count(report.not_pruned, "article")
+        );
+    }
+    Ok(())
 }
 
 /// Opens or makes a corpus and indexes into it; `explore` does the same. The writer is kept, so
@@ -110,6 +122,7 @@ pub(super) fn summary(report: &Report) -> String {
     for (n, what) in [
         (report.new, "new"),
         (report.changed, "changed"),
+        (report.renamed, "under another id, as theirs is taken"),
         (report.described, "with new metadata"),
         (report.same, "as before"),
         (report.pruned, "removed"),

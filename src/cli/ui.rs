@@ -203,7 +203,7 @@ impl Shown {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Note { kind, text } => match kind {
-                NoteKind::LeftOut => {
+                NoteKind::LeftOut | NoteKind::Link => {
                     self.left_out += 1;
                     if self.left_out <= LEFT_OUT {
                         self.line(text);
@@ -215,6 +215,9 @@ impl Shown {
                         self.line(&format!("left out: {text}"));
                     }
                 }
+                NoteKind::SameId => self.line(&format!(
+                    "{text}; --id-prefix puts a prefix of yours in front, --replace keeps the later one alone"
+                )),
                 _ => self.line(text),
             },
             Event::Estimate {

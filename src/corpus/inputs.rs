@@ -3,10 +3,11 @@
 use super::article::Article;
 use super::columns::{ColumnReport, Columns};
 use super::formats::{Context, Format, read_file, read_unnamed};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::job::NoteKind;
 use ignore::WalkBuilder;
-use ignore::overrides::OverrideBuilder;
+use ignore::overrides::{Override, OverrideBuilder};
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 /// The name of the file in a folder that lists what to leave out, in gitignore's syntax.
@@ -26,14 +27,16 @@ impl Input {
     ///
     /// # Errors
     /// Nothing is there, or the glob is malformed or matches nothing.
-    pub fn parse(argument: &str) -> Result<Vec<Self>> {
-        if argument == "-" {
+    pub fn parse(argument: impl AsRef<Path>) -> Result<Vec<Self>> {
+        let path = argument.as_ref();
+        if path == Path::new("-") {
             return Ok(vec![Self::Stdin]);
         }
-        let path = PathBuf::from(argument);
-        if path.exists() {
-            return Ok(vec![Self::Path(path)]);
+        // What is there but cannot be looked at is found out when it is read.
+        if !matches!(path.try_exists(), Ok(false)) {
+            return Ok(vec![Self::Path(path.to_path_buf())]);
         }
+        let argument = &*path.to_string_lossy();
         if argument.contains(['*', '?', '[']) {
             let matches = glob::glob(argument)
                 .map_err(|e| Error::input(argument, None, format!("not a valid pattern ({e})")))?;
@@ -59,7 +62,7 @@ impl Input {
     pub fn origin(&self) -> Result<String> {
         match self {
             Self::Stdin => Ok("-".to_string()),
-            Self::Path(path) => Ok(absolute(path)?.to_string_lossy().into_owned()),
+            Self::Path(path) => Ok(origin_of(&absolute(path)?)),
         }
     }
 }
@@ -92,6 +95,13 @@ pub enum Note {
         /// The file.
         path: String,
     },
+    /// A link in a folder was not followed.
+    Link {
+        /// The link.
+        path: String,
+        /// What it is.
+        why: &'static str,
+    },
 }
 
 impl Note {
@@ -101,6 +111,7 @@ impl Note {
             Self::Columns(_) => NoteKind::Columns,
             Self::Encoding { .. } => NoteKind::Encoding,
             Self::LeftOut { .. } => NoteKind::LeftOut,
+            Self::Link { .. } => NoteKind::Link,
         }
     }
 }
@@ -111,6 +122,7 @@ impl std::fmt::Display for Note {
             Self::Columns(report) => report.fmt(f),
             Self::Encoding { path, encoding } => write!(f, "{path}: read as {encoding}"),
             Self::LeftOut { path } => write!(f, "{path}: left out, of no known format"),
+            Self::Link { path, why } => write!(f, "{path}: left out, {why}"),
         }
     }
 }
@@ -129,27 +141,33 @@ pub trait Sink {
     fn bad(&mut self, problem: Error) -> Result<()>;
     /// Takes a note.
     fn note(&mut self, note: Note);
+    /// Takes the origin of a file or folder that was not read, or not to its end: that an article of
+    /// it did not come does not mean that it is gone.
+    fn incomplete(&mut self, origin: &str) {
+        let _ = origin;
+    }
 }
 
 /// Reads every article of the inputs into the sink, in a fixed order.
 ///
-/// Files of a folder come sorted by path. Hidden files, and what `.nearwiseignore` files or
-/// [`ReadOptions::exclude`] name, are left out.
+/// Files of a folder come sorted by path, each once, whatever names it has. Hidden files, and what
+/// `.nearwiseignore` files or [`ReadOptions::exclude`] name, are left out. A link to a file is read
+/// as that file; a link to a folder outside is followed once, after the rest of its folder. What
+/// cannot be read, to the last file and folder, goes to [`Sink::bad`].
 ///
 /// # Errors
-/// A file cannot be opened or read; or the sink's own errors.
+/// The sink's own; a pattern of [`ReadOptions::exclude`] is malformed.
 pub fn read(inputs: &[Input], options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
+    let mut walk = Walk {
+        options,
+        sink,
+        files: HashSet::new(),
+        folders: HashSet::new(),
+    };
     for input in inputs {
         match input {
-            Input::Stdin => {
-                read_stream(std::io::stdin(), "-", options, sink)?;
-            }
-            Input::Path(path) if path.is_dir() => read_folder(path, options, sink)?,
-            Input::Path(path) => {
-                let root = absolute(path)?;
-                let id = file_name(&root);
-                read_one(path, &root, id, options, true, sink)?;
-            }
+            Input::Stdin => walk.stdin()?,
+            Input::Path(path) => walk.path(path)?,
         }
     }
     Ok(())
@@ -208,97 +226,324 @@ pub fn read_single(argument: &str) -> Result<Article> {
     single.article.ok_or_else(none)
 }
 
-fn read_folder(folder: &Path, options: &ReadOptions, sink: &mut dyn Sink) -> Result<()> {
+/// A walk over the inputs.
+struct Walk<'a> {
+    options: &'a ReadOptions,
+    sink: &'a mut dyn Sink,
+    /// What was read, by its real path.
+    files: HashSet<PathBuf>,
+    /// The folders that were walked, by their real paths.
+    folders: HashSet<PathBuf>,
+}
+
+impl Walk<'_> {
+    fn stdin(&mut self) -> Result<()> {
+        let options = self.options;
+        self.guarded("-", "-", |sink| {
+            let mut context = Context::new("-", "-", None, &options.columns, sink);
+            read_unnamed(std::io::stdin(), options.format, &mut context)
+        })?;
+        Ok(())
+    }
+
+    /// A file or folder that the user named.
+    fn path(&mut self, path: &Path) -> Result<()> {
+        let real = match std::fs::canonicalize(path) {
+            Ok(real) => real,
+            Err(e) => return self.unreadable(path, &origin_of(path), e),
+        };
+        if real.is_dir() {
+            return self.folder(path, real);
+        }
+        let id = file_name(&real);
+        self.file(path, real, id, true)?;
+        Ok(())
+    }
+
+    /// Something is there, and cannot be looked at.
+    fn unreadable(&mut self, path: &Path, origin: &str, e: std::io::Error) -> Result<()> {
+        self.sink.incomplete(origin);
+        self.sink.bad(Error::io(path, e))
+    }
+
+    fn folder(&mut self, folder: &Path, root: PathBuf) -> Result<()> {
+        let mut any = false;
+        // Folders that links lead to, as they are shown and as they are.
+        let mut queue = VecDeque::from([(folder.to_path_buf(), root.clone())]);
+        while let Some((shown, real)) = queue.pop_front() {
+            if self.folders.insert(real.clone()) {
+                any |= self.one_folder(&shown, &real, &mut queue)?;
+            } else {
+                // The same folder was named twice, or lies in one that was.
+                any = true;
+            }
+        }
+        if !any {
+            self.sink.incomplete(&origin_of(&root));
+            return self.sink.bad(Error::input(
+                folder.to_string_lossy(),
+                None,
+                "no file of a known format in this folder; formats are txt, md, html, jsonl, csv, tsv and parquet, each also .gz or .zst",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Reads what lies in a folder; whether any file did.
+    fn one_folder(
+        &mut self,
+        folder: &Path,
+        root: &Path,
+        queue: &mut VecDeque<(PathBuf, PathBuf)>,
+    ) -> Result<bool> {
+        let walk = WalkBuilder::new(folder)
+            .standard_filters(false)
+            .hidden(true)
+            .add_custom_ignore_filename(IGNORE_FILE)
+            .overrides(overrides(folder, &self.options.exclude)?)
+            .sort_by_file_path(Ord::cmp)
+            .build();
+        let root_name = file_name(root);
+        let mut any = false;
+        for entry in walk {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => {
+                    let place = place_of(&e).unwrap_or(folder).to_path_buf();
+                    let inside = place.strip_prefix(folder).unwrap_or(Path::new(""));
+                    self.sink.incomplete(&origin_of(&root.join(inside)));
+                    let why = e
+                        .io_error()
+                        .map_or_else(|| e.to_string(), ToString::to_string);
+                    self.sink
+                        .bad(Error::input(place.to_string_lossy(), None, why))?;
+                    any = true;
+                    continue;
+                }
+            };
+            let path = entry.path();
+            let inside = path.strip_prefix(folder).unwrap_or(path);
+            let Some(kind) = entry.file_type() else {
+                continue;
+            };
+            if kind.is_symlink() {
+                any |= self.link(path, root, queue)?;
+            } else if kind.is_dir() {
+                if !inside.as_os_str().is_empty() {
+                    self.folders.insert(root.join(inside));
+                }
+            } else if kind.is_file() {
+                let id = id_of(&Path::new(&root_name).join(inside));
+                any |= self.file(path, root.join(inside), id, false)?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// A link in a folder: a file is read, a folder is queued; whether it was either.
+    fn link(
+        &mut self,
+        path: &Path,
+        root: &Path,
+        queue: &mut VecDeque<(PathBuf, PathBuf)>,
+    ) -> Result<bool> {
+        let shown = path.to_string_lossy().into_owned();
+        let Ok(target) = std::fs::canonicalize(path) else {
+            let why = "a link to nothing";
+            self.sink.note(Note::Link { path: shown, why });
+            return Ok(false);
+        };
+        if target.is_dir() {
+            let walked = target.starts_with(root)
+                || root.starts_with(&target)
+                || target.ancestors().any(|a| self.folders.contains(a));
+            if walked {
+                let why = "a link to a folder that is read anyway";
+                self.sink.note(Note::Link { path: shown, why });
+                return Ok(false);
+            }
+            queue.push_back((path.to_path_buf(), target));
+            return Ok(false);
+        }
+        if !target.is_file() {
+            return Ok(false);
+        }
+        if self.files.contains(&target) {
+            let why = "a link to a file that was read";
+            self.sink.note(Note::Link { path: shown, why });
+            return Ok(false);
+        }
+        let id = match target.strip_prefix(root) {
+            Ok(inside) => id_of(&Path::new(&file_name(root)).join(inside)),
+            Err(_) => file_name(&target),
+        };
+        self.file(path, target, id, false)
+    }
+
+    /// Reads one file; `false` if it was left out.
+    fn file(&mut self, path: &Path, real: PathBuf, id: String, named: bool) -> Result<bool> {
+        let shown = path.to_string_lossy().into_owned();
+        let origin = origin_of(&real);
+        let options = self.options;
+        let (by_name, compression) = Format::of(path);
+        // In a folder, --format says what unknown names are; a file named outright is what it says.
+        let format = if named {
+            options.format.or(by_name)
+        } else {
+            by_name.or(options.format)
+        };
+        if format.is_none() && !named {
+            self.sink.incomplete(&origin);
+            self.sink.note(Note::LeftOut { path: shown });
+            return Ok(false);
+        }
+        if !self.files.insert(real) {
+            return Ok(true);
+        }
+        self.guarded(&shown, &origin, |sink| {
+            let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
+            match format {
+                Some(format) => read_file(path, format, compression, &mut context),
+                None => {
+                    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+                    read_unnamed(file, None, &mut context)
+                }
+            }
+        })?;
+        Ok(true)
+    }
+
+    /// Reads one input. What is wrong with it is told to the sink, wherever it was found: an
+    /// input's error is the sink's to judge, and only what the sink itself returns ends the walk.
+    fn guarded(
+        &mut self,
+        shown: &str,
+        origin: &str,
+        read: impl FnOnce(&mut dyn Sink) -> Result<()>,
+    ) -> Result<()> {
+        let mut one = OneInput {
+            sink: &mut *self.sink,
+            stopped: false,
+            bad: false,
+            articles: 0,
+        };
+        let outcome = read(&mut one);
+        let OneInput {
+            stopped,
+            bad,
+            articles,
+            ..
+        } = one;
+        let failed = match outcome {
+            Err(e) if stopped => return Err(e),
+            Err(e) => Some(e),
+            Ok(()) => None,
+        };
+        if bad || failed.is_some() || articles == 0 {
+            self.sink.incomplete(origin);
+        }
+        match failed {
+            // Temporary files need room, which is no fault of the input's.
+            Some(e) if e.kind() == ErrorKind::DiskFull => Err(e),
+            Some(e) if e.kind() == ErrorKind::InvalidInput => self.sink.bad(e),
+            Some(e) => {
+                let problem = Error::input(shown, None, e.message().to_string());
+                self.sink.bad(problem.with_source(e))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Watches what one input brings.
+struct OneInput<'a> {
+    sink: &'a mut dyn Sink,
+    /// Whether the sink returned an error, which ends the walk.
+    stopped: bool,
+    bad: bool,
+    articles: u64,
+}
+
+impl OneInput<'_> {
+    fn heed(&mut self, outcome: Result<()>) -> Result<()> {
+        self.stopped |= outcome.is_err();
+        outcome
+    }
+}
+
+impl Sink for OneInput<'_> {
+    fn article(&mut self, article: Article) -> Result<()> {
+        self.articles += 1;
+        let outcome = self.sink.article(article);
+        self.heed(outcome)
+    }
+
+    fn bad(&mut self, problem: Error) -> Result<()> {
+        self.bad = true;
+        let outcome = self.sink.bad(problem);
+        self.heed(outcome)
+    }
+
+    fn note(&mut self, note: Note) {
+        self.sink.note(note);
+    }
+
+    fn incomplete(&mut self, origin: &str) {
+        self.sink.incomplete(origin);
+    }
+}
+
+fn overrides(folder: &Path, exclude: &[String]) -> Result<Override> {
+    let bad = |e: ignore::Error| Error::parameter("exclude", e.to_string());
     let mut overrides = OverrideBuilder::new(folder);
-    for pattern in &options.exclude {
+    for pattern in exclude {
         // In overrides a plain pattern includes; gitignore's sense is the opposite.
         let inverted = match pattern.strip_prefix('!') {
             Some(included) => included.to_string(),
             None => format!("!{pattern}"),
         };
-        overrides
-            .add(&inverted)
-            .map_err(|e| Error::parameter("exclude", e.to_string()))?;
+        overrides.add(&inverted).map_err(bad)?;
     }
-    let overrides = overrides
-        .build()
-        .map_err(|e| Error::parameter("exclude", e.to_string()))?;
-    let walk = WalkBuilder::new(folder)
-        .standard_filters(false)
-        .hidden(true)
-        .add_custom_ignore_filename(IGNORE_FILE)
-        .overrides(overrides)
-        .sort_by_file_path(Ord::cmp)
-        .build();
-    let root = absolute(folder)?;
-    let root_name = file_name(&root);
-    let mut any = false;
-    for entry in walk {
-        let entry =
-            entry.map_err(|e| Error::input(folder.to_string_lossy(), None, e.to_string()))?;
-        if !entry.file_type().is_some_and(|t| t.is_file()) {
-            continue;
-        }
-        let path = entry.path();
-        let inside = path.strip_prefix(folder).unwrap_or(path);
-        let id = Path::new(&root_name)
-            .join(inside)
-            .to_string_lossy()
-            .replace('\\', "/");
-        any |= read_one(path, &root.join(inside), id, options, false, sink)?;
-    }
-    if !any {
-        return sink.bad(Error::input(
-            folder.to_string_lossy(),
-            None,
-            "no file of a known format in this folder; formats are txt, md, html, jsonl, csv, tsv and parquet, each also .gz or .zst",
-        ));
-    }
-    Ok(())
+    overrides.build().map_err(bad)
 }
 
-/// Reads one file; `false` if it was left out.
-fn read_one(
-    path: &Path,
-    absolute: &Path,
-    id: String,
-    options: &ReadOptions,
-    named: bool,
-    sink: &mut dyn Sink,
-) -> Result<bool> {
-    let shown = path.to_string_lossy().into_owned();
-    let origin = absolute.to_string_lossy().into_owned();
-    let (by_name, compression) = Format::of(path);
-    // In a folder, --format says what unknown names are; a file named outright is what it says.
-    let format = if named {
-        options.format.or(by_name)
-    } else {
-        by_name.or(options.format)
-    };
-    match format {
-        Some(format) => {
-            let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
-            read_file(path, format, compression, &mut context)?;
+/// The path that an error of the walk is about.
+fn place_of(e: &ignore::Error) -> Option<&Path> {
+    match e {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            place_of(err)
         }
-        None if named => {
-            let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-            let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
-            read_unnamed(file, None, &mut context)?;
-        }
-        None => {
-            sink.note(Note::LeftOut { path: shown });
-            return Ok(false);
-        }
+        ignore::Error::Loop { child, .. } => Some(child),
+        _ => None,
     }
-    Ok(true)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::fs::canonicalize(path).map_err(|e| Error::io(path, e))
 }
 
+/// A path as an article's origin: its text, with bytes that are no text as `%NN`, so that two
+/// files never have one origin.
+fn origin_of(path: &Path) -> String {
+    let mut out = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// A path inside the inputs as an id: the same on every system.
+fn id_of(path: &Path) -> String {
+    let parts: Vec<String> = path.iter().map(|part| origin_of(Path::new(part))).collect();
+    parts.join("/")
+}
+
 fn file_name(path: &Path) -> String {
     path.file_name()
-        .map(|n| n.to_string_lossy().into_owned())
+        .map(|name| origin_of(Path::new(name)))
         .unwrap_or_default()
 }

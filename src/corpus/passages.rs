@@ -146,7 +146,8 @@ pub fn split<E>(
 }
 
 fn joined(prefix: &str, text: &str, units: &[Unit]) -> String {
-    let mut input = String::with_capacity(prefix.len() + 1 + text.len());
+    let length: usize = units.iter().map(|u| u.range.len() + 1).sum();
+    let mut input = String::with_capacity(prefix.len() + 1 + length);
     input.push_str(prefix);
     let mut at: Option<usize> = None;
     for unit in units {

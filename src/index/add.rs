@@ -2,9 +2,10 @@
 
 use super::{IndexOptions, Report};
 use crate::corpus::{Article, Input, Note, Sink, read};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Job, NoteKind, Stage};
 use crate::store::{Added, NewArticle, Writer};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How often the job is asked while articles come slowly.
@@ -18,6 +19,9 @@ impl Writer {
     /// [`Writer::embed`], unless it brings its vector; then [`Writer::bind`] must have said which
     /// model made the corpus's vectors. An article without an id gets one from its content.
     ///
+    /// An article that says where it comes from ([`Article::origin`](crate::corpus::Article)) never
+    /// replaces one from elsewhere: where such a one has its id, it gets a longer id.
+    ///
     /// Commits every few hundred articles.
     ///
     /// # Errors
@@ -30,11 +34,12 @@ impl Writer {
         job: &Job,
     ) -> Result<Report> {
         let started = Instant::now();
-        let mut batch = Batch::begin(self, job)?;
+        let mut batch = Batch::begin(self, &IndexOptions::default(), job)?;
         for article in articles {
             batch.push(article.into(), &mut |problem| Err(problem))?;
         }
         batch.flush(&mut |problem| Err(problem))?;
+        batch.tell();
         let mut report = batch.report;
         report.recurring_paragraphs = self.update_recurring()?;
         report.reading_seconds = started.elapsed().as_secs_f64();
@@ -44,8 +49,9 @@ impl Writer {
     /// Adds the articles of files; see [`Writer::add`].
     ///
     /// # Errors
-    /// An input cannot be read or used, unless [`IndexOptions::skip_bad`] leaves it out; the file
-    /// cannot be written; the job is cancelled. What was read before is kept.
+    /// An input cannot be read or used, unless [`IndexOptions::skip_bad`] leaves it out; with that,
+    /// nothing in any input could be used. The file cannot be written; the job is cancelled. What
+    /// was read before is kept.
     pub fn add_files(
         &mut self,
         inputs: &[Input],
@@ -54,33 +60,74 @@ impl Writer {
     ) -> Result<Report> {
         let started = Instant::now();
         let mut files = Files {
-            batch: Batch::begin(self, job)?,
+            batch: Batch::begin(self, options, job)?,
             skip_bad: options.skip_bad,
             job,
             bad: 0,
+            spared: Vec::new(),
         };
         let outcome = read(inputs, &options.read, &mut files);
         // What was read before a problem is kept, so that the next run finds it done.
         let flushed = files.flush();
-        let Files { batch, bad, .. } = files;
+        files.batch.tell();
+        let Files {
+            batch, bad, spared, ..
+        } = files;
         let mut report = batch.report;
         report.bad = bad;
         outcome?;
         flushed?;
-        if options.prune && bad > 0 {
-            // What could not be read is not gone.
-            let text = "nothing was pruned, because some of the input could not be read";
-            job.note(NoteKind::BadInput, text);
-        } else if options.prune {
-            let origins = inputs
-                .iter()
-                .map(Input::origin)
-                .collect::<Result<Vec<_>>>()?;
-            report.pruned = self.prune(&origins)?;
+        if report.read == 0 && bad > 0 {
+            let text = format!("nothing could be used: {bad} files or rows were left out");
+            return Err(Error::new(ErrorKind::InvalidInput, "", text));
+        }
+        if options.prune {
+            self.prune_unseen(inputs, &spared, options, job, &mut report)?;
         }
         report.recurring_paragraphs = self.update_recurring()?;
         report.reading_seconds = started.elapsed().as_secs_f64();
         Ok(report)
+    }
+
+    /// Removes what is gone from the inputs: never what only could not be read, and not most of
+    /// what is known, unless that was allowed.
+    fn prune_unseen(
+        &mut self,
+        inputs: &[Input],
+        spared: &[String],
+        options: &IndexOptions,
+        job: &Job,
+        report: &mut Report,
+    ) -> Result<()> {
+        let mut origins = Vec::new();
+        for input in inputs {
+            match input.origin() {
+                Ok(origin) => origins.push(origin),
+                // It cannot be looked at, and nothing of it is pruned.
+                Err(_) if options.skip_bad => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let (known, unseen) = self.unseen(&origins, spared)?;
+        if !spared.is_empty() {
+            let first = &spared[0];
+            let text = match spared.len() {
+                1 => format!(
+                    "nothing of {first} was pruned: it could not be read to its end, or held nothing"
+                ),
+                n => format!(
+                    "nothing of {first} and {} others was pruned: they could not be read to their end, or held nothing",
+                    n - 1
+                ),
+            };
+            job.note(NoteKind::NotPruned, text);
+        }
+        if 2 * unseen > known && !options.prune_most {
+            report.not_pruned = unseen;
+            return Ok(());
+        }
+        report.pruned = self.prune()?;
+        Ok(())
     }
 }
 
@@ -93,13 +140,29 @@ struct Batch<'a> {
     job: &'a Job,
     articles: Vec<NewArticle>,
     bytes: usize,
+    replace: bool,
+    id_prefix: String,
     report: Report,
     /// When the job was asked last.
     looked: Instant,
+    /// Ids that were taken: for each origin the first of them, as it was and as it became, whose
+    /// it is, and how many there were.
+    taken: BTreeMap<String, Taken>,
 }
 
+/// Ids of one origin that articles from elsewhere have.
+struct Taken {
+    own: String,
+    id: String,
+    by: String,
+    count: u64,
+}
+
+/// So many origins with ids that were taken are told.
+const TOLD: usize = 5;
+
 impl<'a> Batch<'a> {
-    fn begin(writer: &'a mut Writer, job: &'a Job) -> Result<Self> {
+    fn begin(writer: &'a mut Writer, options: &IndexOptions, job: &'a Job) -> Result<Self> {
         job.check()?;
         writer.begin_run()?;
         Ok(Self {
@@ -107,12 +170,19 @@ impl<'a> Batch<'a> {
             job,
             articles: Vec::new(),
             bytes: 0,
+            replace: options.replace,
+            id_prefix: options.id_prefix.clone(),
+            taken: BTreeMap::new(),
             report: Report::default(),
             looked: Instant::now(),
         })
     }
 
-    fn push(&mut self, article: NewArticle, refuse: &mut Refuse<'_>) -> Result<()> {
+    fn push(&mut self, mut article: NewArticle, refuse: &mut Refuse<'_>) -> Result<()> {
+        // A file's own id is its path, which needs no prefix.
+        if let (Some(id), Some(_)) = (&mut article.article.id, article.article.row) {
+            id.insert_str(0, &self.id_prefix);
+        }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             self.job.check()?;
@@ -131,9 +201,9 @@ impl<'a> Batch<'a> {
         }
         let articles = std::mem::take(&mut self.articles);
         self.bytes = 0;
-        let outcomes = self.writer.add_batch(&articles)?;
-        for (NewArticle { article, .. }, added) in articles.iter().zip(outcomes) {
-            let count = match added {
+        let outcomes = self.writer.add_batch(&articles, self.replace)?;
+        for (NewArticle { article, .. }, outcome) in articles.iter().zip(outcomes) {
+            let count = match outcome.added {
                 Added::New => &mut self.report.new,
                 Added::Changed => &mut self.report.changed,
                 Added::Described => &mut self.report.described,
@@ -150,9 +220,43 @@ impl<'a> Batch<'a> {
             };
             *count += 1;
             self.report.read += 1;
+            if let Some(by) = outcome.taken_by {
+                self.report.renamed += 1;
+                let taken = self.taken.entry(article.origin.clone());
+                let taken = taken.or_insert_with(|| Taken {
+                    own: article.id.clone().unwrap_or_default(),
+                    id: outcome.id,
+                    by,
+                    count: 0,
+                });
+                taken.count += 1;
+            }
         }
         self.job.progress(Stage::Reading, self.report.read, None);
         self.job.check()
+    }
+}
+
+impl Batch<'_> {
+    /// Says which ids were taken.
+    fn tell(&self) {
+        for (origin, taken) in self.taken.iter().take(TOLD) {
+            let Taken { own, id, by, count } = taken;
+            let by = if by.is_empty() { "the corpus" } else { by };
+            let text = match count {
+                1 => format!(
+                    "{origin}: the id {own:?} is that of an article from {by}; both are kept, this one as {id:?}"
+                ),
+                n => format!(
+                    "{origin}: {n} ids are those of articles from elsewhere, such as {own:?} from {by}; both are kept, these as {id:?} and so on"
+                ),
+            };
+            self.job.note(NoteKind::SameId, text);
+        }
+        if self.taken.len() > TOLD {
+            let text = format!("and so for {} more files", self.taken.len() - TOLD);
+            self.job.note(NoteKind::SameId, text);
+        }
     }
 }
 
@@ -162,6 +266,8 @@ struct Files<'a> {
     skip_bad: bool,
     job: &'a Job,
     bad: u64,
+    /// Origins that were not read to their end.
+    spared: Vec<String>,
 }
 
 impl<'a> Files<'a> {
@@ -172,6 +278,7 @@ impl<'a> Files<'a> {
             skip_bad,
             job,
             bad,
+            ..
         } = self;
         (batch, |problem| refuse(problem, *skip_bad, job, bad))
     }
@@ -204,5 +311,9 @@ impl Sink for Files<'_> {
 
     fn note(&mut self, note: Note) {
         self.job.note(note.kind(), note.to_string());
+    }
+
+    fn incomplete(&mut self, origin: &str) {
+        self.spared.push(origin.to_string());
     }
 }

@@ -28,9 +28,17 @@ pub struct IndexOptions {
     pub read: ReadOptions,
     /// Leave out files and rows that cannot be used, instead of stopping at the first.
     pub skip_bad: bool,
-    /// Remove articles that came from these inputs and are no longer there; none where any of the
-    /// inputs could not be read.
+    /// Remove articles that came from these inputs and are no longer there. What could not be read,
+    /// or held nothing, loses nothing.
     pub prune: bool,
+    /// Prune also where that removes more than half of the articles known from these inputs;
+    /// otherwise [`Report::not_pruned`] says how many there are.
+    pub prune_most: bool,
+    /// What is put in front of the ids that rows give, to tell inputs apart that number their
+    /// articles alike.
+    pub id_prefix: String,
+    /// Let an article replace one of the same id that came from elsewhere; otherwise both are kept.
+    pub replace: bool,
 }
 
 /// What a run did.
@@ -46,8 +54,12 @@ pub struct Report {
     pub described: u64,
     /// Those that were as before.
     pub same: u64,
+    /// Articles that got another id than their input gave, because one from elsewhere has it.
+    pub renamed: u64,
     /// Articles removed by pruning.
     pub pruned: u64,
+    /// Articles that pruning would have removed, but that are most of those known.
+    pub not_pruned: u64,
     /// Files and rows that were left out.
     pub bad: u64,
     /// Articles embedded.

@@ -1,5 +1,6 @@
 //! Articles and passages: reading, adding, replacing, removing.
 
+use super::identity::{self, Known};
 use super::{Reader, Writer, next_generation};
 use crate::corpus::{Article, boilerplate};
 use crate::error::{Error, Result};
@@ -197,9 +198,15 @@ fn remove_paragraphs(c: &Connection, id: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The id of an article whose input gives none: its content's hash.
-fn content_id(hash: &[u8; 32]) -> String {
-    crate::model::hex(&hash[..6])
+/// What became of one article of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// What became of it.
+    pub added: Added,
+    /// The id that it has now.
+    pub id: String,
+    /// Where the article comes from that has the id which the input gave; this one got another.
+    pub taken_by: Option<String>,
 }
 
 /// Adds or replaces an article; what became of it, and its row unless its id came before.
@@ -207,21 +214,12 @@ fn add(
     c: &Connection,
     article: &Article,
     fields: &mut HashSet<String>,
-) -> rusqlite::Result<(Added, i64)> {
+    replace: bool,
+) -> rusqlite::Result<(Outcome, i64)> {
     let hash = content_hash(article);
-    let given = article.id.clone();
-    let mut ext_id = given.clone().unwrap_or_else(|| content_id(&hash));
-    let mut see = c.prepare_cached("INSERT OR IGNORE INTO temp.seen (ext_id) VALUES (?1)")?;
-    let mut copy = 1;
-    while see.execute([&ext_id])? == 0 {
-        if given.is_some() {
-            return Ok((Added::Repeated, 0));
-        }
-        // Rows without ids may be copies of each other.
-        copy += 1;
-        ext_id = format!("{}-{copy}", content_id(&hash));
-    }
     let meta = serde_json::to_string(&article.meta).unwrap_or_else(|_| "{}".to_string());
+    let known = identity::resolve(c, article, &hash, &meta, replace)?;
+    let mut see = c.prepare_cached("INSERT OR IGNORE INTO temp.seen (ext_id) VALUES (?1)")?;
     for name in article.meta.keys() {
         if fields.insert(name.clone()) {
             c.prepare_cached("INSERT OR IGNORE INTO field (name) VALUES (?1)")?
@@ -229,86 +227,136 @@ fn add(
         }
     }
     let source = article.source.as_deref().unwrap_or("");
-    let old = c
-        .prepare_cached(
-            "SELECT id, content_hash, date, url, meta, origin, row FROM article WHERE ext_id = ?1",
-        )?
-        .query_row([&ext_id], |row| {
+    match known {
+        Known::Repeated => {
+            let id = article.id.clone().unwrap_or_default();
+            let added = Added::Repeated;
+            let taken_by = None;
             Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, Vec<u8>>(1)?,
-                (
-                    row.get::<_, Option<String>>(2)?,
-                    row.get::<_, Option<String>>(3)?,
-                    row.get::<_, String>(4)?,
-                    row.get::<_, String>(5)?,
-                    row.get::<_, Option<u64>>(6)?,
-                ),
+                Outcome {
+                    added,
+                    id,
+                    taken_by,
+                },
+                0,
             ))
-        })
-        .optional()?;
-    let Some((id, old_hash, described)) = old else {
-        c.prepare_cached(
-            "INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row,
-                content_hash, boilerplate, pending)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '[]', 1)",
-        )?
-        .execute(params![
-            ext_id,
-            article.title,
-            article.text,
-            article.date,
-            article.url,
-            article.source,
-            meta,
-            article.origin,
-            article.row,
-            hash
-        ])?;
-        let id = c.last_insert_rowid();
-        add_paragraphs(c, id, &article.title, &article.text, source)?;
-        return Ok((Added::New, id));
-    };
-    let now = (
-        article.date.clone(),
-        article.url.clone(),
-        meta.clone(),
-        article.origin.clone(),
-        article.row,
-    );
-    if old_hash == hash {
-        if described == now {
-            return Ok((Added::Same, id));
         }
-        c.prepare_cached(
-            "UPDATE article SET date = ?2, url = ?3, meta = ?4, origin = ?5, row = ?6 WHERE id = ?1",
-        )?
-        .execute(params![id, now.0, now.1, now.2, now.3, now.4])?;
-        // Where it stands in its file is not something that a user would call a change.
-        let same = described.0 == now.0 && described.1 == now.1 && described.2 == now.2;
-        let added = if same { Added::Same } else { Added::Described };
-        return Ok((added, id));
+        Known::New { id, own, taken_by } => {
+            see.execute([&id])?;
+            c.prepare_cached(
+                "INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row,
+                    content_hash, boilerplate, pending, own_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '[]', 1, ?11)",
+            )?
+            .execute(params![
+                id,
+                article.title,
+                article.text,
+                article.date,
+                article.url,
+                article.source,
+                meta,
+                article.origin,
+                article.row,
+                hash,
+                own
+            ])?;
+            let key = c.last_insert_rowid();
+            add_paragraphs(c, key, &article.title, &article.text, source)?;
+            let added = Added::New;
+            Ok((
+                Outcome {
+                    added,
+                    id,
+                    taken_by,
+                },
+                key,
+            ))
+        }
+        Known::Stored { key, id, stays } => {
+            see.execute([&id])?;
+            let added = if stays {
+                // Another file tells the same; the first stays its origin.
+                Added::Same
+            } else {
+                update(c, key, article, &hash, &meta)?
+            };
+            let taken_by = None;
+            Ok((
+                Outcome {
+                    added,
+                    id,
+                    taken_by,
+                },
+                key,
+            ))
+        }
     }
-    remove_paragraphs(c, id)?;
-    c.execute(
+}
+
+/// Brings a stored article to what its origin says now.
+fn update(
+    c: &Connection,
+    key: i64,
+    article: &Article,
+    hash: &[u8; 32],
+    meta: &str,
+) -> rusqlite::Result<Added> {
+    let (old_hash, described, place) = c
+        .prepare_cached(
+            "SELECT content_hash, date, url, meta, origin, row FROM article WHERE id = ?1",
+        )?
+        .query_row([key], |row| {
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                (
+                    row.get::<_, Option<String>>(1)?,
+                    row.get::<_, Option<String>>(2)?,
+                    row.get::<_, String>(3)?,
+                ),
+                (row.get::<_, String>(4)?, row.get::<_, Option<u64>>(5)?),
+            ))
+        })?;
+    if old_hash == hash {
+        // Where it stands in its file is not something that a user would call a change.
+        let same = described == (article.date.clone(), article.url.clone(), meta.to_string());
+        let added = if same { Added::Same } else { Added::Described };
+        if !same || place != (article.origin.clone(), article.row) {
+            c.prepare_cached(
+                "UPDATE article SET date = ?2, url = ?3, meta = ?4, origin = ?5, row = ?6 WHERE id = ?1",
+            )?
+            .execute(params![
+                key,
+                article.date,
+                article.url,
+                meta,
+                article.origin,
+                article.row
+            ])?;
+        }
+        return Ok(added);
+    }
+    remove_paragraphs(c, key)?;
+    c.prepare_cached(
         "UPDATE article SET title = ?2, text = ?3, date = ?4, url = ?5, source = ?6, meta = ?7,
             origin = ?8, row = ?9, content_hash = ?10, boilerplate = '[]', pending = 1
          WHERE id = ?1",
-        params![
-            id,
-            article.title,
-            article.text,
-            article.date,
-            article.url,
-            article.source,
-            meta,
-            article.origin,
-            article.row,
-            hash
-        ],
-    )?;
-    add_paragraphs(c, id, &article.title, &article.text, source)?;
-    Ok((Added::Changed, id))
+    )?
+    .execute(params![
+        key,
+        article.title,
+        article.text,
+        article.date,
+        article.url,
+        article.source,
+        meta,
+        article.origin,
+        article.row,
+        hash
+    ])?;
+    let source = article.source.as_deref().unwrap_or("");
+    add_paragraphs(c, key, &article.title, &article.text, source)?;
+    Ok(Added::Changed)
 }
 
 /// Removes an article and, by the foreign keys, all that belongs to it.
@@ -414,6 +462,21 @@ fn put_own(c: &Connection, key: i64, vectors: &EmbeddedVectors) -> rusqlite::Res
     Ok(true)
 }
 
+/// Whether a file is one of `places`, or lies in one of them.
+fn lies_in(origin: &str, places: &HashSet<&str>) -> bool {
+    let mut end = origin.len();
+    loop {
+        if places.contains(&origin[..end]) {
+            return true;
+        }
+        match origin[..end].rfind(std::path::is_separator) {
+            Some(0) => return end > 1 && places.contains(&origin[..1]),
+            Some(slash) => end = slash,
+            None => return false,
+        }
+    }
+}
+
 impl Writer {
     /// Begins a run of [`Self::add_batch`]: no id has been seen yet.
     pub(crate) fn begin_run(&mut self) -> Result<()> {
@@ -425,8 +488,13 @@ impl Writer {
         })
     }
 
-    /// Adds articles in one transaction, all or none; says what became of each.
-    pub(crate) fn add_batch(&mut self, articles: &[NewArticle]) -> Result<Vec<Added>> {
+    /// Adds articles in one transaction, all or none; says what became of each. `replace` lets them
+    /// take the place of articles of the same id that came from elsewhere.
+    pub(crate) fn add_batch(
+        &mut self,
+        articles: &[NewArticle],
+        replace: bool,
+    ) -> Result<Vec<Outcome>> {
         let dim = self.identity()?.map(|i| i.dim);
         let mut vectors = Vec::with_capacity(articles.len());
         for new in articles {
@@ -441,13 +509,13 @@ impl Writer {
             let mut out = Vec::with_capacity(articles.len());
             let mut any = false;
             for (new, vectors) in articles.iter().zip(&vectors) {
-                let (added, key) = add(c, &new.article, &mut fields)?;
+                let (outcome, key) = add(c, &new.article, &mut fields, replace)?;
                 if let Some(vectors) = vectors
-                    && added != Added::Repeated
+                    && outcome.added != Added::Repeated
                 {
                     any |= put_own(c, key, vectors)?;
                 }
-                out.push(added);
+                out.push(outcome);
             }
             if any {
                 next_generation(c)?;
@@ -456,35 +524,53 @@ impl Writer {
         })
     }
 
-    /// Removes the articles that came from `origins` (files, or folders they lie in) and have
-    /// not been seen since [`Self::begin_run`]. Returns how many.
+    /// How many articles came from `origins` (files, or folders they lie in), and how many of them
+    /// have not been seen since [`Self::begin_run`] and did not come from `spared`: those that
+    /// [`Self::prune`] removes.
+    pub(crate) fn unseen(&mut self, origins: &[String], spared: &[String]) -> Result<(u64, u64)> {
+        let origins: HashSet<&str> = origins.iter().map(String::as_str).collect();
+        let spared: HashSet<&str> = spared.iter().map(String::as_str).collect();
+        self.run(|c| {
+            c.execute_batch(
+                "CREATE TEMP TABLE IF NOT EXISTS unseen (id INTEGER PRIMARY KEY);
+                 DELETE FROM temp.unseen;",
+            )?;
+            let mut query = c.prepare(
+                "SELECT a.id, a.origin, EXISTS (SELECT 1 FROM temp.seen s WHERE s.ext_id = a.ext_id)
+                 FROM article a",
+            )?;
+            let mut insert = c.prepare("INSERT INTO temp.unseen (id) VALUES (?1)")?;
+            let mut rows = query.query([])?;
+            let (mut known, mut unseen) = (0, 0);
+            while let Some(row) = rows.next()? {
+                let origin = row.get_ref(1)?.as_str()?;
+                if !lies_in(origin, &origins) {
+                    continue;
+                }
+                known += 1;
+                if !row.get::<_, bool>(2)? && !lies_in(origin, &spared) {
+                    insert.execute([row.get::<_, i64>(0)?])?;
+                    unseen += 1;
+                }
+            }
+            Ok((known, unseen))
+        })
+    }
+
+    /// Removes what [`Self::unseen`] found last. Returns how many.
     ///
     /// # Errors
     /// The file cannot be written; then nothing is removed.
-    pub(crate) fn prune(&mut self, origins: &[String]) -> Result<u64> {
+    pub(crate) fn prune(&mut self) -> Result<u64> {
         self.transaction(|c| {
-            let mut gone: Vec<i64> = Vec::new();
-            for origin in origins {
-                let folder = format!("{}/", origin.trim_end_matches('/'));
-                let mut query = c.prepare(
-                    "SELECT id FROM article
-                     WHERE (origin = ?1 OR substr(origin, 1, length(?2)) = ?2)
-                       AND NOT EXISTS (SELECT 1 FROM temp.seen s WHERE s.ext_id = article.ext_id)",
-                )?;
-                let ids = query.query_map(params![origin, folder], |row| row.get(0))?;
-                for id in ids {
-                    gone.push(id?);
-                }
-            }
-            gone.sort_unstable();
-            gone.dedup();
-            for &id in &gone {
-                remove(c, id)?;
-            }
-            if !gone.is_empty() {
+            let gone = c.execute(
+                "DELETE FROM article WHERE id IN (SELECT id FROM temp.unseen)",
+                [],
+            )?;
+            if gone > 0 {
                 next_generation(c)?;
             }
-            Ok(gone.len() as u64)
+            Ok(gone as u64)
         })
     }
 
@@ -804,4 +890,22 @@ pub(crate) struct EmbeddedVectors {
     pub own: bool,
     pub passages: Vec<NewPassage>,
     pub article: Vec<f32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lies_in;
+    use std::collections::HashSet;
+
+    #[test]
+    fn what_lies_in_a_folder() {
+        let places = HashSet::from(["/news/a", "/old.csv", "-"]);
+        for inside in ["/news/a", "/news/a/b/c.txt", "/old.csv", "-", "/old.csv/x"] {
+            assert!(lies_in(inside, &places), "{inside}");
+        }
+        for outside in ["/news/ab", "/news", "/old.csv2", "", "/", "x/-"] {
+            assert!(!lies_in(outside, &places), "{outside}");
+        }
+        assert!(lies_in("/a/b", &HashSet::from(["/"])));
+    }
 }

@@ -9,6 +9,7 @@ mod articles;
 mod corpus;
 mod export;
 mod filter;
+mod identity;
 mod lock;
 mod neighbours;
 mod reader;

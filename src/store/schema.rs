@@ -184,7 +184,14 @@ UPDATE article SET pending = 1 WHERE NOT pending AND id NOT IN (SELECT article F
 -- Whatever was derived from the vectors before is made anew.
 UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation';
 ",
+    IDENTITY_STEP,
 ];
+
+/// The id that an article's input gave, where an article from elsewhere has that id.
+const IDENTITY_STEP: &str = r"
+ALTER TABLE article ADD COLUMN own_id TEXT;
+CREATE INDEX article_own ON article (origin, own_id) WHERE own_id IS NOT NULL;
+";
 
 /// Why a file is not opened.
 #[derive(Debug)]

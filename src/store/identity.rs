@@ -1,0 +1,327 @@
+//! Which stored article an article of the input is: the one that came from the same place before,
+//! or a new one.
+//!
+//! An id names one article of one origin. An article never takes the place of one that came from
+//! elsewhere, whatever ids their files give: the later one gets as much of its path in front of its
+//! id as tells the two apart. What was decided once is found again in every later run, from
+//! whatever folder it is started.
+
+use crate::corpus::Article;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::path::Path;
+
+/// What an article of the input is to the corpus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Known {
+    /// One that is stored.
+    Stored {
+        key: i64,
+        id: String,
+        /// Whether it keeps the origin that it has, because its file is still there.
+        stays: bool,
+    },
+    /// A new one.
+    New {
+        id: String,
+        /// The id that its input gave, where it could not have it.
+        own: Option<String>,
+        /// Where the article comes from that has the input's id.
+        taken_by: Option<String>,
+    },
+    /// Its id stood in this run's input before.
+    Repeated,
+}
+
+/// What is stored under an id.
+struct Stored {
+    key: i64,
+    id: String,
+    origin: String,
+    hash: Vec<u8>,
+    date: Option<String>,
+    url: Option<String>,
+    meta: String,
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            key: row.get(0)?,
+            id: row.get(1)?,
+            origin: row.get(2)?,
+            hash: row.get(3)?,
+            date: row.get(4)?,
+            url: row.get(5)?,
+            meta: row.get(6)?,
+        })
+    }
+
+    /// Whether it is the article that its origin now gives again.
+    fn again(self, c: &Connection) -> rusqlite::Result<Known> {
+        if is_seen(c, &self.id)? {
+            return Ok(Known::Repeated);
+        }
+        Ok(self.known(false))
+    }
+
+    fn known(self, stays: bool) -> Known {
+        Known::Stored {
+            key: self.key,
+            id: self.id,
+            stays,
+        }
+    }
+
+    /// Whether it is the article itself, told by another file.
+    fn equals(&self, article: &Article, hash: &[u8; 32], meta: &str) -> bool {
+        self.hash == hash
+            && self.date == article.date
+            && self.url == article.url
+            && self.meta == meta
+    }
+}
+
+const SELECT: &str = "SELECT id, ext_id, origin, content_hash, date, url, meta FROM article WHERE ";
+
+fn by_id(c: &Connection, id: &str) -> rusqlite::Result<Option<Stored>> {
+    c.prepare_cached(&format!("{SELECT} ext_id = ?1"))?
+        .query_row([id], Stored::read)
+        .optional()
+}
+
+/// Whether this run met an article of this id before.
+fn is_seen(c: &Connection, id: &str) -> rusqlite::Result<bool> {
+    c.prepare_cached("SELECT 1 FROM temp.seen WHERE ext_id = ?1")?
+        .exists([id])
+}
+
+/// Finds out which article it is. `hash` is that of its content, `meta` its metadata as they are
+/// stored, and `replace` lets it take the place of one of the same id from elsewhere.
+pub(super) fn resolve(
+    c: &Connection,
+    article: &Article,
+    hash: &[u8; 32],
+    meta: &str,
+    replace: bool,
+) -> rusqlite::Result<Known> {
+    match &article.id {
+        Some(id) if article.row.is_none() && ends_with(&article.origin, id) => {
+            of_a_file(c, article, id, hash)
+        }
+        Some(id) => given(c, article, id, hash, meta, replace),
+        None => of_its_content(c, article, hash, meta),
+    }
+}
+
+/// An article that is a file, under the end of its path.
+fn of_a_file(
+    c: &Connection,
+    article: &Article,
+    id: &str,
+    hash: &[u8; 32],
+) -> rusqlite::Result<Known> {
+    let stored = c
+        .prepare_cached(&format!(
+            "{SELECT} origin = ?1 AND row IS NULL ORDER BY id LIMIT 1"
+        ))?
+        .query_row([&article.origin], Stored::read)
+        .optional()?;
+    if let Some(stored) = stored {
+        return stored.again(c);
+    }
+    let longer = ends(&article.origin).filter(|end| end.len() > id.len());
+    for end in std::iter::once(id.to_string()).chain(longer) {
+        match by_id(c, &end)? {
+            None => return Ok(new(end)),
+            // The file was moved: nothing is lost where it takes its old self's place.
+            Some(old) if old.hash == hash && gone(&old.origin) && !is_seen(c, &end)? => {
+                return Ok(old.known(false));
+            }
+            Some(_) => {}
+        }
+    }
+    free(c, &article.origin).map(new)
+}
+
+/// An article whose input gives its id.
+fn given(
+    c: &Connection,
+    article: &Article,
+    id: &str,
+    hash: &[u8; 32],
+    meta: &str,
+    replace: bool,
+) -> rusqlite::Result<Known> {
+    let holder = by_id(c, id)?;
+    // Who adds an article without saying whence means the article of that id.
+    let anyhow = article.origin.is_empty() || replace;
+    if let Some(stored) = &holder
+        && (anyhow || stored.origin == article.origin)
+    {
+        // Not None: it was looked at just now.
+        return holder.map_or(Ok(Known::Repeated), |stored| stored.again(c));
+    }
+    let renamed = c
+        .prepare_cached(&format!("{SELECT} origin = ?1 AND own_id = ?2 LIMIT 1"))?
+        .query_row(params![article.origin, id], Stored::read)
+        .optional()?;
+    if let Some(stored) = renamed {
+        return stored.again(c);
+    }
+    let Some(holder) = holder else {
+        return Ok(new(id.to_string()));
+    };
+    if holder.equals(article, hash, meta) {
+        let stays = !gone(&holder.origin);
+        return Ok(holder.known(stays));
+    }
+    let mut longer = None;
+    for end in ends(&article.origin) {
+        let candidate = format!("{end}/{id}");
+        if by_id(c, &candidate)?.is_none() {
+            longer = Some(candidate);
+            break;
+        }
+    }
+    let longer = match longer {
+        Some(longer) => longer,
+        None => free(c, &format!("{}/{id}", article.origin))?,
+    };
+    Ok(Known::New {
+        id: longer,
+        own: Some(id.to_string()),
+        taken_by: Some(holder.origin),
+    })
+}
+
+/// An article without an id: its content's hash, with a number where rows are alike.
+fn of_its_content(
+    c: &Connection,
+    article: &Article,
+    hash: &[u8; 32],
+    meta: &str,
+) -> rusqlite::Result<Known> {
+    let base = crate::model::hex(&hash[..6]);
+    let mut id = base.clone();
+    let mut copy = 1;
+    loop {
+        let Some(stored) = by_id(c, &id)? else {
+            return Ok(new(id));
+        };
+        if stored.origin == article.origin {
+            if !is_seen(c, &id)? {
+                return Ok(stored.known(false));
+            }
+        } else if stored.equals(article, hash, meta) {
+            let stays = !gone(&stored.origin);
+            return Ok(stored.known(stays));
+        }
+        copy += 1;
+        id = format!("{base}-{copy}");
+    }
+}
+
+fn new(id: String) -> Known {
+    Known::New {
+        id,
+        own: None,
+        taken_by: None,
+    }
+}
+
+/// `name`, or `name` with the first number behind it that no article has.
+fn free(c: &Connection, name: &str) -> rusqlite::Result<String> {
+    let mut id = name.to_string();
+    let mut n = 1;
+    while by_id(c, &id)?.is_some() {
+        n += 1;
+        id = format!("{name}-{n}");
+    }
+    Ok(id)
+}
+
+/// The ends of a path, from its last part to the whole of it, with `/` between parts.
+fn ends(path: &str) -> impl Iterator<Item = String> {
+    let path = slashes(path);
+    let mut from: Vec<usize> = path
+        .match_indices('/')
+        .map(|(at, _)| at + 1)
+        .filter(|at| *at < path.len())
+        .collect();
+    from.push(0);
+    from.sort_unstable();
+    from.dedup();
+    from.into_iter().rev().map(move |at| path[at..].to_string())
+}
+
+/// A path with `/` between its parts, on every system.
+fn slashes(path: &str) -> String {
+    if cfg!(windows) {
+        path.replace('\\', "/")
+    } else {
+        path.to_string()
+    }
+}
+
+/// Whether an id is the end of a path.
+fn ends_with(path: &str, id: &str) -> bool {
+    let path = slashes(path);
+    path.strip_suffix(id)
+        .is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+/// Whether a file is certainly not there any more. A member of an archive is there as long as the
+/// archive is; what cannot be looked at may be there.
+fn gone(origin: &str) -> bool {
+    let path = Path::new(origin);
+    if !path.is_absolute() {
+        return false;
+    }
+    for part in path.ancestors() {
+        match part.symlink_metadata() {
+            Ok(found) => return found.is_dir() && part != path,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            // Below a file: this is a member of an archive.
+            Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_a_path() {
+        let all: Vec<String> = ends("/news/b/report.txt").collect();
+        assert_eq!(
+            all,
+            [
+                "report.txt",
+                "b/report.txt",
+                "news/b/report.txt",
+                "/news/b/report.txt"
+            ]
+        );
+        assert_eq!(ends("-").collect::<Vec<_>>(), ["-"]);
+        assert_eq!(ends("").collect::<Vec<_>>(), [""]);
+        assert!(ends_with("/news/b/report.txt", "b/report.txt"));
+        assert!(ends_with("/news/b/report.txt", "/news/b/report.txt"));
+        assert!(!ends_with("/news/b/report.txt", "port.txt"));
+        assert_eq!(ends_with("C:\\news\\a.txt", "news/a.txt"), cfg!(windows));
+    }
+
+    #[test]
+    fn what_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("a.zip"), "x").unwrap();
+        assert!(!gone(&path("a.zip")));
+        assert!(!gone(&path("a.zip/inner.txt")), "the archive is there");
+        assert!(gone(&path("b.txt")));
+        assert!(gone(&path("no/b.txt")));
+        assert!(!gone("-") && !gone("") && !gone("https://example.test/x"));
+    }
+}
