@@ -407,7 +407,9 @@ fn bad_input_is_named_and_nothing_is_lost() {
         world.write(name, content);
         world.fails(&format!("index {name} -c six.nearwise"), 1, parts);
         // With --skip-bad the same file is read as far as it can be.
-        world.run(&format!("index {name} -c skip-{name}.nearwise --skip-bad"));
+        world.run(&format!(
+            "index six.jsonl {name} -c skip-{name}.nearwise --skip-bad"
+        ));
     }
     let skipped = world.json("index half.jsonl -c half.nearwise --skip-bad --json");
     assert_eq!((&skipped["new"], &skipped["bad"]), (&json!(1), &json!(2)));

@@ -50,7 +50,7 @@ impl Writer {
     ///
     /// # Errors
     /// An input cannot be read or used, unless [`IndexOptions::skip_bad`] leaves it out; with that,
-    /// nothing in any input could be used. The file cannot be written; the job is cancelled. What
+    /// nothing in any input could be used and the corpus is empty. The file cannot be written; the job is cancelled. What
     /// was read before is kept.
     pub fn add_files(
         &mut self,
@@ -77,8 +77,8 @@ impl Writer {
         report.bad = bad;
         outcome?;
         flushed?;
-        if report.read == 0 && bad > 0 {
-            let text = format!("nothing could be used: {bad} files or rows were left out");
+        if report.read == 0 && bad > 0 && self.counts()?.articles == 0 {
+            let text = format!("nothing in the input could be used; files or rows left out: {bad}");
             return Err(Error::new(ErrorKind::InvalidInput, "", text));
         }
         if options.prune {
