@@ -219,7 +219,6 @@ fn add(
     let hash = content_hash(article);
     let meta = serde_json::to_string(&article.meta).unwrap_or_else(|_| "{}".to_string());
     let known = identity::resolve(c, article, &hash, &meta, replace)?;
-    let mut see = c.prepare_cached("INSERT OR IGNORE INTO temp.seen (ext_id) VALUES (?1)")?;
     for name in article.meta.keys() {
         if fields.insert(name.clone()) {
             c.prepare_cached("INSERT OR IGNORE INTO field (name) VALUES (?1)")?
@@ -242,7 +241,7 @@ fn add(
             ))
         }
         Known::New { id, own, taken_by } => {
-            see.execute([&id])?;
+            identity::see(c, &id)?;
             c.prepare_cached(
                 "INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row,
                     content_hash, boilerplate, pending, own_id)
@@ -274,7 +273,7 @@ fn add(
             ))
         }
         Known::Stored { key, id, stays } => {
-            see.execute([&id])?;
+            identity::see(c, &id)?;
             let added = if stays {
                 // Another file tells the same; the first stays its origin.
                 Added::Same

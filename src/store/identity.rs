@@ -95,6 +95,14 @@ fn is_seen(c: &Connection, id: &str) -> rusqlite::Result<bool> {
         .exists([id])
 }
 
+/// Notes that this run met an article of this id; `false` where it had.
+pub(super) fn see(c: &Connection, id: &str) -> rusqlite::Result<bool> {
+    let rows = c
+        .prepare_cached("INSERT OR IGNORE INTO temp.seen (ext_id) VALUES (?1)")?
+        .execute([id])?;
+    Ok(rows > 0)
+}
+
 /// Finds out which article it is. `hash` is that of its content, `meta` its metadata as they are
 /// stored, and `replace` lets it take the place of one of the same id from elsewhere.
 pub(super) fn resolve(
@@ -172,8 +180,16 @@ fn given(
         return Ok(new(id.to_string()));
     };
     if holder.equals(article, hash, meta) {
-        let stays = !gone(&holder.origin);
-        return Ok(holder.known(stays));
+        if gone(&holder.origin) {
+            return holder.again(c);
+        }
+        // That its origin was met in this run says nothing about this input.
+        let here = format!("{}\0{id}", article.origin);
+        return if see(c, &here)? {
+            Ok(holder.known(true))
+        } else {
+            Ok(Known::Repeated)
+        };
     }
     let mut longer = None;
     for end in ends(&article.origin) {
