@@ -1,11 +1,15 @@
 //! What the encoder is given for an article, and how its vector is made of the passages'.
 
-use crate::corpus::passages::{Passage, Window, split};
+use crate::corpus::passages::{Offsets, Passage, Window, split};
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::model::Tokenizer;
 use crate::vectors::normalize;
 use std::ops::Range;
+
+/// Bytes of a long text that are tokenized at once; what a tokenizer holds of a text takes a hundred
+/// times its bytes.
+const PIECE: usize = 64 << 10;
 
 /// The passages of an article, ready for the encoder.
 #[derive(Debug, Clone)]
@@ -58,6 +62,23 @@ impl<'a> Preparer<'a> {
         })
     }
 
+    /// The offsets of a text's tokens. A long text is tokenized in pieces of about `piece` bytes, cut
+    /// at white space, so that memory is a few bytes a byte of text however long it is.
+    fn offsets(&self, text: &str, piece: usize) -> Result<Offsets> {
+        if text.len() <= 2 * piece {
+            return self.tokenizer.offsets(text);
+        }
+        let mut out = Offsets::new();
+        let mut start = 0;
+        while start < text.len() {
+            let end = cut(text, start, piece);
+            let tokens = self.tokenizer.offsets(&text[start..end])?;
+            out.extend(tokens.into_iter().map(|(a, b)| (start + a, start + b)));
+            start = end;
+        }
+        Ok(out)
+    }
+
     /// See [`prepare`].
     pub(super) fn prepare(
         &self,
@@ -66,7 +87,7 @@ impl<'a> Preparer<'a> {
         boilerplate: &[Range<usize>],
     ) -> Result<Prepared> {
         let mut passages = split(title, text, boilerplate, self.window, |t| {
-            self.tokenizer.offsets(t)
+            self.offsets(t, PIECE)
         })?;
         if passages.is_empty() {
             // Nothing in it is a token, such as a text of blanks: it still gets a vector.
@@ -77,6 +98,21 @@ impl<'a> Preparer<'a> {
             });
         }
         Ok(Prepared { passages })
+    }
+}
+
+/// Where a piece of a text that begins at `start` ends: at the last white space within `piece`
+/// bytes, else at the last character.
+fn cut(text: &str, start: usize, piece: usize) -> usize {
+    if text.len() - start <= piece {
+        return text.len();
+    }
+    let end = text.floor_char_boundary(start + piece);
+    let space = text[start..end].rfind(char::is_whitespace);
+    match space {
+        Some(at) if at > 0 => start + at,
+        // A piece is longer than a character, so that it is not empty.
+        _ => end,
     }
 }
 
@@ -104,6 +140,27 @@ pub fn article_vector<'a>(passages: impl Iterator<Item = (u32, &'a [f32])>) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_has_the_tokens_that_it_has_in_one_piece() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny-bert");
+        let encoder = Encoder::builder()
+            .device(crate::encoder::DeviceChoice::Cpu)
+            .model(folder)
+            .open()
+            .unwrap();
+        let preparer = Preparer::new(&encoder).unwrap();
+        let text = "The müller’s bridge, re-opened\n\nin 1987 (and closed) — ünder\u{3000}way. "
+            .repeat(300);
+        let whole = encoder.tokenizer().offsets(&text).unwrap();
+        for piece in [50, 64, 1000, 5000] {
+            assert_eq!(preparer.offsets(&text, piece).unwrap(), whole, "{piece}");
+        }
+        // Without white space it is cut between characters.
+        let word = "ü".repeat(1000);
+        let offsets = preparer.offsets(&word, 99).unwrap();
+        assert!(offsets.iter().all(|&(a, b)| word.get(a..b).is_some()));
+    }
 
     #[test]
     fn passages_count_by_their_tokens() {
