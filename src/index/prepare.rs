@@ -107,7 +107,10 @@ fn cut(text: &str, start: usize, piece: usize) -> usize {
     if text.len() - start <= piece {
         return text.len();
     }
-    let end = text.floor_char_boundary(start + piece);
+    let mut end = start + piece;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     let space = text[start..end].rfind(char::is_whitespace);
     match space {
         Some(at) if at > 0 => start + at,
