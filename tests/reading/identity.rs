@@ -203,7 +203,7 @@ fn the_same_article_in_two_files_is_one() {
 #[test]
 fn a_program_means_the_article_of_that_id() {
     let folder = tempfile::tempdir().unwrap();
-    let corpus = nearwise::Corpus::create(&folder.path().join("c.nearwise")).unwrap();
+    let corpus = nearwise::Corpus::create(folder.path().join("c.nearwise")).unwrap();
     let mut writer = corpus.writer().unwrap();
     let article = |text: &str, origin: &str| Article {
         id: Some("x".to_string()),
