@@ -23,7 +23,6 @@ thread_local! {
 ///
 /// # Errors
 /// `f` panicked.
-#[allow(dead_code, reason = "the borders that use it come next")]
 pub(crate) fn guarded<T>(what: impl fmt::Display, f: impl FnOnce() -> T) -> Result<T> {
     quiet();
     INSIDE.with(|inside| inside.set(inside.get() + 1));

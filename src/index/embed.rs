@@ -46,7 +46,7 @@ impl Writer {
     /// cannot be written; the job is cancelled. What was committed before stays.
     pub fn embed(&mut self, encoder: &Encoder, job: &Job) -> Result<Report> {
         self.check_encoder(encoder)?;
-        self.bind(encoder.identity())?;
+        self.bind_with(encoder.identity(), Some(encoder.prompts()))?;
         let mut report = Report::default();
         let (articles, bytes) = self.pending_size()?;
         if articles == 0 {
