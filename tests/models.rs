@@ -619,3 +619,126 @@ fn folders_of_models_as_they_are_found() {
     });
     assert!(both(&world));
 }
+
+#[test]
+fn prompts_of_a_family_are_used_and_kept_with_the_corpus() {
+    let world = World::new();
+    world.articles();
+    // The corpus's own model, which the environment would override.
+    let own = |line: &str| {
+        let mut command = world.command(line);
+        command.env_remove("NEARWISE_MODEL");
+        command
+    };
+    let folder = own_model(&world);
+    let named = |name: &str| {
+        edit(&folder.join("config.json"), |v| {
+            v["_name_or_path"] = json!(name)
+        })
+    };
+    let vectors = |line: &str| -> Vec<Value> {
+        world
+            .run(line)
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap()["vector"].clone())
+            .collect()
+    };
+    let plain = vectors("embed bank --model m");
+    // A corpus of before prompts were written down keeps to the model's own files, which have none.
+    world.run("index six.jsonl -c old.nearwise --model m");
+    let sql = "DELETE FROM meta WHERE key LIKE 'model.prompt.%'";
+    let connection = rusqlite::Connection::open(world.path("old.nearwise")).unwrap();
+    assert_eq!(connection.execute(sql, []).unwrap(), 2);
+    drop(connection);
+    let before = stdout(&mut own("search bank -c old.nearwise --json"));
+
+    named("intfloat/e5-small-v2");
+    let output = world.command("embed bank --model m").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("family e5") && stderr.contains("\"passage: \""),
+        "{stderr}"
+    );
+    assert_ne!(vectors("embed bank --model m"), plain);
+    let by_hand = |prompt: &str| {
+        let mut command = world.command("embed --model m --document-prompt");
+        let output = command
+            .args(["", &format!("{prompt}bank")])
+            .output()
+            .unwrap();
+        let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+        vec![line["vector"].clone()]
+    };
+    assert_eq!(by_hand(""), plain);
+    assert_eq!(by_hand("passage: "), vectors("embed bank --model m"));
+    assert_eq!(by_hand("query: "), vectors("embed bank --query --model m"));
+    world.run("index six.jsonl -c e5.nearwise --model m");
+    let e5 = stdout(&mut own("search bank -c e5.nearwise --json"));
+    assert_ne!(e5, before);
+
+    // Prompts that are given are kept, and searched with.
+    let mut command =
+        world.command("index six.jsonl -c given.nearwise --model m --document-prompt");
+    command.args(["text: ", "--query-prompt", "the question: "]);
+    assert!(command.output().unwrap().status.success());
+    let kept = stdout(&mut own("search bank -c given.nearwise --json"));
+    let mut command = own("search bank -c given.nearwise --json --query-prompt");
+    let other = command.arg("query: ").output().unwrap().stdout;
+    assert_ne!(kept.as_bytes(), other);
+    let mut command = own("search bank -c given.nearwise --json --query-prompt");
+    let same = command.arg("the question: ").output().unwrap().stdout;
+    assert_eq!(kept.as_bytes(), same);
+    let mut command = own("index six.jsonl -c given.nearwise --document-prompt other:");
+    world.fails_with(
+        &mut command,
+        "another",
+        1,
+        &["\"text: \"", "--document-prompt"],
+    );
+    let mut command = world.command("embed bank --model m --query-prompt");
+    command.arg("the bank ".repeat(40));
+    world.fails_with(
+        &mut command,
+        "long",
+        2,
+        &["--query-prompt", "of the 32 tokens"],
+    );
+    // The old corpus with a model that has prompts by its family now: it keeps to none.
+    let reader = nearwise::Corpus::open(world.path("e5.nearwise")).unwrap();
+    let hash = reader.reader().unwrap().identity().unwrap().unwrap().hash;
+    let connection = rusqlite::Connection::open(world.path("old.nearwise")).unwrap();
+    connection
+        .execute(
+            "UPDATE meta SET value = ?1 WHERE key = 'model.hash'",
+            [hash],
+        )
+        .unwrap();
+    drop(connection);
+    assert_eq!(
+        stdout(&mut own("search bank -c old.nearwise --json")),
+        before
+    );
+    stdout(&mut own("index six.jsonl -c old.nearwise"));
+}
+
+#[test]
+fn a_query_longer_than_the_window_counts_whole() {
+    let world = World::new();
+    world.articles();
+    world.run("index six.jsonl -c six.nearwise");
+    let start = "the bank and the market and the minister ".repeat(20);
+    let search = |query: &str| -> Vec<f64> {
+        let mut command = world.command("search --json -c six.nearwise");
+        let output = command.arg(query).output().unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let hits = found["hits"].as_array().unwrap();
+        hits.iter().map(|h| h["cosine"].as_f64().unwrap()).collect()
+    };
+    let end = "a goal of the team in the last minute of the cup final ".repeat(20);
+    assert_ne!(search(&start), search(&format!("{start}{end}")));
+    // What comes after the window weighs by its length.
+    assert_ne!(
+        search(&format!("{start}{end}")),
+        search(&format!("{start}{end}{end}"))
+    );
+}

@@ -71,11 +71,12 @@ impl Writer {
         let mut done_bytes = 0;
         let mut done = 0;
         loop {
-            job.check()?;
             let pending = self.pending(CHUNK_ARTICLES, chunk_bytes)?;
             if pending.is_empty() {
                 break;
             }
+            // Where nothing is left, the run was done before it was stopped.
+            job.check()?;
             let chunk_started = Instant::now();
             let size: usize = pending.iter().map(|p| p.text.len() + p.title.len()).sum();
             let computed = embed_chunk(self, encoder, &pending, job, &mut report)?;
