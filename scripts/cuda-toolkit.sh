@@ -56,7 +56,7 @@ fi
 
 python=""
 for candidate in "${PYTHON:-}" python3 python; do
-    if [ -n "$candidate" ] && "$candidate" -m pip --version >/dev/null 2>&1; then
+    if [ -n "$candidate" ] && "$candidate" -I -m pip --version >/dev/null 2>&1; then
         python="$candidate"
         break
     fi
@@ -65,13 +65,14 @@ done
 
 mkdir -p "$into"
 echo "fetching CUDA's compiler into $into" >&2
+# Isolated (-I), so that nothing of the current folder is run.
 # A folder of its own first, so that a run that is stopped leaves nothing half done.
 new="$into/new"
 rm -rf "$new"
 trap 'rm -rf "$new"' EXIT
 trap 'exit 130' INT TERM
 # shellcheck disable=SC2086 # one argument a package
-"$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$new" $packages ||
+"$python" -I -m pip install --only-binary=:all: --quiet --disable-pip-version-check --no-deps --target "$new" $packages ||
     fail "pip could not fetch CUDA's packages"
 "$new/nvidia/cu13/bin/nvcc" --version >/dev/null || fail "the compiler that was fetched does not run"
 rm -rf "$into/nvidia" "$mark"

@@ -4,15 +4,16 @@ use crate::error::{Error, ErrorKind, Result};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
 /// A file that is being written.
 ///
 /// It is made beside its place under another name, and moved there by [`NewFile::finish`]; dropped
-/// before, it goes, and a file that was there stays as it was. Permissions are the usual ones, or
-/// those of the file that it replaces. A
-/// link is followed to the file that it names; what is no plain file, such as a pipe or
-/// `/dev/stdout`, is written to directly.
+/// before, it goes, and a file that was there stays as it was. What killed processes left goes when
+/// the next file is made in the folder. Permissions are the usual ones, or those of the file that it
+/// replaces. A link is followed to the file that it names, whether that is there or not; what is no
+/// plain file, such as a pipe or `/dev/stdout`, is written to directly.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
@@ -33,18 +34,28 @@ impl NewFile {
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let failed = |e| Error::io(path, e);
-        // Where nothing is yet, the name stands for itself.
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        // What the system names for the program, such as /dev/stdout, is already open elsewhere: it is
+        // added to, because whoever opened it may have written before.
+        if of_the_system(path) {
+            let file = File::options().append(true).open(path).map_err(failed)?;
+            return Ok(Self {
+                path: path.to_path_buf(),
+                to: To::Direct(BufWriter::new(file)),
+            });
+        }
+        let target = followed(path).map_err(failed)?;
         let plain = target.metadata().map_or(true, |m| m.is_file());
         let to = if plain {
-            if is_corpus(&target) {
+            if let Some(what) = part_of_a_corpus(&target) {
                 return Err(Error::new(
                     ErrorKind::AlreadyExists,
                     path.display().to_string(),
-                    "it is a corpus, and is not replaced by anything else; name another file",
+                    format!(
+                        "it is {what}, and is not replaced by anything else; name another file"
+                    ),
                 ));
             }
-            let temporary = beside(&target).map_err(|e| failed(plain_error(e)))?;
+            let temporary = beside(&target, path).map_err(|e| failed(plain_error(e)))?;
             To::Temporary(BufWriter::new(temporary))
         } else {
             let file = File::options().write(true).open(&target).map_err(failed)?;
@@ -93,6 +104,11 @@ impl NewFile {
                 // On the disk before it has its name, so that a power cut leaves no empty file.
                 file.as_file().sync_all().map_err(failed)?;
                 file.persist(&path).map_err(|e| failed(e.error))?;
+                // And its name as well. Some file systems cannot say; the name comes then when it may.
+                #[cfg(unix)]
+                if let Ok(folder) = File::open(folder_of(&path)) {
+                    let _ = folder.sync_all();
+                }
             }
             To::Direct(mut file) => file.flush().map_err(failed)?,
         }
@@ -100,8 +116,52 @@ impl NewFile {
     }
 }
 
+/// Names that the system keeps for what is already open.
+fn of_the_system(path: &Path) -> bool {
+    cfg!(unix) && (path.starts_with("/dev") || path.starts_with("/proc"))
+}
+
+/// The file that a link leads to, whether it is there or not.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    /// As many as the system follows.
+    const LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match std::fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links lead from one to the next"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// What a file is to a corpus, where it is the corpus itself or lies beside one.
+fn part_of_a_corpus(path: &Path) -> Option<&'static str> {
+    if is_corpus(path) {
+        return Some("a corpus");
+    }
+    let name = path.file_name()?.as_encoded_bytes();
+    let ends: [&[u8]; 4] = [b"-wal", b"-shm", b"-journal", b"-lock"];
+    let end = ends.into_iter().find(|end| name.ends_with(end))?;
+    let whole = path.as_os_str().as_encoded_bytes();
+    // Safe to cut: what is cut off is ASCII. Lossy for a name that is no UTF-8, which then names no
+    // corpus.
+    let base = String::from_utf8_lossy(&whole[..whole.len() - end.len()]);
+    is_corpus(Path::new(base.as_ref())).then_some("kept beside a corpus")
+}
+
 /// Whether a file is a corpus, by SQLite's header and our mark in it.
 fn is_corpus(path: &Path) -> bool {
+    // A pipe would be waited for.
+    if !path.is_file() {
+        return false;
+    }
     let mut header = [0; 72];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     read.is_ok() && header.starts_with(b"SQLite format 3\0") && header[68..] == *b"NRWS"
@@ -122,20 +182,62 @@ fn plain_error(e: io::Error) -> io::Error {
     e
 }
 
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+/// What files are called until they have their names.
+const PREFIX: &str = ".nearwise-new-";
+/// Letters that follow, no two files with the same.
+const LETTERS: usize = 8;
+/// Nothing was written to it for so long, and nobody holds it: whoever made it was killed.
+const LEFT: Duration = Duration::from_secs(600);
+
+/// A file beside its place, with the end of the name that was asked for.
+fn beside(place: &Path, named: &Path) -> io::Result<NamedTempFile> {
+    let folder = folder_of(place);
+    sweep(folder, SystemTime::now());
     // Some writers tell the format by the name's end.
-    let end = path.extension().map(|e| format!(".{}", e.display()));
+    let end = named.extension().map(|e| format!(".{}", e.display()));
     let end = end.unwrap_or_default();
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".nearwise-").suffix(&end);
+    builder.prefix(PREFIX).rand_bytes(LETTERS).suffix(&end);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         // Less what the user's umask takes away; a temporary file would be the user's alone.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
+    let file = builder.tempfile_in(folder)?;
+    // Held while it is written. Windows would keep other handles of this process from writing.
+    if cfg!(unix) {
+        let _ = file.as_file().try_lock();
+    }
+    Ok(file)
+}
+
+/// Removes what killed processes left in a folder. What cannot be removed stays for the next time.
+fn sweep(folder: &Path, now: SystemTime) {
+    if !cfg!(unix) {
+        return;
+    }
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let letters = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
+        let ours = letters
+            .and_then(|rest| rest.get(..LETTERS))
+            .is_some_and(|rest| rest.iter().all(u8::is_ascii_alphanumeric));
+        if ours && left(&entry.path(), now) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn left(path: &Path, now: SystemTime) -> bool {
+    let old = |m: std::fs::Metadata| {
+        let changed = m.modified().ok();
+        let age = changed.and_then(|t| now.duration_since(t).ok());
+        m.is_file() && age.is_some_and(|age| age > LEFT)
+    };
+    // Opened only where it is a file: a link would lead elsewhere, a pipe would be waited for.
+    path.symlink_metadata().is_ok_and(old)
+        && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 impl Write for NewFile {
@@ -183,6 +285,61 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(NewFile::create(folder.path().join("no/a.txt")).is_err());
         assert!(NewFile::create(folder.path()).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_is_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let old = SystemTime::now() - 2 * LEFT;
+        let make = |name: &str| {
+            let file = File::create(path(name)).unwrap();
+            file.set_modified(old).unwrap();
+        };
+        let names = [
+            ".nearwise-new-abcd1234.png",
+            ".nearwise-new-abcd12",
+            ".nearwise-notes",
+            ".nearwiseignore",
+        ];
+        names.into_iter().for_each(make);
+        std::fs::write(path(".nearwise-new-wxyz9876"), "").unwrap();
+        std::os::unix::fs::symlink(path("a.txt"), path(".nearwise-new-link1234")).unwrap();
+        // Written slowly: as old, and held.
+        let slow = NewFile::create(path("slow.txt")).unwrap();
+        slow.handle().unwrap().set_modified(old).unwrap();
+        let mut file = NewFile::create(path("a.txt")).unwrap();
+        file.write_all(b"a").unwrap();
+        file.finish().unwrap();
+        assert!(!path(names[0]).exists());
+        for kept in [names[1], names[2], names[3], ".nearwise-new-wxyz9876"] {
+            assert!(path(kept).exists(), "{kept}");
+        }
+        assert!(path(".nearwise-new-link1234").symlink_metadata().is_ok());
+        slow.finish().unwrap();
+        assert!(path("slow.txt").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_leads_to_the_file_that_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("a"), folder.path().join("b"));
+        std::os::unix::fs::symlink("a", &link).unwrap();
+        let mut new = NewFile::create(&link).unwrap();
+        new.write_all(b"new").unwrap();
+        new.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        let endless = folder.path().join("c");
+        std::os::unix::fs::symlink("c", &endless).unwrap();
+        assert!(
+            NewFile::create(&endless)
+                .unwrap_err()
+                .to_string()
+                .contains("links")
+        );
     }
 
     #[cfg(unix)]

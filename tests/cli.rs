@@ -723,3 +723,183 @@ fn a_reader_that_goes_away_is_no_error() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.is_empty(), "{stderr}");
 }
+
+/// What a terminal must not get: escapes, C1 controls, marks of direction.
+fn obeyed(text: &str) -> Option<char> {
+    text.chars().find(|&c| {
+        c.is_control() && c != '\n' && c != '\t'
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    })
+}
+
+/// Every command, on articles, files, columns and topics whose names and texts are made of what a
+/// terminal obeys.
+#[test]
+fn nothing_that_an_article_brings_is_obeyed_by_a_terminal() {
+    let world = World::new();
+    let nasty = "\u{1b}]0;owned\u{7}\u{1b}[31m\u{9b}31m\u{85}\u{7f}\u{8}\r\u{b}\u{202e}\u{2066}\u{200f}\u{61c}x";
+    // Blanks of any kind are one blank in an id.
+    let nasty_id = nasty.replace(['\u{85}', '\r', '\u{b}'], "");
+    let article = |i: usize| {
+        json!({
+            "id": format!("{nasty_id}{i}"), "title": format!("{nasty}\n{}", SIX[i].0),
+            "text": format!("{}{nasty}\n\n{nasty} {}", SIX[i].1, SIX[i].1),
+            "source": format!("{nasty}s"), "url": format!("http://{nasty}/{i}"), "date": "2025-01-02",
+            format!("meta{nasty}"): format!("{nasty}\nvalue"), "list": [nasty, {nasty: nasty}],
+        })
+    };
+    let mut lines: Vec<String> = (0..6).map(|i| article(i).to_string()).collect();
+    lines.push(
+        lines[0]
+            .replace("\\u007fx0", "x")
+            .replace("owned", "other")
+            .replace("x0\"", "x9\""),
+    );
+    lines.push(format!("{{\"id\": \"bad{}\"}}", "\\u001b[31m\\u009b"));
+    let file = "in\u{1b}[31m\u{9b}\u{202e}.jsonl";
+    world.write(file, lines.join("\n"));
+    world.write(
+        "plain.txt",
+        format!("Title {nasty}\n\nText {nasty} of the bank."),
+    );
+    world.write(
+        "dir/odd\u{9b}31m\u{202e}.csv",
+        format!("id,text,{nasty}\n1,The bank{nasty},2\n2,{nasty},3\n"),
+    );
+    let corpus = "c\u{1b}[31m\u{9b}\u{202e}.nearwise";
+    let id = format!("{nasty_id}1");
+    let out = "o\u{1b}[31m\u{9b}\u{202e}";
+    let (html, png, jsonl, npy) = (
+        format!("{out}.html"),
+        format!("{out}.png"),
+        format!("{out}.jsonl"),
+        format!("{out}.npy"),
+    );
+    let words = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
+    let with = |line: &str, more: &[&str]| {
+        let mut all = words(line);
+        all.extend(more.iter().map(|s| s.to_string()));
+        all
+    };
+    let mut commands: Vec<Vec<String>> = vec![
+        with("index --skip-bad", &[file, "dir"]),
+        with("index --skip-bad --json", &[file, "dir"]),
+        with("index", &[file]),
+        with("index no\u{1b}[31m\u{9b}such", &[]),
+        with("index --text-column", &[nasty, file]),
+        with("explore --skip-bad --json", &[file]),
+        with("explore --skip-bad", &[file]),
+        with("topics fit --topics 2", &[]),
+        with("topics rename 1", &[&format!("{nasty}\nname")]),
+        with("topics rename 2", &[nasty]),
+        with("similar plain.txt", &[]),
+        with("similar", &[&id]),
+        with("similar", &[&format!("{nasty}none")]),
+        with("show", &[&id]),
+        with("show", &[&format!("{nasty}none")]),
+        with("search bank --full", &[]),
+        with("search --hybrid", &[nasty]),
+        with(
+            "search bank --where",
+            &[&format!("meta{nasty} = '{nasty}'")],
+        ),
+        with("search bank --where", &[&format!("source = \"{nasty}s\"")]),
+        with("embed", &[nasty]),
+        with("embed --out", &[&npy, nasty]),
+        with("map --out", &[&html]),
+        with("map --out", &[&png]),
+        with("map --out", &[&format!("{out}.none")]),
+        with("export --format jsonl", &[]),
+        with("export --format jsonl --vectors", &[]),
+        with("export --out", &[&jsonl]),
+        with("export --out", &[&npy]),
+        with("topics over-time --field", &[&format!("meta{nasty}")]),
+        with("topics tree --out", &[&format!("{out}.dot")]),
+        with("eval --labels", &[&format!("{nasty}none")]),
+        with("delete --dry-run", &[&id]),
+        with("delete", &[&format!("{nasty}none")]),
+        with("model path", &[nasty]),
+        with("search bank --model", &[nasty]),
+    ];
+    for line in [
+        "topics",
+        "topics list",
+        "topics list --members",
+        "topics show 1",
+        "topics show 1 --against 2",
+        "topics tree",
+        "topics tree --cut 2",
+        "topics over-time",
+        "topics over-time --field source",
+        "topics drift",
+        "topics assign",
+        "topics merge 1 2",
+        "topics split 1",
+        "duplicates",
+        "duplicates --by meaning --threshold 0.05",
+        "stats",
+        "similar plain.txt",
+        "search bank",
+        "map",
+        "devices",
+    ] {
+        commands.push(words(line));
+    }
+    let mut ran = 0;
+    for command in &commands {
+        for json in [false, true] {
+            let mut call = world.command("");
+            call.args(command).env("NEARWISE_CORPUS", corpus);
+            if json && !command.iter().any(|a| a == "--json") {
+                call.arg("--json");
+            }
+            let output = call.output().unwrap();
+            let what = format!("{} (json {json})", command.join(" ").escape_debug());
+            for bytes in [&output.stdout, &output.stderr] {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                assert!(!text.contains("panicked"), "{what}: {text}");
+                let found = obeyed(&text).map(|c| format!("U+{:04X}", u32::from(c)));
+                assert_eq!(found, None, "{what}: {}", text.escape_debug());
+            }
+            ran += usize::from(output.status.success());
+        }
+    }
+    assert!(ran > 50, "{ran} succeeded");
+    // What is printed as JSON means what it was.
+    let mut call = world.command("show --json");
+    let output = call
+        .arg(&id)
+        .env("NEARWISE_CORPUS", corpus)
+        .output()
+        .unwrap();
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["article"]["id"], id);
+    // A name of several lines is one line where people read it.
+    let output = world
+        .command("topics show 1")
+        .env("NEARWISE_CORPUS", corpus)
+        .output()
+        .unwrap();
+    let first = String::from_utf8(output.stdout).unwrap();
+    let line = first.lines().next().unwrap();
+    assert!(line.contains("x name (1 article"), "{first}");
+}
+
+#[test]
+fn odd_values_of_options_are_told() {
+    let world = indexed();
+    world.fails("topics --typical 11", 2, &["--typical", "0 to 10"]);
+    world.fails("topics merge a b", 2, &["TOPIC", "a topic's number"]);
+    world.fails("similar nosuch.md", 1, &["nosuch.md", "no such file"]);
+    if cfg!(not(feature = "cuda")) {
+        for line in ["map --device cuda", "topics fit --device cuda"] {
+            world.fails(line, 1, &["cuda"]);
+        }
+        assert!(!world.path("map.html").exists());
+    }
+    let help = world.run("embed --help");
+    assert!(!help.contains("corpus's own"), "{help}");
+    world.run("man --out pages");
+    let pages = fs::read_dir(world.path("pages")).unwrap().count();
+    assert!(pages > 20, "{pages}");
+}

@@ -83,6 +83,13 @@ pub(super) struct ModelArgs {
     /// else the fastest here whose vectors are known to be faithful for the model
     #[arg(long, value_name = "DTYPE", default_value = "auto")]
     pub dtype: DtypeChoice,
+    /// What is put in front of a query in place of the model's own prompt; a corpus keeps the one
+    /// that it was made with
+    #[arg(long, value_name = "TEXT")]
+    pub query_prompt: Option<String>,
+    /// What is put in front of an article's passages in place of the model's own prompt
+    #[arg(long, value_name = "TEXT")]
+    pub document_prompt: Option<String>,
     /// Use no network; the environment variable `HF_HUB_OFFLINE` does the same
     #[arg(long)]
     pub offline: bool,
@@ -91,11 +98,17 @@ pub(super) struct ModelArgs {
 impl ModelArgs {
     /// What was asked for.
     pub(super) fn builder(&self, job: &Job) -> EncoderBuilder {
-        let builder = Encoder::builder()
+        let mut builder = Encoder::builder()
             .device(self.device)
             .dtype(self.dtype)
             .offline(self.offline)
             .job(job);
+        if let Some(prompt) = &self.query_prompt {
+            builder = builder.query_prompt(prompt);
+        }
+        if let Some(prompt) = &self.document_prompt {
+            builder = builder.document_prompt(prompt);
+        }
         match &self.model {
             Some(model) => builder.model(model),
             None => builder,

@@ -4,7 +4,9 @@ use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
 use clap_complete::Shell;
-use std::path::PathBuf;
+use nearwise::{Error, NewFile};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Print the completions of a shell
 #[derive(Debug, Args)]
@@ -40,9 +42,10 @@ impl Man {
     pub(super) fn run(self) -> Result<Outcome> {
         match self.out {
             Some(folder) => {
-                std::fs::create_dir_all(&folder).map_err(|e| nearwise::Error::io(&folder, e))?;
-                clap_mangen::generate_to(super::command(), &folder)
-                    .map_err(|e| nearwise::Error::io(&folder, e))?;
+                std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+                let mut command = super::command().disable_help_subcommand(true);
+                command.build();
+                pages(&command, &folder)?;
             }
             None => {
                 let mut out = Vec::new();
@@ -52,4 +55,18 @@ impl Man {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// Writes the page of a command and those of its subcommands.
+fn pages(command: &clap::Command, folder: &Path) -> Result<()> {
+    for sub in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+        pages(sub, folder)?;
+    }
+    let page = clap_mangen::Man::new(command.clone());
+    let path = folder.join(page.get_filename());
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    let mut file = NewFile::create(&path)?;
+    file.write_all(&text).map_err(|e| Error::io(&path, e))?;
+    Ok(file.finish()?)
 }

@@ -21,6 +21,13 @@ use std::time::{Duration, Instant};
 /// standard error; `nearwise index` splits long articles instead.
 #[derive(Debug, Args)]
 #[command(
+    // There is no corpus whose own these could be.
+    mut_arg("model", |a| a.help("A known model, a sentence-transformers folder, or a hub id (OWNER/NAME, with \
+        @REVISION if wanted); by default all-MiniLM-L6-v2")),
+    mut_arg("dtype", |a| a.help("The dtype to compute with: auto, f32, f16, bf16 or int8; auto is the fastest here \
+        whose vectors are known to be faithful for the model")),
+    mut_arg("query_prompt", |a| a.help("What is put in front of a query in place of the model's own prompt")),
+    mut_arg("document_prompt", |a| a.help("What is put in front of a text that is no query in place of the model's own prompt")),
     after_help = "Examples:\n  nearwise embed \"a text\" \"another\" --json\n  \
     nearwise embed --file lines.txt --out vectors.npy\n  cut -f2 table.tsv | nearwise embed --file - > vectors.jsonl"
 )]
@@ -184,7 +191,7 @@ impl Output {
         for (text, vector) in texts.iter().zip(vectors.rows()) {
             match self {
                 Self::Lines => {
-                    ui::print(&format!("{}\n", json!({"text": text, "vector": vector})))?
+                    ui::print_json_line(&json!({"text": text, "vector": vector}))?;
                 }
                 Self::Document(list) => list.push(json!({"text": text, "vector": vector})),
                 Self::Npy { file, path, rows } => {

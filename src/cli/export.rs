@@ -6,7 +6,6 @@ use super::{Outcome, ui};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use nearwise::store::{ExportFormat, export, export_jsonl};
-use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 /// Write articles, topics and vectors out: jsonl, parquet or npy
@@ -76,7 +75,7 @@ impl Export {
             if to != To::Jsonl {
                 return Err(usage("--out", "parquet and npy need a file to write to"));
             }
-            let mut out = Piped(BufWriter::new(std::io::stdout().lock()));
+            let mut out = ui::stdout();
             let exported = export_jsonl(&store, &mut out, self.vectors, filter.as_ref(), job)?;
             return Ok(if exported.articles == 0 {
                 Outcome::NothingFound
@@ -112,24 +111,5 @@ impl Export {
         } else {
             Outcome::Done
         })
-    }
-}
-
-/// Ends the program quietly when the reader has gone.
-struct Piped<W: Write>(W);
-
-impl<W: Write> Write for Piped<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write(bytes).inspect_err(quiet)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush().inspect_err(quiet)
-    }
-}
-
-fn quiet(e: &std::io::Error) {
-    if e.kind() == std::io::ErrorKind::BrokenPipe {
-        std::process::exit(0);
     }
 }

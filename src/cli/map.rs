@@ -54,6 +54,10 @@ impl Map {
                 ));
             }
         };
+        // Few articles need no GPU; that one was named which is not there is told all the same.
+        if self.device != DeviceChoice::Auto {
+            self.device.open()?;
+        }
         let corpus = CorpusArg {
             corpus: self.file.or(self.corpus.corpus),
         };

@@ -32,7 +32,7 @@ use std::process::ExitCode;
     version,
     about,
     after_help = "Start with:\n  nearwise explore PATH          read, embed, and show topics and neighbours\n\n\
-        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 130 stopped by Ctrl-C."
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 130 stopped by Ctrl-C or SIGTERM."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -72,8 +72,12 @@ pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version, which were asked for.
-        Err(e) if !e.use_stderr() => e.exit(),
-        Err(e) if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => e.exit(),
+        Err(e) if !e.use_stderr() => return asked_for(&e),
+        Err(e) if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody may be there to read it.
+            let _ = e.print();
+            return ExitCode::from(2);
+        }
         Err(e) => {
             ui::tell(&format!("nearwise: {}", usage(&e)));
             return ExitCode::from(2);
@@ -106,6 +110,17 @@ pub(crate) fn main() -> ExitCode {
             ui::tell(&format!("nearwise: {line}"));
             ExitCode::from(code)
         }
+    }
+}
+
+/// Prints help or the version.
+fn asked_for(text: &clap::Error) -> ExitCode {
+    match text.print() {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            ui::tell(&format!("nearwise: standard output: {e}"));
+            ExitCode::from(1)
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

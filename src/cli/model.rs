@@ -96,7 +96,7 @@ impl Model {
             }
             Action::Verify { which } => {
                 let files = verify(&which.model).map_err(|e| match e.kind() {
-                    ErrorKind::Model => {
+                    ErrorKind::Damaged | ErrorKind::NotFound(_) => {
                         anyhow!("{e}; `nearwise model pull --again` fetches it again")
                     }
                     _ => e.into(),

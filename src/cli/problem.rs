@@ -39,6 +39,8 @@ fn option(parameter: &str) -> &str {
         "into" => "--into",
         "n" => "--cut",
         "exclude" => "--exclude",
+        "query_prompt" => "--query-prompt",
+        "document_prompt" => "--document-prompt",
         "topics" => "TOPIC",
         other => other,
     }
@@ -54,7 +56,7 @@ fn advice(e: &Error) -> Option<&'static str> {
         ErrorKind::NotFound(Missing::Vectors) => "run `nearwise index`",
         ErrorKind::NotFound(Missing::Model) => "`nearwise model list` shows the known ones",
         ErrorKind::WrongModel => {
-            "leave out --dtype, --device and --model (or NEARWISE_MODEL), or index into a new corpus"
+            "leave out --dtype, --device, --document-prompt and --model (or NEARWISE_MODEL), or index into a new corpus"
         }
         ErrorKind::Network => {
             "with a network, `nearwise model pull` fetches it; without, pass --model FOLDER"

@@ -5,7 +5,7 @@ use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
 use nearwise::corpus::read_single;
-use nearwise::{ErrorKind, Missing};
+use nearwise::{Error, ErrorKind, Missing};
 use std::path::Path;
 
 /// Find the articles most like one of the corpus, or like a file
@@ -50,6 +50,14 @@ impl Similar {
                 let encoder = self.model.open(&reader, running.job())?;
                 let vector = reader.vector_of(&encoder, &article)?;
                 reader.similar_to(&vector, self.limit, filter.as_ref())?
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound(Missing::Article) => {
+                return Err(Error::new(
+                    e.kind(),
+                    "",
+                    format!("{}, and there is no such file", e.message()),
+                )
+                .into());
             }
             known => known?,
         };

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nearwise::corpus::plain_json;
 pub(super) use nearwise::corpus::{clean, snippet};
-use nearwise::{Event, Job, NoteKind, Progress, Stage};
+use nearwise::{Error, Event, Job, NoteKind, Progress, Stage};
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -15,19 +16,58 @@ pub(super) fn clean_lines(text: &str) -> String {
     text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
 }
 
-/// Writes to standard output. A reader that has gone, such as `head`, ends the program
-/// quietly.
+/// Writes text to standard output. Nothing in it but line ends and tabs is obeyed by a terminal,
+/// whatever it was made of. A reader that has gone, such as `head`, ends the program quietly.
 pub(super) fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => Ok(other?),
-    }
+    let harmless: Vec<String> = text
+        .split('\n')
+        .map(|line| line.split('\t').map(clean).collect::<Vec<_>>().join("\t"))
+        .collect();
+    write(&harmless.join("\n"))
 }
 
 /// Writes a value as JSON on standard output.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    let json = serde_json::to_string_pretty(value)?;
+    write(&format!("{}\n", plain_json(&json)))
+}
+
+/// Writes a value as JSON in one line on standard output.
+pub(super) fn print_json_line(value: &impl serde::Serialize) -> Result<()> {
+    let json = serde_json::to_string(value)?;
+    write(&format!("{}\n", plain_json(&json)))
+}
+
+fn write(text: &str) -> Result<()> {
+    let mut out = Stdout(std::io::stdout().lock());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|e| Error::io(STDOUT, e).into())
+}
+
+const STDOUT: &str = "standard output";
+
+/// Standard output for whatever writes at length. It ends the program quietly when the reader has
+/// gone.
+pub(super) fn stdout() -> impl Write {
+    std::io::BufWriter::new(Stdout(std::io::stdout().lock()))
+}
+
+struct Stdout<W: Write>(W);
+
+impl<W: Write> Write for Stdout<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes).inspect_err(quiet)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush().inspect_err(quiet)
+    }
+}
+
+fn quiet(e: &std::io::Error) {
+    if e.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
 }
 
 /// A table without lines; columns named in `right` are aligned to the right.
@@ -92,8 +132,8 @@ pub(super) fn tell(line: &str) {
 
 /// Operations that look at the flag.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
-/// How long an operation may take to stop by itself.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long an operation may take to stop by itself, and to leave what it began in order.
+const GRACE: Duration = Duration::from_millis(700);
 
 /// Set by Ctrl-C or a request to end; the second ends the program at once, which the corpus
 /// survives. Only what looks at it may ask for it: the handler stays for the rest of the program.
@@ -107,13 +147,12 @@ fn stop_flag() -> Arc<AtomicBool> {
                 std::process::exit(130);
             }
             tell("stopping; press again to stop at once");
-            // What cannot look, such as a read of a pipe that nobody writes to, is ended all the
-            // same: the corpus survives that at any moment.
+            // What cannot look, such as a read of a pipe that nobody writes to, a wait for another
+            // program's lock or one long step in native code, is ended all the same: the corpus
+            // survives that at any moment. A run that has ended by then has its own exit code.
             std::thread::sleep(GRACE);
-            if RUNNING.load(Ordering::Relaxed) > 0 {
-                tell("nearwise: stopped; everything committed so far is kept");
-                std::process::exit(130);
-            }
+            tell("nearwise: stopped; everything committed so far is kept");
+            std::process::exit(130);
         });
         if let Err(e) = handler {
             tell(&format!(

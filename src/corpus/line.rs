@@ -1,21 +1,38 @@
 //! Texts of articles as one harmless line.
 
+use std::borrow::Cow;
+
 /// A text without control characters: what an article holds must not steer the terminal.
 pub fn clean(text: &str) -> String {
     text.chars()
-        .map(|c| {
-            if c.is_control() || is_direction(c) {
-                ' '
-            } else {
-                c
-            }
-        })
+        .map(|c| if is_unseen(c) { ' ' } else { c })
         .collect()
 }
 
-/// Characters that turn the direction of what follows.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Control characters, which a terminal obeys, and marks that turn the direction of what follows or
+/// precedes.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON whose strings hold no character that a terminal obeys: each is written as an escape, which
+/// means the same. Line ends between values stay.
+pub fn plain_json(json: &str) -> Cow<'_, str> {
+    let unseen = |c: char| is_unseen(c) && c != '\n';
+    if !json.contains(unseen) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if unseen(c) {
+            // All of them are below U+10000, and so one escape each.
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The first `most` characters in one line, cut at a word.

@@ -22,4 +22,4 @@ pub use dates::parse_date;
 pub use decode::looks_binary;
 pub use formats::Format;
 pub use inputs::{Input, Note, ReadOptions, Sink, read, read_single, read_stream};
-pub use line::{clean, snippet};
+pub use line::{clean, plain_json, snippet};

@@ -3,7 +3,7 @@
 use super::{DeviceChoice, DtypeChoice, Encoder, OpenDevice, Place};
 use crate::error::{ErrorKind, Result};
 use crate::job::{Job, NoteKind};
-use crate::model::{DEFAULT_MODEL, Fetch, find};
+use crate::model::{Config, DEFAULT_MODEL, Fetch, KeptPrompts, PromptSource, find};
 
 /// What an encoder is opened with; see [`Encoder::builder`].
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,9 @@ pub struct EncoderBuilder {
     dtype: DtypeChoice,
     offline: bool,
     threads: Option<usize>,
+    query_prompt: Option<String>,
+    document_prompt: Option<String>,
+    kept: Option<Option<KeptPrompts>>,
     job: Job,
 }
 
@@ -61,6 +64,28 @@ impl EncoderBuilder {
         self
     }
 
+    /// What is put in front of a query, in place of the model's own prompt; may be empty.
+    #[must_use]
+    pub fn query_prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.query_prompt = Some(prompt.into());
+        self
+    }
+
+    /// What is put in front of a document or passage, in place of the model's own prompt; may be
+    /// empty. A corpus keeps to the one that it was made with.
+    #[must_use]
+    pub fn document_prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.document_prompt = Some(prompt.into());
+        self
+    }
+
+    /// The prompts that a corpus was made with, where none are given; `None` for a corpus of before
+    /// they were written down.
+    pub(crate) fn kept_prompts(mut self, kept: Option<KeptPrompts>) -> Self {
+        self.kept = Some(kept);
+        self
+    }
+
     /// The model where none was given.
     pub(crate) fn default_model(mut self, name: String) -> Self {
         self.model.get_or_insert(name);
@@ -87,12 +112,34 @@ impl EncoderBuilder {
             ..Fetch::new().job(&self.job)
         };
         let files = find(name, &fetch)?;
+        let mut config = Config::load(&files)?;
+        if let Some(kept) = self.kept {
+            config.prompts = config.prompts.kept(kept);
+        }
+        config.prompts = config
+            .prompts
+            .given(self.query_prompt, self.document_prompt);
+        self.job.check()?;
+        if config.pooling_assumed {
+            let note = format!(
+                "the model {} does not say its pooling; the mean over tokens is taken",
+                files.id
+            );
+            self.job.note(NoteKind::Model, note);
+        }
+        if let PromptSource::Family(family) = config.prompts.source {
+            let note = format!(
+                "the model {} is taken for one of the family {family}: {:?} is put in front of queries, {:?} in front of passages",
+                files.id, config.prompts.query, config.prompts.document
+            );
+            self.job.note(NoteKind::Model, note);
+        }
         let opened = self.device.open_for(self.dtype)?;
         if let Some(why) = &opened.fallback {
             self.job.note(NoteKind::Device, why);
         }
         let first_choice = !matches!(opened.place, Place::Cpu);
-        match Encoder::load_on(&files, opened, self.dtype, self.threads) {
+        match Encoder::load_on(&files, config.clone(), opened, self.dtype, self.threads) {
             // A device that works and yet does not hold or not compute this model.
             Err(e)
                 if e.kind() == ErrorKind::Device
@@ -101,7 +148,7 @@ impl EncoderBuilder {
             {
                 let why = format!("using the CPU: {e}");
                 self.job.note(NoteKind::Device, why);
-                Encoder::load_on(&files, OpenDevice::cpu(), self.dtype, self.threads)
+                Encoder::load_on(&files, config, OpenDevice::cpu(), self.dtype, self.threads)
             }
             other => other,
         }

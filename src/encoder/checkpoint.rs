@@ -2,6 +2,7 @@
 
 use super::relative::bucket;
 use crate::error::{Error, Result};
+use crate::guard::guarded;
 use crate::model::{Architecture, Config, ModelFiles};
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device};
@@ -26,6 +27,35 @@ pub(super) struct Shape {
     /// MPNet's.
     #[serde(default = "buckets")]
     relative_attention_num_buckets: usize,
+}
+
+/// The numbers of the feed-forward pair; real models have up to 32,768.
+const INTERMEDIATE: usize = 262_144;
+/// MPNet's buckets, which are halved twice; it has 32.
+const BUCKETS: std::ops::RangeInclusive<usize> = 4..=4096;
+
+impl Shape {
+    /// What would have memory reserved before the weights show that they do not fit.
+    fn check(&self) -> std::result::Result<(), String> {
+        if !(1..=INTERMEDIATE).contains(&self.intermediate_size) {
+            return Err(format!(
+                "intermediate_size is {}; 1 to {INTERMEDIATE} can be used",
+                self.intermediate_size
+            ));
+        }
+        if !BUCKETS.contains(&self.relative_attention_num_buckets) {
+            return Err(format!(
+                "relative_attention_num_buckets is {}; {} to {} can be used",
+                self.relative_attention_num_buckets,
+                BUCKETS.start(),
+                BUCKETS.end()
+            ));
+        }
+        if !self.layer_norm_eps.is_finite() || self.layer_norm_eps < 0.0 {
+            return Err(format!("layer_norm_eps is {}", self.layer_norm_eps));
+        }
+        Ok(())
+    }
 }
 
 /// DistilBERT's, which its configuration does not name.
@@ -167,10 +197,11 @@ impl Reader {
                 "does not fit config.json (tensor {name:?} has the shape {found:?}, not {shape:?})"
             )));
         }
-        let values: Vec<f32> = self
-            .tensors
-            .load(&name, &Device::Cpu)
-            .and_then(|t| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1())
+        let load = || {
+            let tensor = self.tensors.load(&name, &Device::Cpu)?;
+            tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+        };
+        let values: Vec<f32> = guarded(self.path.display(), load)?
             .map_err(|e| self.bad(format!("tensor {name:?}: {e}")))?;
         if values.iter().any(|x| !x.is_finite()) {
             return Err(self.bad(format!(
@@ -221,18 +252,21 @@ impl Checkpoint {
     /// # Errors
     /// The file is damaged; the configuration says what is not supported.
     pub(super) fn open(files: &ModelFiles, config: &Config) -> Result<Self> {
-        let path = files.folder.join("model.safetensors");
+        let path = files.file("model.safetensors")?;
         let bad =
             |message: String| Error::model(&files.id, format!("{}: {message}", path.display()));
         let shape: Shape = serde_json::from_str(&config.json)
             .map_err(|e| Error::model(&files.id, format!("config.json: {e}")))?;
         let (hidden, heads) = (shape.hidden_size, shape.num_attention_heads);
-        if heads == 0 || hidden % heads != 0 || (hidden / heads) % 2 != 0 {
+        if heads == 0 || hidden == 0 || hidden % heads != 0 || (hidden / heads) % 2 != 0 {
             return Err(Error::model(
                 &files.id,
                 format!("config.json: {heads} heads do not fit a hidden size of {hidden}"),
             ));
         }
+        shape
+            .check()
+            .map_err(|m| Error::model(&files.id, format!("config.json: {m}")))?;
         let activation = match shape.hidden_act.as_str() {
             "gelu" => Activation::Gelu,
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_approximate" => Activation::GeluTanh,
@@ -247,7 +281,8 @@ impl Checkpoint {
             }
         };
         let bytes = std::fs::read(&path).map_err(|e| bad(e.to_string()))?;
-        let tensors = BufferedSafetensors::new(bytes).map_err(|e| {
+        let opened = guarded(path.display(), || BufferedSafetensors::new(bytes))?;
+        let tensors = opened.map_err(|e| {
             let reason = e.to_string();
             bad(format!(
                 "truncated or damaged ({})",
@@ -323,8 +358,7 @@ impl Checkpoint {
         let (reader, names, shape) = (&self.reader, &self.names, &self.shape);
         let (hidden, intermediate) = (shape.hidden_size, shape.intermediate_size);
         let name = |part: &str| format!("{}.{number}.{part}", names.layers);
-        let mut weights = Vec::with_capacity(3 * hidden * hidden);
-        let mut bias = Vec::with_capacity(3 * hidden);
+        let (mut weights, mut bias) = (Vec::new(), Vec::new());
         for part in names.query {
             let (w, b) = reader.linear(&name(part), hidden, hidden)?;
             weights.extend(w);

@@ -32,6 +32,7 @@ pub use device::{DeviceChoice, OpenDevice, Place, SeenDevice, seen_devices};
 pub use options::{EncodeOptions, Prompt, TextTokens, TooLong, Vectors};
 
 use crate::error::{Error, Result};
+use crate::guard::guarded;
 use crate::model::{Config, ModelFiles, Prompts, Tokenizer, Tokens};
 use std::sync::Arc;
 
@@ -130,18 +131,21 @@ impl Encoder {
     /// A file of the model is malformed or says something that is not supported; the device
     /// does not compute with that dtype.
     pub fn load(files: &ModelFiles, device: OpenDevice, dtype: DtypeChoice) -> Result<Self> {
-        Self::load_on(files, device, dtype, None)
+        Self::load_on(files, Config::load(files)?, device, dtype, None)
     }
 
     fn load_on(
         files: &ModelFiles,
+        config: Config,
         device: OpenDevice,
         dtype: DtypeChoice,
         threads: Option<usize>,
     ) -> Result<Self> {
-        let config = Config::load(files)?;
         let tokenizer = Tokenizer::load(files, &config)?;
-        let backend = backend(files, &config, device, dtype, threads)?;
+        check_prompts(&tokenizer, &config.prompts)?;
+        // Nobody vouched for the weights of a model of the user's own.
+        let load = || backend(files, &config, device, dtype, threads);
+        let backend = guarded(format!("model {}", files.id), load)??;
         let identity = Identity {
             model: files.id.clone(),
             revision: files.revision.clone(),
@@ -409,6 +413,26 @@ impl Encoder {
             format!("model {model} {message}"),
         ))
     }
+}
+
+/// A prompt that leaves no room for a text would be all that is embedded.
+fn check_prompts(tokenizer: &Tokenizer, prompts: &Prompts) -> Result<()> {
+    /// Tokens of a text that must fit behind it, as many as the shortest passage may have.
+    const ROOM: usize = 8;
+    for (name, prompt) in [
+        ("query_prompt", &prompts.query),
+        ("document_prompt", &prompts.document),
+    ] {
+        let taken = tokenizer.special_tokens() + tokenizer.offsets(prompt)?.len();
+        let most = tokenizer.max_tokens();
+        if !prompt.is_empty() && taken + ROOM > most {
+            return Err(Error::parameter(
+                name,
+                format!("it takes {taken} of the {most} tokens that the model has for a text"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Puts a batch's vectors where those of its texts belong.

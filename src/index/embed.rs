@@ -46,7 +46,7 @@ impl Writer {
     /// cannot be written; the job is cancelled. What was committed before stays.
     pub fn embed(&mut self, encoder: &Encoder, job: &Job) -> Result<Report> {
         self.check_encoder(encoder)?;
-        self.bind(encoder.identity())?;
+        self.bind_with(encoder.identity(), Some(encoder.prompts()))?;
         let mut report = Report::default();
         let (articles, bytes) = self.pending_size()?;
         if articles == 0 {
@@ -71,11 +71,12 @@ impl Writer {
         let mut done_bytes = 0;
         let mut done = 0;
         loop {
-            job.check()?;
             let pending = self.pending(CHUNK_ARTICLES, chunk_bytes)?;
             if pending.is_empty() {
                 break;
             }
+            // Where nothing is left, the run was done before it was stopped.
+            job.check()?;
             let chunk_started = Instant::now();
             let size: usize = pending.iter().map(|p| p.text.len() + p.title.len()).sum();
             let computed = embed_chunk(self, encoder, &pending, job, &mut report)?;

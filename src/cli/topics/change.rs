@@ -43,7 +43,7 @@ fn say(store: &Reader, ids: &[i64], json: bool) -> Result<Outcome> {
 #[command(after_help = "Example:\n  nearwise topics merge 3 7")]
 pub(super) struct Merge {
     /// The topics' numbers
-    #[arg(value_name = "TOPIC", required = true, num_args = 2..)]
+    #[arg(value_name = "TOPIC", required = true, num_args = 2.., value_parser = super::topic)]
     topics: Vec<i64>,
     #[command(flatten)]
     corpus: CorpusArg,
@@ -68,7 +68,7 @@ impl Merge {
 #[command(after_help = "Example:\n  nearwise topics split 3 --into 4")]
 pub(super) struct Split {
     /// The topic's number
-    #[arg(value_name = "TOPIC")]
+    #[arg(value_name = "TOPIC", value_parser = super::topic)]
     topic: i64,
     /// Into how many
     #[arg(long, value_name = "N", default_value_t = 2)]
@@ -96,7 +96,7 @@ impl Split {
 #[command(after_help = "Example:\n  nearwise topics rename 3 \"Space flight\"")]
 pub(super) struct Rename {
     /// The topic's number
-    #[arg(value_name = "TOPIC")]
+    #[arg(value_name = "TOPIC", value_parser = super::topic)]
     topic: i64,
     /// The name
     #[arg(value_name = "NAME")]

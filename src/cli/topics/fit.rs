@@ -106,6 +106,10 @@ impl Fit {
         };
         // A wrong option is told before the corpus is opened.
         options.check()?;
+        // Few articles need no GPU; that one was named which is not there is told all the same.
+        if self.device != DeviceChoice::Auto {
+            self.device.open()?;
+        }
         let mut writer = self.shown.corpus.writer()?;
         let running = ui::Running::new();
         let job = running.job();

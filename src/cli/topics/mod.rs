@@ -135,7 +135,7 @@ pub(super) fn up_to_date(
 #[derive(Debug, Args)]
 struct Shown {
     /// Typical articles shown of each topic, 10 at most
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = typical)]
     typical: usize,
     /// List every article's topic instead, as id and topic; -1 is no topic
     #[arg(long)]
@@ -145,4 +145,18 @@ struct Shown {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// As many typical articles as are kept of a topic.
+fn typical(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 0..=10) => Ok(n),
+        _ => Err("give a number from 0 to 10".to_string()),
+    }
+}
+
+/// A topic by its number.
+fn topic(text: &str) -> std::result::Result<i64, String> {
+    text.parse()
+        .map_err(|_| "give a topic's number, as `nearwise topics` shows it".to_string())
 }

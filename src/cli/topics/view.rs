@@ -150,10 +150,10 @@ impl List {
 #[command(after_help = "Examples:\n  nearwise topics show 3\n  nearwise topics show 3 --against 5")]
 pub(super) struct Show {
     /// The topic's number
-    #[arg(value_name = "TOPIC")]
+    #[arg(value_name = "TOPIC", value_parser = super::topic)]
     topic: i64,
     /// Show the words that set it apart from this topic
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = super::topic)]
     against: Option<i64>,
     #[command(flatten)]
     corpus: CorpusArg,
@@ -209,7 +209,7 @@ impl Show {
         let mut out = format!(
             "{}  {} ({})\n\n",
             topic.id,
-            topic.label,
+            ui::clean(&topic.label),
             ui::count(topic.size, "article")
         );
         let _ = writeln!(out, "words      {}", list(&topic.words));
@@ -220,14 +220,14 @@ impl Show {
                 "only in {}  {} ({})",
                 other.id,
                 list(there),
-                other.label
+                ui::clean(&other.label)
             );
         }
         out.push_str("\nTypical articles\n");
         for &key in &topic.typical {
             if let Ok(article) = store.described_at(key) {
                 let title = ui::snippet(&article.title, 100);
-                let _ = writeln!(out, "  {}  {title}", article.id);
+                let _ = writeln!(out, "  {}  {title}", ui::clean(&article.id));
             }
         }
         if parts.len() > 1 {
@@ -236,7 +236,7 @@ impl Show {
                 let _ = writeln!(
                     out,
                     "  {} ({})",
-                    part.label,
+                    ui::clean(&part.label),
                     ui::count(part.size, "article")
                 );
             }
@@ -244,7 +244,8 @@ impl Show {
         if !near.is_empty() {
             out.push_str("\nNearest topics (cosine)\n");
             for (cosine, other) in near {
-                let _ = writeln!(out, "  {cosine:.2}  {} {}", other.id, other.label);
+                let label = ui::clean(&other.label);
+                let _ = writeln!(out, "  {cosine:.2}  {} {label}", other.id);
             }
         }
         ui::print(&ui::clean_lines(&out))?;

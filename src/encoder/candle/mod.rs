@@ -57,7 +57,7 @@ impl CandleBackend {
                 ));
             }
         };
-        let path = files.folder.join("model.safetensors");
+        let path = files.file("model.safetensors")?;
         let bad =
             |message: String| Error::model(&files.id, format!("{}: {message}", path.display()));
         let bytes = std::fs::read(&path).map_err(|e| bad(e.to_string()))?;

@@ -1,0 +1,219 @@
+//! Where the files of a model stand in its folder.
+
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+/// The most of a file of settings that is read: real ones have a few KB.
+pub(super) const SETTINGS_BYTES: u64 = 1 << 20;
+/// The most modules of a model: real ones have two to four.
+const MODULES: usize = 16;
+/// The file that lists them.
+pub(super) const MODULES_FILE: &str = "modules.json";
+/// What a checkout without Git LFS has in place of a large file.
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// One of a model's modules.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Module {
+    /// Its folder in that of the model; empty for the model's own.
+    pub path: String,
+    /// Its class in Python.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+impl Module {
+    /// The class, without where it stands.
+    pub(super) fn class(&self) -> &str {
+        self.kind.rsplit('.').next().unwrap_or("")
+    }
+
+    /// A file of the module, by its path in the model's folder.
+    pub(super) fn file(&self, name: &str) -> String {
+        inside(&self.path, name)
+    }
+}
+
+fn inside(folder: &str, name: &str) -> String {
+    if folder.is_empty() {
+        name.to_string()
+    } else {
+        format!("{folder}/{name}")
+    }
+}
+
+/// The modules of a model, and where its transformer's files are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layout {
+    /// As `modules.json` lists them; none where there is no such file.
+    pub modules: Vec<Module>,
+    /// The folder of the transformer; empty for the model's own. Older models have
+    /// `0_Transformer`.
+    transformer: String,
+}
+
+impl Layout {
+    /// Reads `modules.json`.
+    ///
+    /// # Errors
+    /// It is malformed, or names a folder that is not the model's.
+    pub(super) fn read(model: &str, folder: &Path) -> Result<Self> {
+        let Some(text) = read(model, &folder.join(MODULES_FILE))? else {
+            return Ok(Self::default());
+        };
+        let modules =
+            parse(&text).map_err(|m| Error::model(model, format!("{MODULES_FILE}: {m}")))?;
+        let transformer = modules.iter().find(|m| m.class() == "Transformer");
+        let transformer = transformer.map_or(String::new(), |m| m.path.clone());
+        Ok(Self {
+            modules,
+            transformer,
+        })
+    }
+
+    /// A file of the transformer, by its path in the model's folder.
+    pub(super) fn file(&self, name: &str) -> String {
+        inside(&self.transformer, name)
+    }
+}
+
+/// The modules that a `modules.json` lists.
+pub(super) fn parse(text: &str) -> std::result::Result<Vec<Module>, String> {
+    let mut modules: Vec<Module> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    if modules.len() > MODULES {
+        return Err(format!(
+            "{} modules, and at most {MODULES} are read",
+            modules.len()
+        ));
+    }
+    for module in &mut modules {
+        let normal = |c: Component<'_>| matches!(c, Component::Normal(_));
+        // A backslash parts folders on Windows alone, and stands in no model's.
+        if !Path::new(&module.path).components().all(normal) || module.path.contains('\\') {
+            return Err(format!(
+                "the folder {:?} is not inside the model's",
+                module.path
+            ));
+        }
+        module
+            .path
+            .truncate(module.path.trim_end_matches('/').len());
+    }
+    Ok(modules)
+}
+
+/// A file of settings; `None` where there is none.
+pub(super) fn read(model: &str, path: &Path) -> Result<Option<String>> {
+    let bad = |message: String| Error::model(model, format!("{}: {message}", path.display()));
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(bad(e.to_string()).with_source(e)),
+    };
+    let mut text = String::new();
+    let read = file.take(SETTINGS_BYTES + 1).read_to_string(&mut text);
+    read.map_err(|e| bad(e.to_string()).with_source(e))?;
+    if text.len() as u64 > SETTINGS_BYTES {
+        return Err(bad(format!("longer than {} KiB", SETTINGS_BYTES >> 10)));
+    }
+    Ok(Some(text))
+}
+
+/// Whether a model can be read from its folder: safetensors weights, a fast tokenizer, a
+/// configuration. Weights in pickles are never read, because a pickle runs code.
+///
+/// # Errors
+/// A file is missing, or is not what its name says.
+pub(super) fn require(model: &str, folder: &Path) -> Result<()> {
+    let layout = Layout::read(model, folder)?;
+    for (name, hint) in [
+        ("config.json", "is this a sentence-transformers folder?"),
+        (
+            "tokenizer.json",
+            "save the model's fast tokenizer there (`AutoTokenizer.from_pretrained(...).save_pretrained(...)`)",
+        ),
+        (
+            "model.safetensors",
+            "only safetensors weights are read; convert other weights with `save_pretrained(..., safe_serialization=True)`",
+        ),
+    ] {
+        let path = folder.join(layout.file(name));
+        if path.is_file() {
+            pointer(model, &path)?;
+            continue;
+        }
+        let shards = path.with_file_name("model.safetensors.index.json");
+        if name == "model.safetensors" && shards.is_file() {
+            return Err(Error::model(
+                model,
+                format!(
+                    "{}: weights in several files are not read; save them in one with `save_pretrained(..., max_shard_size=\"100GB\")`",
+                    shards.display()
+                ),
+            ));
+        }
+        let place = path.parent().unwrap_or(folder).display();
+        return Err(Error::model(
+            model,
+            format!("{place} has no {name}; {hint}"),
+        ));
+    }
+    Ok(())
+}
+
+/// Fails where a file is Git LFS's note of where the file itself is.
+fn pointer(model: &str, path: &Path) -> Result<()> {
+    let mut start = [0; LFS.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    if read.is_ok() && start == *LFS {
+        return Err(Error::model(
+            model,
+            format!(
+                "{} is a Git LFS pointer, not the file itself; run `git lfs pull` in its folder",
+                path.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// A file of the transformer of the model in `folder`; the model was found by [`require`] before.
+pub(super) fn file(model: &str, folder: &Path, name: &str) -> Result<PathBuf> {
+    Ok(folder.join(Layout::read(model, folder)?.file(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_outside_the_model_are_refused() {
+        let of = |path: &str| {
+            parse(&format!(
+                r#"[{{"idx": 0, "path": {path:?}, "type": "sentence_transformers.models.Pooling"}}]"#
+            ))
+        };
+        assert_eq!(of("1_Pooling").unwrap()[0].file("a"), "1_Pooling/a");
+        assert_eq!(of("1_Pooling/").unwrap()[0].file("a"), "1_Pooling/a");
+        assert_eq!(of("").unwrap()[0].file("a"), "a");
+        for path in ["../out", "/etc", "a/../../b", ".", "a\\..\\b"] {
+            assert!(of(path).is_err(), "{path}");
+        }
+        let many = format!("[{}]", vec![r#"{"path": "", "type": "x"}"#; 17].join(","));
+        assert!(parse(&many).unwrap_err().contains("17 modules"));
+    }
+
+    #[test]
+    fn a_long_file_of_settings_is_refused_unread() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        assert!(read("m", &path).unwrap().is_none());
+        let file = File::create(&path).unwrap();
+        file.set_len(SETTINGS_BYTES * 1000).unwrap();
+        let e = read("m", &path).unwrap_err();
+        assert!(e.to_string().contains("longer than 1024 KiB"), "{e}");
+    }
+}

@@ -1,0 +1,260 @@
+//! What a model wants put in front of texts.
+
+use super::files::ModelFiles;
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// What a model wants put in front of texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prompts {
+    /// In front of a query; empty for most models.
+    pub query: String,
+    /// In front of a document or passage.
+    pub document: String,
+    /// All of the model's prompts by name.
+    pub named: BTreeMap<String, String>,
+    /// Who says the two prompts.
+    pub source: PromptSource,
+}
+
+/// Where a model's two prompts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PromptSource {
+    /// The model's own files, which have none for most models.
+    #[default]
+    Model,
+    /// The description of the model's family, of this name: its files have none.
+    Family(&'static str),
+    /// The corpus that was made with them.
+    Corpus,
+    /// Whoever opened the encoder.
+    Caller,
+}
+
+/// The two prompts that a corpus was made with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeptPrompts {
+    /// In front of a query.
+    pub query: String,
+    /// In front of a passage.
+    pub document: String,
+}
+
+impl Prompts {
+    /// The prompts for a corpus that was made with these; `None` for one of before they were
+    /// written down, which was made with those of the model's own files.
+    pub(crate) fn kept(mut self, kept: Option<KeptPrompts>) -> Self {
+        match kept {
+            Some(kept) => {
+                if (&self.query, &self.document) != (&kept.query, &kept.document) {
+                    self.source = PromptSource::Corpus;
+                }
+                self.query = kept.query;
+                self.document = kept.document;
+            }
+            None if matches!(self.source, PromptSource::Family(_)) => {
+                self.source = PromptSource::Model;
+                self.query.clear();
+                self.document.clear();
+            }
+            None => {}
+        }
+        self
+    }
+
+    /// Puts what a caller gives in the place of the model's.
+    pub(crate) fn given(mut self, query: Option<String>, document: Option<String>) -> Self {
+        if query.is_some() || document.is_some() {
+            self.source = PromptSource::Caller;
+        }
+        self.query = query.unwrap_or(self.query);
+        self.document = document.unwrap_or(self.document);
+        self
+    }
+}
+
+/// The file of a model's prompts.
+pub(super) const FILE: &str = "config_sentence_transformers.json";
+/// The longest prompt, in bytes: it is put in front of every text.
+const LONGEST: usize = 4096;
+
+/// A family of models whose prompts stand in its description alone.
+struct Family {
+    name: &'static str,
+    /// Whether a model of this name, in lower case and without its owner, is one of them.
+    has: fn(&str) -> bool,
+    query: &'static str,
+    document: &'static str,
+}
+
+const BGE: &str = "Represent this sentence for searching relevant passages: ";
+
+/// As each family's description has them. Of models that want none, such as gte and bge-m3,
+/// nothing needs to be said here.
+const FAMILIES: [Family; 6] = [
+    // https://huggingface.co/intfloat/multilingual-e5-large-instruct
+    Family {
+        name: "e5-instruct",
+        has: |name| is_e5(name) && name.contains("instruct"),
+        query: "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: ",
+        document: "",
+    },
+    // https://huggingface.co/intfloat/e5-small-v2
+    Family {
+        name: "e5",
+        has: is_e5,
+        query: "query: ",
+        document: "passage: ",
+    },
+    // https://huggingface.co/BAAI/bge-small-zh-v1.5
+    Family {
+        name: "bge-zh",
+        has: |name| is_bge(name) && name.contains("-zh"),
+        query: "为这个句子生成表示以用于检索相关文章：",
+        document: "",
+    },
+    // https://huggingface.co/BAAI/bge-small-en-v1.5
+    Family {
+        name: "bge-en",
+        has: |name| is_bge(name) && name.contains("-en"),
+        query: BGE,
+        document: "",
+    },
+    // https://huggingface.co/mixedbread-ai/mxbai-embed-large-v1,
+    // https://huggingface.co/WhereIsAI/UAE-Large-V1, https://huggingface.co/Snowflake/snowflake-arctic-embed-m
+    Family {
+        name: "bge-like",
+        has: |name| {
+            name.starts_with("mxbai-embed-large")
+                || name.starts_with("uae-large")
+                || name.starts_with("snowflake-arctic-embed")
+        },
+        query: BGE,
+        document: "",
+    },
+    // https://huggingface.co/nomic-ai/nomic-embed-text-v1.5
+    Family {
+        name: "nomic",
+        has: |name| name.starts_with("nomic-embed-text") || name.starts_with("modernbert-embed"),
+        query: "search_query: ",
+        document: "search_document: ",
+    },
+];
+
+/// `e5-small-v2`, `multilingual-e5-base`, and what others trained of them, such as `my-e5-large`.
+fn is_e5(name: &str) -> bool {
+    let sizes = ["small", "base", "large"];
+    let parts: Vec<&str> = name.split(['-', '_', '.']).collect();
+    parts
+        .windows(2)
+        .any(|pair| pair[0] == "e5" && sizes.contains(&pair[1]))
+}
+
+fn is_bge(name: &str) -> bool {
+    name.split(['-', '_']).any(|part| part == "bge")
+}
+
+/// The family of a model, by the name that it goes by or the one that it was saved under.
+fn family(names: &[&str]) -> Option<&'static Family> {
+    names.iter().find_map(|name| {
+        let own = name.rsplit(['/', '\\']).find(|part| !part.is_empty())?;
+        let own = own.to_lowercase();
+        FAMILIES.iter().find(|family| (family.has)(&own))
+    })
+}
+
+/// The prompts of a model: those of its own files, else those of its family. `saved_as` is what its
+/// configuration says it was called.
+///
+/// # Errors
+/// The file of prompts is malformed, or a prompt is too long.
+pub(super) fn of(files: &ModelFiles, saved_as: &str) -> Result<Prompts> {
+    let own = read(&files.folder, &files.id)?;
+    let all = own.named.values().chain([&own.query, &own.document]);
+    if let Some(long) = all.map(String::len).find(|&n| n > LONGEST) {
+        return Err(Error::model(
+            &files.id,
+            format!("{FILE}: a prompt of {long} bytes; {LONGEST} at most can be used"),
+        ));
+    }
+    if !own.query.is_empty() || !own.document.is_empty() {
+        return Ok(own);
+    }
+    Ok(match family(&[&files.id, saved_as]) {
+        Some(family) => Prompts {
+            query: family.query.to_string(),
+            document: family.document.to_string(),
+            source: PromptSource::Family(family.name),
+            ..own
+        },
+        None => own,
+    })
+}
+
+/// The prompts for queries and for documents, under the names in use.
+fn read(folder: &Path, model: &str) -> Result<Prompts> {
+    #[derive(Deserialize, Default)]
+    struct File {
+        #[serde(default)]
+        prompts: HashMap<String, Option<String>>,
+        #[serde(default)]
+        default_prompt_name: Option<String>,
+    }
+    let file: File = match super::layout::read(model, &folder.join(FILE))? {
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|e| Error::model(model, format!("{FILE}: {e}")))?
+        }
+        None => File::default(),
+    };
+    let prompt = |names: &[&str]| {
+        names
+            .iter()
+            .copied()
+            .chain(file.default_prompt_name.as_deref())
+            .find_map(|n| file.prompts.get(n).cloned().flatten())
+            .unwrap_or_default()
+    };
+    let (query, document) = (
+        prompt(&["query"]),
+        prompt(&["document", "passage", "corpus"]),
+    );
+    let named = file.prompts.into_iter();
+    Ok(Prompts {
+        query,
+        document,
+        named: named.filter_map(|(name, p)| Some((name, p?))).collect(),
+        source: PromptSource::Model,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_are_known_by_name() {
+        let of = |names: &[&str]| family(names).map_or("none", |f| f.name);
+        for (name, expected) in [
+            ("intfloat/e5-small-v2", "e5"),
+            ("intfloat/multilingual-e5-base", "e5"),
+            ("intfloat/multilingual-e5-large-instruct", "e5-instruct"),
+            ("/models/My-E5-Large/", "e5"),
+            ("BAAI/bge-small-en-v1.5", "bge-en"),
+            ("BAAI/bge-base-zh", "bge-zh"),
+            ("BAAI/bge-m3", "none"),
+            ("thenlper/gte-small", "none"),
+            ("sentence-transformers/all-MiniLM-L6-v2", "none"),
+            ("acme/made5-small", "none"),
+            ("acme/e5", "none"),
+            ("nomic-ai/nomic-embed-text-v1.5", "nomic"),
+            ("WhereIsAI/UAE-Large-V1", "bge-like"),
+        ] {
+            assert_eq!(of(&[name]), expected, "{name}");
+        }
+        assert_eq!(of(&["/tmp/model", "intfloat/e5-base-v2"]), "e5");
+        assert_eq!(of(&["", ""]), "none");
+    }
+}
