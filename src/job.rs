@@ -94,6 +94,8 @@ pub enum NoteKind {
     Encoding,
     /// A file is left out because its format is not known.
     LeftOut,
+    /// A part of an input is ignored.
+    Ignored,
     /// A file or row is left out because it cannot be used.
     BadInput,
     /// Which device computes, and why not another.

@@ -92,6 +92,13 @@ pub enum Note {
         /// The file.
         path: String,
     },
+    /// A part of an input is ignored, such as what follows the end of compressed data.
+    Ignored {
+        /// The input.
+        path: String,
+        /// The part.
+        what: String,
+    },
 }
 
 impl Note {
@@ -101,6 +108,7 @@ impl Note {
             Self::Columns(_) => NoteKind::Columns,
             Self::Encoding { .. } => NoteKind::Encoding,
             Self::LeftOut { .. } => NoteKind::LeftOut,
+            Self::Ignored { .. } => NoteKind::Ignored,
         }
     }
 }
@@ -111,6 +119,7 @@ impl std::fmt::Display for Note {
             Self::Columns(report) => report.fmt(f),
             Self::Encoding { path, encoding } => write!(f, "{path}: read as {encoding}"),
             Self::LeftOut { path } => write!(f, "{path}: left out, of no known format"),
+            Self::Ignored { path, what } => write!(f, "{path}: ignored: {what}"),
         }
     }
 }
@@ -251,7 +260,10 @@ fn read_folder(folder: &Path, options: &ReadOptions, sink: &mut dyn Sink) -> Res
         return sink.bad(Error::input(
             folder.to_string_lossy(),
             None,
-            "no file of a known format in this folder; formats are txt, md, html, jsonl, csv, tsv and parquet, each also .gz or .zst",
+            format!(
+                "no file of a known format in this folder; {}",
+                Format::list()
+            ),
         ));
     }
     Ok(())
@@ -268,28 +280,15 @@ fn read_one(
 ) -> Result<bool> {
     let shown = path.to_string_lossy().into_owned();
     let origin = absolute.to_string_lossy().into_owned();
-    let (by_name, compression) = Format::of(path);
-    // In a folder, --format says what unknown names are; a file named outright is what it says.
-    let format = if named {
-        options.format.or(by_name)
-    } else {
-        by_name.or(options.format)
-    };
-    match format {
-        Some(format) => {
-            let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
-            read_file(path, format, compression, &mut context)?;
-        }
-        None if named => {
-            let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-            let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
-            read_unnamed(file, None, &mut context)?;
-        }
-        None => {
-            sink.note(Note::LeftOut { path: shown });
-            return Ok(false);
-        }
+    let by_name = Format::of(path);
+    if !named && by_name.is_none() && options.format.is_none() {
+        sink.note(Note::LeftOut { path: shown });
+        return Ok(false);
     }
+    // In a folder, --format says what unknown names are; a file named outright is what it says.
+    let given = options.format.filter(|_| named || by_name.is_none());
+    let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
+    read_file(path, given, &mut context)?;
     Ok(true)
 }
 
