@@ -2,11 +2,11 @@
 //!
 //! A file may be cut, padded or damaged: what came before is read, and one problem is told.
 
-use super::guard::guarded;
+use super::members::{Members, Pushback};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::rc::Rc;
 
 /// A stream may unpack to this many times its size: ordinary text packs to a twentieth, tables of
@@ -16,19 +16,11 @@ pub(super) const MOST_TIMES: u64 = 500;
 /// What may be unpacked whatever the ratio.
 pub(super) const ALWAYS: u64 = 256 << 20;
 
-/// What a decoder of xz may need, in KiB: `xz -9` needs 65 MiB, and half a GiB is the most that
-/// xz's own presets and tar's users set.
-const XZ_MEMORY: u32 = 512 << 10;
-
-/// The binary logarithm of zstd's longest window in bytes. Collections are published with `--long=31`
-/// (Pushshift's); the memory is touched only as far as the stream really unpacks.
-const ZSTD_WINDOW: u32 = 31;
-
 /// How often a file may be compressed over (`a.csv.gz.gz`).
 const LAYERS: usize = 3;
 
 /// How many bytes tell a compression.
-const MAGIC: usize = 10;
+pub(super) const MAGIC: usize = 10;
 
 /// How a stream is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +77,7 @@ impl Compression {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
@@ -113,6 +105,10 @@ impl Health {
 
     pub(super) fn trailing(&self) -> bool {
         self.trailing.get()
+    }
+
+    pub(super) fn mark_trailing(&self) {
+        self.trailing.set(true);
     }
 
     fn fail(&self, why: impl Display) -> io::Error {
@@ -153,12 +149,7 @@ impl<'r> Unpacked<'r> {
             && let Some(compression) = Compression::of(source.peek(MAGIC)?)
         {
             layers += 1;
-            source = Pushback::new(Box::new(Members {
-                compression,
-                source: Some(source),
-                current: None,
-                health: health.clone(),
-            }));
+            source = Pushback::new(Box::new(Members::new(compression, source, health.clone())));
             // Damage at the very beginning is met by whoever reads.
             if source.peek(1).is_err() {
                 break;
@@ -252,170 +243,11 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// A buffered stream whose next bytes can be looked at.
-struct Pushback<'r> {
-    head: Vec<u8>,
-    at: usize,
-    inner: BufReader<Box<dyn Read + 'r>>,
-}
-
-impl<'r> Pushback<'r> {
-    fn new(inner: Box<dyn Read + 'r>) -> Self {
-        Self {
-            head: Vec::new(),
-            at: 0,
-            inner: BufReader::with_capacity(1 << 16, inner),
-        }
-    }
-
-    /// The next bytes, `n` of them or what there is.
-    fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
-        self.head.drain(..self.at);
-        self.at = 0;
-        let missing = n.saturating_sub(self.head.len()) as u64;
-        let outcome = self
-            .inner
-            .by_ref()
-            .take(missing)
-            .read_to_end(&mut self.head);
-        if self.head.is_empty() {
-            outcome?;
-        }
-        Ok(&self.head)
-    }
-}
-
-impl Read for Pushback<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.head.len() {
-            return self.inner.read(buffer);
-        }
-        let n = (&self.head[self.at..]).read(buffer)?;
-        self.at += n;
-        Ok(n)
-    }
-}
-
-impl BufRead for Pushback<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.head.len() {
-            self.inner.fill_buf()
-        } else {
-            Ok(&self.head[self.at..])
-        }
-    }
-
-    fn consume(&mut self, n: usize) {
-        if self.at == self.head.len() {
-            self.inner.consume(n);
-        } else {
-            self.at += n;
-        }
-    }
-}
-
-/// A compressed stream of one member after another, as `cat a.gz b.gz` makes; what follows the last
-/// and begins no other is left, as gzip(1) does.
-struct Members<'r> {
-    compression: Compression,
-    source: Option<Pushback<'r>>,
-    current: Option<Member<'r>>,
-    health: Rc<Health>,
-}
-
-enum Member<'r> {
-    Gzip(flate2::bufread::GzDecoder<Pushback<'r>>),
-    Zstd(zstd::Decoder<'static, Pushback<'r>>),
-    Bzip2(bzip2::bufread::BzDecoder<Pushback<'r>>),
-    Xz(Box<lzma_rust2::XzReader<Pushback<'r>>>),
-}
-
-impl<'r> Member<'r> {
-    fn new(compression: Compression, source: Pushback<'r>) -> io::Result<Self> {
-        Ok(match compression {
-            Compression::Gzip => Self::Gzip(flate2::bufread::GzDecoder::new(source)),
-            Compression::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(source)?.single_frame();
-                decoder.window_log_max(ZSTD_WINDOW)?;
-                Self::Zstd(decoder)
-            }
-            Compression::Bzip2 => Self::Bzip2(bzip2::bufread::BzDecoder::new(source)),
-            Compression::Xz => Self::Xz(Box::new(lzma_rust2::XzReader::new_mem_limit(
-                source, false, XZ_MEMORY,
-            ))),
-        })
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Gzip(decoder) => decoder.read(buffer),
-            Self::Zstd(decoder) => decoder.read(buffer),
-            Self::Bzip2(decoder) => decoder.read(buffer),
-            Self::Xz(decoder) => decoder.read(buffer),
-        }
-    }
-
-    /// The stream behind the end of this member.
-    fn finish(self) -> Pushback<'r> {
-        match self {
-            Self::Gzip(decoder) => decoder.into_inner(),
-            Self::Zstd(decoder) => decoder.finish(),
-            Self::Bzip2(decoder) => decoder.into_inner(),
-            Self::Xz(decoder) => decoder.into_inner(),
-        }
-    }
-}
-
-impl Read for Members<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if let Some(member) = &mut self.current {
-                let named = |e: &dyn Display| {
-                    let name = self.compression.name();
-                    io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {e}"))
-                };
-                match guarded(|| member.read(buffer)) {
-                    Some(Ok(0)) => self.source = self.current.take().map(Member::finish),
-                    Some(Ok(n)) => return Ok(n),
-                    Some(Err(e)) if e.kind() == io::ErrorKind::Interrupted => return Err(e),
-                    Some(Err(e)) => return Err(named(&e)),
-                    None => return Err(named(&"its parts contradict each other")),
-                }
-            }
-            let Some(mut source) = self.source.take() else {
-                return Ok(0);
-            };
-            let padded = skip_zeros(&mut source)?;
-            let next = source.peek(MAGIC)?;
-            if Compression::of(next) != Some(self.compression) {
-                self.health.trailing.set(padded || !next.is_empty());
-                return Ok(0);
-            }
-            self.current = Some(Member::new(self.compression, source)?);
-        }
-    }
-}
-
-/// Skips zero bytes; `true` if there were any.
-fn skip_zeros(source: &mut Pushback<'_>) -> io::Result<bool> {
-    let mut any = false;
-    loop {
-        let buffer = source.fill_buf()?;
-        let zeros = buffer.iter().take_while(|&&b| b == 0).count();
-        if zeros == 0 {
-            return Ok(any);
-        }
-        any = true;
-        source.consume(zeros);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Pack = fn(&[u8]) -> Vec<u8>;
 
     fn gz(bytes: &[u8]) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -445,7 +277,7 @@ mod tests {
 
     #[test]
     fn members_padding_and_layers() {
-        let pack: [fn(&[u8]) -> Vec<u8>; 3] = [gz, bz2, zst];
+        let pack: [Pack; 3] = [gz, bz2, zst];
         for pack in pack {
             let two = [pack(b"one "), pack(b"two")].concat();
             assert_eq!(unpack(&two), (b"one two".to_vec(), None, false));
@@ -468,7 +300,7 @@ mod tests {
     #[test]
     fn a_cut_stream_gives_what_came_before_and_says_so() {
         let text: Vec<u8> = (0..40_000u32).flat_map(u32::to_le_bytes).collect();
-        let pack: [fn(&[u8]) -> Vec<u8>; 2] = [gz, zst];
+        let pack: [Pack; 2] = [gz, zst];
         for pack in pack {
             let whole = pack(&text);
             let (out, damage, _) = unpack(&whole[..whole.len() - 5]);
@@ -476,6 +308,24 @@ mod tests {
             assert!(damage.unwrap().contains("cut off after "));
         }
     }
+
+    /// Whatever is missing, reading ends, and what was said stays said.
+    #[test]
+    fn a_stream_cut_anywhere_ends() {
+        let xz = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, XZ).unwrap();
+        for whole in [gz(b"some text"), bz2(b"some text"), zst(b"some text"), xz] {
+            for n in 0..whole.len() {
+                let mut stream = Unpacked::new(&whole[..n]).unwrap();
+                let mut out = Vec::new();
+                let first = stream.read_to_end(&mut out).map_err(|e| e.to_string());
+                let again = stream.read_to_end(&mut out).map_err(|e| e.to_string());
+                assert_eq!(first.is_err(), again.is_err(), "{n}");
+            }
+        }
+    }
+
+    /// `printf 'some text' | xz | base64`
+    const XZ: &str = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAIc29tZSB0ZXh0AAAAAJGAVGO7L3CvAAEhCWwYxdUftvN9AQAAAAAEWVo=";
 
     #[test]
     fn a_bomb_is_stopped() {

@@ -31,6 +31,7 @@ pub(super) fn read(
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
     let mut feed = Feed::default();
+    let mut passed_over = 0;
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
@@ -91,7 +92,7 @@ pub(super) fn read(
                     article.row = row;
                     context.sink.article(article)?;
                 }
-                Ok(None) => {}
+                Ok(None) => passed_over += 1,
                 Err(message) => context.bad(row, message)?,
             }
         }
@@ -104,6 +105,10 @@ pub(super) fn read(
             None,
             "XML without items; RSS, Atom and WordPress exports are read",
         );
+    }
+    if passed_over == feed.items {
+        let message = "an export without a post: its items are attachments, menus or thrown away";
+        return context.bad(None, message);
     }
     Ok(())
 }

@@ -9,139 +9,38 @@ mod detect;
 mod docx;
 mod feeds;
 mod foreign;
+mod format;
 mod guard;
 mod html;
 mod jsonl;
 mod mail;
 mod markdown;
 mod markup;
+mod members;
 mod parquet;
 mod pdf;
+#[cfg(feature = "documents")]
+mod pdf_bounds;
 mod sgml;
 mod table;
 mod text;
 mod warc;
+mod watched;
 
-use super::article::Article;
 use super::columns::{ColumnReport, Columns, Mapping};
 use super::decode::{Decoder, SAMPLE, looks_binary};
 use super::inputs::{Note, Sink};
 use crate::error::{Error, Result};
-use compression::{Compression, Health, Unpacked, spool};
+use compression::{Unpacked, spool};
 use detect::HEAD;
+pub use format::Format;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
-
-/// An input format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// A plain text file, one article.
-    Text,
-    /// A Markdown file, one article.
-    Markdown,
-    /// An HTML page, one article.
-    Html,
-    /// JSON: an array, objects one after another, or one object.
-    Json,
-    /// A JSON object a line, an article each.
-    Jsonl,
-    /// Comma-separated values with a header, an article a row.
-    Csv,
-    /// Tab-separated values with a header, an article a row.
-    Tsv,
-    /// Parquet, an article a row.
-    Parquet,
-    /// RSS, Atom or a WordPress export, an article an item.
-    Feed,
-    /// An e-mail, one article.
-    Email,
-    /// A mailbox, an article a mail.
-    Mbox,
-    /// A page saved with its parts (MHTML), one article.
-    Mhtml,
-    /// A Word document, one article.
-    Docx,
-    /// A PDF file with text, one article.
-    Pdf,
-    /// A web archive (WARC, WET), an article a page.
-    Warc,
-    /// Newswire in SGML, as Reuters-21578 and TREC have it, an article a document.
-    Sgml,
-    /// A zip archive of files.
-    Zip,
-    /// A tar archive of files.
-    Tar,
-}
-
-/// Every format with its names, which are also the endings of files; the first stands in messages.
-const NAMES: &[(Format, &[&str])] = &[
-    (Format::Text, &["txt", "text"]),
-    (Format::Markdown, &["md", "markdown"]),
-    (Format::Html, &["html", "htm", "xhtml", "shtml"]),
-    (Format::Json, &["json"]),
-    (Format::Jsonl, &["jsonl", "ndjson"]),
-    (Format::Csv, &["csv"]),
-    (Format::Tsv, &["tsv", "tab"]),
-    (Format::Parquet, &["parquet"]),
-    (Format::Feed, &["xml", "rss", "atom", "rdf", "feed", "wxr"]),
-    (Format::Email, &["eml", "email"]),
-    (Format::Mbox, &["mbox"]),
-    (Format::Mhtml, &["mhtml", "mht"]),
-    (Format::Docx, &["docx", "docm"]),
-    (Format::Pdf, &["pdf"]),
-    (Format::Warc, &["warc", "wet"]),
-    (Format::Sgml, &["sgm", "sgml"]),
-    (Format::Zip, &["zip"]),
-    (Format::Tar, &["tar"]),
-];
-
-impl Format {
-    /// The format by a name as in `--format`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let name = name.to_ascii_lowercase();
-        NAMES
-            .iter()
-            .find(|(_, names)| names.contains(&name.as_str()))
-            .map(|(format, _)| *format)
-    }
-
-    /// The names of all formats, as a sentence of a message.
-    pub fn list() -> String {
-        let names: Vec<&str> = NAMES.iter().map(|(_, names)| names[0]).collect();
-        format!(
-            "formats are {} (xml is RSS, Atom or a WordPress export), each also packed as .gz, .bz2, .xz or .zst",
-            names.join(", ")
-        )
-    }
-
-    /// The format that a file's name says, if it says any; packed or not.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().to_lowercase())
-            .unwrap_or_default();
-        let (name, _) = Compression::strip(&name);
-        let (_, ending) = name.rsplit_once('.')?;
-        // wget keeps what stood behind the name in the address: `index.html?p=3`, `index.html@p=3`.
-        let ending = ending.split(['?', '@']).next().unwrap_or(ending);
-        Self::from_name(ending)
-    }
-
-    /// Whether it holds files.
-    fn is_archive(self) -> bool {
-        matches!(self, Self::Zip | Self::Tar)
-    }
-
-    /// Whether it is read from any place in a file and not from its beginning to its end.
-    fn needs_file(self) -> bool {
-        matches!(self, Self::Parquet | Self::Docx | Self::Pdf | Self::Zip)
-    }
-}
+use watched::{Met, Watched};
 
 /// One input being read: where it is and what was said about it already.
 pub(crate) struct Context<'a> {
@@ -373,59 +272,6 @@ fn read_member(
         file: None,
     };
     read_source(stream, hints, &mut member)
-}
-
-/// The sink of one input, which knows what is wrong with the input's stream.
-struct Watched<'a> {
-    inner: &'a mut dyn Sink,
-    path: &'a str,
-    health: &'a Health,
-    /// Whether the reader has come to the damage.
-    met: Rc<Cell<bool>>,
-    /// Whether the damage was told.
-    said: bool,
-    /// Whether the sink itself ended the reading.
-    stopped: bool,
-}
-
-impl Sink for Watched<'_> {
-    fn article(&mut self, article: Article) -> Result<()> {
-        let outcome = self.inner.article(article);
-        self.stopped |= outcome.is_err();
-        outcome
-    }
-
-    fn bad(&mut self, problem: Error) -> Result<()> {
-        // What a reader says of the place where its stream breaks off is the stream's fault, and
-        // told once.
-        let problem = match self.health.damage() {
-            Some(_) if self.met.get() && self.said => return Ok(()),
-            Some(damage) if self.met.get() => {
-                self.said = true;
-                Error::input(self.path, None, damage)
-            }
-            _ => problem,
-        };
-        let outcome = self.inner.bad(problem);
-        self.stopped |= outcome.is_err();
-        outcome
-    }
-
-    fn note(&mut self, note: Note) {
-        self.inner.note(note);
-    }
-}
-
-/// A stream that marks when its reader comes to an error.
-struct Met<R> {
-    inner: R,
-    met: Rc<Cell<bool>>,
-}
-
-impl<R: Read> Read for Met<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).inspect_err(|_| self.met.set(true))
-    }
 }
 
 /// The first bytes of a stream, as many as there are up to `most`, and the whole stream.
