@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds="${1:-60}"
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- filter text markdown html jsonl csv tsv parquet
+[ $# -gt 0 ] || set -- filter text markdown html jsonl csv tsv parquet any feed email mbox mhtml docx pdf warc sgml zip tar
 for target in "$@"; do
     seeds="fuzz/corpus/$target"
     mkdir -p "$seeds"

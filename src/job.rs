@@ -96,6 +96,8 @@ pub enum NoteKind {
     LeftOut,
     /// A link in a folder is not followed.
     Link,
+    /// A part of an input is ignored.
+    Ignored,
     /// A file or row is left out because it cannot be used.
     BadInput,
     /// Articles got another id than their input gave, because an article from elsewhere has it.

@@ -177,8 +177,7 @@ pub(super) struct InputArgs {
 }
 
 fn format(name: &str) -> Result<Format, String> {
-    Format::from_name(name)
-        .ok_or_else(|| "use txt, md, html, jsonl, csv, tsv or parquet".to_string())
+    Format::from_name(name).ok_or_else(Format::list)
 }
 
 impl InputArgs {

@@ -102,6 +102,13 @@ pub enum Note {
         /// What it is.
         why: &'static str,
     },
+    /// A part of an input is ignored, such as what follows the end of compressed data.
+    Ignored {
+        /// The input.
+        path: String,
+        /// The part.
+        what: String,
+    },
 }
 
 impl Note {
@@ -112,6 +119,7 @@ impl Note {
             Self::Encoding { .. } => NoteKind::Encoding,
             Self::LeftOut { .. } => NoteKind::LeftOut,
             Self::Link { .. } => NoteKind::Link,
+            Self::Ignored { .. } => NoteKind::Ignored,
         }
     }
 }
@@ -123,6 +131,7 @@ impl std::fmt::Display for Note {
             Self::Encoding { path, encoding } => write!(f, "{path}: read as {encoding}"),
             Self::LeftOut { path } => write!(f, "{path}: left out, of no known format"),
             Self::Link { path, why } => write!(f, "{path}: left out, {why}"),
+            Self::Ignored { path, what } => write!(f, "{path}: ignored: {what}"),
         }
     }
 }
@@ -283,7 +292,10 @@ impl Walk<'_> {
             return self.sink.bad(Error::input(
                 folder.to_string_lossy(),
                 None,
-                "no file of a known format in this folder; formats are txt, md, html, jsonl, csv, tsv and parquet, each also .gz or .zst",
+                format!(
+                    "no file of a known format in this folder; {}",
+                    Format::list()
+                ),
             ));
         }
         Ok(())
@@ -385,30 +397,20 @@ impl Walk<'_> {
         let shown = path.to_string_lossy().into_owned();
         let origin = origin_of(&real);
         let options = self.options;
-        let (by_name, compression) = Format::of(path);
-        // In a folder, --format says what unknown names are; a file named outright is what it says.
-        let format = if named {
-            options.format.or(by_name)
-        } else {
-            by_name.or(options.format)
-        };
-        if format.is_none() && !named {
+        let by_name = Format::of(path);
+        if !named && by_name.is_none() && options.format.is_none() {
             self.sink.incomplete(&origin);
             self.sink.note(Note::LeftOut { path: shown });
             return Ok(false);
         }
+        // In a folder, --format says what unknown names are; a file named outright is what it says.
+        let given = options.format.filter(|_| named || by_name.is_none());
         if !self.files.insert(real) {
             return Ok(true);
         }
         self.guarded(&shown, &origin, |sink| {
             let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
-            match format {
-                Some(format) => read_file(path, format, compression, &mut context),
-                None => {
-                    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-                    read_unnamed(file, None, &mut context)
-                }
-            }
+            read_file(path, given, &mut context)
         })?;
         Ok(true)
     }

@@ -1,87 +1,46 @@
 //! The input formats, a file for each.
+//!
+//! An input comes as a stream. `compression` takes its packing off, `detect` tells its format, and the
+//! format's reader hands its articles to the sink; an archive's members go the same way again.
 
+mod archives;
+mod compression;
+mod detect;
+mod docx;
+mod feeds;
+mod foreign;
+mod format;
+mod guard;
 mod html;
 mod jsonl;
+mod mail;
 mod markdown;
+mod markup;
+mod members;
 mod parquet;
+mod pdf;
+#[cfg(feature = "documents")]
+mod pdf_bounds;
+mod sgml;
 mod table;
 mod text;
+mod warc;
+mod watched;
 
 use super::columns::{ColumnReport, Columns, Mapping};
 use super::decode::{Decoder, SAMPLE, looks_binary};
 use super::inputs::{Note, Sink};
 use crate::error::{Error, Result};
+use compression::{Unpacked, spool};
+use detect::HEAD;
+pub use format::Format;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
-
-/// An input format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A plain text file, one article.
-    Text,
-    /// A Markdown file, one article.
-    Markdown,
-    /// An HTML page, one article.
-    Html,
-    /// A JSON object a line, an article each.
-    Jsonl,
-    /// Comma-separated values with a header, an article a row.
-    Csv,
-    /// Tab-separated values with a header, an article a row.
-    Tsv,
-    /// Parquet, an article a row.
-    Parquet,
-}
-
-/// How many bytes tell a stream's compression and format.
-const HEAD: usize = 512;
-
-/// How a file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Format {
-    /// The format by a name as in `--format`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "txt" | "text" => Format::Text,
-            "md" | "markdown" => Format::Markdown,
-            "html" | "htm" | "xhtml" => Format::Html,
-            "jsonl" | "ndjson" => Format::Jsonl,
-            "csv" => Format::Csv,
-            "tsv" => Format::Tsv,
-            "parquet" => Format::Parquet,
-            _ => return None,
-        })
-    }
-
-    /// The format and compression that a file's name says, if it says any.
-    pub(crate) fn of(path: &Path) -> (Option<Self>, Compression) {
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().to_lowercase())
-            .unwrap_or_default();
-        let (name, compression) = if let Some(stem) = name.strip_suffix(".gz") {
-            (stem, Compression::Gzip)
-        } else if let Some(stem) = name.strip_suffix(".zst") {
-            (stem, Compression::Zstd)
-        } else {
-            (name.as_str(), Compression::None)
-        };
-        let format = name
-            .rsplit_once('.')
-            .and_then(|(_, extension)| Self::from_name(extension));
-        (format, compression)
-    }
-}
+use watched::{Met, Watched};
 
 /// One input being read: where it is and what was said about it already.
 pub(crate) struct Context<'a> {
@@ -93,6 +52,8 @@ pub(crate) struct Context<'a> {
     pub file_id: Option<String>,
     pub columns: &'a Columns,
     pub sink: &'a mut dyn Sink,
+    /// Whether it is a file of an archive.
+    inside: bool,
     reported: HashSet<Vec<String>>,
 }
 
@@ -110,6 +71,7 @@ impl<'a> Context<'a> {
             file_id,
             columns,
             sink,
+            inside: false,
             reported: HashSet::new(),
         }
     }
@@ -137,118 +99,226 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Reads a file of a known format.
+/// Reads a file: as `given`, else as its name and its contents say.
 pub(crate) fn read_file(
     path: &Path,
-    format: Format,
-    compression: Compression,
+    given: Option<Format>,
     context: &mut Context<'_>,
 ) -> Result<()> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    if file.metadata().map_err(|e| Error::io(path, e))?.len() == 0 {
-        return context.bad(None, "the file is empty");
-    }
-    if format == Format::Parquet {
-        if compression == Compression::None {
-            return parquet::read(file, context);
+    let metadata = file.metadata().map_err(|e| Error::io(path, e))?;
+    // A named pipe has no length and no places to go to.
+    let file_again = if metadata.is_file() {
+        if metadata.len() == 0 {
+            return context.bad(None, "the file is empty");
         }
-        let mut plain = tempfile::tempfile().map_err(|e| Error::io(std::env::temp_dir(), e))?;
-        io::copy(&mut decompress(file, compression, path)?, &mut plain)
-            .map_err(|e| Error::io(path, e))?;
-        return parquet::read(plain, context);
-    }
-    read_stream(decompress(file, compression, path)?, format, context)
+        Some(file.try_clone().map_err(|e| Error::io(path, e))?)
+    } else {
+        None
+    };
+    let hints = Hints {
+        given,
+        named: Format::of(path),
+        file: file_again,
+    };
+    read_source(file, hints, context)
 }
 
-/// Reads standard input, or whatever else is a stream. Gzip and Zstandard are recognised by
-/// their first bytes; a stream that begins with `{` is JSON lines unless `format` says
-/// otherwise.
+/// Reads standard input, or whatever else is a stream: as `given`, else as its first bytes say.
 pub(crate) fn read_unnamed(
-    stream: impl Read + 'static,
-    format: Option<Format>,
+    stream: impl Read,
+    given: Option<Format>,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let (head, stream) = look(stream, HEAD, context.path)?;
-    let compression = match head.as_slice() {
-        [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
-        _ => Compression::None,
+    let hints = Hints {
+        given,
+        ..Hints::default()
     };
-    let path = Path::new(context.path).to_path_buf();
-    let plain = decompress(stream, compression, &path)?;
-    let (head, mut stream) = look(plain, HEAD, context.path)?;
+    read_source(stream, hints, context)
+}
+
+/// What is known of a stream before it is looked at.
+#[derive(Default)]
+struct Hints {
+    /// The format that the user says.
+    given: Option<Format>,
+    /// The format that its name says.
+    named: Option<Format>,
+    /// The file whose bytes it gives, where they are a file's.
+    file: Option<File>,
+}
+
+/// Reads any stream. An error while it is read or unpacked is one problem of this input, told after
+/// the articles before it.
+fn read_source(stream: impl Read, hints: Hints, context: &mut Context<'_>) -> Result<()> {
+    let stream = match Unpacked::new(stream) {
+        Ok(stream) => stream,
+        Err(e) => return context.bad(None, format!("cannot be read ({e})")),
+    };
+    let health = stream.health();
+    let mut watched = Watched {
+        inner: &mut *context.sink,
+        path: context.path,
+        health: &health,
+        met: Rc::default(),
+        said: false,
+        stopped: false,
+    };
+    let met = watched.met.clone();
+    let mut inner = Context {
+        path: context.path,
+        origin: context.origin,
+        file_id: context.file_id.clone(),
+        columns: context.columns,
+        sink: &mut watched,
+        inside: context.inside,
+        reported: HashSet::new(),
+    };
+    let outcome = read_unpacked(stream, hints, met, &mut inner);
+    let (said, stopped) = (watched.said, watched.stopped);
+    if stopped {
+        return outcome;
+    }
+    if health.damage().is_none() {
+        if health.trailing() {
+            context.sink.note(Note::Ignored {
+                path: context.path.to_string(),
+                what: "what stands after the end of the compressed data".to_string(),
+            });
+        }
+        return outcome;
+    }
+    match health.damage() {
+        Some(damage) if !said => context.bad(None, damage),
+        _ => Ok(()),
+    }
+}
+
+fn read_unpacked(
+    stream: Unpacked<'_>,
+    hints: Hints,
+    met: Rc<Cell<bool>>,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let (health, compressed) = (stream.health(), stream.was_compressed());
+    let (head, stream) = look(stream, HEAD, context.path)?;
     if head.is_empty() {
         return context.bad(None, "the input is empty");
     }
-    let format = format.unwrap_or_else(|| {
-        let first = head.iter().find(|b| !b.is_ascii_whitespace());
-        if first == Some(&b'{') {
-            Format::Jsonl
-        } else if head.starts_with(b"PAR1") {
-            Format::Parquet
-        } else {
-            Format::Text
-        }
-    });
-    if format == Format::Parquet {
-        let mut plain = tempfile::tempfile().map_err(|e| Error::io(std::env::temp_dir(), e))?;
-        io::copy(&mut stream, &mut plain).map_err(|e| Error::io(&path, e))?;
-        return parquet::read(plain, context);
+    let name = context.path.to_lowercase();
+    let format = match detect::format(hints.given, hints.named, &name, &head) {
+        Ok(format) => format,
+        Err(message) => return context.bad(None, message),
+    };
+    if format.is_archive() && context.inside {
+        return context.bad(
+            None,
+            "an archive within an archive, which is not opened; unpack it first",
+        );
     }
-    read_stream(stream, format, context)
+    if format.needs_file() {
+        let file = match hints.file {
+            Some(file) if !compressed => file,
+            _ => spool(stream, &health, compressed).map_err(|e| match health.damage() {
+                Some(_) => Error::io(context.path, e),
+                None => Error::io(std::env::temp_dir(), e),
+            })?,
+        };
+        return match format {
+            Format::Parquet => parquet::read(file, context),
+            Format::Pdf => pdf::read(file, context),
+            // A Word document is a zip file, and which of both it is stands in it.
+            _ => archives::read_zip(file, format, hints.given, context),
+        };
+    }
+    let stream = Met { inner: stream, met };
+    match format {
+        Format::Tar => archives::read_tar(stream, hints.given, context),
+        Format::Warc => warc::read(BufReader::with_capacity(1 << 16, stream), context),
+        Format::Email => mail::read(stream, context),
+        Format::Mhtml => mail::read_mhtml(stream, context),
+        Format::Mbox => mail::read_mbox(BufReader::with_capacity(1 << 16, stream), context),
+        _ => read_stream(stream, format, context),
+    }
+}
+
+/// Reads a file of an archive.
+fn read_member(
+    stream: impl Read,
+    name: &str,
+    given: Option<Format>,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let named = Format::of(Path::new(name));
+    let path = format!("{}/{name}", context.path);
+    if named.or(given).is_none() {
+        context.sink.note(Note::LeftOut { path });
+        return Ok(());
+    }
+    let origin = format!("{}/{name}", context.origin);
+    let mut member = Context {
+        path: &path,
+        origin: &origin,
+        file_id: context.file_id.as_ref().map(|id| format!("{id}/{name}")),
+        columns: context.columns,
+        sink: &mut *context.sink,
+        inside: true,
+        reported: HashSet::new(),
+    };
+    // As in a folder, what the user says is of the names that say nothing.
+    let hints = Hints {
+        given: given.filter(|_| named.is_none()),
+        named,
+        file: None,
+    };
+    read_source(stream, hints, &mut member)
 }
 
 /// The first bytes of a stream, as many as there are up to `most`, and the whole stream.
-/// One read may bring fewer than there are: pipes and decoders give what they have.
+/// One read may bring fewer than there are: pipes and decoders give what they have. An error
+/// behind some bytes is met again by whoever reads on, as [`Unpacked`] promises.
 fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Vec<u8>, impl Read + use<R>)> {
     let mut head = Vec::new();
-    stream
-        .by_ref()
-        .take(most as u64)
-        .read_to_end(&mut head)
-        .map_err(|e| Error::io(path, e))?;
+    let outcome = stream.by_ref().take(most as u64).read_to_end(&mut head);
+    if let Err(e) = outcome
+        && head.is_empty()
+    {
+        return Err(Error::io(path, e));
+    }
     Ok((head.clone(), io::Cursor::new(head).chain(stream)))
 }
 
-fn decompress<R: Read + 'static>(
-    stream: R,
-    compression: Compression,
-    path: &Path,
-) -> Result<Box<dyn Read>> {
-    Ok(match compression {
-        Compression::None => Box::new(stream),
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(stream)),
-        Compression::Zstd => Box::new(zstd::Decoder::new(stream).map_err(|e| Error::io(path, e))?),
-    })
-}
-
-fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> Result<()> {
+fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>) -> Result<()> {
+    let Met { inner, met } = stream;
     // UTF-16 with its mark becomes UTF-8 here; every other byte passes unchanged.
     let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
         .utf8_passthru(true)
         .strip_bom(true)
         .bom_override(true)
-        .build(stream);
-    let (sample, stream) = look(stream, SAMPLE, context.path)?;
-    let stream = BufReader::with_capacity(1 << 16, stream);
+        .build(inner);
+    let (sample, inner) = look(stream, SAMPLE, context.path)?;
+    let stream = BufReader::with_capacity(1 << 16, Met { inner, met });
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
     if looks_binary(&sample) {
-        return context.bad(None, "a binary file, not text; formats are txt, md, html, jsonl, csv, tsv and parquet, each also .gz or .zst");
+        return context.bad(None, format!("a binary file, not text; {}", Format::list()));
     }
     let mut decoder = Decoder::for_sample(&sample);
+    if format == Format::Feed {
+        return feeds::read(stream, &sample, &decoder, context);
+    }
     drop(sample);
     context.report_encoding(&decoder);
     match format {
-        Format::Text => text::read(stream, &mut decoder, context),
         Format::Markdown => markdown::read(stream, &mut decoder, context),
         Format::Html => html::read(stream, &mut decoder, context),
-        Format::Jsonl => jsonl::read(stream, &mut decoder, context),
+        Format::Json | Format::Jsonl => jsonl::read(stream, &mut decoder, context),
         Format::Csv => table::read(stream, b',', &mut decoder, context),
         Format::Tsv => table::read(stream, b'\t', &mut decoder, context),
-        // Parquet is no stream: both callers have taken it before.
-        Format::Parquet => context.bad(None, "Parquet inside another stream is not read"),
+        Format::Sgml => sgml::read(stream, &mut decoder, context),
+        // Every other format is read before it comes here.
+        _ => text::read(stream, &mut decoder, context),
     }
 }
 

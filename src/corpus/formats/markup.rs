@@ -1,0 +1,146 @@
+//! HTML within other formats: pages and pieces of text.
+
+use super::{Context, html};
+use crate::corpus::article::{Article, tidy};
+use crate::corpus::columns::Columns;
+use crate::corpus::decode::Decoder;
+use crate::corpus::inputs::{Note, Sink};
+use crate::error::{Error, Result};
+
+/// Keeps the one article of a page.
+#[derive(Default)]
+struct Kept {
+    article: Option<Article>,
+    problem: Option<String>,
+}
+
+impl Sink for Kept {
+    fn article(&mut self, article: Article) -> Result<()> {
+        self.article.get_or_insert(article);
+        Ok(())
+    }
+
+    fn bad(&mut self, problem: Error) -> Result<()> {
+        self.problem = Some(problem.message().to_string());
+        Ok(())
+    }
+
+    fn note(&mut self, _: Note) {}
+}
+
+/// The article of an HTML page, without id and origin.
+///
+/// # Errors
+/// None was found; what the reader of HTML says of it.
+pub(super) fn page(bytes: &[u8]) -> std::result::Result<Article, String> {
+    let mut kept = Kept::default();
+    let columns = Columns::default();
+    let mut context = Context::new("", "", None, &columns, &mut kept);
+    if let Err(e) = html::read(bytes, &mut Decoder::for_sample(bytes), &mut context) {
+        return Err(e.message().to_string());
+    }
+    let none = || "no article text found in the page".to_string();
+    match kept.article {
+        Some(article) if !(article.text.is_empty() && article.title.is_empty()) => Ok(article),
+        _ => Err(kept.problem.unwrap_or_else(none)),
+    }
+}
+
+/// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines.
+pub(super) fn plain(piece: &str) -> String {
+    if !is_markup(piece) {
+        return tidy(&entities(piece)).trim().to_string();
+    }
+    let lower = piece.to_ascii_lowercase();
+    let mut inner = String::new();
+    // WordPress and others leave paragraphs as blank lines.
+    let blocks = [
+        "<p>", "<p ", "<div", "<br", "<table", "<ul", "<ol", "<h1", "<h2",
+    ];
+    if piece.contains("\n\n") && !blocks.iter().any(|block| lower.contains(block)) {
+        for paragraph in piece.split("\n\n") {
+            inner.push_str("<p>");
+            inner.push_str(paragraph);
+            inner.push_str("</p>");
+        }
+    } else {
+        inner.push_str(piece);
+    }
+    let whole = format!("<html><body><article>{inner}</article></body></html>");
+    page(whole.as_bytes()).map_or_else(|_| String::new(), |article| article.text)
+}
+
+/// Whether a text has tags or comments.
+fn is_markup(text: &str) -> bool {
+    text.as_bytes()
+        .windows(2)
+        .any(|w| w[0] == b'<' && (w[1].is_ascii_alphabetic() || matches!(w[1], b'/' | b'!')))
+}
+
+/// Replaces character references by what they stand for; control characters go.
+pub(super) fn entities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest.bytes().take(12).position(|b| b == b';');
+        let decoded = end.and_then(|end| entity(&rest[1..end]).map(|c| (c, end)));
+        if let Some((c, end)) = decoded {
+            if !c.is_control() || c == '\n' || c == '\t' {
+                out.push(c);
+            }
+            rest = &rest[end + 1..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character of a reference, such as `amp` or `#8217`; the named ones are those that texts have
+/// outside HTML.
+pub(super) fn entity(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        return code.ok().and_then(char::from_u32);
+    }
+    Some(match name {
+        "lt" => '<',
+        "gt" => '>',
+        "amp" => '&',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => '\u{a0}',
+        "ndash" => '–',
+        "mdash" => '—',
+        "hellip" => '…',
+        "lsquo" => '‘',
+        "rsquo" => '’',
+        "ldquo" => '“',
+        "rdquo" => '”',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces() {
+        assert_eq!(plain("Plain & simple, 5 < 6"), "Plain & simple, 5 < 6");
+        assert_eq!(plain("AT&amp;T &#8217;s&#3; &x;"), "AT&T ’s &x;");
+        assert_eq!(
+            plain("<p>One <b>two</b></p><p>Three</p>"),
+            "One two\n\nThree"
+        );
+        assert_eq!(plain("One <b>two</b>\n\nThree"), "One two\n\nThree");
+        assert_eq!(entities("&é;&"), "&é;&");
+    }
+}

@@ -1,0 +1,269 @@
+//! Newswire in SGML: Reuters-21578 (`<REUTERS NEWID=…>`), and the `<DOC>` of TREC's collections.
+
+use super::markup::{entities, plain};
+use super::{Context, LONGEST};
+use crate::corpus::article::{Article, one_line, tidy};
+use crate::corpus::dates::parse_date;
+use crate::corpus::decode::Decoder;
+use crate::error::{Error, Result};
+use serde_json::Value;
+use std::io::{BufRead, Read};
+
+/// The elements that are a document: how they begin, and how they end.
+const DOCUMENTS: [(&str, &str); 2] = [("<reuters", "</reuters>"), ("<doc>", "</doc>")];
+
+pub(super) fn read(
+    mut stream: impl BufRead,
+    decoder: &mut Decoder,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    // What was read of a document whose end was not yet met.
+    let mut document: Vec<u8> = Vec::new();
+    let (mut row, mut too_long) = (0, false);
+    loop {
+        let before = document.len();
+        let n = stream
+            .by_ref()
+            .take(LONGEST)
+            .read_until(b'\n', &mut document)
+            .map_err(|e| Error::io(context.path, e))?;
+        if n == 0 {
+            break;
+        }
+        // An end may begin in what was there before, where one line came in two pieces.
+        let mut from = before.saturating_sub(16);
+        while let Some((at, end)) = find_end(&document[from..]) {
+            row += 1;
+            let rest = document.split_off(from + at + end);
+            if std::mem::take(&mut too_long) {
+                context.bad(
+                    Some(row),
+                    "a document longer than 64 MiB, which is no one article",
+                )?;
+            } else if let Some(article) = article(&decoder.decode(&document)) {
+                context.sink.article(Article {
+                    origin: context.origin.to_string(),
+                    row: Some(row),
+                    ..article
+                })?;
+            } else {
+                context.bad(Some(row), "a document without title and text")?;
+            }
+            document = rest;
+            from = 0;
+        }
+        if document.len() as u64 > LONGEST {
+            too_long = true;
+            document.clear();
+        }
+    }
+    if too_long
+        || find(&document, b"<reuters")
+            .or(find(&document, b"<doc>"))
+            .is_some()
+    {
+        return context.bad(Some(row + 1), "the file ends within this document");
+    }
+    if row == 0 {
+        return context.bad(
+            None,
+            "SGML without <REUTERS> or <DOC> elements; convert it to HTML or text",
+        );
+    }
+    Ok(())
+}
+
+/// Where the first end tag of a document begins, and its length.
+fn find_end(bytes: &[u8]) -> Option<(usize, usize)> {
+    DOCUMENTS
+        .iter()
+        .filter_map(|(_, end)| find(bytes, end.as_bytes()).map(|at| (at, end.len())))
+        .min()
+}
+
+/// Where `wanted`, in lower case, stands first, whatever its case there.
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes
+        .windows(wanted.len())
+        .position(|window| window.eq_ignore_ascii_case(wanted))
+}
+
+/// One document's elements. Names are looked for in a copy in lower case, whose bytes stand as in the text.
+struct Elements<'t> {
+    text: &'t str,
+    lower: String,
+}
+
+impl<'t> Elements<'t> {
+    /// What stands within the first element of this name, up to its end or, where that is missing, to the
+    /// next of the elements `until`.
+    fn inner(&self, name: &str) -> Option<&'t str> {
+        let open = format!("<{name}");
+        let mut from = 0;
+        loop {
+            let at = from + self.lower[from..].find(&open)?;
+            let after = at + open.len();
+            let rest = &self.lower[after..];
+            if rest.starts_with(['>', ' ', '\t', '\r', '\n']) {
+                let begin = after + rest.find('>')? + 1;
+                let end = self.lower[begin..].find(&format!("</{name}>"))?;
+                return Some(&self.text[begin..begin + end]);
+            }
+            from = after;
+        }
+    }
+
+    /// The first that is there and not blank, on one line.
+    fn line(&self, names: &[&str]) -> Option<String> {
+        names
+            .iter()
+            .filter_map(|name| self.inner(name))
+            .map(|text| one_line(&plain(text)))
+            .find(|text| !text.is_empty())
+    }
+
+    /// The entries of a list: `<D>cocoa</D><D>coffee</D>`.
+    fn list(&self, name: &str) -> Vec<Value> {
+        let Some(inner) = self.inner(name) else {
+            return Vec::new();
+        };
+        inner
+            .split(['<', '>'])
+            .map(str::trim)
+            .filter(|piece| !piece.is_empty() && !matches!(*piece, "D" | "/D" | "d" | "/d"))
+            .map(|piece| Value::String(entities(piece)))
+            .collect()
+    }
+}
+
+fn article(document: &str) -> Option<Article> {
+    let lower = document.to_ascii_lowercase();
+    let (begin, reuters) = match (lower.find("<reuters"), lower.find("<doc>")) {
+        (Some(at), _) => (at, true),
+        (None, Some(at)) => (at, false),
+        (None, None) => return None,
+    };
+    let elements = Elements {
+        text: &document[begin..],
+        lower: lower[begin..].to_string(),
+    };
+    let mut article = Article {
+        title: elements
+            .line(&["title", "headline", "hl", "head", "h3", "ti"])
+            .unwrap_or_default(),
+        id: elements.line(&["docno", "docid"]),
+        ..Article::default()
+    };
+    if reuters {
+        let head = elements.text.split('>').next().unwrap_or("");
+        article.id = attribute(head, "NEWID");
+        article.source = Some("Reuters".to_string());
+        for (name, key) in [("LEWISSPLIT", "split"), ("TOPICS", "has_topics")] {
+            if let Some(value) = attribute(head, name) {
+                article.meta.insert(key.to_string(), Value::String(value));
+            }
+        }
+        for list in [
+            "topics",
+            "places",
+            "people",
+            "orgs",
+            "exchanges",
+            "companies",
+        ] {
+            let entries = elements.list(list);
+            if !entries.is_empty() {
+                article.meta.insert(list.to_string(), Value::Array(entries));
+            }
+        }
+    }
+    if let Some(date) = elements.line(&["date", "date_time", "date1", "pubdate"]) {
+        article.date = parse_date(&date);
+        if article.date.is_none() {
+            article.meta.insert("date".to_string(), Value::String(date));
+        }
+    }
+    for (names, key) in [
+        (&["author", "byline"], "author"),
+        (&["dateline", "dl"], "dateline"),
+    ] {
+        if let Some(value) = elements.line(names) {
+            article.meta.insert(key.to_string(), Value::String(value));
+        }
+    }
+    article.text = if let Some(body) = elements.inner("body") {
+        paragraphs(&entities(body))
+    } else if let Some(text) = elements.inner("text") {
+        // Reuters' unprocessed stories have their text between no tags of their own.
+        let text = without_elements(text, &["title", "author", "dateline"]);
+        if text.contains("<P>") || text.contains("<p>") {
+            plain(&text)
+        } else {
+            paragraphs(&entities(&untagged(&text)))
+        }
+    } else {
+        String::new()
+    };
+    (!(article.text.is_empty() && article.title.is_empty())).then_some(article)
+}
+
+/// An attribute of a start tag.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let after = tag.split_once(&format!(" {name}=\""))?.1;
+    after.split('"').next().map(one_line)
+}
+
+/// A text without these elements and what they hold.
+fn without_elements(text: &str, names: &[&str]) -> String {
+    let mut out = text.to_string();
+    for name in names {
+        let lower = out.to_ascii_lowercase();
+        let end = format!("</{name}>");
+        if let (Some(begin), Some(at)) = (lower.find(&format!("<{name}>")), lower.find(&end))
+            && begin < at
+        {
+            out.replace_range(begin..at + end.len(), "");
+        }
+    }
+    out
+}
+
+/// A text without its tags.
+fn untagged(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        out.push_str(before);
+        match after.split_once('>') {
+            Some((tag, behind)) if tag.len() < 100 && !tag.contains('\n') => rest = behind,
+            _ => {
+                out.push('<');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Lines of fixed length as paragraphs: one begins where a line is indented or a blank one stands before it.
+fn paragraphs(text: &str) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut new = true;
+    for line in tidy(text).lines() {
+        let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if words.is_empty() {
+            new = true;
+            continue;
+        }
+        match out.last_mut() {
+            Some(last) if !new && !line.starts_with("  ") => {
+                last.push(' ');
+                last.push_str(&words);
+            }
+            _ => out.push(words),
+        }
+        new = false;
+    }
+    out.join("\n\n")
+}
