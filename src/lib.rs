@@ -8,6 +8,7 @@
 extern crate self as nearwise;
 
 mod error;
+mod guard;
 mod job;
 mod kernels;
 mod new_file;
