@@ -7,14 +7,15 @@ mod parquet;
 mod table;
 mod text;
 
-use super::columns::{ColumnReport, Columns, Mapping};
-use super::decode::{Decoder, SAMPLE, looks_binary};
+use super::columns::{ColumnReport, Columns, Mapping, Tally};
+use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, Sink};
 use crate::error::{Error, Result};
+use encoding_rs::Encoding;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -94,6 +95,8 @@ pub(crate) struct Context<'a> {
     pub columns: &'a Columns,
     pub sink: &'a mut dyn Sink,
     reported: HashSet<Vec<String>>,
+    /// What could not be used of its columns; told when the input ends.
+    tally: Rc<Tally>,
 }
 
 impl<'a> Context<'a> {
@@ -111,6 +114,7 @@ impl<'a> Context<'a> {
             columns,
             sink,
             reported: HashSet::new(),
+            tally: Rc::default(),
         }
     }
 
@@ -120,6 +124,7 @@ impl<'a> Context<'a> {
 
     /// Reports the columns of this input, once for each set of them.
     pub(super) fn report(&mut self, mapping: &Mapping) {
+        self.count(mapping);
         let report: ColumnReport = mapping.report(self.path);
         let names: Vec<String> = report.roles.iter().map(|(_, name)| name.clone()).collect();
         if self.reported.len() < 8 && self.reported.insert(names) {
@@ -127,11 +132,37 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Counts what cannot be used of these columns.
+    pub(super) fn count(&self, mapping: &Mapping) {
+        mapping.count_in(&self.tally);
+    }
+
     fn report_encoding(&mut self, decoder: &Decoder) {
         if let Some(encoding) = decoder.other_than_utf8() {
             self.sink.note(Note::Encoding {
                 path: self.path.to_string(),
                 encoding,
+            });
+        }
+        let count = decoder.replaced();
+        if count > 0 {
+            self.sink.note(Note::Replaced {
+                path: self.path.to_string(),
+                count,
+            });
+        }
+    }
+}
+
+impl Drop for Context<'_> {
+    /// What was counted is told once, however the reading ended.
+    fn drop(&mut self) {
+        for (role, count, example) in self.tally.take() {
+            self.sink.note(Note::Unused {
+                path: self.path.to_string(),
+                role,
+                count,
+                example,
             });
         }
     }
@@ -237,10 +268,13 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
     if looks_binary(&sample) {
         return context.bad(None, "a binary file, not text; formats are txt, md, html, jsonl, csv, tsv and parquet, each also .gz or .zst");
     }
+    let stream = match unmarked(&sample) {
+        Some(encoding) => decoded(stream, encoding, context),
+        None => Box::new(stream) as Box<dyn BufRead>,
+    };
     let mut decoder = Decoder::for_sample(&sample);
     drop(sample);
-    context.report_encoding(&decoder);
-    match format {
+    let outcome = match format {
         Format::Text => text::read(stream, &mut decoder, context),
         Format::Markdown => markdown::read(stream, &mut decoder, context),
         Format::Html => html::read(stream, &mut decoder, context),
@@ -249,7 +283,25 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
         Format::Tsv => table::read(stream, b'\t', &mut decoder, context),
         // Parquet is no stream: both callers have taken it before.
         Format::Parquet => context.bad(None, "Parquet inside another stream is not read"),
-    }
+    };
+    context.report_encoding(&decoder);
+    outcome
+}
+
+/// A stream in an encoding whose bytes look like others', as UTF-8.
+fn decoded<'r>(
+    stream: impl Read + 'r,
+    encoding: &'static Encoding,
+    context: &mut Context<'_>,
+) -> Box<dyn BufRead + 'r> {
+    context.sink.note(Note::Encoding {
+        path: context.path.to_string(),
+        encoding: encoding.name(),
+    });
+    let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
+        .encoding(Some(encoding))
+        .build(stream);
+    Box::new(BufReader::with_capacity(1 << 16, stream))
 }
 
 /// The longest file that is read as one article, and the longest line of JSON, in bytes.
