@@ -39,6 +39,8 @@ fn option(parameter: &str) -> &str {
         "into" => "--into",
         "n" => "--cut",
         "exclude" => "--exclude",
+        "to" => "--out",
+        "format" => "--format",
         "topics" => "TOPIC",
         other => other,
     }
