@@ -1,5 +1,7 @@
 //! Parquet, read row by row.
 
+mod footer;
+
 use super::{Context, LONGEST};
 use crate::corpus::columns::proposed;
 use crate::guard;
@@ -10,16 +12,12 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 use serde_json::{Map, Number, Value};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 
-/// The longest footer, in bytes, and the most columns: what is read whole and stays in memory.
-const FOOTER: u64 = 64 << 20;
-const COLUMNS: usize = 10_000;
 /// How many rows tell which column is likeliest the text, where none is called so.
 const SAMPLED: usize = 20;
 
 pub(super) fn read(mut file: File, context: &mut Context<'_>) -> crate::error::Result<()> {
-    if let Err(why) = footer(&mut file) {
+    if let Err(why) = footer::check(&mut file) {
         return context.bad(None, format!("not a readable Parquet file ({why})"));
     }
     let reader = match guarded(context.path, || SerializedFileReader::new(file)) {
@@ -32,15 +30,6 @@ pub(super) fn read(mut file: File, context: &mut Context<'_>) -> crate::error::R
         .iter()
         .map(|f| f.name().to_string())
         .collect();
-    if reader
-        .metadata()
-        .file_metadata()
-        .schema_descr()
-        .num_columns()
-        > COLUMNS
-    {
-        return context.bad(None, format!("more than {COLUMNS} columns"));
-    }
     let mut rows = match guarded(context.path, || reader.get_row_iter(None)) {
         Ok(rows) => rows,
         Err(e) => return context.bad(None, format!("not a readable Parquet file ({e})")),
@@ -85,30 +74,6 @@ pub(super) fn read(mut file: File, context: &mut Context<'_>) -> crate::error::R
         }
     }
     Ok(())
-}
-
-/// Looks at the footer before it is read into memory.
-fn footer(file: &mut File) -> Result<(), String> {
-    let mut end = [0; 8];
-    let length = file.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
-    if length < 12 {
-        return Err("it is too short to be one".to_string());
-    }
-    let read = file
-        .seek(SeekFrom::End(-8))
-        .and_then(|_| file.read_exact(&mut end));
-    read.map_err(|e| e.to_string())?;
-    let [a, b, c, d, mark @ ..] = end;
-    let footer = u64::from(u32::from_le_bytes([a, b, c, d]));
-    match &mark {
-        b"PARE" => return Err("it is encrypted".to_string()),
-        b"PAR1" => {}
-        _ => return Err("its end is missing".to_string()),
-    }
-    if footer > FOOTER || footer + 12 > length {
-        return Err("its footer is longer than it can be".to_string());
-    }
-    file.rewind().map_err(|e| e.to_string())
 }
 
 /// What the Parquet library says, also where it panics on a file that is not what it says it is.
