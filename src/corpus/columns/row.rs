@@ -1,9 +1,10 @@
 //! From a row with known columns to an article.
 
 use super::names::{GUID, URI, plain};
+use super::path::Path;
 use super::tally::Tally;
 use super::values::{Reading, read, unwrap_mongo};
-use super::{Claim, ColumnReport, Path, Role};
+use super::{Claim, ColumnReport, Role};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::{is_no_date, parse_date};
 use crate::corpus::fragment::fragment;
