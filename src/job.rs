@@ -92,6 +92,8 @@ pub enum NoteKind {
     Columns,
     /// A file is not in UTF-8; as what it is read.
     Encoding,
+    /// Values of a column that cannot be used as what it is; they are kept as metadata.
+    Unused,
     /// A file is left out because its format is not known.
     LeftOut,
     /// A link in a folder is not followed.

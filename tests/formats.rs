@@ -165,14 +165,16 @@ fn parquet_of_another_program() {
             rows[0],
             json!({
                 "id": "11", "title": "Bank cuts rates", "text": "The bank cut the rate.",
-                "date": "2025-01-02T23:30:00", "source": "wire", "day": "2025-01-02", "score": 0.5,
-                "urgent": true, "tags": ["economy", "bank"],
+                "date": "2025-01-02T23:30:00", "source": "wire", "metadata": {
+                    "day": "2025-01-02", "score": 0.5, "urgent": true, "tags": ["economy", "bank"],
+                },
             })
         );
         assert_eq!(
             rows[2],
             json!({
                 "id": "13", "title": "Łódź — naïve “quotes”", "text": "Text in São Tomé.", "source": "gazette",
+                "metadata": {},
             })
         );
         assert_eq!(rows[3]["id"], "14");

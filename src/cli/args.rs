@@ -159,10 +159,10 @@ pub(super) struct InputArgs {
     /// The column with the id
     #[arg(long, value_name = "COLUMN")]
     pub id_column: Option<String>,
-    /// The column with the title
+    /// The column with the title; a dot leads into objects: headline.main
     #[arg(long, value_name = "COLUMN")]
     pub title_column: Option<String>,
-    /// The column with the text
+    /// The column with the text; several, separated by commas, make one text
     #[arg(long, value_name = "COLUMN")]
     pub text_column: Option<String>,
     /// The column with the date

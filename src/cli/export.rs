@@ -5,11 +5,12 @@ use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use nearwise::store::{ExportFormat, export, export_jsonl};
+use nearwise::store::{ExportFormat, export, export_text};
 use std::path::PathBuf;
 
-/// Write articles, topics and vectors out: jsonl, parquet or npy
+/// Write articles, topics and vectors out: jsonl, csv, parquet or npy
 ///
+/// The articles' own metadata stand under `metadata`; `nearwise index` reads what was written.
 /// npy holds the articles' vectors as f32, (articles, dim); the ids stand beside it, a line
 /// each, in NAME.ids.txt.
 #[derive(Debug, Args)]
@@ -18,13 +19,13 @@ use std::path::PathBuf;
     nearwise export --format jsonl --where 'topic = 3' | head"
 )]
 pub(super) struct Export {
-    /// The file to write; jsonl goes to standard output without it
+    /// The file to write; jsonl and csv go to standard output without it
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The format; by default as the file's name says
     #[arg(long, value_enum)]
     format: Option<To>,
-    /// Put vectors into jsonl too
+    /// Put vectors into jsonl and csv too
     #[arg(long)]
     vectors: bool,
     /// Only articles that match
@@ -40,6 +41,7 @@ pub(super) struct Export {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum To {
     Jsonl,
+    Csv,
     Parquet,
     Npy,
 }
@@ -50,16 +52,14 @@ impl Export {
         let job = running.job();
         let store = self.corpus.reader()?;
         let filter = super::args::filter(self.filter.as_deref(), &store)?;
-        let by_name =
-            self.out
-                .as_ref()
-                .and_then(|p| p.extension())
-                .and_then(|e| match e.to_str()? {
-                    "jsonl" | "ndjson" => Some(To::Jsonl),
-                    "parquet" => Some(To::Parquet),
-                    "npy" => Some(To::Npy),
-                    _ => None,
-                });
+        let name = self.out.as_ref().and_then(|path| path.extension());
+        let by_name = match name.map(|e| e.to_string_lossy().to_lowercase()).as_deref() {
+            Some("jsonl" | "ndjson") => Some(To::Jsonl),
+            Some("csv") => Some(To::Csv),
+            Some("parquet" | "pq") => Some(To::Parquet),
+            Some("npy") => Some(To::Npy),
+            _ => None,
+        };
         let to = match (self.format, by_name, &self.out) {
             (Some(format), _, _) => format,
             (None, Some(format), _) => format,
@@ -67,26 +67,28 @@ impl Export {
             (None, None, Some(_)) => {
                 return Err(usage(
                     "--out",
-                    "the name says no format; end it in .jsonl, .parquet or .npy, or give --format",
+                    "the name says no format; end it in .jsonl, .csv, .parquet or .npy, or give --format",
                 ));
             }
         };
+        let format = match to {
+            To::Jsonl => ExportFormat::Jsonl,
+            To::Csv => ExportFormat::Csv,
+            To::Parquet => ExportFormat::Parquet,
+            To::Npy => ExportFormat::Npy,
+        };
         let Some(path) = &self.out else {
-            if to != To::Jsonl {
+            if !matches!(to, To::Jsonl | To::Csv) {
                 return Err(usage("--out", "parquet and npy need a file to write to"));
             }
             let mut out = ui::stdout();
-            let exported = export_jsonl(&store, &mut out, self.vectors, filter.as_ref(), job)?;
+            let filter = filter.as_ref();
+            let exported = export_text(&store, &mut out, format, self.vectors, filter, job)?;
             return Ok(if exported.articles == 0 {
                 Outcome::NothingFound
             } else {
                 Outcome::Done
             });
-        };
-        let format = match to {
-            To::Jsonl => ExportFormat::Jsonl,
-            To::Parquet => ExportFormat::Parquet,
-            To::Npy => ExportFormat::Npy,
         };
         let exported = export(&store, path, format, self.vectors, filter.as_ref(), job)?;
         drop(running);

@@ -41,6 +41,8 @@ fn option(parameter: &str) -> &str {
         "exclude" => "--exclude",
         "query_prompt" => "--query-prompt",
         "document_prompt" => "--document-prompt",
+        "to" => "--out",
+        "format" => "--format",
         "topics" => "TOPIC",
         other => other,
     }

@@ -1,19 +1,51 @@
 //! Bytes to text: UTF-8 where it is, detected where it is not.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::Encoding;
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 
 /// How many bytes of a file the encoding is guessed from.
 pub(crate) const SAMPLE: usize = 1 << 20;
 
+/// How many bytes tell text from anything else.
+const LOOK: usize = 8192;
+
 /// Turns the bytes of one file into text.
 ///
-/// UTF-8 is taken wherever the bytes are valid; otherwise the encoding is guessed once from
-/// the first bytes that are not, and kept for the file.
+/// UTF-8 is taken wherever the bytes are valid, and, with its bad bytes replaced, where they
+/// nearly are. Otherwise the encoding is guessed once from the first bytes that are not, and kept
+/// for the file. NUL, which no text means, is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     fallback: Option<&'static Encoding>,
+    /// What the beginning of the file says of UTF-8.
+    evidence: Evidence,
+    replaced: u64,
+}
+
+/// Characters of several bytes that are UTF-8, and places that are not.
+#[derive(Debug, Default, Clone, Copy)]
+struct Evidence {
+    valid: usize,
+    invalid: usize,
+}
+
+impl Evidence {
+    fn of(bytes: &[u8]) -> Self {
+        let mut evidence = Self::default();
+        for chunk in bytes.utf8_chunks() {
+            evidence.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+            evidence.invalid += usize::from(!chunk.invalid().is_empty());
+        }
+        evidence
+    }
+
+    /// Whether it is UTF-8 with mistakes. In texts of other encodings, few pairs of bytes happen
+    /// to be characters of UTF-8 beside those that are not: about one of seven in GBK, fewer in
+    /// all others.
+    fn is_utf8(self) -> bool {
+        self.valid > 0 && self.valid >= 2 * self.invalid
+    }
 }
 
 impl Decoder {
@@ -21,11 +53,14 @@ impl Decoder {
     pub(super) fn for_sample(sample: &[u8]) -> Self {
         let mut decoder = Self::default();
         // A multi-byte character may be cut at the sample's end, which is not an error.
-        let invalid = match std::str::from_utf8(sample) {
-            Ok(_) => false,
-            Err(e) => e.error_len().is_some() || sample.len() < SAMPLE,
+        let sample = match std::str::from_utf8(sample) {
+            Err(e) if e.error_len().is_none() && sample.len() >= SAMPLE => {
+                &sample[..e.valid_up_to()]
+            }
+            _ => sample,
         };
-        if invalid {
+        decoder.evidence = Evidence::of(sample);
+        if decoder.evidence.invalid > 0 && !decoder.evidence.is_utf8() {
             decoder.fallback = Some(guess(sample));
         }
         decoder
@@ -33,11 +68,26 @@ impl Decoder {
 
     /// Decodes a whole file or one line or field of it.
     pub(super) fn decode<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
+        let text = self.text(bytes);
+        if text.contains('\0') {
+            return Cow::Owned(text.replace('\0', ""));
+        }
+        text
+    }
+
+    fn text<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
         if let Some((encoding, bom)) = Encoding::for_bom(bytes) {
             return encoding.decode_without_bom_handling(&bytes[bom..]).0;
         }
         if let Ok(text) = std::str::from_utf8(bytes) {
             return Cow::Borrowed(text);
+        }
+        if self.fallback.is_none() {
+            let own = Evidence::of(bytes);
+            if own.is_utf8() || self.evidence.is_utf8() {
+                self.replaced += own.invalid as u64;
+                return String::from_utf8_lossy(bytes);
+            }
         }
         let encoding = *self.fallback.get_or_insert_with(|| guess(bytes));
         encoding.decode_without_bom_handling(bytes).0
@@ -47,6 +97,11 @@ impl Decoder {
     pub(super) fn other_than_utf8(&self) -> Option<&'static str> {
         self.fallback.map(Encoding::name)
     }
+
+    /// In how many places bytes that are not UTF-8 were replaced.
+    pub(super) fn replaced(&self) -> u64 {
+        self.replaced
+    }
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {
@@ -55,27 +110,56 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Deny)
 }
 
-/// Whether the beginning of a file looks like anything but text.
-pub fn looks_binary(sample: &[u8]) -> bool {
+/// The encoding of a text whose bytes look like something else: Japanese in seven bits, whose
+/// bytes are those of ASCII, by its escape sequences; UTF-16 without its mark, by the half of its
+/// bytes that is NUL where letters are Latin. What delimits rows and fields may stand within
+/// their characters, so such a stream is decoded before anything looks into it.
+pub(super) fn unmarked(sample: &[u8]) -> Option<&'static Encoding> {
     if Encoding::for_bom(sample).is_some() {
+        return None;
+    }
+    let to_kanji = sample
+        .windows(3)
+        .any(|w| matches!(w, b"\x1b$B" | b"\x1b$@"));
+    let back = sample
+        .windows(3)
+        .any(|w| matches!(w, b"\x1b(B" | b"\x1b(J"));
+    if to_kanji && back && sample.is_ascii() {
+        return Some(ISO_2022_JP);
+    }
+    let sample = &sample[..sample.len().min(LOOK) & !1];
+    let share = |from: usize| {
+        let nul = sample.iter().skip(from).step_by(2).filter(|&&b| b == 0);
+        nul.count() * 200 / sample.len().max(2)
+    };
+    match (share(0), share(1)) {
+        (even, odd) if odd >= 70 && even <= 5 => Some(UTF_16LE),
+        (even, odd) if even >= 70 && odd <= 5 => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// Whether the beginning of a file looks like anything but text. A stray NUL or two do not.
+pub fn looks_binary(sample: &[u8]) -> bool {
+    /// As many control characters make no text binary, however short it is.
+    const STRAY: usize = 2;
+    if Encoding::for_bom(sample).is_some() || unmarked(sample).is_some() {
         return false;
     }
-    let sample = &sample[..sample.len().min(8192)];
-    if sample.contains(&0) {
-        return true;
-    }
+    let sample = &sample[..sample.len().min(LOOK)];
     let control = sample
         .iter()
         .filter(|&&b| {
             b < 0x20 && !matches!(b, b'\n' | b'\r' | b'\t' | 0x0c | 0x1b | 0x1a | 0x03 | 0x02)
         })
         .count();
-    control * 20 > sample.len()
+    control > STRAY && control * 20 > sample.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn utf8_is_kept() {
@@ -99,6 +183,75 @@ mod tests {
     }
 
     #[test]
+    fn no_legacy_encoding_is_taken_for_broken_utf8() {
+        for (encoding, text) in [
+            (
+                encoding_rs::GBK,
+                "港口的旧桥将于九月重新开放，工程师说新的轴承可以使用很多年。",
+            ),
+            (
+                encoding_rs::SHIFT_JIS,
+                "港の古い橋は九月に再び開くと、市議会が火曜日に決めた。",
+            ),
+            (
+                encoding_rs::EUC_KR,
+                "항구의 오래된 다리가 구월에 다시 열린다고 시의회가 밝혔다.",
+            ),
+            (
+                encoding_rs::BIG5,
+                "港口的舊橋將於九月重新開放，工程師說新的軸承可以使用很多年。",
+            ),
+            (
+                encoding_rs::WINDOWS_1253,
+                "Η παλιά γέφυρα του λιμανιού ανοίγει ξανά τον Σεπτέμβριο.",
+            ),
+        ] {
+            let (bytes, _, bad) = encoding.encode(text);
+            assert!(!bad);
+            let mut d = Decoder::for_sample(&bytes);
+            assert_eq!(d.decode(&bytes), text);
+            assert_eq!(d.replaced(), 0);
+        }
+    }
+
+    #[test]
+    fn one_bad_byte_is_one_character() {
+        let text = "Der Präsident sprach in Zürich über Öl; nächste Woche hört man mehr.";
+        for at in [0, text.len() / 2, text.len()] {
+            let at = (at..=text.len())
+                .find(|&i| text.is_char_boundary(i))
+                .unwrap();
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.insert(at, 0xfc);
+            let mut d = Decoder::for_sample(&bytes);
+            let expected = format!("{}\u{fffd}{}", &text[..at], &text[at..]);
+            assert_eq!(d.decode(&bytes), expected);
+            assert_eq!((d.other_than_utf8(), d.replaced()), (None, 1));
+        }
+        // A field of a file that is UTF-8 elsewhere, also beyond the sample.
+        let mut d = Decoder::for_sample(text.as_bytes());
+        assert_eq!(d.decode(b"Caf\xe9"), "Caf\u{fffd}");
+        assert_eq!(d.decode("é".as_bytes()), "é");
+        // Nothing says that this is UTF-8.
+        assert_eq!(Decoder::default().decode(b"Caf\xe9 noir"), "Café noir");
+    }
+
+    #[test]
+    fn seven_bits_and_wide_ones_are_told_by_their_bytes() {
+        let japanese = "橋が再開";
+        let (bytes, _, _) = ISO_2022_JP.encode(japanese);
+        assert_eq!(unmarked(&bytes), Some(ISO_2022_JP));
+        assert_eq!(unmarked("\u{1b}[1mbold\u{1b}[0m".as_bytes()), None);
+        let text = "id,text\n1,The bridge reopens – Zürich";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(unmarked(&little), Some(UTF_16LE));
+        assert_eq!(unmarked(&big), Some(UTF_16BE));
+        assert_eq!(unmarked(b"plain"), None);
+        assert_eq!(unmarked(b""), None);
+    }
+
+    #[test]
     fn utf16_by_its_mark() {
         let mut bytes = vec![0xff, 0xfe];
         bytes.extend("Zürich".encode_utf16().flat_map(u16::to_le_bytes));
@@ -108,6 +261,27 @@ mod tests {
     #[test]
     fn binary_is_seen() {
         assert!(looks_binary(b"\x7fELF\x02\x01\x01\0\0\0"));
+        assert!(looks_binary(b"\x7fELF\0\0\0\0"));
         assert!(!looks_binary("текст\nline".as_bytes()));
+        assert!(!looks_binary(b"id,text\n1,\"The \0 bridge\""));
+        assert!(!looks_binary(b"a\0b"));
+        assert_eq!(Decoder::default().decode(b"a\0b"), "ab");
+    }
+
+    proptest! {
+        #[test]
+        fn utf8_is_never_changed(text in "[^\0\u{feff}]{0,200}") {
+            let mut d = Decoder::for_sample(text.as_bytes());
+            prop_assert_eq!(d.decode(text.as_bytes()), text.as_str());
+            prop_assert_eq!((d.other_than_utf8(), d.replaced()), (None, 0));
+        }
+
+        #[test]
+        fn any_bytes_become_text(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut d = Decoder::for_sample(&bytes);
+            let text = d.decode(&bytes).into_owned();
+            prop_assert!(!text.contains('\0'));
+            looks_binary(&bytes);
+        }
     }
 }

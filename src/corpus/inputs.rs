@@ -1,7 +1,7 @@
 //! From the paths that a user names to articles, one at a time.
 
 use super::article::Article;
-use super::columns::{ColumnReport, Columns};
+use super::columns::{ColumnReport, Columns, Role};
 use super::formats::{Context, Format, read_file, read_unnamed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::NoteKind;
@@ -90,6 +90,24 @@ pub enum Note {
         /// The encoding's name.
         encoding: &'static str,
     },
+    /// Bytes of a file in UTF-8 that are none were replaced.
+    Replaced {
+        /// The file.
+        path: String,
+        /// How many places.
+        count: u64,
+    },
+    /// Values could not be used as what their column is, and are kept as metadata.
+    Unused {
+        /// The file.
+        path: String,
+        /// What the column is.
+        role: Role,
+        /// How many values.
+        count: u64,
+        /// The first of them, shortened.
+        example: String,
+    },
     /// A file in a folder is of no known format and was left out.
     LeftOut {
         /// The file.
@@ -116,7 +134,8 @@ impl Note {
     pub fn kind(&self) -> NoteKind {
         match self {
             Self::Columns(_) => NoteKind::Columns,
-            Self::Encoding { .. } => NoteKind::Encoding,
+            Self::Encoding { .. } | Self::Replaced { .. } => NoteKind::Encoding,
+            Self::Unused { .. } => NoteKind::Unused,
             Self::LeftOut { .. } => NoteKind::LeftOut,
             Self::Link { .. } => NoteKind::Link,
             Self::Ignored { .. } => NoteKind::Ignored,
@@ -129,6 +148,32 @@ impl std::fmt::Display for Note {
         match self {
             Self::Columns(report) => report.fmt(f),
             Self::Encoding { path, encoding } => write!(f, "{path}: read as {encoding}"),
+            Self::Replaced { path, count } => {
+                let places = if *count == 1 { "place" } else { "places" };
+                write!(
+                    f,
+                    "{path}: not UTF-8 in {count} {places}, replaced by \u{fffd}"
+                )
+            }
+            Self::Unused {
+                path,
+                role,
+                count,
+                example,
+            } => {
+                let what = match (role, *count) {
+                    (Role::Date, 1) => "1 date".to_string(),
+                    (Role::Date, n) => format!("{n} dates"),
+                    (role, 1) => format!("1 value of the {}", role.name()),
+                    (role, n) => format!("{n} values of the {}", role.name()),
+                };
+                let kept = match *count {
+                    1 => "could not be read and is kept as metadata",
+                    _ => "could not be read and are kept as metadata, such as",
+                };
+                let comma = if *count == 1 { ":" } else { "" };
+                write!(f, "{path}: {what} {kept}{comma} {example:?}")
+            }
             Self::LeftOut { path } => write!(f, "{path}: left out, of no known format"),
             Self::Link { path, why } => write!(f, "{path}: left out, {why}"),
             Self::Ignored { path, what } => write!(f, "{path}: ignored: {what}"),

@@ -11,6 +11,7 @@ mod columns;
 mod dates;
 mod decode;
 mod formats;
+mod fragment;
 mod inputs;
 mod line;
 pub mod paragraphs;

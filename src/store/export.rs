@@ -1,4 +1,8 @@
-//! Writing a corpus out: JSON lines, Parquet, NumPy.
+//! Writing a corpus out: JSON lines, CSV, Parquet, NumPy.
+//!
+//! What articles bring stands apart from what Nearwise adds: their metadata under `metadata`, so
+//! that a column of theirs called `topic` or `vector` clashes with nothing, and reading the file
+//! again gives the same articles.
 
 use super::articles::StoredArticle;
 use super::{Filter, Reader};
@@ -22,9 +26,11 @@ use std::sync::Arc;
 /// A format to export to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// JSON lines: an article a line, with its vector where asked for.
+    /// JSON lines: an article a line, its metadata an object, with its vector where asked for.
     Jsonl,
-    /// Parquet: an article a row, always with its vector.
+    /// CSV with a header: an article a row, its metadata (and its vector where asked for) as JSON.
+    Csv,
+    /// Parquet: an article a row, always with its vector, its metadata as JSON.
     Parquet,
     /// A NumPy array of the vectors, f32, (articles, dim), and beside it the ids, one a line.
     Npy,
@@ -62,6 +68,7 @@ pub fn export(
     let rows = Rows { store, wanted, job };
     let exported = match format {
         ExportFormat::Jsonl => jsonl(&rows, &mut file, to, vectors)?,
+        ExportFormat::Csv => csv(&rows, &mut file, to, vectors)?,
         ExportFormat::Parquet => parquet(&rows, file.handle()?, to)?,
         ExportFormat::Npy => npy(&rows, &mut file, to)?,
     };
@@ -69,13 +76,14 @@ pub fn export(
     Ok(exported)
 }
 
-/// Writes JSON lines to any writer, such as standard output.
+/// Writes JSON lines or CSV to any writer, such as standard output.
 ///
 /// # Errors
-/// As [`export`].
-pub fn export_jsonl(
+/// As [`export`]; the format is Parquet or NumPy, which need a file.
+pub fn export_text(
     store: &Reader,
     out: &mut impl Write,
+    format: ExportFormat,
     vectors: bool,
     filter: Option<&Filter>,
     job: &Job,
@@ -84,12 +92,15 @@ pub fn export_jsonl(
         Some(filter) => Some(store.matching(filter)?.into_iter().collect()),
         None => None,
     };
-    jsonl(
-        &Rows { store, wanted, job },
-        out,
-        Path::new("standard output"),
-        vectors,
-    )
+    let rows = Rows { store, wanted, job };
+    match format {
+        ExportFormat::Jsonl => jsonl(&rows, out, Path::new("standard output"), vectors),
+        ExportFormat::Csv => csv(&rows, out, Path::new("standard output"), vectors),
+        ExportFormat::Parquet | ExportFormat::Npy => Err(Error::parameter(
+            "format",
+            "Parquet and NumPy need a file to write to",
+        )),
+    }
 }
 
 struct Rows<'a> {
@@ -142,9 +153,7 @@ fn jsonl(rows: &Rows<'_>, out: &mut impl Write, to: &Path, vectors: bool) -> Res
         });
         if let Value::Object(map) = &mut object {
             map.retain(|_, value| !value.is_null());
-            for (name, value) in &a.meta {
-                map.entry(name.clone()).or_insert_with(|| value.clone());
-            }
+            map.insert("metadata".into(), Value::Object(a.meta.clone()));
             if let Some((id, label, similarity)) = &row.topic {
                 map.insert("topic".into(), json!(id));
                 map.insert("topic_label".into(), json!(label));
@@ -161,6 +170,54 @@ fn jsonl(rows: &Rows<'_>, out: &mut impl Write, to: &Path, vectors: bool) -> Res
         Ok(())
     })?;
     out.flush().map_err(io)?;
+    Ok(exported)
+}
+
+fn csv(rows: &Rows<'_>, out: &mut impl Write, to: &Path, vectors: bool) -> Result<Exported> {
+    let mut exported = Exported::default();
+    let failed = |e: csv::Error| match e.into_kind() {
+        csv::ErrorKind::Io(e) => Error::io(to, e),
+        other => Error::input(to.to_string_lossy(), None, format!("{other:?}")),
+    };
+    let mut table = csv::Writer::from_writer(out);
+    let mut header = vec![
+        "id",
+        "title",
+        "text",
+        "date",
+        "source",
+        "url",
+        "metadata",
+        "topic",
+        "topic_label",
+        "topic_similarity",
+    ];
+    header.extend(vectors.then_some("vector"));
+    table.write_record(&header).map_err(failed)?;
+    rows.each(|row| {
+        let a = row.article;
+        let (topic, label, similarity) = match row.topic {
+            Some((id, label, similarity)) => (id.to_string(), label, similarity.to_string()),
+            None => Default::default(),
+        };
+        let mut record = vec![
+            a.id,
+            a.title,
+            a.text,
+            a.date.unwrap_or_default(),
+            a.source.unwrap_or_default(),
+            a.url.unwrap_or_default(),
+            Value::Object(a.meta).to_string(),
+            topic,
+            label,
+            similarity,
+        ];
+        record.extend(vectors.then(|| row.vector.map_or(String::new(), |v| json!(v).to_string())));
+        table.write_record(&record).map_err(failed)?;
+        exported.articles += 1;
+        Ok(())
+    })?;
+    table.flush().map_err(|e| Error::io(to, e))?;
     Ok(exported)
 }
 
@@ -185,10 +242,21 @@ fn npy(rows: &Rows<'_>, out: &mut NewFile, to: &Path) -> Result<Exported> {
         exported.articles += 1;
         Ok(())
     })?;
-    out.seek(SeekFrom::Start(0)).map_err(io)?;
+    out.seek(SeekFrom::Start(0)).map_err(|e| match e.kind() {
+        // Its beginning says how many rows there are, and is written last.
+        std::io::ErrorKind::NotSeekable => Error::parameter(
+            "to",
+            "NumPy's format needs a file, not a pipe: how many rows there are stands first in it",
+        ),
+        _ => Error::io(to, e),
+    })?;
     out.write_all(&npy_header(exported.articles, dim))
         .map_err(io)?;
     out.flush().map_err(io)?;
+    // Beside a device such as /dev/null nothing is made.
+    if to.metadata().is_ok_and(|m| !m.is_file()) {
+        return Ok(exported);
+    }
     let ids_path = to.with_extension("ids.txt");
     let mut file = NewFile::create(&ids_path)?;
     let written = file.write_all(ids.as_bytes());
@@ -226,7 +294,13 @@ const SCHEMA: &str = "message article {
 }";
 
 fn parquet(rows: &Rows<'_>, file: File, to: &Path) -> Result<Exported> {
-    let failed = |e: ParquetError| Error::input(to.to_string_lossy(), None, e.to_string());
+    let failed = |e: ParquetError| match e {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(e) => Error::io(to, *e),
+            Err(e) => Error::input(to.to_string_lossy(), None, e.to_string()),
+        },
+        other => Error::input(to.to_string_lossy(), None, other.to_string()),
+    };
     let schema = Arc::new(parse_message_type(SCHEMA).map_err(failed)?);
     let properties = Arc::new(
         WriterProperties::builder()

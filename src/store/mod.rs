@@ -21,7 +21,7 @@ mod writer;
 pub use articles::{Added, Described, NewArticle, StoredArticle, StoredPassage};
 pub(crate) use articles::{Embedded, EmbeddedVectors, NewPassage, Pending};
 pub use corpus::Corpus;
-pub use export::{ExportFormat, Exported, export, export_jsonl, npy_header};
+pub use export::{ExportFormat, Exported, export, export_text, npy_header};
 pub use filter::{Field, Filter, Op, Value};
 pub use neighbours::{Matrix, ScannedPassage};
 pub use reader::Reader;

@@ -1,7 +1,7 @@
 //! JSON lines: an object a line.
 
 use super::{Context, LONGEST};
-use crate::corpus::columns::Mapping;
+use crate::corpus::columns::{Mapping, proposed};
 use crate::corpus::decode::Decoder;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
@@ -50,16 +50,23 @@ pub(super) fn read(
         };
         let keys: Vec<String> = object.keys().cloned().collect();
         if !mappings.contains_key(&keys) {
-            match context.columns.map(&keys) {
+            // A column that the user named must be in the first row; later ones may lack it.
+            let mapped = if mappings.is_empty() {
+                context.columns.map(&keys)
+            } else {
+                context.columns.map_sparse(&keys)
+            };
+            match mapped {
                 Ok(mapping) => {
                     context.report(&mapping);
                     if mappings.len() >= MAPPINGS {
-                        mappings.clear();
+                        let any = mappings.keys().next().cloned();
+                        mappings.retain(|keys, _| Some(keys) == any.as_ref());
                     }
                     mappings.insert(keys.clone(), mapping);
                 }
                 Err(message) => {
-                    context.bad(Some(row), message)?;
+                    context.bad(Some(row), proposed(message, &[object]))?;
                     continue;
                 }
             }

@@ -36,7 +36,9 @@ pub(super) fn page(bytes: &[u8]) -> std::result::Result<Article, String> {
     let mut kept = Kept::default();
     let columns = Columns::default();
     let mut context = Context::new("", "", None, &columns, &mut kept);
-    if let Err(e) = html::read(bytes, &mut Decoder::for_sample(bytes), &mut context) {
+    let read = html::read(bytes, &mut Decoder::for_sample(bytes), &mut context);
+    drop(context);
+    if let Err(e) = read {
         return Err(e.message().to_string());
     }
     let none = || "no article text found in the page".to_string();

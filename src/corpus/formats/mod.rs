@@ -27,17 +27,18 @@ mod text;
 mod warc;
 mod watched;
 
-use super::columns::{ColumnReport, Columns, Mapping};
-use super::decode::{Decoder, SAMPLE, looks_binary};
+use super::columns::{ColumnReport, Columns, Mapping, Tally};
+use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, Sink};
 use crate::error::{Error, Result};
 use compression::{Unpacked, spool};
 use detect::HEAD;
+use encoding_rs::Encoding;
 pub use format::Format;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 use watched::{Met, Watched};
@@ -55,6 +56,8 @@ pub(crate) struct Context<'a> {
     /// Whether it is a file of an archive.
     inside: bool,
     reported: HashSet<Vec<String>>,
+    /// What could not be used of its columns; told when the input ends.
+    tally: Rc<Tally>,
 }
 
 impl<'a> Context<'a> {
@@ -73,6 +76,7 @@ impl<'a> Context<'a> {
             sink,
             inside: false,
             reported: HashSet::new(),
+            tally: Rc::default(),
         }
     }
 
@@ -82,6 +86,7 @@ impl<'a> Context<'a> {
 
     /// Reports the columns of this input, once for each set of them.
     pub(super) fn report(&mut self, mapping: &Mapping) {
+        self.count(mapping);
         let report: ColumnReport = mapping.report(self.path);
         let names: Vec<String> = report.roles.iter().map(|(_, name)| name.clone()).collect();
         if self.reported.len() < 8 && self.reported.insert(names) {
@@ -89,11 +94,37 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Counts what cannot be used of these columns.
+    pub(super) fn count(&self, mapping: &Mapping) {
+        mapping.count_in(&self.tally);
+    }
+
     fn report_encoding(&mut self, decoder: &Decoder) {
         if let Some(encoding) = decoder.other_than_utf8() {
             self.sink.note(Note::Encoding {
                 path: self.path.to_string(),
                 encoding,
+            });
+        }
+        let count = decoder.replaced();
+        if count > 0 {
+            self.sink.note(Note::Replaced {
+                path: self.path.to_string(),
+                count,
+            });
+        }
+    }
+}
+
+impl Drop for Context<'_> {
+    /// What was counted is told once, however the reading ended.
+    fn drop(&mut self) {
+        for (role, count, example) in self.tally.take() {
+            self.sink.note(Note::Unused {
+                path: self.path.to_string(),
+                role,
+                count,
+                example,
             });
         }
     }
@@ -173,8 +204,10 @@ fn read_source(stream: impl Read, hints: Hints, context: &mut Context<'_>) -> Re
         sink: &mut watched,
         inside: context.inside,
         reported: HashSet::new(),
+        tally: Rc::default(),
     };
     let outcome = read_unpacked(stream, hints, met, &mut inner);
+    drop(inner);
     let (said, stopped) = (watched.said, watched.stopped);
     if stopped {
         return outcome;
@@ -264,6 +297,7 @@ fn read_member(
         sink: &mut *context.sink,
         inside: true,
         reported: HashSet::new(),
+        tally: Rc::default(),
     };
     // As in a folder, what the user says is of the names that say nothing.
     let hints = Hints {
@@ -304,13 +338,16 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
     if looks_binary(&sample) {
         return context.bad(None, format!("a binary file, not text; {}", Format::list()));
     }
+    let stream = match unmarked(&sample) {
+        Some(encoding) => decoded(stream, encoding, context),
+        None => Box::new(stream) as Box<dyn BufRead>,
+    };
     let mut decoder = Decoder::for_sample(&sample);
     if format == Format::Feed {
         return feeds::read(stream, &sample, &decoder, context);
     }
     drop(sample);
-    context.report_encoding(&decoder);
-    match format {
+    let outcome = match format {
         Format::Markdown => markdown::read(stream, &mut decoder, context),
         Format::Html => html::read(stream, &mut decoder, context),
         Format::Json | Format::Jsonl => jsonl::read(stream, &mut decoder, context),
@@ -319,7 +356,25 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
         Format::Sgml => sgml::read(stream, &mut decoder, context),
         // Every other format is read before it comes here.
         _ => text::read(stream, &mut decoder, context),
-    }
+    };
+    context.report_encoding(&decoder);
+    outcome
+}
+
+/// A stream in an encoding whose bytes look like others', as UTF-8.
+fn decoded<'r>(
+    stream: impl Read + 'r,
+    encoding: &'static Encoding,
+    context: &mut Context<'_>,
+) -> Box<dyn BufRead + 'r> {
+    context.sink.note(Note::Encoding {
+        path: context.path.to_string(),
+        encoding: encoding.name(),
+    });
+    let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
+        .encoding(Some(encoding))
+        .build(stream);
+    Box::new(BufReader::with_capacity(1 << 16, stream))
 }
 
 /// The longest file that is read as one article, and the longest line of JSON, in bytes.

@@ -1,6 +1,7 @@
 //! CSV and TSV with a header row.
 
 use super::{Bounded, Context};
+use crate::corpus::columns::proposed;
 use crate::corpus::decode::Decoder;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
@@ -27,7 +28,16 @@ pub(super) fn read(
         .collect();
     let mapping = match context.columns.map(&names) {
         Ok(mapping) => mapping,
-        Err(message) => return context.bad(Some(1), message),
+        Err(message) => {
+            let rows = reader
+                .into_byte_records()
+                .take(SAMPLED)
+                .filter_map(|record| record.ok());
+            let sample: Vec<Map<String, Value>> = rows
+                .map(|record: csv::ByteRecord| row(&names, &record, decoder))
+                .collect();
+            return context.bad(Some(1), proposed(message, &sample));
+        }
     };
     context.report(&mapping);
     let mut record = csv::ByteRecord::new();
@@ -56,28 +66,32 @@ pub(super) fn read(
                 continue;
             }
         }
-        let row = record.position().map(csv::Position::line);
-        let fields: Map<String, Value> = names
-            .iter()
-            .zip(&record)
-            .filter(|(_, field)| !field.is_empty())
-            .map(|(name, field)| {
-                (
-                    name.clone(),
-                    Value::String(decoder.decode(field).into_owned()),
-                )
-            })
-            .collect();
-        match mapping.article(fields) {
+        let line = record.position().map(csv::Position::line);
+        match mapping.article(row(&names, &record, decoder)) {
             Ok(mut article) => {
                 article.origin = context.origin.to_string();
-                article.row = row;
+                article.row = line;
                 context.sink.article(article)?;
             }
-            Err(message) => context.bad(row, message)?,
+            Err(message) => context.bad(line, message)?,
         }
     }
 }
+
+fn row(names: &[String], record: &csv::ByteRecord, decoder: &mut Decoder) -> Map<String, Value> {
+    names
+        .iter()
+        .zip(record)
+        .filter(|(_, field)| !field.is_empty())
+        .map(|(name, field)| {
+            let text = decoder.decode(field).into_owned();
+            (name.clone(), Value::String(text))
+        })
+        .collect()
+}
+
+/// How many rows tell which column is likeliest the text, where none is called so.
+const SAMPLED: usize = 20;
 
 const TOO_LONG: &str = "a record longer than 64 MiB begins here; is a quote not closed?";
 

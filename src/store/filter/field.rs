@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The first eight are known in any case of letters. A name of metadata is looked for as it is
 /// written, and then in any case of letters. [`Reader::fields`](crate::Reader::fields) says which there are.
 ///
+/// Where metadata holds objects, a dot leads into them: `author.name`. The name after a dot is
+/// taken as it is written; articles without it have no value.
+///
 /// Metadata may have a name that is also one of the eight: that is [`Field::metadata`], in text
 /// a name in backquotes, in JSON `{"metadata": "title"}` instead of `"title"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -76,7 +79,12 @@ pub(super) enum Known<'a> {
     Origin,
     Topic,
     Metadata(&'a str),
+    /// What objects in metadata hold, by names with dots between.
+    Inside(&'a str, &'a str),
 }
+
+/// A way into objects has at most so many steps: each costs a comparison time.
+const STEPS: usize = 8;
 
 const BUILT_IN: [(&str, Known<'static>); 8] = [
     ("id", Known::Id),
@@ -123,7 +131,7 @@ impl Field {
     }
 
     /// What the field is where articles have this metadata; an error's message where it is none.
-    pub(super) fn find<'a>(&self, metadata: &'a [String]) -> Result<Known<'a>, String> {
+    pub(super) fn find<'a>(&'a self, metadata: &'a [String]) -> Result<Known<'a>, String> {
         let exact = || metadata.iter().find(|m| **m == self.name);
         let lower = self.name.to_lowercase();
         let first = if self.metadata { exact() } else { None };
@@ -133,15 +141,28 @@ impl Field {
         if let Some(known) = built_in(&lower) {
             return Ok(known);
         }
-        exact()
-            .or_else(|| metadata.iter().find(|m| m.to_lowercase() == lower))
-            .map(|name| Known::Metadata(name))
-            .ok_or_else(|| {
-                let built_in = BUILT_IN.iter().map(|b| b.0);
-                let all: Vec<&str> = built_in
-                    .chain(metadata.iter().map(String::as_str))
-                    .collect();
-                format!("no field {:?}; there are {}", self.name, all.join(", "))
-            })
+        let named = |name: &str| {
+            let lower = name.to_lowercase();
+            let exact = metadata.iter().find(|m| **m == *name);
+            exact.or_else(|| metadata.iter().find(|m| m.to_lowercase() == lower))
+        };
+        if let Some(name) = named(&self.name) {
+            return Ok(Known::Metadata(name));
+        }
+        let inside = |at: usize| {
+            let (name, rest) = (&self.name[..at], &self.name[at + 1..]);
+            let steps = rest.split('.').count() <= STEPS && rest.split('.').all(|s| !s.is_empty());
+            named(name)
+                .filter(|_| steps)
+                .map(|name| Known::Inside(name, rest))
+        };
+        let dots = self.name.rmatch_indices('.');
+        dots.map(|(at, _)| at).find_map(inside).ok_or_else(|| {
+            let built_in = BUILT_IN.iter().map(|b| b.0);
+            let all: Vec<&str> = built_in
+                .chain(metadata.iter().map(String::as_str))
+                .collect();
+            format!("no field {:?}; there are {}", self.name, all.join(", "))
+        })
     }
 }

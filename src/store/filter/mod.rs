@@ -1,6 +1,7 @@
 //! Filters on articles: data that a program builds, a text that a person types, and the
 //! condition that the store makes of either.
 
+mod date;
 mod field;
 mod parse;
 mod show;
@@ -76,6 +77,12 @@ use serde::{Deserialize, Serialize};
 /// See [`Field`] for the fields, and [`Value`] for how values compare. A field without a value
 /// (or without a number, where a number is asked for) matches no comparison, and so the negation
 /// of the comparison matches it.
+///
+/// Of metadata that is a list, one element that matches is enough: `tags = "bridge"`, `tags ~
+/// "brid"`, `tags IN ("a", "b")`, `years BETWEEN 2010 AND 2015`. Only `!=` says that there are
+/// elements and none of them equals. A list in a list, and an object, are compared as their JSON;
+/// `author.name` leads into an object, and into each of a list of them. A list of nothing is no
+/// value: it `IS NULL`.
 ///
 /// # Limits
 ///
@@ -161,7 +168,8 @@ pub enum Op {
 ///
 /// - The field `date` is compared as far as the value is given, be it a text or a number:
 ///   `"2016-03"` equals every day of that month, and `2016` every day of that year. So a date is
-///   a text, and has no kind of its own.
+///   a text, and has no kind of its own. Other spellings that [`parse_date`](crate::corpus::parse_date)
+///   reads are dates as well; what is none (`2025-13-45`, `"soon"`) is an error.
 /// - The field `topic` is compared by its number with a number, and by its label with a text.
 /// - Any other field is compared as text with a text. With a number it is compared as a number,
 ///   also where it is stored as a text, as what comes from CSV is; a text that does not begin as

@@ -18,8 +18,9 @@ pub(super) struct Known {
 }
 
 /// Names of metadata; some are those of other fields, keywords, or no words.
-pub(super) const METADATA: [&str; 10] = [
-    "section", "words", "odd name", "Title", "topic", "not", "`; --", "Größe", "WORDS", "",
+pub(super) const METADATA: [&str; 12] = [
+    "section", "words", "odd name", "Title", "topic", "not", "`; --", "Größe", "WORDS", "", "tags",
+    "author",
 ];
 
 pub(super) fn articles() -> Vec<Known> {
@@ -41,7 +42,8 @@ pub(super) fn articles() -> Vec<Known> {
                 "Budget vote",
                 Some("2016-03-01T10:00:00"),
                 Some("x"),
-                json!({"section": "sport", "words": "600", "odd name": 1, "Title": "own", "topic": 7}),
+                json!({"section": "sport", "words": "600", "odd name": 1, "Title": "own", "topic": 7,
+                    "tags": ["bridge", "local"], "author": {"name": "Ann", "langs": ["en", "de"]}}),
             )
         },
         Known {
@@ -51,7 +53,8 @@ pub(super) fn articles() -> Vec<Known> {
                 "Cup 100% _",
                 Some("2016-03-02"),
                 Some("y"),
-                json!({"section": "tv", "words": 90, "not": true, "`; --": "'; DROP TABLE article"}),
+                json!({"section": "tv", "words": 90, "not": true, "`; --": "'; DROP TABLE article",
+                    "tags": [], "author": [{"name": "Ann"}, {"name": "Bo", "langs": "en"}, "x"]}),
             )
         },
         Known {
@@ -62,7 +65,8 @@ pub(super) fn articles() -> Vec<Known> {
                 "O'Brien",
                 None,
                 None,
-                json!({"words": "none", "Größe": 1.5, "WORDS": 3, "": "empty"}),
+                json!({"words": "none", "Größe": 1.5, "WORDS": 3, "": "empty",
+                    "tags": ["local", null, 90, "600", true, ["x"], {"name": "Ann"}], "author": {"name": null}}),
             )
         },
         article(
@@ -70,7 +74,8 @@ pub(super) fn articles() -> Vec<Known> {
             "Ärger ÄRGER ? ;",
             Some("2017"),
             Some("X"),
-            json!({"section": null, "words": "-12.5e1 words", "Größe": "1.50", "not": false}),
+            json!({"section": null, "words": "-12.5e1 words", "Größe": "1.50", "not": false, "tags": "bridge",
+                "author": "{\"name\": \"Ann\"}"}),
         ),
         Known {
             topic: Some((12, "2016-03")),
@@ -80,7 +85,8 @@ pub(super) fn articles() -> Vec<Known> {
                 "",
                 Some("2016"),
                 Some(""),
-                json!({"words": "2016-03", "section": "é\u{1f600}"}),
+                json!({"words": "2016-03", "section": "é\u{1f600}", "tags": null,
+                    "author": {"name": {"first": "x"}}}),
             )
         },
     ]
@@ -160,19 +166,21 @@ impl Known {
             Filter::Not(inner) => !self.matches(inner),
             Filter::Compare { field, op, value } => self.compares(field, *op, value),
             Filter::In { field, values } => values.iter().any(|v| self.compares(field, Op::Eq, v)),
-            Filter::Between { field, low, high } => {
-                self.compares(field, Op::Ge, low) && self.compares(field, Op::Le, high)
-            }
-            Filter::Contains { field, text } => self.value(field).is_some_and(|v| {
-                let v = written(&v).to_ascii_lowercase();
+            Filter::Between { field, low, high } => self.values(field).iter().any(|own| {
+                let least = self.order(field, own, low);
+                let most = self.order(field, own, high);
+                least.is_some_and(Ordering::is_ge) && most.is_some_and(Ordering::is_le)
+            }),
+            Filter::Contains { field, text } => self.values(field).iter().any(|v| {
+                let v = written(v).to_ascii_lowercase();
                 v.contains(&text.to_ascii_lowercase())
             }),
-            Filter::IsNull { field } => self.value(field).is_none(),
+            Filter::IsNull { field } => self.values(field).is_empty(),
         }
     }
 
-    /// The name of the metadata that a field means, if it means any.
-    fn metadata_of(&self, field: &Field) -> Option<&'static str> {
+    /// The metadata that a field means, if it means any, and the names of what is inside.
+    fn metadata_of<'f>(&self, field: &'f Field) -> Option<(&'static str, Vec<&'f str>)> {
         let name = field.name();
         let exact = METADATA.iter().find(|m| **m == name);
         let built_in = [
@@ -180,23 +188,27 @@ impl Known {
         ]
         .contains(&name.to_lowercase().as_str());
         if built_in {
-            return exact.filter(|_| field.is_metadata()).copied();
+            return exact
+                .filter(|_| field.is_metadata())
+                .map(|m| (*m, Vec::new()));
         }
         let lower = name.to_lowercase();
-        exact
-            .or_else(|| METADATA.iter().find(|m| m.to_lowercase() == lower))
-            .copied()
+        let whole = exact.or_else(|| METADATA.iter().find(|m| m.to_lowercase() == lower));
+        if let Some(whole) = whole {
+            return Some((*whole, Vec::new()));
+        }
+        let mut steps = name.split('.');
+        let first = steps.next()?.to_lowercase();
+        let outer = METADATA.iter().find(|m| m.to_lowercase() == first)?;
+        Some((*outer, steps.collect()))
     }
 
-    fn value(&self, field: &Field) -> Option<Json> {
-        if let Some(name) = self.metadata_of(field) {
-            return match &self.meta[name] {
-                Json::Null => None,
-                Json::Bool(truth) => Some(json!(i32::from(*truth))),
-                other => Some(other.clone()),
-            };
+    /// What a field has: a list has each of its elements.
+    fn values(&self, field: &Field) -> Vec<Json> {
+        if let Some((name, steps)) = self.metadata_of(field) {
+            return inside(&self.meta[name], &steps);
         }
-        match field.name().to_lowercase().as_str() {
+        let value = match field.name().to_lowercase().as_str() {
             "id" => Some(json!(self.id)),
             "title" => Some(json!(self.title)),
             "text" => Some(json!(self.text)),
@@ -206,43 +218,60 @@ impl Known {
             "origin" => Some(json!("-")),
             "topic" => self.topic.map(|t| json!(t.0)),
             other => panic!("{other:?} is no field"),
-        }
+        };
+        value.into_iter().collect()
     }
 
     fn compares(&self, field: &Field, op: Op, value: &Value) -> bool {
+        let values = self.values(field);
+        let orders: Vec<Ordering> = values
+            .iter()
+            .filter_map(|own| self.order(field, own, value))
+            .collect();
+        match op {
+            Op::Eq => orders.contains(&Ordering::Equal),
+            Op::Ne => !orders.is_empty() && !orders.contains(&Ordering::Equal),
+            Op::Lt => orders.contains(&Ordering::Less),
+            Op::Le => orders.iter().any(|o| o.is_le()),
+            Op::Gt => orders.contains(&Ordering::Greater),
+            Op::Ge => orders.iter().any(|o| o.is_ge()),
+        }
+    }
+
+    /// How one value of a field compares; `None` where it does not.
+    fn order(&self, field: &Field, own: &Json, value: &Value) -> Option<Ordering> {
         let built_in = self.metadata_of(field).is_none();
         let is = |name: &str| built_in && field.name().eq_ignore_ascii_case(name);
-        let Some(own) = self.value(field) else {
-            return false;
-        };
-        let order = match value {
-            Value::Text(text) if is("date") => {
-                let start: String = written(&own).chars().take(text.chars().count()).collect();
-                Some(start.cmp(text))
-            }
+        if is("date") {
+            let date = super::date::operand(value).unwrap();
+            let start: String = written(own).chars().take(date.len()).collect();
+            return Some(start.cmp(&date));
+        }
+        match value {
             Value::Text(text) if is("topic") => self.topic.map(|t| t.1.cmp(text)),
-            Value::Text(text) => Some(written(&own).cmp(text)),
-            Value::Number(number) if is("date") => Some(year(&own, *number)),
-            Value::Bool(truth) if is("date") => Some(year(&own, f64::from(u8::from(*truth)))),
-            Value::Number(number) => numeric(&own).and_then(|n| n.partial_cmp(number)),
+            Value::Text(text) => Some(written(own).cmp(text)),
+            Value::Number(number) => numeric(own).and_then(|n| n.partial_cmp(number)),
             Value::Bool(truth) => {
-                numeric(&own).and_then(|n| n.partial_cmp(&f64::from(u8::from(*truth))))
+                numeric(own).and_then(|n| n.partial_cmp(&f64::from(u8::from(*truth))))
             }
-        };
-        order.is_some_and(|order| match op {
-            Op::Eq => order == Ordering::Equal,
-            Op::Ne => order != Ordering::Equal,
-            Op::Lt => order == Ordering::Less,
-            Op::Le => order != Ordering::Greater,
-            Op::Gt => order == Ordering::Greater,
-            Op::Ge => order != Ordering::Less,
-        })
+        }
     }
 }
 
-fn year(date: &Json, number: f64) -> Ordering {
-    let start: String = written(date).chars().take(4).collect();
-    start.cmp(&format!("{number:04}"))
+fn inside(value: &Json, steps: &[&str]) -> Vec<Json> {
+    let one = std::slice::from_ref(value);
+    let items = value.as_array().map_or(one, Vec::as_slice);
+    let Some((step, rest)) = steps.split_first() else {
+        let filled = items.iter().filter(|v| !v.is_null());
+        return filled
+            .map(|v| {
+                v.as_bool()
+                    .map_or(v.clone(), |truth| json!(i32::from(truth)))
+            })
+            .collect();
+    };
+    let found = items.iter().filter_map(|v| v.as_object()?.get(*step));
+    found.flat_map(|v| inside(v, rest)).collect()
 }
 
 fn written(value: &Json) -> String {

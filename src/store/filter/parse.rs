@@ -1,6 +1,7 @@
 //! The text form of a filter, parsed.
 
-use super::{Field, Filter, Op, Value};
+use super::field::Known;
+use super::{Field, Filter, Op, Value, date};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Words that stand for something; a field so called is written in backquotes.
@@ -265,6 +266,20 @@ impl Parser<'_> {
         Ok(value)
     }
 
+    /// A literal that a field can be compared with.
+    fn value(&mut self, field: &Field) -> Result<Value> {
+        let at = self.at;
+        let value = self.literal()?;
+        let known = field.find(self.metadata.unwrap_or(&[]));
+        if known == Ok(Known::Date)
+            && let Err(message) = date::operand(&value)
+        {
+            self.at = at;
+            return Err(self.fail(message));
+        }
+        Ok(value)
+    }
+
     fn comparison(&mut self) -> Result<Filter> {
         let field = self.field()?;
         if self.keyword("IS") {
@@ -276,15 +291,15 @@ impl Parser<'_> {
         }
         let negated = self.keyword("NOT");
         if self.keyword("IN") {
-            let values = self.list()?;
+            let values = self.list(&field)?;
             return Ok(negate(Filter::In { field, values }, negated));
         }
         if self.keyword("BETWEEN") {
-            let low = self.literal()?;
+            let low = self.value(&field)?;
             if !self.keyword("AND") {
                 return Err(self.fail("expected AND"));
             }
-            let high = self.literal()?;
+            let high = self.value(&field)?;
             return Ok(negate(Filter::Between { field, low, high }, negated));
         }
         if negated {
@@ -301,7 +316,7 @@ impl Parser<'_> {
             (">", Op::Gt),
         ] {
             if self.symbol(symbol) {
-                let value = self.literal()?;
+                let value = self.value(&field)?;
                 return Ok(Filter::Compare { field, op, value });
             }
         }
@@ -316,13 +331,13 @@ impl Parser<'_> {
         Err(self.fail("expected =, !=, <, <=, >, >=, ~, IN, BETWEEN or IS"))
     }
 
-    fn list(&mut self) -> Result<Vec<Value>> {
+    fn list(&mut self, field: &Field) -> Result<Vec<Value>> {
         if !self.symbol("(") {
             return Err(self.fail("expected ("));
         }
-        let mut values = vec![self.literal()?];
+        let mut values = vec![self.value(field)?];
         while self.symbol(",") {
-            values.push(self.literal()?);
+            values.push(self.value(field)?);
         }
         if !self.symbol(")") {
             return Err(self.fail("expected , or )"));

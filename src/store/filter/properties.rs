@@ -52,6 +52,11 @@ fn text() -> impl Strategy<Value = String> {
         "{}",
         "[1]",
         "own",
+        "bridge",
+        "local",
+        "Ann",
+        "en",
+        "[\"x\"]",
         "'; DROP TABLE article; --",
     ];
     let piece = proptest::sample::select(PIECES);
@@ -76,8 +81,26 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn field() -> impl Strategy<Value = Field> {
     const NAMES: &[&str] = &[
-        "id", "title", "Text", "date", "DATE", "url", "source", "origin", "topic", "Topic",
-        "Section", "GRÖßE", "Odd Name",
+        "id",
+        "title",
+        "Text",
+        "date",
+        "DATE",
+        "url",
+        "source",
+        "origin",
+        "topic",
+        "Topic",
+        "Section",
+        "GRÖßE",
+        "Odd Name",
+        "tags",
+        "Tags",
+        "author.name",
+        "Author.langs",
+        "author.name.first",
+        "tags.name",
+        "author.nothing",
     ];
     prop_oneof![
         3 => proptest::sample::select(NAMES).prop_map(Field::new),
@@ -160,6 +183,12 @@ proptest! {
     fn text_json_and_sql_mean_the_same(filter in filter()) {
         let text = filter.to_string();
         let parsed = parse(&text, Some(&metadata()));
+        if let Err(e) = &parsed && e.message().contains("is no date") {
+            // What cannot be compared with a date is refused in SQL as well.
+            let e = by_sqlite(&connection(), &filter).unwrap_err();
+            prop_assert!(e.message().contains("is no date"), "{}: {}", text, e);
+            return Ok(());
+        }
         prop_assert_eq!(parsed.map_err(|e| e.to_string()), Ok(filter.clone()));
         let json = serde_json::to_value(&filter).unwrap();
         prop_assert_eq!(&serde_json::from_value::<Filter>(json).unwrap(), &filter);

@@ -3,7 +3,7 @@
 //! Nothing of a filter ever becomes part of the SQL text: names of metadata and values are bound.
 
 use super::field::Known;
-use super::{Field, Filter, Op, Value};
+use super::{Field, Filter, Op, Value, date};
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::types::Value as Bound;
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 /// SQLite takes expressions up to 1000 deep; the queries around a condition need a few.
 const HEIGHT: usize = 900;
 /// The height of a comparison, at most: what surrounds the field, and the field.
-const LEAF: usize = 16;
+const LEAF: usize = 24;
 /// SQLite takes 32,766 values, but the time it takes to prepare grows with their square. A
-/// comparison binds up to four.
+/// comparison binds up to four, and one more for each step into an object.
 const BOUND: usize = 20_000;
 
 /// A condition over the table alias `a`, with a `?` for each value. It is in brackets, and its
@@ -69,25 +69,28 @@ enum Side {
 
 /// As what a field is compared with a value, and the value to bind.
 fn operand(known: Known<'_>, value: &Value) -> Result<(Side, Bound)> {
-    let number = match value {
-        Value::Text(text) => {
-            let side = match known {
-                // Compare as many characters as are given: a day holds all its hours.
-                Known::Date => Side::Start(text.chars().count()),
-                Known::Topic => Side::Label,
-                _ => Side::Text,
-            };
-            return Ok((side, Bound::Text(text.clone())));
-        }
+    match value {
         Value::Number(number) if !number.is_finite() => {
             return Err(refused(format!("{number} is no number to compare with")));
         }
-        Value::Number(number) => *number,
-        Value::Bool(truth) => f64::from(u8::from(*truth)),
-    };
-    Ok(match known {
-        Known::Date => (Side::Start(4), Bound::Text(format!("{number:04}"))),
-        _ => (Side::Number, Bound::Real(number)),
+        _ => {}
+    }
+    if known == Known::Date {
+        // Compare as many characters as are given: a day holds all its hours.
+        let date = date::operand(value).map_err(refused)?;
+        return Ok((Side::Start(date.chars().count()), Bound::Text(date)));
+    }
+    Ok(match value {
+        Value::Text(text) => {
+            let side = if known == Known::Topic {
+                Side::Label
+            } else {
+                Side::Text
+            };
+            (side, Bound::Text(text.clone()))
+        }
+        Value::Number(number) => (Side::Number, Bound::Real(*number)),
+        Value::Bool(truth) => (Side::Number, Bound::Real(f64::from(u8::from(*truth)))),
     })
 }
 
@@ -110,11 +113,11 @@ impl<'a> Compiler<'a> {
             }
             Filter::Between { field, low, high } => {
                 let known = self.find(field)?;
-                self.sql.push('(');
-                self.compare(known, Op::Ge, low)?;
-                self.sql.push_str(" AND ");
-                self.compare(known, Op::Le, high)?;
-                self.sql.push(')');
+                self.any(known, |to| {
+                    to.one(known, Op::Ge, low)?;
+                    to.sql.push_str(" AND ");
+                    to.one(known, Op::Le, high)
+                })?;
                 Ok(LEAF + 1)
             }
             Filter::In { field, values } => {
@@ -124,17 +127,24 @@ impl<'a> Compiler<'a> {
             Filter::Contains { field, text } => {
                 let known = self.find(field)?;
                 // Not LIKE, which refuses long texts and stops at a NUL.
-                self.sql.push_str("(instr(lower(");
-                self.column(known)?;
-                self.sql.push_str("), lower(?)) > 0)");
-                self.bind(Bound::Text(text.clone()))?;
+                self.any(known, |to| {
+                    to.sql.push_str("instr(lower(");
+                    to.column(known);
+                    to.sql.push_str("), lower(?)) > 0");
+                    to.bind(Bound::Text(text.clone()))
+                })?;
                 Ok(LEAF)
             }
             Filter::IsNull { field } => {
                 let known = self.find(field)?;
-                self.sql.push('(');
-                self.column(known)?;
-                self.sql.push_str(" IS NULL)");
+                // Of a list, whether any element is something.
+                self.sql.push_str("coalesce(");
+                self.any(known, |to| {
+                    to.column(known);
+                    to.sql.push_str(" IS NOT NULL");
+                    Ok(())
+                })?;
+                self.sql.push_str(", 0) = 0");
                 Ok(LEAF)
             }
         }
@@ -166,7 +176,10 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn find(&self, field: &Field) -> Result<Known<'a>> {
+    fn find<'f>(&self, field: &'f Field) -> Result<Known<'f>>
+    where
+        'a: 'f,
+    {
         field.find(self.metadata).map_err(refused)
     }
 
@@ -179,19 +192,83 @@ impl<'a> Compiler<'a> {
     }
 
     fn compare(&mut self, known: Known<'_>, op: Op, value: &Value) -> Result<usize> {
-        let (side, value) = operand(known, value)?;
-        self.sql.push('(');
-        self.side(known, side)?;
-        self.sql.push_str(match op {
-            Op::Eq => " = ?)",
-            Op::Ne => " <> ?)",
-            Op::Lt => " < ?)",
-            Op::Le => " <= ?)",
-            Op::Gt => " > ?)",
-            Op::Ge => " >= ?)",
-        });
-        self.bind(value)?;
+        // None of a list equals, and there is one that could have.
+        let is_none = op == Op::Ne;
+        if is_none {
+            self.sql.push('(');
+        }
+        let op = if is_none { Op::Eq } else { op };
+        self.any(known, |to| to.one(known, op, value))?;
+        if is_none {
+            self.sql.push_str(" = 0)");
+        }
         Ok(LEAF)
+    }
+
+    /// Whether one value of a field is such: metadata may have several. The condition that `one`
+    /// writes is of [`Self::column`]; without a value the result is NULL.
+    fn any(&mut self, known: Known<'_>, one: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let (name, rest) = match known {
+            Known::Metadata(name) => (name, ""),
+            Known::Inside(name, rest) => (name, rest),
+            _ => {
+                self.sql.push('(');
+                one(self)?;
+                self.sql.push(')');
+                return Ok(());
+            }
+        };
+        self.sql.push_str("(SELECT max(");
+        one(self)?;
+        self.sql.push_str(") FROM (SELECT ");
+        let names: Vec<&str> = std::iter::once(name)
+            .chain(rest.split('.').filter(|step| !step.is_empty()))
+            .collect();
+        // At each step `j` is what has the name, and `e` its elements; of what is no list, one
+        // element that is not looked at.
+        let at = |i: usize, what: &str| {
+            format!("CASE j{i}.type WHEN 'array' THEN e{i}.{what} ELSE j{i}.{what} END")
+        };
+        self.sql.push_str(&at(names.len() - 1, "value"));
+        self.sql.push_str(" AS v FROM ");
+        for i in 0..names.len() {
+            let object = match i {
+                0 => "a.meta".to_string(),
+                _ => format!(
+                    "CASE WHEN {} = 'object' THEN {} ELSE '{{}}' END",
+                    at(i - 1, "type"),
+                    at(i - 1, "value")
+                ),
+            };
+            let comma = if i == 0 { "" } else { ", " };
+            self.sql
+                .push_str(&format!("{comma}json_each({object}) j{i}"));
+            self.sql.push_str(&format!(
+                ", json_each(CASE j{i}.type WHEN 'array' THEN j{i}.value ELSE '[0]' END) e{i}"
+            ));
+        }
+        for (i, name) in names.into_iter().enumerate() {
+            let and = if i == 0 { " WHERE" } else { " AND" };
+            self.sql.push_str(&format!("{and} j{i}.key = ?"));
+            self.bind(Bound::Text(name.to_string()))?;
+        }
+        self.sql.push_str("))");
+        Ok(())
+    }
+
+    /// Writes a comparison of one value of a field.
+    fn one(&mut self, known: Known<'_>, op: Op, value: &Value) -> Result<()> {
+        let (side, value) = operand(known, value)?;
+        self.side(known, side);
+        self.sql.push_str(match op {
+            Op::Eq => " = ?",
+            Op::Ne => " <> ?",
+            Op::Lt => " < ?",
+            Op::Le => " <= ?",
+            Op::Gt => " > ?",
+            Op::Ge => " >= ?",
+        });
+        self.bind(value)
     }
 
     /// However many values there are, they are bound as one list for each way of comparing.
@@ -211,23 +288,24 @@ impl<'a> Compiler<'a> {
             .map(|(side, list)| (known, side, serde_json::Value::from(list).to_string()))
             .collect();
         self.chain(&lists, "0", " OR ", |to, (known, side, list)| {
-            to.sql.push('(');
-            to.side(*known, *side)?;
-            to.sql.push_str(" IN (SELECT value FROM json_each(?)))");
-            to.bind(Bound::Text(list.clone()))?;
+            to.any(*known, |to| {
+                to.side(*known, *side);
+                to.sql.push_str(" IN (SELECT value FROM json_each(?))");
+                to.bind(Bound::Text(list.clone()))
+            })?;
             Ok(LEAF)
         })
     }
 
     /// Writes a field as it is compared.
-    fn side(&mut self, known: Known<'_>, side: Side) -> Result<()> {
+    fn side(&mut self, known: Known<'_>, side: Side) {
         let (before, after) = match side {
             Side::Text => ("CAST(", " AS TEXT)".to_string()),
             // Numbers from CSV are texts; a text that begins as no number is none.
             Side::Number => (
-                "(SELECT CASE WHEN typeof(v) = 'text' AND v NOT GLOB '[-+.0-9]*' THEN NULL \
-                 ELSE CAST(v AS REAL) END FROM (SELECT ",
-                " AS v))".to_string(),
+                "(SELECT CASE WHEN typeof(w) = 'text' AND w NOT GLOB '[-+.0-9]*' THEN NULL \
+                 ELSE CAST(w AS REAL) END FROM (SELECT ",
+                " AS w))".to_string(),
             ),
             Side::Start(length) => ("substr(", format!(", 1, {length})")),
             Side::Label => (
@@ -236,13 +314,12 @@ impl<'a> Compiler<'a> {
             ),
         };
         self.sql.push_str(before);
-        self.column(known)?;
+        self.column(known);
         self.sql.push_str(&after);
-        Ok(())
     }
 
-    /// Writes a field.
-    fn column(&mut self, known: Known<'_>) -> Result<()> {
+    /// Writes a field; of metadata, one of its values within [`Self::any`].
+    fn column(&mut self, known: Known<'_>) {
         let column = match known {
             Known::Id => "a.ext_id",
             Known::Title => "a.title",
@@ -252,12 +329,8 @@ impl<'a> Compiler<'a> {
             Known::Source => "a.source",
             Known::Origin => "a.origin",
             Known::Topic => "(SELECT t.topic FROM article_topic t WHERE t.article = a.id)",
-            Known::Metadata(name) => {
-                self.bind(Bound::Text(name.to_string()))?;
-                "(SELECT j.value FROM json_each(a.meta) j WHERE j.key = ?)"
-            }
+            Known::Metadata(_) | Known::Inside(..) => "v",
         };
         self.sql.push_str(column);
-        Ok(())
     }
 }

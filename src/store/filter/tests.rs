@@ -54,6 +54,27 @@ fn comparisons() {
         ("Section = 'tv'", "b"),
         ("words = 90 OR WORDS = 3", "b c"),
         ("`not` = true", "b"),
+        ("tags = 'bridge'", "a d"),
+        ("Tags = 'local'", "a c"),
+        ("tags != 'bridge'", "c"),
+        ("NOT tags = 'bridge'", "b c 2016"),
+        ("tags IN ('bridge', 90)", "a c d"),
+        ("tags NOT IN ('local')", "b d 2016"),
+        ("tags ~ 'RIDG'", "a d"),
+        ("tags > 100", "c"),
+        ("tags BETWEEN 100 AND 500", ""),
+        ("tags BETWEEN 80 AND 100", "c"),
+        ("tags IS NULL", "b 2016"),
+        ("tags IS NOT NULL", "a c d"),
+        ("tags.name = 'Ann'", "c"),
+        ("author.name = 'Ann'", "a b"),
+        ("author.name != 'Ann'", "2016"),
+        ("AUTHOR.langs = 'en' AND author.langs = 'de'", "a"),
+        ("author.name.first = 'x'", "2016"),
+        ("author.name IS NULL", "c d"),
+        ("author.nothing = 'x'", ""),
+        ("date = 'March 2, 2016'", "b"),
+        ("date >= 20160302", "b d"),
     ] {
         assert_eq!(lets_through(expression).join(" "), ids, "{expression}");
     }
@@ -73,6 +94,13 @@ fn mistakes_are_located() {
         ("source = 'x'; DROP TABLE article", 13, "unexpected"),
         ("source = 1e999", 10, "value"),
         ("source IN ()", 12, "expected a value"),
+        ("date = 2025-13-45", 8, "\"2025-13-45\" is no date"),
+        (
+            "id = 'a' OR date IN (2016, 'soon')",
+            28,
+            "\"soon\" is no date",
+        ),
+        ("nothing.at.all = 1", 1, "no field"),
     ] {
         let error = parse(expression, Some(&[])).unwrap_err();
         assert_eq!(
@@ -186,7 +214,7 @@ fn long_filters() {
     // As many lengths of a date as there are values.
     let lengths = Filter::one_of(
         "date",
-        (0..300).map(|n| "2016-03-01T"[..n % 12].repeat(n / 12 + 1)),
+        (1..300).map(|n| "2016-03-01T10:00:00"[..n % 19 + 1].to_string()),
     );
     assert_eq!(by_sqlite(&c, &lengths).unwrap(), by_hand(&lengths));
     let long = Filter::contains("text", "%".repeat(200_000)).not();

@@ -1,0 +1,96 @@
+//! Which columns a role has.
+
+use super::names::{URI, plain, usual};
+use super::path::{Path, find};
+use super::{Claim, Role};
+
+/// The columns that a user named; the error is the one that is not there.
+pub(super) fn given(names: &[String], wanted: &str) -> Result<Vec<Path>, String> {
+    let one = |wanted: &str| {
+        if let Some(name) = find(names.iter(), wanted) {
+            return Some(Path::of(name));
+        }
+        let dots = wanted.rmatch_indices('.').map(|(at, _)| at);
+        let (at, column) = dots
+            .filter_map(|at| Some((at, find(names.iter(), &wanted[..at])?)))
+            .next()?;
+        Some(Path {
+            column: column.clone(),
+            inner: wanted[at + 1..].split('.').map(String::from).collect(),
+        })
+    };
+    if let Some(path) = one(wanted) {
+        return Ok(vec![path]);
+    }
+    let parts = wanted
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let paths: Result<Vec<Path>, String> = parts
+        .map(|part| one(part).ok_or_else(|| part.to_string()))
+        .collect();
+    paths.and_then(|paths| {
+        if paths.is_empty() {
+            Err(wanted.to_string())
+        } else {
+            Ok(paths)
+        }
+    })
+}
+
+/// The columns that usually have a role, likeliest first.
+pub(super) fn guessed(names: &[String], role: Role, tweets: bool) -> Vec<Path> {
+    let usual = usual(role);
+    let mut found: Vec<Path> = Vec::new();
+    // The author of a tweet, before the program that it was written with.
+    if tweets && role == Role::Source {
+        let user = names.iter().find(|n| plain(n) == "user");
+        found.extend(user.map(|user| Path {
+            column: user.clone(),
+            inner: vec!["screen_name".to_string()],
+        }));
+        found.extend(usual.weak.iter().filter_map(|name| named(names, name)));
+    }
+    found.extend(usual.names.iter().filter_map(|name| named(names, name)));
+    if found.is_empty() {
+        let author = |name: &&&str| !(tweets && **name == "name");
+        let weak = usual.weak.iter().filter(author);
+        found.extend(weak.filter_map(|name| named(names, name)).take(1));
+    }
+    found
+}
+
+/// The column with a usual name. A way into an object is taken where the column is there; whether
+/// it leads anywhere is seen in each row.
+fn named(names: &[String], usual: &str) -> Option<Path> {
+    let mut parts = usual.split('.');
+    let first = parts.next()?;
+    // `id` comes before `_id`.
+    let exact = names.iter().find(|n| n.to_lowercase() == first);
+    let column = exact.or_else(|| names.iter().find(|n| plain(n) == first))?;
+    Some(Path {
+        column: column.clone(),
+        inner: parts.map(String::from).collect(),
+    })
+}
+
+/// Where there is another address, a `uri` is the article's key.
+pub(super) fn uri_is_an_id(claims: &mut Vec<Claim>) {
+    if claims.iter().any(|claim| claim.role == Role::Id) {
+        return;
+    }
+    let Some(url) = claims.iter_mut().find(|claim| claim.role == Role::Url) else {
+        return;
+    };
+    let is_uri = |path: &Path| plain(&path.column) == URI;
+    if url.paths.len() > 1
+        && let Some(at) = url.paths.iter().position(is_uri)
+    {
+        let paths = vec![url.paths.remove(at)];
+        claims.push(Claim {
+            role: Role::Id,
+            paths,
+            joined: false,
+        });
+    }
+}

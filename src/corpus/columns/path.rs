@@ -1,0 +1,77 @@
+//! Where a value stands in a row.
+
+use serde_json::{Map, Value};
+
+/// A column, or a way into the objects that it holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Path {
+    pub(super) column: String,
+    pub(super) inner: Vec<String>,
+}
+
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.column)?;
+        self.inner.iter().try_for_each(|name| write!(f, ".{name}"))
+    }
+}
+
+impl Path {
+    pub(super) fn of(column: &str) -> Self {
+        Self {
+            column: column.to_string(),
+            inner: Vec::new(),
+        }
+    }
+
+    pub(super) fn get<'a>(&self, row: &'a Map<String, Value>) -> Option<&'a Value> {
+        let first = row.get(&self.column);
+        self.inner.iter().fold(first, |value, name| {
+            let object = value?.as_object()?;
+            object.get(key(object, name)?)
+        })
+    }
+
+    /// Puts what is left of the value in its place, or takes it and objects that hold nothing
+    /// else away.
+    pub(super) fn put(&self, row: &mut Map<String, Value>, rest: Option<Value>) {
+        fn inside(object: &mut Map<String, Value>, names: &[String], rest: Option<Value>) {
+            let [name, inner @ ..] = names else { return };
+            let Some(name) = key(object, name).cloned() else {
+                return;
+            };
+            if let [_, ..] = inner
+                && let Some(Value::Object(next)) = object.get_mut(&name)
+            {
+                inside(next, inner, rest);
+                if next.is_empty() {
+                    object.shift_remove(&name);
+                }
+                return;
+            }
+            match rest {
+                Some(rest) => object.insert(name, rest),
+                None => object.shift_remove(&name),
+            };
+        }
+        let names: Vec<String> = std::iter::once(&self.column)
+            .chain(&self.inner)
+            .cloned()
+            .collect();
+        inside(row, &names, rest);
+    }
+}
+
+/// The key as it is written, else in any case of letters.
+fn key<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a String> {
+    find(object.keys(), name)
+}
+
+pub(super) fn find<'a>(
+    mut names: impl Iterator<Item = &'a String> + Clone,
+    wanted: &str,
+) -> Option<&'a String> {
+    let lower = wanted.trim().to_lowercase();
+    let exact = names.clone().find(|n| *n == wanted);
+    exact.or_else(|| names.find(|n| n.trim().to_lowercase() == lower))
+}

@@ -1,0 +1,259 @@
+//! From a row with known columns to an article.
+
+use super::names::{GUID, URI, plain};
+use super::path::Path;
+use super::tally::Tally;
+use super::values::{Reading, read, unwrap_mongo};
+use super::{Claim, ColumnReport, Role};
+use crate::corpus::article::{Article, one_line, split_title, tidy};
+use crate::corpus::dates::{is_no_date, parse_date};
+use crate::corpus::fragment::fragment;
+use serde_json::{Map, Value};
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+/// A text this long, in bytes, in a column without a role is likelier the article than its title
+/// alone is.
+const LIKELY_TEXT: usize = 200;
+
+/// Columns of one input with their roles.
+#[derive(Debug, Clone)]
+pub(crate) struct Mapping {
+    pub(super) claims: Vec<Claim>,
+    pub metadata: Vec<String>,
+    /// Whether the rows are what an export of this program writes.
+    pub(super) own: bool,
+    /// Whether other rows may have other columns.
+    pub(super) sparse: bool,
+    tally: OnceCell<Rc<Tally>>,
+}
+
+impl Mapping {
+    pub(super) fn new(claims: Vec<Claim>, metadata: Vec<String>, own: bool, sparse: bool) -> Self {
+        Self {
+            claims,
+            metadata,
+            own,
+            sparse,
+            tally: OnceCell::new(),
+        }
+    }
+
+    /// The likeliest column that has a role.
+    pub(crate) fn column(&self, role: Role) -> Option<&str> {
+        let found = self.claims.iter().find(|claim| claim.role == role);
+        found
+            .and_then(|claim| claim.paths.first())
+            .map(|path| path.column.as_str())
+    }
+
+    /// Counts what cannot be used there from now on.
+    pub(crate) fn count_in(&self, tally: &Rc<Tally>) {
+        // A mapping belongs to one input, and so to one tally.
+        let _ = self.tally.set(tally.clone());
+    }
+
+    pub(crate) fn report(&self, path: &str) -> ColumnReport {
+        let mut roles = Vec::new();
+        for claim in &self.claims {
+            // A reader's own names for what stands in no column begin with a NUL.
+            let names = claim.paths.iter().map(ToString::to_string);
+            let names: Vec<String> = names.filter(|name| !name.starts_with('\0')).collect();
+            if claim.joined && !names.is_empty() {
+                roles.push((claim.role, names.join(" + ")));
+            } else {
+                roles.extend(names.into_iter().map(|name| (claim.role, name)));
+            }
+        }
+        ColumnReport {
+            path: path.to_string(),
+            roles,
+            metadata: self.metadata.clone(),
+        }
+    }
+
+    /// Makes an article of one row; an error's message says what the row lacks.
+    pub(crate) fn article(&self, mut row: Map<String, Value>) -> Result<Article, String> {
+        let mut article = if self.own {
+            own(&mut row)
+        } else {
+            row.values_mut().for_each(unwrap_mongo);
+            self.fill(&mut row)
+        };
+        if article.text.trim().is_empty() && article.title.is_empty() {
+            return Err(self.no_text(&row));
+        }
+        if !self.sparse && !self.claims.iter().any(|claim| claim.role == Role::Text) {
+            let longest = row
+                .iter()
+                .filter_map(|(name, v)| Some((name, v.as_str()?.len())));
+            if let Some((name, length)) = longest.max_by_key(|(_, length)| *length)
+                && length > LIKELY_TEXT.max(2 * article.title.len())
+            {
+                return Err(format!(
+                    "no column is called text, body or content; the longest texts are in {name:?}; \
+                     name the column that holds the text"
+                ));
+            }
+        }
+        if !self.claims.iter().any(|claim| claim.role == Role::Title) {
+            (article.title, article.text) = split_title(&article.text);
+        }
+        row.retain(|_, value| !value.is_null());
+        article.meta.extend(row);
+        Ok(article)
+    }
+
+    fn no_text(&self, row: &Map<String, Value>) -> String {
+        let text = self.claims.iter().find(|claim| claim.role == Role::Text);
+        let Some(path) = text.and_then(|claim| claim.paths.first()) else {
+            return "no text and no title".to_string();
+        };
+        match path.get(row).map(|value| read(Role::Text, value)) {
+            Some(Reading::Unusable) => format!("the text, column {path:?}, is not a string"),
+            _ => format!("no text in column {path:?}"),
+        }
+    }
+
+    /// Takes what has a role out of the row.
+    fn fill(&self, row: &mut Map<String, Value>) -> Article {
+        let mut article = Article::default();
+        for claim in &self.claims {
+            let mut texts = Vec::new();
+            for path in &claim.paths {
+                let titled = !article.title.is_empty();
+                if let Some(text) = self.take(claim.role, path, titled, row) {
+                    texts.push(text);
+                    if !claim.joined {
+                        break;
+                    }
+                }
+            }
+            if texts.is_empty() {
+                continue;
+            }
+            let text = texts.join("\n\n");
+            match claim.role {
+                Role::Id => article.id = Some(one_line(&text)),
+                Role::Title => article.title = one_line(&text),
+                Role::Text => article.text = tidy(&text),
+                Role::Url => article.url = Some(one_line(&text)),
+                Role::Source => article.source = Some(one_line(&text)),
+                Role::Date => article.date = Some(text),
+            }
+        }
+        article
+    }
+
+    /// Takes one value out of the row where it can have this role; what cannot stays there.
+    fn take(
+        &self,
+        role: Role,
+        path: &Path,
+        titled: bool,
+        row: &mut Map<String, Value>,
+    ) -> Option<String> {
+        let value = path.get(row)?;
+        let (text, rest) = match read(role, value) {
+            Reading::Text(text, rest) => (text, rest),
+            Reading::Nothing => {
+                path.put(row, None);
+                return None;
+            }
+            Reading::Unusable => {
+                self.count(role, &value.to_string());
+                return None;
+            }
+        };
+        let text = match role {
+            Role::Date if is_no_date(&text) => return None,
+            Role::Date => match parse_date(&text) {
+                Some(date) => date,
+                None => {
+                    self.count(role, &text);
+                    return None;
+                }
+            },
+            // Reddit's mark for what is gone is no text where there is a title.
+            Role::Text if titled && matches!(text.trim(), "[removed]" | "[deleted]") => {
+                return None;
+            }
+            Role::Text | Role::Title => fragment(&text).unwrap_or(text),
+            Role::Url if [GUID, URI].contains(&plain(&path.column).as_str()) => {
+                Some(text).filter(|t| t.starts_with("http"))?
+            }
+            Role::Id | Role::Url | Role::Source => text,
+        };
+        path.put(row, rest);
+        Some(text).filter(|text| !text.trim().is_empty())
+    }
+
+    fn count(&self, role: Role, value: &str) {
+        if let Some(tally) = self.tally.get() {
+            tally.count(role, value);
+        }
+    }
+}
+
+/// The columns of an export; nothing else is one of its rows.
+const OWN: [&str; 11] = [
+    "id",
+    "title",
+    "text",
+    "date",
+    "source",
+    "url",
+    "metadata",
+    "topic",
+    "topic_label",
+    "topic_similarity",
+    "vector",
+];
+
+/// Whether an export of this program has these columns.
+pub(super) fn is_own(names: &[String]) -> bool {
+    let has = |name: &&str| names.iter().any(|n| n == *name);
+    ["id", "title", "text", "metadata"].iter().all(has)
+        && names.iter().all(|n| OWN.contains(&n.as_str()))
+}
+
+/// What was exported, as it was: nothing is looked for in its text, and topics and vectors are
+/// not its own.
+fn own(row: &mut Map<String, Value>) -> Article {
+    let mut text = |name: &str| match read(Role::Text, &row.shift_remove(name)?) {
+        Reading::Text(text, _) => Some(text),
+        _ => None,
+    };
+    let mut article = Article {
+        id: text("id").map(|id| one_line(&id)),
+        title: one_line(&text("title").unwrap_or_default()),
+        text: tidy(&text("text").unwrap_or_default()),
+        url: text("url").map(|url| one_line(&url)),
+        source: text("source").map(|source| one_line(&source)),
+        ..Article::default()
+    };
+    if let Some(date) = text("date") {
+        article.date = parse_date(&date);
+        if article.date.is_none() {
+            article.meta.insert("date".to_string(), Value::String(date));
+        }
+    }
+    match row.shift_remove("metadata") {
+        Some(Value::Object(object)) => article.meta.extend(object),
+        // In tables it is written as JSON.
+        Some(Value::String(json)) => match serde_json::from_str(&json) {
+            Ok(Value::Object(object)) => article.meta.extend(object),
+            _ => {
+                article
+                    .meta
+                    .insert("metadata".to_string(), Value::String(json));
+            }
+        },
+        Some(other) => {
+            article.meta.insert("metadata".to_string(), other);
+        }
+        None => {}
+    }
+    row.clear();
+    article
+}

@@ -1,0 +1,259 @@
+//! Values of columns as texts: scalars, lists, and the objects in which exports wrap them.
+
+use super::Role;
+use chrono::DateTime;
+use serde_json::{Map, Number, Value};
+
+/// What a value is for a role.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Reading {
+    /// Nothing: null, blank, an empty list.
+    Nothing,
+    /// A text, and what of the value is not in it.
+    Text(String, Option<Value>),
+    /// Something, but nothing that the role can be.
+    Unusable,
+}
+
+pub(super) fn read(role: Role, value: &Value) -> Reading {
+    match value {
+        Value::Null => Reading::Nothing,
+        Value::String(text) if text.trim().is_empty() => Reading::Nothing,
+        Value::String(text) => Reading::Text(text.clone(), None),
+        Value::Number(number) => Reading::Text(written(role, number), None),
+        Value::Bool(truth) => Reading::Text(truth.to_string(), None),
+        Value::Array(items) => list(role, items),
+        Value::Object(object) => unwrapped(role, object),
+    }
+}
+
+/// pandas makes floats of whole numbers where some are missing: an id 12.0 is 12.
+fn written(role: Role, number: &Number) -> String {
+    let text = number.to_string();
+    match text.strip_suffix(".0") {
+        Some(whole) if role == Role::Id => whole.to_string(),
+        _ => text,
+    }
+}
+
+/// Paragraphs, names, or several values of which the first counts. What is more than one value
+/// stays whole beside it, except for a text, of which every piece is in the text.
+fn list(role: Role, items: &[Value]) -> Reading {
+    let mut texts = Vec::new();
+    let mut rest = Vec::new();
+    let mut some = false;
+    for item in items {
+        match read(role, item) {
+            Reading::Nothing => {}
+            Reading::Unusable => {
+                some = true;
+                rest.push(item.clone());
+            }
+            Reading::Text(text, more) => {
+                some = true;
+                texts.push(text);
+                rest.extend(more);
+            }
+        }
+    }
+    if texts.is_empty() {
+        return if some {
+            Reading::Unusable
+        } else {
+            Reading::Nothing
+        };
+    }
+    let between = match role {
+        Role::Text => {
+            let rest = (!rest.is_empty()).then_some(Value::Array(rest));
+            return Reading::Text(texts.join("\n\n"), rest);
+        }
+        Role::Id if texts.len() > 1 => return Reading::Unusable,
+        Role::Date | Role::Url | Role::Id => {
+            texts.truncate(1);
+            ""
+        }
+        Role::Title => " ",
+        Role::Source => ", ",
+    };
+    let whole = items.len() > 1 || !rest.is_empty();
+    Reading::Text(
+        texts.join(between),
+        whole.then(|| Value::Array(items.to_vec())),
+    )
+}
+
+/// What exports wrap values in: `{"rendered": …}`, `{"name": …}`, `{"#text": …}`.
+fn unwrapped(role: Role, object: &Map<String, Value>) -> Reading {
+    let keys: &[&str] = match role {
+        Role::Id => &["id", "_id", "value", "rendered", "#text"],
+        Role::Title => &[
+            "rendered", "main", "title", "text", "plain", "value", "name", "#text", "__cdata", "_",
+            "$t",
+        ],
+        Role::Text => &[
+            "rendered", "text", "body", "content", "plain", "value", "html", "raw", "#text",
+            "__cdata", "_", "$t",
+        ],
+        Role::Date => &[
+            "date", "dateTime", "datetime", "iso", "utc", "value", "rendered", "#text", "seconds",
+            "_seconds",
+        ],
+        Role::Url => &[
+            "url",
+            "href",
+            "@href",
+            "link",
+            "canonical",
+            "rendered",
+            "value",
+            "#text",
+        ],
+        Role::Source => &[
+            "name",
+            "title",
+            "screen_name",
+            "username",
+            "display_name",
+            "domain",
+            "uri",
+            "url",
+            "rendered",
+            "value",
+            "#text",
+            "id",
+        ],
+    };
+    let filled = object
+        .values()
+        .any(|v| !matches!(read(role, v), Reading::Nothing));
+    for key in keys {
+        let Some(value) = object.get(*key) else {
+            continue;
+        };
+        let Reading::Text(text, more) = read(role, value) else {
+            continue;
+        };
+        let mut rest = object.clone();
+        rest.shift_remove(*key);
+        if let Some(more) = more {
+            rest.insert((*key).to_string(), more);
+        }
+        rest.retain(|_, v| !v.is_null());
+        return Reading::Text(text, (!rest.is_empty()).then_some(Value::Object(rest)));
+    }
+    if filled {
+        Reading::Unusable
+    } else {
+        Reading::Nothing
+    }
+}
+
+/// Takes off what MongoDB's exports write around values: `{"$oid": …}`, `{"$date": …}`,
+/// `{"$numberLong": …}`.
+pub(super) fn unwrap_mongo(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(unwrap_mongo),
+        Value::Object(object) => {
+            object.values_mut().for_each(unwrap_mongo);
+            if object.len() == 1
+                && let Some((key, inner)) = object.iter().next()
+                && let Some(plain) = mongo(key, inner)
+            {
+                *value = plain;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mongo(key: &str, inner: &Value) -> Option<Value> {
+    match (key, inner) {
+        ("$oid" | "$uuid" | "$symbol", Value::String(text)) => Some(Value::String(text.clone())),
+        ("$date", Value::String(text)) => Some(Value::String(text.clone())),
+        // Milliseconds, be they few or before 1970.
+        ("$date", Value::Number(number)) => {
+            let time = DateTime::from_timestamp_millis(number.as_i64()?)?;
+            Some(Value::String(time.format("%Y-%m-%dT%H:%M:%S").to_string()))
+        }
+        ("$numberLong" | "$numberInt", Value::String(text)) => {
+            text.parse::<i64>().ok().map(Value::from)
+        }
+        ("$numberDouble" | "$numberDecimal", Value::String(text)) => text
+            .parse()
+            .ok()
+            .and_then(Number::from_f64)
+            .map(Value::Number),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn wrapped_values_are_found_and_the_rest_is_kept() {
+        let text =
+            |s: &str, rest: Value| Reading::Text(s.to_string(), (!rest.is_null()).then_some(rest));
+        for (role, value, reading) in [
+            (
+                Role::Source,
+                json!({"id": null, "name": "Post"}),
+                text("Post", Value::Null),
+            ),
+            (
+                Role::Source,
+                json!({"id": "p", "name": "Post"}),
+                text("Post", json!({"id": "p"})),
+            ),
+            (
+                Role::Title,
+                json!({"rendered": "A"}),
+                text("A", Value::Null),
+            ),
+            (
+                Role::Title,
+                json!({"main": "A", "kicker": "B"}),
+                text("A", json!({"kicker": "B"})),
+            ),
+            (
+                Role::Source,
+                json!(["a", "b"]),
+                text("a, b", json!(["a", "b"])),
+            ),
+            (Role::Source, json!([{"name": "a"}]), text("a", Value::Null)),
+            (
+                Role::Text,
+                json!(["a", {"text": "b"}, {"image": 1}]),
+                text("a\n\nb", json!([{"image": 1}])),
+            ),
+            (Role::Id, json!(12.0), text("12", Value::Null)),
+            (Role::Id, json!([1, 2]), Reading::Unusable),
+            (Role::Text, json!({"image": 1}), Reading::Unusable),
+            (Role::Text, json!({"a": null}), Reading::Nothing),
+            (Role::Text, json!([]), Reading::Nothing),
+            (Role::Text, json!("  "), Reading::Nothing),
+        ] {
+            assert_eq!(read(role, &value), reading, "{value}");
+        }
+    }
+
+    #[test]
+    fn mongo_wraps_nothing_that_is_left() {
+        let mut value = json!({
+            "_id": {"$oid": "5f"}, "a": {"$date": "2024-05-03T10:11:12Z"},
+            "b": {"$date": {"$numberLong": "1714731072000"}}, "c": {"$date": 86400000},
+            "d": [{"$numberInt": "5"}], "e": {"$other": 1},
+        });
+        unwrap_mongo(&mut value);
+        assert_eq!(
+            value,
+            json!({
+                "_id": "5f", "a": "2024-05-03T10:11:12Z", "b": "2024-05-03T10:11:12",
+                "c": "1970-01-02T00:00:00", "d": [5], "e": {"$other": 1},
+            })
+        );
+    }
+}
