@@ -3,7 +3,7 @@
 use super::problem::usage;
 use anyhow::Result;
 use clap::Args;
-use nearwise::corpus::{Columns, Format, Input, ReadOptions};
+use nearwise::corpus::{Columns, Format, Input, ReadOptions, TableOptions};
 use nearwise::encoder::{DeviceChoice, DtypeChoice, EncoderBuilder};
 use nearwise::index::IndexOptions;
 use nearwise::{Corpus, Encoder, Filter, Job, Reader, Writer};
@@ -115,9 +115,15 @@ pub(super) struct InputArgs {
     /// Files, folders, globs, or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
-    /// The format where names do not tell: txt, md, html, jsonl, csv, tsv or parquet
+    /// The format where names do not tell: txt, md, html, json (or jsonl), csv, tsv or parquet
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub format: Option<Format>,
+    /// What is between the fields of CSV files: a character, or tab; guessed by default
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter, allow_hyphen_values = true)]
+    pub delimiter: Option<u8>,
+    /// CSV files have no row of names: columns are called 1, 2, 3 and so on
+    #[arg(long)]
+    pub no_header: bool,
     /// Leave out what matches, as in .gitignore; may be given several times
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
@@ -149,7 +155,24 @@ pub(super) struct InputArgs {
 
 fn format(name: &str) -> Result<Format, String> {
     Format::from_name(name)
-        .ok_or_else(|| "use txt, md, html, jsonl, csv, tsv or parquet".to_string())
+        .ok_or_else(|| "use txt, md, html, json, jsonl, csv, tsv or parquet".to_string())
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        "comma" => Ok(b','),
+        "semicolon" => Ok(b';'),
+        "pipe" => Ok(b'|'),
+        "space" => Ok(b' '),
+        _ => match text.as_bytes() {
+            [b'"' | b'\\' | b'\n' | b'\r' | 0] => {
+                Err("a quote, a backslash or a line end cannot be it".to_string())
+            }
+            [byte] if byte.is_ascii() => Ok(*byte),
+            _ => Err("give one ASCII character, or tab".to_string()),
+        },
+    }
 }
 
 impl InputArgs {
@@ -174,6 +197,10 @@ impl InputArgs {
                 },
                 format: self.format,
                 exclude: self.exclude.clone(),
+                table: TableOptions {
+                    delimiter: self.delimiter,
+                    no_header: self.no_header,
+                },
             },
             skip_bad: self.skip_bad,
             prune: self.prune,

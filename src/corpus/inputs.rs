@@ -2,7 +2,7 @@
 
 use super::article::Article;
 use super::columns::{ColumnReport, Columns};
-use super::formats::{Context, Format, read_file, read_unnamed};
+use super::formats::{Context, Format, TableOptions, read_file, read_unnamed};
 use crate::error::{Error, Result};
 use crate::job::NoteKind;
 use ignore::WalkBuilder;
@@ -73,6 +73,8 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// What to leave out of folders, in gitignore's syntax.
     pub exclude: Vec<String>,
+    /// How tables in text form are read.
+    pub table: TableOptions,
 }
 
 /// Something worth telling about an input.
@@ -168,6 +170,7 @@ pub fn read_stream(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let mut context = Context::new(name, name, None, &options.columns, sink);
+    context.table = options.table;
     read_unnamed(stream, options.format, &mut context)
 }
 
@@ -278,11 +281,13 @@ fn read_one(
     match format {
         Some(format) => {
             let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
+            context.table = options.table;
             read_file(path, format, compression, &mut context)?;
         }
         None if named => {
             let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
             let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
+            context.table = options.table;
             read_unnamed(file, None, &mut context)?;
         }
         None => {

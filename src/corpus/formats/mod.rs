@@ -1,22 +1,23 @@
 //! The input formats, a file for each.
 
 mod html;
-mod jsonl;
+mod json;
 mod markdown;
 mod parquet;
 mod table;
 mod text;
+mod window;
+
+pub use table::TableOptions;
 
 use super::columns::{ColumnReport, Columns, Mapping};
 use super::decode::{Decoder, SAMPLE, looks_binary};
 use super::inputs::{Note, Sink};
 use crate::error::{Error, Result};
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
-use std::rc::Rc;
 
 /// An input format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +28,11 @@ pub enum Format {
     Markdown,
     /// An HTML page, one article.
     Html,
-    /// A JSON object a line, an article each.
+    /// JSON, an object for each article: one a line, one after the other, or in a list.
     Jsonl,
-    /// Comma-separated values with a header, an article a row.
+    /// Comma-separated values, or with another delimiter, an article a row.
     Csv,
-    /// Tab-separated values with a header, an article a row.
+    /// Tab-separated values, an article a row.
     Tsv,
     /// Parquet, an article a row.
     Parquet,
@@ -55,7 +56,7 @@ impl Format {
             "txt" | "text" => Format::Text,
             "md" | "markdown" => Format::Markdown,
             "html" | "htm" | "xhtml" => Format::Html,
-            "jsonl" | "ndjson" => Format::Jsonl,
+            "jsonl" | "ndjson" | "json" => Format::Jsonl,
             "csv" => Format::Csv,
             "tsv" => Format::Tsv,
             "parquet" => Format::Parquet,
@@ -93,6 +94,8 @@ pub(crate) struct Context<'a> {
     pub file_id: Option<String>,
     pub columns: &'a Columns,
     pub sink: &'a mut dyn Sink,
+    /// How tables in text form are read.
+    pub table: TableOptions,
     reported: HashSet<Vec<String>>,
 }
 
@@ -110,6 +113,7 @@ impl<'a> Context<'a> {
             file_id,
             columns,
             sink,
+            table: TableOptions::default(),
             reported: HashSet::new(),
         }
     }
@@ -120,7 +124,15 @@ impl<'a> Context<'a> {
 
     /// Reports the columns of this input, once for each set of them.
     pub(super) fn report(&mut self, mapping: &Mapping) {
-        let report: ColumnReport = mapping.report(self.path);
+        self.report_at(mapping.report(self.path));
+    }
+
+    /// The same for a list in this input.
+    fn report_in(&mut self, mapping: &Mapping, list: &str) {
+        self.report_at(mapping.report(&format!("{}, list {list}", self.path)));
+    }
+
+    fn report_at(&mut self, report: ColumnReport) {
         let names: Vec<String> = report.roles.iter().map(|(_, name)| name.clone()).collect();
         if self.reported.len() < 8 && self.reported.insert(names) {
             self.sink.note(Note::Columns(report));
@@ -234,7 +246,8 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
-    if looks_binary(&sample) {
+    let rows = matches!(format, Format::Jsonl | Format::Csv | Format::Tsv);
+    if looks_binary(&sample) && !(rows && is_text_with_nul(&sample)) {
         return context.bad(None, "a binary file, not text; formats are txt, md, html, jsonl, csv, tsv and parquet, each also .gz or .zst");
     }
     let mut decoder = Decoder::for_sample(&sample);
@@ -244,7 +257,7 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
         Format::Text => text::read(stream, &mut decoder, context),
         Format::Markdown => markdown::read(stream, &mut decoder, context),
         Format::Html => html::read(stream, &mut decoder, context),
-        Format::Jsonl => jsonl::read(stream, &mut decoder, context),
+        Format::Jsonl => json::read(stream, &mut decoder, context),
         Format::Csv => table::read(stream, b',', &mut decoder, context),
         Format::Tsv => table::read(stream, b'\t', &mut decoder, context),
         // Parquet is no stream: both callers have taken it before.
@@ -252,39 +265,16 @@ fn read_stream(stream: impl Read, format: Format, context: &mut Context<'_>) -> 
     }
 }
 
-/// The longest file that is read as one article, and the longest line of JSON, in bytes.
+/// Whether a sample is text but for some stray NUL bytes, which readers of rows drop.
+fn is_text_with_nul(sample: &[u8]) -> bool {
+    let text: Vec<u8> = sample.iter().copied().filter(|b| *b != 0).collect();
+    // Text in UTF-16 has as many of them as letters.
+    (sample.len() - text.len()) * 20 < sample.len() && !looks_binary(&text)
+}
+
+/// The longest file that is read as one article, and the longest record of a table or object of
+/// JSON, in bytes. Books have a few million.
 const LONGEST: u64 = 64 << 20;
-
-/// A stream that fails when a record goes on for longer than [`LONGEST`] bytes: with a quote that is
-/// never closed, all of a file would be one record in memory.
-struct Bounded<R> {
-    inner: R,
-    since_record: Rc<Cell<u64>>,
-}
-
-impl<R> Bounded<R> {
-    /// The stream, and the count of bytes since the last record began, to be set to 0 at each.
-    fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
-        let since_record = Rc::new(Cell::new(0));
-        let count = since_record.clone();
-        let bounded = Self {
-            inner,
-            since_record,
-        };
-        (bounded, count)
-    }
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.since_record.get() > LONGEST {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let n = self.inner.read(buffer)?;
-        self.since_record.set(self.since_record.get() + n as u64);
-        Ok(n)
-    }
-}
 
 /// Reads a whole file that is one article; `None` after having called it bad.
 fn whole(stream: impl Read, context: &mut Context<'_>) -> Result<Option<Vec<u8>>> {
