@@ -3,7 +3,7 @@
 use super::problem::usage;
 use anyhow::Result;
 use clap::Args;
-use nearwise::corpus::{Columns, Format, Input, ReadOptions};
+use nearwise::corpus::{Columns, Format, Input, ReadOptions, TableOptions};
 use nearwise::encoder::{DeviceChoice, DtypeChoice, EncoderBuilder};
 use nearwise::index::IndexOptions;
 use nearwise::{Corpus, Encoder, Filter, Job, Reader, Writer};
@@ -128,9 +128,15 @@ pub(super) struct InputArgs {
     /// Files, folders, globs, or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The format where names do not tell: txt, md, html, jsonl, csv, tsv or parquet
+    /// The format where names and contents do not tell, such as txt, html, json, csv or parquet
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub format: Option<Format>,
+    /// What is between the fields of CSV files: a character, or tab; guessed by default
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter, allow_hyphen_values = true)]
+    pub delimiter: Option<u8>,
+    /// CSV files have no row of names: columns are called 1, 2, 3 and so on
+    #[arg(long)]
+    pub no_header: bool,
     /// Leave out what matches, as in .gitignore; may be given several times
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
@@ -180,6 +186,23 @@ fn format(name: &str) -> Result<Format, String> {
     Format::from_name(name).ok_or_else(Format::list)
 }
 
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        "comma" => Ok(b','),
+        "semicolon" => Ok(b';'),
+        "pipe" => Ok(b'|'),
+        "space" => Ok(b' '),
+        _ => match text.as_bytes() {
+            [b'"' | b'\\' | b'\n' | b'\r' | 0] => {
+                Err("a quote, a backslash or a line end cannot be it".to_string())
+            }
+            [byte] if byte.is_ascii() => Ok(*byte),
+            _ => Err("give one ASCII character, or tab".to_string()),
+        },
+    }
+}
+
 impl InputArgs {
     pub(super) fn inputs(&self) -> Result<Vec<Input>> {
         let mut inputs = Vec::new();
@@ -202,6 +225,10 @@ impl InputArgs {
                 },
                 format: self.format,
                 exclude: self.exclude.clone(),
+                table: TableOptions {
+                    delimiter: self.delimiter,
+                    no_header: self.no_header,
+                },
             },
             skip_bad: self.skip_bad,
             prune: self.prune,

@@ -1,6 +1,7 @@
 //! `nearwise index`
 
 use super::args::{CorpusArg, InputArgs, ModelArgs};
+use super::problem::input_advice;
 use super::{Outcome, ui};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -103,8 +104,9 @@ pub(super) fn into_corpus(
                 .is_some_and(|e| e.kind() == ErrorKind::InvalidInput);
             if unusable {
                 let mut line = e.to_string();
-                if line.contains("name the column that holds the text") {
-                    line.push_str("; --text-column names it");
+                if let Some(advice) = input_advice(&line) {
+                    line.push_str("; ");
+                    line.push_str(advice);
                 }
                 if !args.skip_bad {
                     line.push_str("; --skip-bad leaves out what cannot be used");

@@ -44,6 +44,7 @@ fn option(parameter: &str) -> &str {
         "to" => "--out",
         "format" => "--format",
         "topics" => "TOPIC",
+        "delimiter" => "--delimiter",
         other => other,
     }
 }
@@ -69,6 +70,23 @@ fn advice(e: &Error) -> Option<&'static str> {
 
         _ => return None,
     })
+}
+
+/// The option that helps where an input says that something about it is to be said.
+pub(super) fn input_advice(message: &str) -> Option<&'static str> {
+    const ADVICE: [(&str, &str); 3] = [
+        (
+            "say so if there is no header",
+            "--no-header does, and the columns are then 1, 2, 3 (as in --text-column 3)",
+        ),
+        ("say which delimiter does", "--delimiter names it"),
+        (
+            "name the column that holds the text",
+            "--text-column names it",
+        ),
+    ];
+    let known = ADVICE.iter().find(|(part, _)| message.contains(part));
+    known.map(|(_, advice)| *advice)
 }
 
 /// The line for an error, and the exit code.

@@ -2,7 +2,7 @@
 
 use super::article::Article;
 use super::columns::{ColumnReport, Columns, Role};
-use super::formats::{Context, Format, read_file, read_unnamed};
+use super::formats::{Context, Format, TableOptions, read_file, read_unnamed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::NoteKind;
 use ignore::WalkBuilder;
@@ -76,6 +76,8 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// What to leave out of folders, in gitignore's syntax.
     pub exclude: Vec<String>,
+    /// How tables in text form are read.
+    pub table: TableOptions,
 }
 
 /// Something worth telling about an input.
@@ -240,6 +242,7 @@ pub fn read_stream(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let mut context = Context::new(name, name, None, &options.columns, sink);
+    context.table = options.table;
     read_unnamed(stream, options.format, &mut context)
 }
 
@@ -295,6 +298,7 @@ impl Walk<'_> {
         let options = self.options;
         self.guarded("-", "-", |sink| {
             let mut context = Context::new("-", "-", None, &options.columns, sink);
+            context.table = options.table;
             read_unnamed(std::io::stdin(), options.format, &mut context)
         })?;
         Ok(())
@@ -455,6 +459,7 @@ impl Walk<'_> {
         }
         self.guarded(&shown, &origin, |sink| {
             let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
+            context.table = options.table;
             read_file(path, given, &mut context)
         })?;
         Ok(true)

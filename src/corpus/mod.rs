@@ -21,6 +21,6 @@ pub use article::{Article, split_title};
 pub use columns::{ColumnReport, Columns, Role};
 pub use dates::parse_date;
 pub use decode::looks_binary;
-pub use formats::Format;
+pub use formats::{Format, TableOptions};
 pub use inputs::{Input, Note, ReadOptions, Sink, read, read_single, read_stream};
 pub use line::{clean, plain_json, snippet};

@@ -2,8 +2,9 @@
 //!
 //! One item is held at a time. Namespaces go by their usual prefixes, as feeds' readers do.
 
+use super::Context;
+use super::bounded::Bounded;
 use super::markup::{entity, plain};
-use super::{Bounded, Context};
 use crate::corpus::article::{Article, one_line};
 use crate::corpus::dates::parse_date;
 use crate::corpus::decode::Decoder;

@@ -4,6 +4,7 @@
 //! format's reader hands its articles to the sink; an archive's members go the same way again.
 
 mod archives;
+mod bounded;
 mod compression;
 mod detect;
 mod docx;
@@ -12,7 +13,7 @@ mod foreign;
 mod format;
 mod guard;
 mod html;
-mod jsonl;
+mod json;
 mod mail;
 mod markdown;
 mod markup;
@@ -26,6 +27,9 @@ mod table;
 mod text;
 mod warc;
 mod watched;
+mod window;
+
+pub use table::TableOptions;
 
 use super::columns::{ColumnReport, Columns, Mapping, Tally};
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
@@ -55,6 +59,8 @@ pub(crate) struct Context<'a> {
     pub sink: &'a mut dyn Sink,
     /// Whether it is a file of an archive.
     inside: bool,
+    /// How tables in text form are read.
+    pub table: TableOptions,
     reported: HashSet<Vec<String>>,
     /// What could not be used of its columns; told when the input ends.
     tally: Rc<Tally>,
@@ -75,6 +81,7 @@ impl<'a> Context<'a> {
             columns,
             sink,
             inside: false,
+            table: TableOptions::default(),
             reported: HashSet::new(),
             tally: Rc::default(),
         }
@@ -87,7 +94,16 @@ impl<'a> Context<'a> {
     /// Reports the columns of this input, once for each set of them.
     pub(super) fn report(&mut self, mapping: &Mapping) {
         self.count(mapping);
-        let report: ColumnReport = mapping.report(self.path);
+        self.report_at(mapping.report(self.path));
+    }
+
+    /// The same for a list in this input.
+    fn report_in(&mut self, mapping: &Mapping, list: &str) {
+        self.count(mapping);
+        self.report_at(mapping.report(&format!("{}, list {list}", self.path)));
+    }
+
+    fn report_at(&mut self, report: ColumnReport) {
         let names: Vec<String> = report.roles.iter().map(|(_, name)| name.clone()).collect();
         if self.reported.len() < 8 && self.reported.insert(names) {
             self.sink.note(Note::Columns(report));
@@ -205,6 +221,7 @@ fn read_source(stream: impl Read, hints: Hints, context: &mut Context<'_>) -> Re
         inside: context.inside,
         reported: HashSet::new(),
         tally: Rc::default(),
+        table: context.table,
     };
     let outcome = read_unpacked(stream, hints, met, &mut inner);
     drop(inner);
@@ -298,6 +315,7 @@ fn read_member(
         inside: true,
         reported: HashSet::new(),
         tally: Rc::default(),
+        table: context.table,
     };
     // As in a folder, what the user says is of the names that say nothing.
     let hints = Hints {
@@ -335,7 +353,11 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
-    if looks_binary(&sample) {
+    let rows = matches!(
+        format,
+        Format::Json | Format::Jsonl | Format::Csv | Format::Tsv
+    );
+    if looks_binary(&sample) && !(rows && is_text_with_nul(&sample)) {
         return context.bad(None, format!("a binary file, not text; {}", Format::list()));
     }
     let stream = match unmarked(&sample) {
@@ -350,7 +372,7 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
     let outcome = match format {
         Format::Markdown => markdown::read(stream, &mut decoder, context),
         Format::Html => html::read(stream, &mut decoder, context),
-        Format::Json | Format::Jsonl => jsonl::read(stream, &mut decoder, context),
+        Format::Json | Format::Jsonl => json::read(stream, &mut decoder, context),
         Format::Csv => table::read(stream, b',', &mut decoder, context),
         Format::Tsv => table::read(stream, b'\t', &mut decoder, context),
         Format::Sgml => sgml::read(stream, &mut decoder, context),
@@ -377,39 +399,16 @@ fn decoded<'r>(
     Box::new(BufReader::with_capacity(1 << 16, stream))
 }
 
-/// The longest file that is read as one article, and the longest line of JSON, in bytes.
+/// Whether a sample is text but for some stray NUL bytes, which readers of rows drop.
+fn is_text_with_nul(sample: &[u8]) -> bool {
+    let text: Vec<u8> = sample.iter().copied().filter(|b| *b != 0).collect();
+    // Text in UTF-16 has as many of them as letters.
+    (sample.len() - text.len()) * 20 < sample.len() && !looks_binary(&text)
+}
+
+/// The longest file that is read as one article, and the longest record of a table or object of
+/// JSON, in bytes. Books have a few million.
 const LONGEST: u64 = 64 << 20;
-
-/// A stream that fails when a record goes on for longer than [`LONGEST`] bytes: with a quote that is
-/// never closed, all of a file would be one record in memory.
-struct Bounded<R> {
-    inner: R,
-    since_record: Rc<Cell<u64>>,
-}
-
-impl<R> Bounded<R> {
-    /// The stream, and the count of bytes since the last record began, to be set to 0 at each.
-    fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
-        let since_record = Rc::new(Cell::new(0));
-        let count = since_record.clone();
-        let bounded = Self {
-            inner,
-            since_record,
-        };
-        (bounded, count)
-    }
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.since_record.get() > LONGEST {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let n = self.inner.read(buffer)?;
-        self.since_record.set(self.since_record.get() + n as u64);
-        Ok(n)
-    }
-}
 
 /// Reads a whole file that is one article; `None` after having called it bad.
 fn whole(stream: impl Read, context: &mut Context<'_>) -> Result<Option<Vec<u8>>> {

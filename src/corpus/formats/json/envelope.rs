@@ -1,0 +1,310 @@
+//! Lists of articles inside an object, as interfaces of the web answer.
+
+use super::scan::length;
+use super::{MOST_COLUMNS, value};
+use crate::corpus::columns::{Columns, Mapping, Role};
+use crate::corpus::decode::Decoder;
+use serde_json::{Map, Value};
+
+/// What lists of articles are usually called.
+const LISTS: [&str; 20] = [
+    "articles",
+    "items",
+    "results",
+    "docs",
+    "data",
+    "hits",
+    "entries",
+    "posts",
+    "documents",
+    "stories",
+    "news",
+    "records",
+    "rows",
+    "response",
+    "value",
+    "values",
+    "children",
+    "edges",
+    "tweets",
+    "list",
+];
+/// Objects that hold an article's fields one level below its identifier or kind.
+const WRAPPERS: [&str; 10] = [
+    "_source",
+    "attributes",
+    "fields",
+    "node",
+    "data",
+    "doc",
+    "document",
+    "article",
+    "tweet",
+    "post",
+];
+/// Columns that often describe a whole list; an object with no other text may be an envelope.
+const DESCRIPTIONS: [&str; 5] = ["description", "summary", "abstract", "subtitle", "content"];
+/// How deep in an object a list of articles is looked for.
+const DEEPEST: usize = 4;
+/// Items of a list that are looked at.
+const ITEMS: usize = 5;
+
+/// A list in an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct List {
+    /// Its name, with those of the objects around it: `response.docs`.
+    pub name: String,
+    /// Where it begins in the object's bytes: behind its bracket.
+    pub start: usize,
+    /// How many objects are open there.
+    pub depth: u64,
+    size: usize,
+}
+
+impl List {
+    fn usual(&self) -> bool {
+        let last = self.name.rsplit('.').next().unwrap_or_default();
+        LISTS.iter().any(|usual| usual.eq_ignore_ascii_case(last))
+    }
+}
+
+/// Whether the object has a text of its own, which is not one that describes a list.
+pub(super) fn is_article(
+    object: &Map<String, Value>,
+    mapping: &Mapping,
+    columns: &Columns,
+) -> bool {
+    let Some(column) = mapping.column(Role::Text) else {
+        return false;
+    };
+    columns.text.is_some()
+        || object
+            .get(column)
+            .is_some_and(|text| !text.is_array() && !text.is_object())
+            && !described(column)
+}
+
+/// Whether a column of text may be one of an envelope.
+pub(super) fn described(column: &str) -> bool {
+    DESCRIPTIONS.iter().any(|d| d.eq_ignore_ascii_case(column))
+}
+
+/// Whether there is any list of objects in an object.
+pub(super) fn has_list(object: &Map<String, Value>, depth: usize) -> bool {
+    object.values().any(|value| match value {
+        Value::Array(items) => items.first().is_some_and(Value::is_object),
+        Value::Object(inner) => depth < DEEPEST && has_list(inner, depth + 1),
+        _ => false,
+    })
+}
+
+/// The likeliest list of articles in the object that `bytes` begins with, or in the part of it that
+/// there is. `article` says that the object might be an article itself: then only a list of a
+/// usual name is taken.
+pub(super) fn find(
+    bytes: &[u8],
+    article: bool,
+    columns: &Columns,
+    decoder: &mut Decoder,
+) -> Option<List> {
+    lists(bytes)
+        .into_iter()
+        .filter(|list| list.usual() || !article)
+        .filter(|list| holds_articles(&bytes[list.start..], list.usual(), columns, decoder))
+        // Of equals, the first.
+        .rev()
+        .max_by_key(|list| (list.usual(), list.size))
+}
+
+/// The names of an object's own members, as far as there are bytes.
+pub(super) fn names(bytes: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    walk(bytes, &mut |path, _| {
+        if let [name] = path {
+            names.push(name.clone());
+        }
+        names.len() < MOST_COLUMNS
+    });
+    names
+}
+
+/// Every list of objects.
+fn lists(bytes: &[u8]) -> Vec<List> {
+    let mut lists = Vec::new();
+    walk(bytes, &mut |path, at| {
+        if bytes[at] == b'[' && bytes[at + 1..].trim_ascii_start().first() == Some(&b'{') {
+            lists.push(List {
+                name: path.join("."),
+                start: at + 1,
+                depth: path.len() as u64,
+                size: length(&bytes[at..]).unwrap_or(bytes.len() - at),
+            });
+        }
+        lists.len() < MOST_COLUMNS
+    });
+    lists
+}
+
+/// Goes through the members of an object and of the objects in it; hands over their names from the
+/// outermost and the place of their value, until told to stop or something is no JSON.
+fn walk(bytes: &[u8], see: &mut impl FnMut(&[String], usize) -> bool) {
+    let mut path: Vec<String> = Vec::new();
+    let mut at = 1;
+    loop {
+        at += blanks(&bytes[at.min(bytes.len())..]);
+        match bytes.get(at) {
+            Some(b',') => at += 1,
+            Some(b'}') => {
+                at += 1;
+                if path.pop().is_none() {
+                    return;
+                }
+            }
+            Some(b'"') => {
+                let Some(n) = length(&bytes[at..]) else {
+                    return;
+                };
+                let raw = &bytes[at..at + n];
+                let name = serde_json::from_slice(raw)
+                    .unwrap_or_else(|_| String::from_utf8_lossy(raw).into_owned());
+                at += n;
+                at += blanks(&bytes[at..]);
+                if bytes.get(at) != Some(&b':') {
+                    return;
+                }
+                at += 1;
+                at += blanks(&bytes[at..]);
+                if at >= bytes.len() {
+                    return;
+                }
+                path.push(name);
+                if !see(&path, at) {
+                    return;
+                }
+                if bytes[at] == b'{' && path.len() < DEEPEST {
+                    at += 1;
+                    continue;
+                }
+                path.pop();
+                let Some(n) = length(&bytes[at..]) else {
+                    return;
+                };
+                at += n;
+            }
+            _ => return,
+        }
+    }
+}
+
+fn blanks(bytes: &[u8]) -> usize {
+    bytes.len() - bytes.trim_ascii_start().len()
+}
+
+/// Whether one of the first items of a list is an article.
+fn holds_articles(mut rest: &[u8], usual: bool, columns: &Columns, decoder: &mut Decoder) -> bool {
+    for _ in 0..ITEMS {
+        while let Some((b',', after)) = rest.split_first() {
+            rest = after;
+        }
+        rest = rest.trim_ascii_start();
+        let Some(n) = length(rest) else { return false };
+        if let Ok(object) = value::object(&decoder.decode(&rest[..n])) {
+            let object = unwrapped(object, columns);
+            let keys: Vec<String> = object.keys().cloned().collect();
+            let found = columns.map(&keys).is_ok_and(|mapping| {
+                mapping.column(Role::Text).is_some()
+                    || usual && mapping.column(Role::Title).is_some()
+            });
+            if keys.len() <= MOST_COLUMNS && found {
+                return true;
+            }
+        }
+        rest = rest[n..].trim_ascii_start();
+    }
+    false
+}
+
+/// An object with its members, or with those of an object in it where only those have a text.
+pub(super) fn unwrapped(object: Map<String, Value>, columns: &Columns) -> Map<String, Value> {
+    let inside = |name: &str, value: &Value| {
+        value.is_object() && (object.len() == 1 || WRAPPERS.contains(&name))
+    };
+    if !object.iter().any(|(name, value)| inside(name, value)) || has_text(&object, columns) {
+        return object;
+    }
+    for (wrapper, value) in &object {
+        if !inside(wrapper, value) {
+            continue;
+        }
+        let Value::Object(inner) = value else {
+            continue;
+        };
+        let mut all = inner.clone();
+        if has_text(&all, columns) {
+            for (name, value) in &object {
+                if name != wrapper && !all.contains_key(name) {
+                    all.insert(name.clone(), value.clone());
+                }
+            }
+            return all;
+        }
+    }
+    object
+}
+
+fn has_text(object: &Map<String, Value>, columns: &Columns) -> bool {
+    if object.len() > MOST_COLUMNS {
+        return false;
+    }
+    let keys: Vec<String> = object.keys().cloned().collect();
+    let mapping = columns.map(&keys);
+    mapping.is_ok_and(|mapping| mapping.column(Role::Text).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, article: bool) -> Option<String> {
+        let list = find(
+            text.as_bytes(),
+            article,
+            &Columns::default(),
+            &mut Decoder::default(),
+        )?;
+        assert_eq!(text.as_bytes()[list.start - 1], b'[');
+        Some(list.name)
+    }
+
+    #[test]
+    fn the_likeliest_list_is_found() {
+        let news = r#"{"status": "ok", "total": 2, "sources": [{"id": 1}], "articles": [{"title": "T", "content": "C"}]}"#;
+        assert_eq!(found(news, true).as_deref(), Some("articles"));
+        // As much of it as there is.
+        assert_eq!(
+            found(&news[..news.len() - 2], true).as_deref(),
+            Some("articles")
+        );
+        assert_eq!(found(&news[..70], true), None);
+        let solr = r#"{"response": {"n": [1], "docs": [{"id": 3}, {"text": "C"}]}}"#;
+        assert_eq!(found(solr, false).as_deref(), Some("response.docs"));
+        let elastic = r#"{"hits": {"hits": [{"_id": "1", "_source": {"text": "C"}}]}}"#;
+        assert_eq!(found(elastic, false).as_deref(), Some("hits.hits"));
+        // Comments are no articles where they stand in one.
+        let article = r#"{"summary": "S", "comments": [{"text": "C"}]}"#;
+        assert_eq!(found(article, true), None);
+        assert_eq!(found(article, false).as_deref(), Some("comments"));
+        for broken in [
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\": [",
+            "{]",
+            "{\"a\" 1}",
+            "{}",
+            "{\"a\": [{",
+        ] {
+            assert_eq!(found(broken, false), None, "{broken}");
+        }
+    }
+}
