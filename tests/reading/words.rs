@@ -23,7 +23,7 @@ fn ids(list: &Value) -> Vec<&str> {
 #[test]
 fn copies_are_one_group_whatever_their_number() {
     let stub =
-        "The page needs scripts and cookies, and shows nothing without. Ask the desk for help.";
+        "The market data of the company is in the software: said the bank. Ask the team for it.";
     let started = Instant::now();
     let mut rows: Vec<Value> = (0..3000)
         .map(|i| json!({"id": format!("stub{i}"), "text": stub}))
@@ -64,7 +64,7 @@ fn copies_are_one_group_whatever_their_number() {
         "{shown}"
     );
     // Where there is no title, the start of the text.
-    assert!(shown.contains("The page needs scripts"), "{shown}");
+    assert!(shown.contains("The market data of the company"), "{shown}");
 
     let meaning = world.json("duplicates --by meaning --json -k 5");
     assert_eq!(meaning["groups"][0]["size"], 3001);
@@ -255,12 +255,6 @@ fn what_most_articles_of_a_source_hold_is_boilerplate_wherever_it_stands() {
     assert!(
         summary.contains("1 paragraph recurs and is kept out of the vectors"),
         "{summary}"
-    );
-    assert!(
-        world.json("duplicates --json --threshold 0.05")["groups"][0]["members"][0]["words"]
-            .as_f64()
-            .unwrap()
-            < 0.5
     );
 
     // A story at a time comes to the same.
