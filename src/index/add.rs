@@ -41,7 +41,7 @@ impl Writer {
         batch.flush(&mut |problem| Err(problem))?;
         batch.tell();
         let mut report = batch.report;
-        report.recurring_paragraphs = self.update_recurring()?;
+        self.update_recurring()?;
         report.reading_seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -84,7 +84,7 @@ impl Writer {
         if options.prune {
             self.prune_unseen(inputs, &spared, options, job, &mut report)?;
         }
-        report.recurring_paragraphs = self.update_recurring()?;
+        self.update_recurring()?;
         report.reading_seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }

@@ -5,6 +5,7 @@ use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::model::Tokenizer;
 use crate::vectors::normalize;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Bytes of a long text that are tokenized at once; what a tokenizer holds of a text takes a hundred
@@ -16,6 +17,8 @@ const PIECE: usize = 64 << 10;
 pub struct Prepared {
     /// The passages; never none.
     pub passages: Vec<Passage>,
+    /// The share of the text's tokens that the model does not know, 0 to 1.
+    pub unknown: f32,
 }
 
 impl Prepared {
@@ -64,19 +67,22 @@ impl<'a> Preparer<'a> {
 
     /// The offsets of a text's tokens. A long text is tokenized in pieces of about `piece` bytes, cut
     /// at white space, so that memory is a few bytes a byte of text however long it is.
-    fn offsets(&self, text: &str, piece: usize) -> Result<Offsets> {
+    /// Also how many of the tokens are unknown to the model.
+    fn offsets(&self, text: &str, piece: usize) -> Result<(Offsets, usize)> {
         if text.len() <= 2 * piece {
-            return self.tokenizer.offsets(text);
+            return self.tokenizer.offsets_and_unknown(text);
         }
         let mut out = Offsets::new();
+        let mut unknown = 0;
         let mut start = 0;
         while start < text.len() {
             let end = cut(text, start, piece);
-            let tokens = self.tokenizer.offsets(&text[start..end])?;
+            let (tokens, unread) = self.tokenizer.offsets_and_unknown(&text[start..end])?;
+            unknown += unread;
             out.extend(tokens.into_iter().map(|(a, b)| (start + a, start + b)));
             start = end;
         }
-        Ok(out)
+        Ok((out, unknown))
     }
 
     /// See [`prepare`].
@@ -86,8 +92,12 @@ impl<'a> Preparer<'a> {
         text: &str,
         boilerplate: &[Range<usize>],
     ) -> Result<Prepared> {
+        let (all, unknown) = (Cell::new(0), Cell::new(0));
         let mut passages = split(title, text, boilerplate, self.window, |t| {
-            self.offsets(t, PIECE)
+            let (offsets, unread) = self.offsets(t, PIECE)?;
+            all.set(all.get() + offsets.len());
+            unknown.set(unknown.get() + unread);
+            Ok(offsets)
         })?;
         if passages.is_empty() {
             // Nothing in it is a token, such as a text of blanks: it still gets a vector.
@@ -97,7 +107,10 @@ impl<'a> Preparer<'a> {
                 fresh_tokens: 1,
             });
         }
-        Ok(Prepared { passages })
+        Ok(Prepared {
+            passages,
+            unknown: unknown.get() as f32 / all.get().max(1) as f32,
+        })
     }
 }
 
@@ -157,11 +170,11 @@ mod tests {
             .repeat(300);
         let whole = encoder.tokenizer().offsets(&text).unwrap();
         for piece in [50, 64, 1000, 5000] {
-            assert_eq!(preparer.offsets(&text, piece).unwrap(), whole, "{piece}");
+            assert_eq!(preparer.offsets(&text, piece).unwrap().0, whole, "{piece}");
         }
         // Without white space it is cut between characters.
         let word = "ü".repeat(1000);
-        let offsets = preparer.offsets(&word, 99).unwrap();
+        let (offsets, _) = preparer.offsets(&word, 99).unwrap();
         assert!(offsets.iter().all(|&(a, b)| word.get(a..b).is_some()));
     }
 
