@@ -8,7 +8,7 @@ mod shingles;
 mod similar;
 mod words;
 
-pub use ann::{ANN_FROM, AnnIndex};
+pub use ann::{ANN_FROM, AnnIndex, IndexState};
 pub use duplicates::{By, DuplicateOptions, Pair};
 pub use similar::SimilarHit;
 

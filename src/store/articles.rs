@@ -174,7 +174,7 @@ fn variant(title: &str, text: &str) -> i64 {
     boilerplate::key("", if title.is_empty() { first } else { title }).unwrap_or(0)
 }
 
-fn add_paragraphs(
+pub(super) fn add_paragraphs(
     c: &Connection,
     id: i64,
     title: &str,
