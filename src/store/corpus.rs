@@ -180,9 +180,10 @@ impl Corpus {
         let lock = Lock::take(path)?;
         let fresh = self.shared.fresh.swap(false, Ordering::Relaxed);
         let made = fresh || self.shared.make && !path.exists();
+        let connection = open_to_write(path, self.shared.make)?;
         let opened = Opened {
-            connection: open_to_write(path, self.shared.make)?,
-            file: None,
+            connection,
+            file: file_number(path),
         };
         Ok(Writer::begin(opened, self.clone(), lock, made))
     }
@@ -290,6 +291,13 @@ fn file_number(path: &Path) -> Option<(u64, u64)> {
 pub(super) struct Opened {
     pub connection: Connection,
     file: Option<(u64, u64)>,
+}
+
+impl Opened {
+    /// Whether the path still names the file that is open.
+    pub(super) fn is_named(&self, path: &Path) -> bool {
+        self.file.is_some() && self.file == file_number(path)
+    }
 }
 
 fn configure(connection: &Connection, path: &Path) -> Result<()> {

@@ -67,6 +67,12 @@ impl Reader {
         }
     }
 
+    /// Whether the path still names the file that is open.
+    pub(super) fn is_named(&self) -> bool {
+        let opened = self.opened.as_ref();
+        opened.is_some_and(|opened| opened.is_named(self.path()))
+    }
+
     /// The corpus that it reads.
     pub fn corpus(&self) -> &Corpus {
         &self.corpus

@@ -194,7 +194,7 @@ const INTEGRITY_STEP: &str = r"
 -- when a copy of the corpus is put in its place and gone on with, and what is kept beside the
 -- corpus would be taken for its own.
 CREATE TABLE state (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    n INTEGER PRIMARY KEY,
     id TEXT NOT NULL
 );
 INSERT INTO state (id) VALUES (lower(hex(randomblob(16))));
