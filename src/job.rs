@@ -49,6 +49,8 @@ pub enum Stage {
     Comparing,
     /// Writing results; counted in articles.
     Writing,
+    /// Comparing a corpus with its checksums; counted in pages.
+    Checking,
 }
 
 impl fmt::Display for Stage {
@@ -64,6 +66,7 @@ impl fmt::Display for Stage {
             Self::Layout => "placing articles on the map",
             Self::Comparing => "comparing articles",
             Self::Writing => "writing",
+            Self::Checking => "checking the corpus",
         })
     }
 }

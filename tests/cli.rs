@@ -534,7 +534,7 @@ fn damaged_and_foreign_corpora_are_named() {
     world.fails("search bank -c foreign.nearwise", 1, &["foreign.nearwise"]);
     let newer = world.path("newer.nearwise");
     fs::copy(world.path("six.nearwise"), &newer).unwrap();
-    let db = rusqlite::Connection::open(&newer).unwrap();
+    let db = common::database(&newer);
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     world.fails("index six.jsonl -c newer.nearwise", 1, &["newer"]);

@@ -119,7 +119,7 @@ fn opening_means_what_it_says() {
         std::fs::remove_file(path).unwrap();
     }
     // A newer schema.
-    let newer = Connection::open(&path).unwrap();
+    let newer = common::database(&path);
     newer.pragma_update(None, "user_version", 99).unwrap();
     drop(newer);
     let refused = Corpus::open(&path).unwrap_err();

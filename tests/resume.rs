@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{World, tiny};
+use common::{World, database, tiny};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use rusqlite::types::Value;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Every row of every table in order of the row, without what names the file and counts its
 /// versions.
 fn dump(corpus: &Path) -> Vec<(String, Vec<Vec<Value>>)> {
-    let db = rusqlite::Connection::open(corpus).unwrap();
+    let db = database(corpus);
     let check: String = db
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
@@ -137,7 +137,7 @@ fn killed_at_ten_random_moments() {
         }
         let path = world.path(&corpus);
         if path.is_file() {
-            let db = rusqlite::Connection::open(&path).unwrap();
+            let db = database(&path);
             let left: u64 = db
                 .query_row("SELECT count(*) FROM article WHERE pending", [], |row| {
                     row.get(0)

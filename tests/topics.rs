@@ -282,7 +282,7 @@ fn odd_corpora_have_clear_outcomes() {
     let world = corpus(40, 2);
     world.run("topics fit");
     let before = members(&world);
-    let connection = rusqlite::Connection::open(world.path("t.nearwise")).unwrap();
+    let connection = common::database(&world.path("t.nearwise"));
     let nan = half::f16::NAN.to_le_bytes().repeat(DIM);
     connection
         .execute(

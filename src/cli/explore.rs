@@ -162,10 +162,7 @@ fn neighbours(store: &Reader, topics: &Topics) -> Result<Vec<Neighbour>> {
         let Some(&key) = topic.typical.first() else {
             continue;
         };
-        // It may have been deleted since the topics were found.
-        let Ok(article) = store.article_at(key) else {
-            continue;
-        };
+        let article = store.article_at(key)?;
         let nearest = store.similar(&article.id, 5, None)?;
         if let Some(hit) = nearest.into_iter().find(|h| h.title != article.title) {
             out.push((article.id, article.title, hit));

@@ -1,6 +1,7 @@
 //! A file for each subcommand: parse, call the library, print.
 
 mod args;
+mod check;
 mod completions;
 mod delete;
 mod devices;
@@ -51,6 +52,7 @@ enum Command {
     Eval(eval::Eval),
     Show(show::Show),
     Stats(stats::Stats),
+    Check(check::Check),
     Delete(delete::Delete),
     Export(export::Export),
     Embed(embed::Embed),
@@ -94,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(c) => c.run(),
         Command::Show(c) => c.run(),
         Command::Stats(c) => c.run(),
+        Command::Check(c) => c.run(),
         Command::Delete(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Embed(c) => c.run(),

@@ -67,7 +67,9 @@ fn advice(e: &Error) -> Option<&'static str> {
         ErrorKind::Device if e.place() != "device cpu" => {
             "`nearwise devices` shows what works; --device cpu always does"
         }
-
+        ErrorKind::Damaged if e.place().starts_with("corpus ") => {
+            "`nearwise check` tells what can be healed"
+        }
         _ => return None,
     })
 }
@@ -89,23 +91,40 @@ pub(super) fn input_advice(message: &str) -> Option<&'static str> {
     known.map(|(_, advice)| *advice)
 }
 
+/// An error and those behind it, in one line; what one of them has said is not said again.
+fn chain(e: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in e.chain().map(ToString::to_string) {
+        if line.contains(&cause) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&cause);
+    }
+    line
+}
+
 /// The line for an error, and the exit code.
 pub(super) fn report(e: &anyhow::Error) -> (String, u8) {
     let Some(error) = e.downcast_ref::<Error>() else {
         let code = if e.is::<Usage>() { 2 } else { 1 };
-        return (format!("{e:#}"), code);
+        return (chain(e), code);
     };
     let line = match error.kind() {
         ErrorKind::InvalidParameter(name) => format!("{}: {}", option(name), error.message()),
         ErrorKind::InvalidFilter { .. } => format!("--where: {}", error.message()),
         _ => {
             // What was added on the way up stands in front.
-            let outer: Vec<String> = e
+            let mut outer: Vec<String> = e
                 .chain()
                 .take_while(|cause| !cause.is::<Error>())
                 .map(ToString::to_string)
                 .collect();
             let own = error.to_string();
+            // It may have said the same.
+            outer.retain(|said| !own.contains(said.as_str()));
             if outer.is_empty() {
                 own
             } else {

@@ -24,9 +24,8 @@ impl Stats {
         let counts = store.counts()?;
         let identity = store.identity()?;
         let run = store.topic_run()?;
-        let stale = run
-            .as_ref()
-            .is_some_and(|r| Some(r.generation) != store.generation().ok());
+        let generation = store.generation()?;
+        let stale = run.as_ref().is_some_and(|r| r.generation != generation);
         let bytes = store.path().metadata()?.len();
         let ann = AnnIndex::open(&store)?.is_some();
         let fields = store.fields()?;

@@ -4,6 +4,10 @@
 //! Hierarchical Navigable Small World graphs", 2016. The index is derived from the corpus:
 //! it is built when it is missing, extended when passages were added, built anew when many
 //! were removed or it belongs to another corpus.
+//!
+//! The library maps the file and follows what stands in it without looking, so that a flipped bit
+//! could end the process. The file is therefore read once and compared with its checksum before
+//! it is mapped, and is only used for the state of the vectors that its stamp names.
 
 use super::Mode;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,8 +17,12 @@ use crate::store::{Reader, ScannedPassage, beside};
 use crate::vectors::{TopK, dot};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::SystemTime;
+use twox_hash::XxHash3_64;
 use usearch::{Index, IndexOptions, MetricKind, ScalarKind};
 
 /// The number of passages from which search is approximate by itself. Below, comparing every
@@ -29,15 +37,33 @@ const EXPANSION_SEARCH: usize = 128;
 const BATCH: usize = 256;
 /// The share of removed passages from which the index is built anew.
 const REMOVED: f64 = 0.2;
+const SETTINGS: [usize; 2] = [CONNECTIVITY, EXPANSION_ADD];
 
-/// What the index file belongs to.
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+/// What the index file belongs to, kept beside it.
+#[derive(Debug, Serialize, Deserialize)]
 struct Stamp {
-    uuid: String,
-    generation: i64,
+    /// The state of the vectors that it was made of.
+    state: String,
     bytes: u64,
+    /// The file's checksum.
+    sum: u64,
     /// So that a change of the settings above builds anew.
     settings: [usize; 2],
+}
+
+/// How the approximate index beside a corpus is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexState {
+    /// There is none.
+    Missing,
+    /// It is of the vectors as they are.
+    Current,
+    /// It is of earlier vectors, or another corpus's; it is not used, and made anew when it is
+    /// needed.
+    Stale,
+    /// It is not as it was written; it is not used, and made anew when it is needed.
+    Damaged,
 }
 
 /// An open approximate index over the passages of a corpus.
@@ -67,8 +93,106 @@ fn failed(path: &Path, e: impl std::fmt::Display) -> Error {
     )
 }
 
+/// The stamp of an index file, if that was made with today's settings. Its size is bounded: a
+/// stamp is some hundred bytes, and whatever else has its name is none.
 fn stamp(path: &Path) -> Option<Stamp> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    const LONGEST: u64 = 4096;
+    let mut text = Vec::new();
+    let file = File::open(path).ok()?;
+    file.take(LONGEST).read_to_end(&mut text).ok()?;
+    let stamp: Stamp = serde_json::from_slice(&text).ok()?;
+    (stamp.settings == SETTINGS).then_some(stamp)
+}
+
+/// Which file a path names, and of what time: another file of the same name has other values.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    bytes: u64,
+    changed: Option<SystemTime>,
+    #[cfg(unix)]
+    number: (u64, u64),
+}
+
+fn mark(path: &Path) -> io::Result<Mark> {
+    let data = path.metadata()?;
+    Ok(Mark {
+        bytes: data.len(),
+        changed: data.modified().ok(),
+        #[cfg(unix)]
+        number: {
+            use std::os::unix::fs::MetadataExt;
+            (data.dev(), data.ino())
+        },
+    })
+}
+
+/// The checksum of a file: XXH3 over those of its blocks, which are read side by side.
+fn sum(path: &Path) -> io::Result<u64> {
+    const BLOCK: u64 = 1 << 20;
+    let blocks = path.metadata()?.len().div_ceil(BLOCK);
+    let part = blocks.div_ceil(rayon::current_num_threads() as u64).max(1);
+    let sums: io::Result<Vec<Vec<u64>>> = (0..blocks.div_ceil(part))
+        .into_par_iter()
+        .map(|i| {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(i * part * BLOCK))?;
+            let mut bytes = Vec::new();
+            (i * part..blocks.min((i + 1) * part))
+                .map(|block| {
+                    bytes.clear();
+                    (&mut file).take(BLOCK).read_to_end(&mut bytes)?;
+                    Ok(XxHash3_64::oneshot_with_seed(block, &bytes))
+                })
+                .collect()
+        })
+        .collect();
+    let sums: Vec<u8> = sums?
+        .concat()
+        .iter()
+        .flat_map(|s| s.to_le_bytes())
+        .collect();
+    Ok(XxHash3_64::oneshot(&sums))
+}
+
+/// Runs `f` on a path that the library takes: it knows only UTF-8, and a link that has a plain
+/// name leads to a file that has not.
+fn named<T>(path: &Path, f: impl FnOnce(&str) -> T) -> io::Result<T> {
+    if let Some(name) = path.to_str() {
+        return Ok(f(name));
+    }
+    #[cfg(unix)]
+    {
+        let folder = tempfile::tempdir()?;
+        let link = folder.path().join("index");
+        std::os::unix::fs::symlink(std::path::absolute(path)?, &link)?;
+        if let Some(name) = link.to_str() {
+            return Ok(f(name));
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidFilename,
+        "its name is not UTF-8",
+    ))
+}
+
+/// Gives an index file to `load` if it is whole, of this length of vectors, and nobody put another
+/// in its place meanwhile; whether it did.
+fn take(
+    index: &Index,
+    dim: usize,
+    path: &Path,
+    stamp: &Stamp,
+    load: impl FnOnce(&Index, &str) -> bool,
+) -> bool {
+    let go = || -> io::Result<bool> {
+        let before = mark(path)?;
+        let whole = before.bytes == stamp.bytes && sum(path)? == stamp.sum;
+        Ok(whole
+            && named(path, |name| load(index, name))?
+            && index.dimensions() == dim
+            && mark(path)? == before)
+    };
+    go().unwrap_or(false)
 }
 
 fn new_index(dim: usize, path: &Path) -> Result<Index> {
@@ -120,35 +244,64 @@ impl AnnIndex {
     /// # Errors
     /// The corpus is damaged.
     pub fn open(store: &Reader) -> Result<Option<Arc<Self>>> {
-        let state = (store.uuid()?, store.generation()?);
+        let state = store.state()?;
         if let Some(open) = store.corpus().derived::<Self>(&state) {
             return Ok(Some(open));
         }
-        let index = Self::open_file(store)?.map(Arc::new);
+        let index = Self::open_file(store, &state)?.map(Arc::new);
         if let Some(index) = &index {
             store.corpus().keep_derived(state, index.clone());
         }
         Ok(index)
     }
 
-    fn open_file(store: &Reader) -> Result<Option<Self>> {
+    /// How the index beside the corpus is, by the checksum of all of it.
+    ///
+    /// # Errors
+    /// The corpus is damaged.
+    pub fn state(store: &Reader) -> Result<IndexState> {
         let (path, stamp_path) = paths(store);
         let Some(stamp) = stamp(&stamp_path) else {
+            return Ok(if path.exists() || stamp_path.exists() {
+                IndexState::Damaged
+            } else {
+                IndexState::Missing
+            });
+        };
+        let whole = mark(&path).is_ok_and(|mark| mark.bytes == stamp.bytes)
+            && sum(&path).is_ok_and(|sum| sum == stamp.sum);
+        Ok(if !whole {
+            IndexState::Damaged
+        } else if stamp.state == store.state()? {
+            IndexState::Current
+        } else {
+            IndexState::Stale
+        })
+    }
+
+    /// Removes the index beside the corpus.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn remove(store: &Reader) -> Result<()> {
+        let (path, stamp_path) = paths(store);
+        for file in [stamp_path, path] {
+            match std::fs::remove_file(&file) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io(file, e)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn open_file(store: &Reader, state: &str) -> Result<Option<Self>> {
+        let (path, stamp_path) = paths(store);
+        let Some(stamp) = stamp(&stamp_path).filter(|stamp| stamp.state == state) else {
             return Ok(None);
         };
         let Some(dim) = store.identity()?.map(|i| i.dim) else {
             return Ok(None);
         };
-        let bytes = path.metadata().map(|m| m.len()).unwrap_or(0);
-        let current = Stamp {
-            uuid: store.uuid()?,
-            generation: store.generation()?,
-            bytes,
-            settings: [CONNECTIVITY, EXPANSION_ADD],
-        };
-        if stamp != current {
-            return Ok(None);
-        }
         let index = new_index(dim, &path)?;
         let threads = threads();
         index
@@ -158,11 +311,11 @@ impl AnnIndex {
             free: Mutex::new(threads),
             left: Condvar::new(),
         };
-        // Mapped, not read: a search touches a small part of it.
-        Ok(index
-            .view(&path.to_string_lossy())
-            .is_ok()
-            .then_some(Self { index, gate }))
+        // Mapped, not loaded: a search touches a small part of it.
+        let open = take(&index, dim, &path, &stamp, |index, name| {
+            index.view(name).is_ok()
+        });
+        Ok(open.then_some(Self { index, gate }))
     }
 
     /// The `k` articles whose best passage is nearest, with exact cosines.
@@ -237,44 +390,80 @@ impl Reader {
     }
 
     /// Makes the approximate index current, where searches in this mode use one: extends it by the
-    /// passages that it lacks, or builds it anew. Whether anything had to be done.
+    /// passages that it lacks, or builds it anew. Whether it was made.
     ///
-    /// The index is a file beside the corpus, and no change of the corpus: readers may make it.
+    /// The index is a file beside the corpus, and no change of the corpus: readers may make it. It
+    /// is not made where another is just doing it, or did it for a later state of the vectors.
     ///
     /// # Errors
-    /// It cannot be written ([`Mode::Auto`] and [`Mode::Approximate`] then compare every vector);
-    /// the corpus is damaged; the job is cancelled.
+    /// It cannot be written, which is told before it is built ([`Mode::Auto`] and
+    /// [`Mode::Approximate`] then compare every vector); the corpus is damaged; the job is cancelled.
     pub fn refresh_index(&self, mode: Mode, job: &Job) -> Result<bool> {
         if !self.index_wanted(mode)? || AnnIndex::open(self)?.is_some() {
             return Ok(false);
         }
-        refresh(self, job)?;
-        Ok(true)
+        refresh(self, job)
     }
 }
 
-fn refresh(store: &Reader, job: &Job) -> Result<()> {
+fn refresh(store: &Reader, job: &Job) -> Result<bool> {
     let (path, stamp_path) = paths(store);
     let Some(dim) = store.identity()?.map(|i| i.dim) else {
-        return Ok(());
+        return Ok(false);
     };
-    let count = store.passage_count()?;
-    let (uuid, generation) = (store.uuid()?, store.generation()?);
-    let settings = [CONNECTIVITY, EXPANSION_ADD];
-
-    let mut index = new_index(dim, &path)?;
-    let old = stamp(&stamp_path).filter(|old| {
-        old.uuid == uuid
-            && old.settings == settings
-            && path.metadata().is_ok_and(|m| m.len() == old.bytes)
-    });
-    if old.is_some() && index.load(&path.to_string_lossy()).is_err() {
-        index = new_index(dim, &path)?;
+    let _lock = match store.lock_beside(&path) {
+        Err(e) if e.kind() == ErrorKind::Busy => return Ok(false),
+        lock => lock?,
+    };
+    // Another may have made it while this one came to the lock.
+    if AnnIndex::open(store)?.is_some() {
+        return Ok(false);
     }
+    let old = stamp(&stamp_path);
+    if let Some(old) = &old
+        && !store.was_in_state(&old.state)?
+        && store.corpus().reader()?.was_in_state(&old.state)?
+    {
+        return Ok(false);
+    }
+    // What was made of a state that this corpus was never in may know other passages by the same
+    // numbers.
+    let mut base = None;
+    if let Some(old) = old.filter(|old| store.was_in_state(&old.state).unwrap_or(false)) {
+        let index = new_index(dim, &path)?;
+        base = take(&index, dim, &path, &old, |index, name| {
+            index.load(name).is_ok()
+        })
+        .then_some(index);
+    }
+    let state = store.state()?;
+    let index = match base {
+        Some(base) => match extend(store, base, dim, job)? {
+            Some(index) => index,
+            // Too much of the graph leads nowhere.
+            None => fresh(store, dim, job)?,
+        },
+        None => fresh(store, dim, job)?,
+    };
+    write(store, &index, state)?;
+    Ok(true)
+}
+
+fn fresh(store: &Reader, dim: usize, job: &Job) -> Result<Index> {
+    let (path, _) = paths(store);
+    match extend(store, new_index(dim, &path)?, dim, job)? {
+        Some(index) => Ok(index),
+        None => Err(failed(&path, "a new one holds passages that are not there")),
+    }
+}
+
+/// Adds the passages that the index lacks; `None` where many of those that it has were removed.
+fn extend(store: &Reader, index: Index, dim: usize, job: &Job) -> Result<Option<Index>> {
+    let (path, _) = paths(store);
+    let count = store.passage_count()?;
     index
         .reserve_capacity_and_threads(count as usize + index.size(), threads())
         .map_err(|e| failed(&path, e))?;
-    let mut kept = 0u64;
     let mut missing: Vec<(i64, Vec<f32>)> = Vec::new();
     let mut added = 0u64;
     let mut problem = None;
@@ -295,9 +484,7 @@ fn refresh(store: &Reader, job: &Job) -> Result<()> {
     };
     let mut scanned = 0u64;
     store.scan_passages(dim, None, |passage, vector| {
-        if index.contains(passage.key as u64) {
-            kept += 1;
-        } else {
+        if !index.contains(passage.key as u64) {
             missing.push((passage.key, vector.to_vec()));
             if missing.len() == BATCH {
                 add(&mut missing, &index);
@@ -311,39 +498,26 @@ fn refresh(store: &Reader, job: &Job) -> Result<()> {
         return Err(problem);
     }
     let removed = index.size() as f64 - count as f64;
-    if kept > 0 && removed > REMOVED * count as f64 {
-        // Too much of the graph leads nowhere.
-        drop(index);
-        for old in [&path, &stamp_path] {
-            match std::fs::remove_file(old) {
-                // Another reader that builds it anew may have been first.
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(old, e));
-                }
-                _ => {}
-            }
-        }
-        return refresh(store, job);
-    }
+    Ok((removed <= REMOVED * count as f64).then_some(index))
+}
 
+/// Puts the index and its stamp beside the corpus.
+fn write(store: &Reader, index: &Index, state: String) -> Result<()> {
+    let (path, stamp_path) = paths(store);
     // The stamp comes last: without it, or with an old one, the index counts as stale. Each is
     // written beside its place and moved there, so that nobody maps a half of it.
     let new = NewFile::create(&path)?;
-    index
-        .save(&new.path().to_string_lossy())
+    named(new.path(), |name| index.save(name))
+        .map_err(|e| Error::io(&path, e))?
         .map_err(|e| failed(&path, e))?;
-    let bytes = new
-        .path()
-        .metadata()
-        .map_err(|e| Error::io(new.path(), e))?
-        .len();
-    new.finish()?;
+    let read = |e| Error::io(&path, e);
     let stamp = Stamp {
-        uuid,
-        generation,
-        bytes,
-        settings,
+        state,
+        bytes: new.path().metadata().map_err(read)?.len(),
+        sum: sum(new.path()).map_err(read)?,
+        settings: SETTINGS,
     };
+    new.finish()?;
     let mut new = NewFile::create(&stamp_path)?;
     serde_json::to_writer(&mut new, &stamp).map_err(|e| Error::io(&stamp_path, e.into()))?;
     new.finish()

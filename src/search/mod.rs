@@ -7,7 +7,7 @@ mod duplicates;
 mod similar;
 mod words;
 
-pub use ann::{ANN_FROM, AnnIndex};
+pub use ann::{ANN_FROM, AnnIndex, IndexState};
 pub use duplicates::{Alike, By, DuplicateOptions, Duplicates, Group, Kept, Member, Pair};
 pub use similar::SimilarHit;
 

@@ -184,7 +184,7 @@ fn content_hash(article: &Article) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-fn add_paragraphs(
+pub(super) fn add_paragraphs(
     c: &Connection,
     id: i64,
     title: &str,

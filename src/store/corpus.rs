@@ -2,7 +2,7 @@
 
 use super::lock::Lock;
 use super::schema::{self, Version};
-use super::sqlite::failed;
+use super::sqlite::{self, failed};
 use super::{Reader, Writer};
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::new_file::NewFile;
@@ -46,9 +46,6 @@ pub struct Corpus {
     shared: Arc<Shared>,
 }
 
-/// Which vectors a corpus holds: its own mark, and their generation.
-type State = (String, i64);
-
 /// What readers and writers of a corpus share.
 struct Shared {
     path: PathBuf,
@@ -57,7 +54,7 @@ struct Shared {
     /// Whether opening made the file, and no writer has taken it over yet.
     fresh: AtomicBool,
     idle: Mutex<Vec<Opened>>,
-    derived: Mutex<Option<(State, Arc<dyn Any + Send + Sync>)>>,
+    derived: Mutex<Option<(String, Arc<dyn Any + Send + Sync>)>>,
 }
 
 impl std::fmt::Debug for Corpus {
@@ -183,9 +180,10 @@ impl Corpus {
         let lock = Lock::take(path)?;
         let fresh = self.shared.fresh.swap(false, Ordering::Relaxed);
         let made = fresh || self.shared.make && !path.exists();
+        let connection = open_to_write(path, self.shared.make)?;
         let opened = Opened {
-            connection: open_to_write(path, self.shared.make)?,
-            file: None,
+            connection,
+            file: file_number(path),
         };
         Ok(Writer::begin(opened, self.clone(), lock, made))
     }
@@ -199,8 +197,15 @@ impl Corpus {
         }
     }
 
+    /// Closes the connections that are kept for the next readers.
+    pub(super) fn close_idle(&self) {
+        if let Ok(mut idle) = self.shared.idle.lock() {
+            idle.clear();
+        }
+    }
+
     /// What was derived from the vectors of a state and kept by [`Self::keep_derived`].
-    pub(crate) fn derived<T: Send + Sync + 'static>(&self, state: &State) -> Option<Arc<T>> {
+    pub(crate) fn derived<T: Send + Sync + 'static>(&self, state: &str) -> Option<Arc<T>> {
         let derived = self.shared.derived.lock().ok()?;
         let (of, value) = derived.as_ref()?;
         (of == state)
@@ -209,7 +214,7 @@ impl Corpus {
     }
 
     /// Keeps what was derived from the vectors of a state, in place of what was kept.
-    pub(crate) fn keep_derived<T: Send + Sync + 'static>(&self, state: State, value: Arc<T>) {
+    pub(crate) fn keep_derived<T: Send + Sync + 'static>(&self, state: String, value: Arc<T>) {
         if let Ok(mut derived) = self.shared.derived.lock() {
             *derived = Some((state, value));
         }
@@ -218,7 +223,7 @@ impl Corpus {
 
 /// The file that a link leads to, whether it is there or not: the lock and SQLite's own files stand
 /// beside the file itself, so that a link to it is the same corpus.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     /// As many as the system follows.
     const LINKS: usize = 40;
     let mut path = path.to_path_buf();
@@ -288,6 +293,13 @@ pub(super) struct Opened {
     file: Option<(u64, u64)>,
 }
 
+impl Opened {
+    /// Whether the path still names the file that is open.
+    pub(super) fn is_named(&self, path: &Path) -> bool {
+        self.file.is_some() && self.file == file_number(path)
+    }
+}
+
 fn configure(connection: &Connection, path: &Path) -> Result<()> {
     let set = || {
         connection.busy_timeout(PATIENCE)?;
@@ -305,8 +317,7 @@ fn make(path: &Path) -> Result<()> {
         return Err(Error::corpus(ErrorKind::Io, path, message));
     }
     let file = NewFile::create(path)?;
-    let connection = Connection::open(file.path()).map_err(|e| failed(path, e))?;
-    bring_up_to_date(&connection, path)?;
+    let connection = make_at(file.path())?;
     // What a corpus of that name left behind when it was deleted or its writer killed is no part of
     // this one: SQLite would apply an old log to it.
     for end in ["-wal", "-shm", "-journal"] {
@@ -321,14 +332,21 @@ fn make(path: &Path) -> Result<()> {
     file.finish()
 }
 
+/// Makes the tables in an empty file.
+pub(super) fn make_at(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let connection = sqlite::open(plain(path), flags).map_err(|e| failed(path, e))?;
+    bring_up_to_date(&connection, path)?;
+    Ok(connection)
+}
+
 /// Opens the file to write, and brings its tables to this version. The caller holds the lock.
-fn open_to_write(path: &Path, make_it: bool) -> Result<Connection> {
+pub(super) fn open_to_write(path: &Path, make_it: bool) -> Result<Connection> {
     if make_it && !path.exists() {
         make(path)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(plain(path), flags).map_err(|e| failed(path, e))?;
+    let connection = sqlite::open(plain(path), flags).map_err(|e| failed(path, e))?;
     configure(&connection, path)?;
     let set = || {
         // NORMAL in WAL mode survives a kill at any moment; a power cut may undo the last
@@ -346,6 +364,12 @@ fn bring_up_to_date(connection: &Connection, path: &Path) -> Result<()> {
         schema::Refused::Sqlite(e) => failed(path, e),
         schema::Refused::Foreign => foreign(path),
         schema::Refused::Newer(version) => newer(path, version),
+        schema::Refused::Unsealed => unsealed(path),
+        schema::Refused::Unversioned => Error::corpus(
+            ErrorKind::Damaged,
+            path,
+            "it does not say which version of its tables it has; index the articles into a new corpus",
+        ),
     })
 }
 
@@ -367,6 +391,14 @@ fn newer(path: &Path, version: usize) -> Error {
     )
 }
 
+fn unsealed(path: &Path) -> Error {
+    Error::corpus(
+        ErrorKind::Damaged,
+        path,
+        "damaged, or changed by another program: its pages have lost their checksums; restore it from a copy, or index the articles into a new corpus",
+    )
+}
+
 /// Opens the file to read alone, also from a folder that cannot be written to.
 fn open_to_read(path: &Path, file: Option<(u64, u64)>) -> Result<Opened> {
     exists(path)?;
@@ -381,11 +413,9 @@ fn open_to_read(path: &Path, file: Option<(u64, u64)>) -> Result<Opened> {
     if !unreadable || wal.metadata().is_ok_and(|m| m.len() > 0) {
         return Err(first);
     }
-    let Ok(uri) = immutable_uri(path) else {
-        return Err(first);
-    };
+    let uri = immutable_uri(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(uri, flags).map_err(|e| failed(path, e))?;
+    let connection = sqlite::open(uri, flags).map_err(|e| failed(path, e))?;
     configure(&connection, path)?;
     match version(&connection, path)? {
         // Not kept for later readers: it would not see what somebody else writes.
@@ -397,25 +427,26 @@ fn open_to_read(path: &Path, file: Option<(u64, u64)>) -> Result<Opened> {
     }
 }
 
-fn immutable_uri(path: &Path) -> std::result::Result<String, ()> {
-    let escaped: String = plain(path)
-        .to_str()
-        .ok_or(())?
-        .chars()
-        .map(|c| match c {
-            '%' => "%25".to_string(),
-            '?' => "%3f".to_string(),
-            '#' => "%23".to_string(),
-            c => c.to_string(),
-        })
-        .collect();
-    Ok(format!("file:{escaped}?immutable=1"))
+/// The path as a URI that says that nobody changes the file meanwhile.
+fn immutable_uri(path: &Path) -> String {
+    let plain = plain(path);
+    let mut uri = "file:".to_string();
+    for &byte in plain.as_os_str().as_encoded_bytes() {
+        // Any other byte, also those of a name that is no UTF-8, is written by its number.
+        if byte.is_ascii_alphanumeric() || b"/\\:._-~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    uri + "?immutable=1"
 }
 
 fn version(connection: &Connection, path: &Path) -> Result<Version> {
     match schema::version_of(connection).map_err(|e| failed(path, e))? {
         Version::Foreign => Err(foreign(path)),
         Version::Newer(version) => Err(newer(path, version)),
+        Version::Unsealed => Err(unsealed(path)),
         version => Ok(version),
     }
 }
@@ -425,8 +456,7 @@ fn open_shared(path: &Path) -> Result<Connection> {
     // last reader take away the files that WAL mode puts beside the corpus.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
-        let connection =
-            Connection::open_with_flags(plain(path), flags).map_err(|e| failed(path, e))?;
+        let connection = sqlite::open(plain(path), flags).map_err(|e| failed(path, e))?;
         configure(&connection, path)?;
         Ok(connection)
     };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The lock is an advisory lock on a file beside the corpus. It is not on the corpus itself,
 /// because closing any handle of that file would drop SQLite's own locks on it.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     file: File,
     path: PathBuf,
 }

@@ -6,6 +6,7 @@
 //! in a file beside the corpus and can be lost.
 
 mod articles;
+mod check;
 mod corpus;
 mod export;
 mod filter;
@@ -14,12 +15,14 @@ mod lock;
 mod neighbours;
 mod reader;
 mod schema;
+mod seal;
 mod sqlite;
 mod topics;
 mod writer;
 
 pub use articles::{Added, Described, NewArticle, StoredArticle, StoredPassage};
 pub(crate) use articles::{Embedded, EmbeddedVectors, NewPassage, Pending};
+pub use check::{Checked, Fault, Heal, Repaired};
 pub use corpus::Corpus;
 pub use export::{ExportFormat, Exported, export, export_text, npy_header};
 pub use filter::{Field, Filter, Op, Value};
@@ -70,6 +73,10 @@ pub(crate) fn set_meta(c: &Connection, key: &str, value: &str) -> rusqlite::Resu
     Ok(())
 }
 
+/// States of the vectors that are remembered: what was derived from one of them is brought up to
+/// date, what was derived from an older one is made anew.
+const STATES: i64 = 1000;
+
 /// Marks everything derived from the vectors as stale.
 pub(crate) fn next_generation(c: &Connection) -> rusqlite::Result<()> {
     c.execute(
@@ -77,5 +84,9 @@ pub(crate) fn next_generation(c: &Connection) -> rusqlite::Result<()> {
          ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1",
         [],
     )?;
+    c.prepare_cached("INSERT INTO state (id) VALUES (lower(hex(randomblob(16))))")?
+        .execute([])?;
+    c.prepare_cached("DELETE FROM state WHERE n <= ?1")?
+        .execute([c.last_insert_rowid() - STATES])?;
     Ok(())
 }

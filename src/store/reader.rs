@@ -1,6 +1,7 @@
 //! One consistent view of a corpus.
 
 use super::corpus::Opened;
+use super::lock::Lock;
 use super::sqlite::failed;
 use super::{Corpus, Counts, meta};
 use crate::encoder::Identity;
@@ -65,6 +66,12 @@ impl Reader {
             Some(opened) => &mut opened.connection,
             None => unreachable!("it is taken when the reader is dropped, and not before"),
         }
+    }
+
+    /// Whether the path still names the file that is open.
+    pub(super) fn is_named(&self) -> bool {
+        let opened = self.opened.as_ref();
+        opened.is_some_and(|opened| opened.is_named(self.path()))
     }
 
     /// The corpus that it reads.
@@ -181,6 +188,31 @@ impl Reader {
             .meta("generation")?
             .and_then(|g| g.parse().ok())
             .unwrap_or(0))
+    }
+
+    /// The name of the state of the vectors: another after each change of them, and never the same
+    /// in a corpus that was restored from a copy and gone on with.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub(crate) fn state(&self) -> Result<String> {
+        self.run(|c| {
+            c.prepare_cached("SELECT id FROM state ORDER BY n DESC LIMIT 1")?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
+    /// Keeps others from making a file that is derived from the corpus and lies beside it.
+    pub(crate) fn lock_beside(&self, derived: &Path) -> Result<Lock> {
+        Lock::take(derived)
+    }
+
+    /// Whether the vectors were in this state lately, or are.
+    pub(crate) fn was_in_state(&self, state: &str) -> Result<bool> {
+        self.run(|c| {
+            c.prepare_cached("SELECT 1 FROM state WHERE id = ?1")?
+                .exists([state])
+        })
     }
 
     /// An identifier that this corpus alone has.

@@ -1,5 +1,6 @@
 //! The tables, and the steps from each version of them to the next.
 
+use super::seal;
 use crate::corpus::{boilerplate, segment};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Transaction};
@@ -188,6 +189,7 @@ UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation';
 ",
     IDENTITY_STEP,
     WORDS_STEP,
+    INTEGRITY_STEP,
 ];
 
 /// The id that an article's input gave, where an article from elsewhere has that id.
@@ -252,12 +254,34 @@ pub(super) fn define_functions(c: &Connection) -> rusqlite::Result<()> {
     })
 }
 
+/// From here on pages carry checksums (`seal`), and the states of the vectors have names.
+const INTEGRITY_STEP: &str = r"
+-- The last states of the vectors, the present one last. Each has a random name: numbers repeat
+-- when a copy of the corpus is put in its place and gone on with, and what is kept beside the
+-- corpus would be taken for its own.
+CREATE TABLE state (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL
+);
+INSERT INTO state (id) VALUES (lower(hex(randomblob(16))));
+";
+
+/// The version from which pages carry checksums.
+fn sealed_from() -> usize {
+    let step = STEPS.iter().position(|&step| step == INTEGRITY_STEP);
+    step.map_or(usize::MAX, |step| step + 1)
+}
+
 /// Why a file is not opened.
 #[derive(Debug)]
 pub(super) enum Refused {
     Sqlite(rusqlite::Error),
     Foreign,
     Newer(usize),
+    /// It does not say of which version it is.
+    Unversioned,
+    /// Its pages have lost their checksums.
+    Unsealed,
 }
 
 impl From<rusqlite::Error> for Refused {
@@ -285,10 +309,25 @@ pub(super) fn migrate(c: &Connection) -> Result<(), Refused> {
     if tables > 0 && application(c)? != APPLICATION_ID {
         return Err(Refused::Foreign);
     }
+    if tables > 0 && from == 0 {
+        return Err(Refused::Unversioned);
+    }
+    if from >= sealed_from() && !seal::is_sealed(c)? {
+        return Err(Refused::Unsealed);
+    }
     if from == STEPS.len() {
         return Ok(());
     }
+    if tables == 0 {
+        seal::reserve(c)?;
+    }
     let _: String = c.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if !seal::is_sealed(c)? {
+        // Every page is written anew, with room for its checksum. A corpus that is left between
+        // this and the steps below has an old version still, and goes on with the steps.
+        seal::reserve(c)?;
+        c.execute_batch("VACUUM")?;
+    }
     let transaction = Transaction::new_unchecked(c, rusqlite::TransactionBehavior::Immediate)?;
     // Another process may have done it while this one waited.
     let from = version(&transaction)?;
@@ -313,6 +352,8 @@ pub(super) enum Version {
     Newer(usize),
     /// The file is of another program.
     Foreign,
+    /// Its pages have lost their checksums.
+    Unsealed,
 }
 
 /// Looks at the version, and changes nothing.
@@ -321,8 +362,9 @@ pub(super) fn version_of(c: &Connection) -> rusqlite::Result<Version> {
         return Ok(Version::Foreign);
     }
     Ok(match version(c)? {
-        v if v == STEPS.len() => Version::Current,
         v if v > STEPS.len() => Version::Newer(v),
+        v if v >= sealed_from() && !seal::is_sealed(c)? => Version::Unsealed,
+        v if v == STEPS.len() => Version::Current,
         v => Version::Older(v),
     })
 }

@@ -1,11 +1,26 @@
 //! What SQLite says, as errors of ours.
 
+use super::seal;
 use crate::error::{Error, ErrorKind};
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use std::path::Path;
+
+/// Opens a database whose pages carry checksums; [`failed`] puts what SQLite says into words.
+pub(super) fn open(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags_and_vfs(path, flags, seal::vfs()?)
+}
 
 /// A failure of SQLite on a corpus: its kind, and words that tell what to do.
 pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
+    if is_unreadable(&e) {
+        let place = match seal::failed_page() {
+            Some(page) => format!("page {page} of it does not agree with its checksum"),
+            None => "a page of it does not agree with its checksum".to_string(),
+        };
+        let message =
+            format!("damaged, or changed by another program: {place}; what it holds is not shown");
+        return Error::corpus(ErrorKind::Damaged, path, message).with_source(e);
+    }
     let (kind, hint) = match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => (
             ErrorKind::NotACorpus,
@@ -53,11 +68,21 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
         _ => (ErrorKind::Internal, ""),
     };
     let message = match &e {
+        // Not the statement, which only we understand.
+        rusqlite::Error::SqlInputError { msg, .. } => {
+            format!("a statement of ours does not suit it ({msg})")
+        }
         _ if hint.is_empty() => e.to_string(),
         rusqlite::Error::SqliteFailure(_, Some(detail)) => format!("{hint} ({detail})"),
         _ => hint.to_string(),
     };
     Error::corpus(kind, path, message).with_source(e)
+}
+
+/// Whether a page was refused because its checksum does not agree.
+pub(super) fn is_unreadable(e: &rusqlite::Error) -> bool {
+    e.sqlite_error()
+        .is_some_and(|e| e.extended_code == ffi::SQLITE_IOERR_DATA)
 }
 
 /// A value in the file that cannot be what this program wrote.

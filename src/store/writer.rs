@@ -53,7 +53,16 @@ impl Writer {
             Ok(out)
         };
         let outcome: rusqlite::Result<T> = go();
-        outcome.map_err(|e| failed(self.reader.path(), e))
+        let out = outcome.map_err(|e| failed(self.reader.path(), e))?;
+        // Who deletes the file leaves the writer with one that has no name.
+        if !self.reader.is_named() {
+            return Err(Error::corpus(
+                ErrorKind::Io,
+                self.reader.path(),
+                "the file was deleted or replaced while it was written to, and what was written went with it; run it again",
+            ));
+        }
+        Ok(out)
     }
 
     /// Checks that `identity` made this corpus's vectors, and writes it down in a corpus that has

@@ -57,6 +57,14 @@ pub fn may_fetch() -> bool {
     !offline
 }
 
+/// A corpus as another program would change it, its pages given their checksums all the same.
+pub fn database(path: &Path) -> rusqlite::Connection {
+    // Whoever opens a corpus brings SQLite what writes the checksums.
+    nearwise::Corpus::open(path).unwrap();
+    let flags = rusqlite::OpenFlags::default();
+    rusqlite::Connection::open_with_flags_and_vfs(path, flags, "nearwise-sealed").unwrap()
+}
+
 /// The program as a user runs it, in a folder of its own and with the tiny model.
 pub struct World {
     pub folder: TempDir,

@@ -47,10 +47,8 @@ impl Shown {
 fn topic_json(store: &Reader, topic: &StoredTopic) -> Result<Value> {
     let mut typical = Vec::new();
     for &key in &topic.typical {
-        // An article may have gone since the topics were found.
-        if let Ok(article) = store.article_at(key) {
-            typical.push(json!({"id": article.id, "title": article.title}));
-        }
+        let article = store.article_at(key)?;
+        typical.push(json!({"id": article.id, "title": article.title}));
     }
     Ok(json!({
         "topic": topic.id, "label": topic.label, "named": topic.named, "size": topic.size,
@@ -122,9 +120,8 @@ pub(in super::super) fn to_text(store: &Reader, topics: &Topics, typical: usize)
             let _ = writeln!(out, "     = {}", ui::clean(&named.join("; ")));
         }
         for &key in topic.typical.iter().take(typical) {
-            if let Ok(title) = store.described_at(key).map(|a| a.title) {
-                let _ = writeln!(out, "       {}", ui::snippet(&title, 100));
-            }
+            let title = store.described_at(key)?.title;
+            let _ = writeln!(out, "       {}", ui::snippet(&title, 100));
         }
     }
     Ok(out)
@@ -225,10 +222,9 @@ impl Show {
         }
         out.push_str("\nTypical articles\n");
         for &key in &topic.typical {
-            if let Ok(article) = store.described_at(key) {
-                let title = ui::snippet(&article.title, 100);
-                let _ = writeln!(out, "  {}  {title}", ui::clean(&article.id));
-            }
+            let article = store.described_at(key)?;
+            let title = ui::snippet(&article.title, 100);
+            let _ = writeln!(out, "  {}  {title}", ui::clean(&article.id));
         }
         if parts.len() > 1 {
             out.push_str("\nParts\n");

@@ -1,0 +1,405 @@
+//! Whatever happened to a corpus or to what lies beside it: an answer is right, or it is none.
+
+mod common;
+
+use common::World;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// Commands that read, each of other tables.
+const READING: [&str; 12] = [
+    "search goal -c c.nearwise --json",
+    "search minister -c c.nearwise --hybrid --json",
+    "search goal -c c.nearwise --approximate --json",
+    "search goal -c c.nearwise --json --where date>=2025-03",
+    "similar a7 -c c.nearwise --json",
+    "show a7 -c c.nearwise --json",
+    "stats -c c.nearwise --json",
+    "topics list -c c.nearwise --json",
+    "topics list -c c.nearwise --members",
+    "topics over-time -c c.nearwise --json",
+    "duplicates -c c.nearwise --json",
+    "export -c c.nearwise --vectors",
+];
+
+/// A corpus of some hundred pages with topics and an approximate index.
+fn corpus() -> World {
+    let world = World::new();
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
+    let words = [
+        "bank", "market", "minister", "goal", "team", "city", "price", "rate", "cup", "year",
+    ];
+    let mut lines = String::new();
+    for i in 0..80 {
+        let half = if i % 2 == 0 { 0 } else { 5 };
+        let text: Vec<&str> = (0..60 + random.next_u32() % 600)
+            .map(|_| words[half + random.next_u32() as usize % 5])
+            .collect();
+        let line = serde_json::json!({
+            "id": format!("a{i}"), "title": format!("Title {i}"), "text": text.join(" "),
+            "date": format!("2025-{:02}-01", 1 + i % 12), "source": "wire", "number": i,
+        });
+        lines.push_str(&format!("{line}\n"));
+    }
+    world.write("in.jsonl", lines);
+    world.run("index in.jsonl -c c.nearwise");
+    world.run("topics fit -c c.nearwise --topics 2");
+    world.run("search goal -c c.nearwise --approximate");
+    world
+}
+
+/// Right, or refused in one line; never a crash.
+fn refused(command: &str, output: &Output) -> bool {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let code = output.status.code();
+    assert!(code.is_some(), "{command} crashed: {stderr}");
+    assert!(!stderr.contains("panicked"), "{command}: {stderr}");
+    if code == Some(0) {
+        return false;
+    }
+    assert_eq!(code, Some(1), "{command}: {stderr}");
+    let last = stderr.lines().last().unwrap_or("");
+    assert!(last.starts_with("nearwise: "), "{command}: {stderr}");
+    true
+}
+
+#[test]
+fn flipped_bytes_are_told_by_every_command() {
+    let world = corpus();
+    let path = world.path("c.nearwise");
+    let sound = fs::read(&path).unwrap();
+    let expected: Vec<Vec<u8>> = READING
+        .iter()
+        .map(|line| {
+            let output = world.command(line).output().unwrap();
+            assert!(!refused(line, &output), "{line}");
+            output.stdout
+        })
+        .collect();
+    let seed = 1u64;
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut told = 0;
+    for round in 0..24 {
+        let mut bytes = sound.clone();
+        let at = random.next_u64() as usize % bytes.len();
+        match round % 4 {
+            0 => bytes[at] ^= 1 << (random.next_u32() % 8),
+            1 => bytes[at] = bytes[at].wrapping_add(1 + (random.next_u32() % 255) as u8),
+            2 => bytes[at / 4096 * 4096..][..4096].fill(0),
+            // A page that stood elsewhere.
+            _ => bytes.copy_within(at / 8192 * 4096..at / 8192 * 4096 + 4096, at / 4096 * 4096),
+        }
+        fs::write(&path, &bytes).unwrap();
+        for (line, expected) in READING.iter().zip(&expected) {
+            let output = world.command(line).output().unwrap();
+            if refused(line, &output) {
+                told += 1;
+            } else {
+                assert!(
+                    output.stdout == *expected,
+                    "seed {seed}, round {round}: {line}"
+                );
+            }
+        }
+        let checked = world.command("check -c c.nearwise").output().unwrap();
+        let changed = bytes != sound;
+        assert_eq!(refused("check", &checked), changed, "round {round}");
+    }
+    assert!(told > 0);
+    fs::write(&path, &sound).unwrap();
+    assert!(
+        world
+            .run("check -c c.nearwise")
+            .contains("nothing is damaged")
+    );
+}
+
+/// A page of a table or index, by the part of the file that it is.
+fn page_of(path: &Path, name: &str) -> usize {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.query_row(
+        "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY pageno DESC LIMIT 1",
+        [name],
+        |row| row.get(0),
+    )
+    .unwrap()
+}
+
+#[test]
+fn what_is_damaged_is_named_and_healed() {
+    for (name, place, lost) in [
+        ("passage", "the vectors", false),
+        ("article_vector", "the vectors", false),
+        ("words_data", "the index of words", false),
+        ("sqlite_autoindex_article_1", "an index of article", false),
+        ("article_topic", "the topics", false),
+        ("article", "the articles", true),
+    ] {
+        let world = corpus();
+        let path = world.path("c.nearwise");
+        let before = world.run("export -c c.nearwise --vectors");
+        let page = page_of(&path, name);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[page * 4096 - 2000] ^= 4;
+        fs::write(&path, &bytes).unwrap();
+        world.fails("check -c c.nearwise", 1, &["damaged", "--repair"]);
+        let said = world
+            .command("check -c c.nearwise")
+            .output()
+            .unwrap()
+            .stdout;
+        let said = String::from_utf8(said).unwrap();
+        assert!(
+            said.contains(place) && said.contains("1 page damaged"),
+            "{name}: {said}"
+        );
+        let said = world.run("check -c c.nearwise --repair");
+        assert_eq!(
+            said.contains("lost: index them again"),
+            lost,
+            "{name}: {said}"
+        );
+        assert!(
+            world
+                .run("check -c c.nearwise")
+                .contains("nothing is damaged")
+        );
+        // But for the header, which says how changes are logged.
+        let kept = fs::read(world.path("c.nearwise.damaged")).unwrap();
+        assert!(kept[4096..] == bytes[4096..], "{name}");
+        world.run("index in.jsonl -c c.nearwise");
+        if name == "article_topic" || name == "article" {
+            world.run("topics fit -c c.nearwise --topics 2");
+        } else {
+            world.run("topics -c c.nearwise");
+        }
+        // All articles and vectors are there again; rows may stand in another order.
+        let sorted = |text: &str| {
+            let mut lines: Vec<serde_json::Value> = text
+                .lines()
+                .map(|line| {
+                    let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+                    for topic in ["topic", "topic_label", "topic_similarity"] {
+                        row.as_object_mut().unwrap().remove(topic);
+                    }
+                    row
+                })
+                .collect();
+            lines.sort_by_key(|row| row["id"].to_string());
+            lines
+        };
+        let after = world.run("export -c c.nearwise --vectors");
+        assert_eq!(sorted(&after), sorted(&before), "{name}");
+        world.run("search minister -c c.nearwise --hybrid");
+    }
+}
+
+#[test]
+fn a_damaged_index_is_not_used() {
+    let world = corpus();
+    let line = "search goal -c c.nearwise --approximate --json";
+    let ids = || -> Vec<String> {
+        let found = world.json(line);
+        let hits = found["hits"].as_array().unwrap();
+        hits.iter().map(|hit| hit["id"].to_string()).collect()
+    };
+    let expected = ids();
+    let index = world.path("c.nearwise.hnsw");
+    let sound = fs::read(&index).unwrap();
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+    for round in 0..12 {
+        let mut bytes = sound.clone();
+        let at = random.next_u64() as usize % bytes.len();
+        match round % 3 {
+            0 => bytes[at] ^= 1 << (random.next_u32() % 8),
+            1 => bytes.truncate(at),
+            _ => bytes[at..].fill(0xff),
+        }
+        fs::write(&index, &bytes).unwrap();
+        if bytes != sound {
+            let said = world.run("check -c c.nearwise");
+            assert!(said.contains("approximate index is damaged"), "{said}");
+        }
+        // Built anew by several threads, it may miss another of the ten.
+        let found = ids();
+        let same = found.iter().filter(|id| expected.contains(id)).count();
+        assert!(same >= 8, "round {round}: {found:?} {expected:?}");
+    }
+    assert!(
+        !world
+            .run("check -c c.nearwise")
+            .contains("approximate index")
+    );
+}
+
+#[test]
+fn a_corpus_that_was_restored_does_not_take_the_others_index() {
+    let world = corpus();
+    let copy = fs::read(world.path("c.nearwise")).unwrap();
+    let add = |name: &str, word: &str| {
+        let lines: Vec<String> = (0..5)
+            .map(|i| {
+                let text = format!("{word} {word} {i} ").repeat(20);
+                serde_json::json!({"id": format!("{name}{i}"), "text": text}).to_string()
+            })
+            .collect();
+        world.write(&format!("{name}.jsonl"), lines.join("\n"));
+        world.run(&format!("index {name}.jsonl -c c.nearwise"));
+        world.run("search goal -c c.nearwise --approximate")
+    };
+    add("x", "goal");
+    // The same numbers of passages and of changes, and other articles.
+    fs::write(world.path("c.nearwise"), copy).unwrap();
+    add("y", "minister");
+    for query in ["goal", "minister", "bank"] {
+        let hits = |how: &str| -> Vec<String> {
+            let found = world.json(&format!("search {query} -c c.nearwise --json {how}"));
+            let hits = found["hits"].as_array().unwrap();
+            hits.iter().map(|hit| hit["id"].to_string()).collect()
+        };
+        let (near, exact) = (hits("--approximate"), hits("--exact"));
+        let right = near.iter().filter(|id| exact.contains(id)).count();
+        // The index is approximate, but not by half.
+        assert!(right >= 8, "{query}: {near:?} {exact:?}");
+    }
+}
+
+/// Runs the program as a user who is not root, for whom permissions count.
+#[cfg(unix)]
+fn as_nobody(world: &World, line: &str) -> Output {
+    let mut command = std::process::Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(env!("CARGO_BIN_EXE_nearwise"))
+        .current_dir(world.folder.path())
+        .env("NEARWISE_MODEL", common::tiny("tiny-bert"))
+        .env("HF_HUB_OFFLINE", "1")
+        .args(line.split_whitespace());
+    command.output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_corpus_that_cannot_be_written_answers() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = corpus();
+    let expected = world.run("search goal -c c.nearwise --exact --json");
+    fs::remove_file(world.path("c.nearwise.hnsw")).unwrap();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(&world.path("c.nearwise"), 0o444);
+    let reading = |line: &str| -> Output {
+        // Root writes whatever the permissions say.
+        if fs::write(world.path("probe"), "").is_ok() {
+            let _ = fs::remove_file(world.path("probe"));
+            as_nobody(&world, line)
+        } else {
+            world.command(line).output().unwrap()
+        }
+    };
+    for folder in [0o555, 0o755] {
+        mode(world.folder.path(), folder);
+        for line in READING
+            .iter()
+            .chain(&["topics -c c.nearwise", "check -c c.nearwise"])
+        {
+            let output = reading(line);
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            if folder == 0o755
+                && stderr.contains("Permission denied (os error 13)")
+                && output.stdout.is_empty()
+            {
+                panic!("{line}: {stderr}");
+            }
+            assert!(output.status.success(), "{line} in {folder:o}: {stderr}");
+            if line.contains("--approximate") {
+                assert_eq!(
+                    String::from_utf8(output.stdout).unwrap(),
+                    expected,
+                    "every vector is compared"
+                );
+            }
+        }
+    }
+    mode(world.folder.path(), 0o755);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_utf8() {
+    use std::os::unix::ffi::OsStrExt;
+    let world = corpus();
+    let name = std::ffi::OsStr::from_bytes(b"odd \xff%?#.nearwise");
+    fs::copy(world.path("c.nearwise"), world.path("").join(name)).unwrap();
+    let expected = world.run("search goal -c c.nearwise --approximate --json");
+    for _ in 0..2 {
+        let output = world
+            .command("search goal --approximate --json -c")
+            .arg(name)
+            .output()
+            .unwrap();
+        assert!(
+            output.stderr.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_file_of_no_version_is_refused_in_words() {
+    let world = corpus();
+    let db = common::database(&world.path("c.nearwise"));
+    db.pragma_update(None, "user_version", 0).unwrap();
+    drop(db);
+    for line in ["search goal -c c.nearwise", "index in.jsonl -c c.nearwise"] {
+        let output = world.command(line).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("version") && !said.contains("CREATE"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn topics_live_without_their_most_typical_articles() {
+    let world = corpus();
+    for _ in 0..3 {
+        let topics = world.json("topics list -c c.nearwise --json");
+        for topic in topics["topics"].as_array().unwrap() {
+            let typical = topic["typical"][0]["id"].as_str().unwrap();
+            world.run(&format!("delete {typical} -c c.nearwise"));
+        }
+        world.run("topics list -c c.nearwise --typical 5");
+        world.run("topics show 0 -c c.nearwise");
+        world.run("topics tree -c c.nearwise");
+        world.run("topics over-time -c c.nearwise");
+    }
+    world.run("explore in.jsonl -c c.nearwise");
+    world.run("map -c c.nearwise --out map.html");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_corpus_that_was_deleted_under_way_is_no_success() {
+    use nearwise::{Article, Corpus, Job};
+    let world = corpus();
+    let corpus = Corpus::open(world.path("c.nearwise")).unwrap();
+    let mut writer = corpus.writer().unwrap();
+    let article = |id: &str| Article {
+        id: Some(id.to_string()),
+        text: "A goal.".to_string(),
+        ..Article::default()
+    };
+    writer.add([article("x")], &Job::new()).unwrap();
+    fs::remove_file(world.path("c.nearwise")).unwrap();
+    let refused = writer.add([article("y")], &Job::new()).unwrap_err();
+    assert!(refused.to_string().contains("deleted"), "{refused}");
+}
