@@ -123,8 +123,9 @@ impl<R: Read> Window<R> {
         let Some(first) = memchr(0, &self.buffer[from..]) else {
             return;
         };
-        let mut kept = from + first;
-        for i in kept..self.buffer.len() {
+        let first = from + first;
+        let mut kept = first;
+        for i in first..self.buffer.len() {
             let byte = self.buffer[i];
             if byte != 0 {
                 self.buffer[kept] = byte;
