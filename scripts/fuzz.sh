@@ -14,6 +14,16 @@ for target in "$@"; do
     case "$target" in
     parquet) cp tests/fixtures/*.parquet "$seeds/" ;;
     filter) printf '%s' 'source = "x" AND (date >= 2016-03 OR NOT words IN (1, "a"))' >"$seeds/one" ;;
+    csv | tsv)
+        printf 'id,text\n1,"a ""b"", c"\n2,"open\n3,d\n' >"$seeds/quotes"
+        printf 'sep=;\r\nid;text;n\r\n1;"a \\"b\\"";\\N\r\n' >"$seeds/escapes"
+        printf 'id\ttext\n1\ta "b\n' >"$seeds/tabs"
+        ;;
+    jsonl)
+        printf '{"text": "a"}\n{"text": "b", "n": NaN}\n{"text": "c\n' >"$seeds/lines"
+        printf '[\n {"text": "a\\ud83d"},\n {"text": "b"},\n]' >"$seeds/list"
+        printf '{"n": 1, "response": {"docs": [{"text": "a"}, {"_source": {"text": "b"}}]}}' >"$seeds/envelope"
+        ;;
     markdown) cp README.md "$seeds/" ;;
     esac
     cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=10 \

@@ -145,21 +145,24 @@ fn the_samples_are_read_as_they_are() {
     }
 }
 
-/// With a quote that is never closed, all that follows would be one record in memory.
+/// With a quote that is never closed, all that follows would be one record in memory; it costs its
+/// row.
 #[test]
 fn a_record_without_an_end_is_one_bad_row() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = b"id,text\n1,first\n2,\"never closed\n".to_vec();
     let line = b"3,another row of the file that the quote takes in\n";
+    let mut rows = 1;
     while text.len() < 66 << 20 {
         text.extend_from_slice(line);
+        rows += 1;
     }
     let path = folder.path().join("open.csv");
     std::fs::write(&path, text).unwrap();
     let mut seen = Seen::default();
     let inputs = Input::parse(path.to_str().unwrap()).unwrap();
     read(&inputs, &ReadOptions::default(), &mut seen).unwrap();
-    assert_eq!(seen.articles, 1);
+    assert_eq!(seen.articles, rows);
     assert_eq!(seen.bad.len(), 1);
     assert!(seen.bad[0].contains("open.csv:3: "), "{:?}", seen.bad);
     assert!(seen.bad[0].contains("quote"), "{:?}", seen.bad);

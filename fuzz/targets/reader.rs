@@ -38,10 +38,17 @@ pub fn read(format: Format, bytes: &[u8]) {
 }
 
 fn read_as(format: Option<Format>, bytes: &[u8]) {
-    let options = ReadOptions {
-        format,
-        ..ReadOptions::default()
-    };
+    read_with(
+        ReadOptions {
+            format,
+            ..ReadOptions::default()
+        },
+        bytes,
+    );
+}
+
+#[allow(dead_code, reason = "not all targets have options")]
+pub fn read_with(options: ReadOptions, bytes: &[u8]) {
     // An error is an answer; a panic, a hang or too much memory is not.
     let _ = read_stream(Cursor::new(bytes.to_vec()), "input", &options, &mut Dropped);
 }

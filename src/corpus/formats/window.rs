@@ -123,13 +123,15 @@ impl<R: Read> Window<R> {
         let Some(first) = memchr(0, &self.buffer[from..]) else {
             return;
         };
-        let mut kept = from + first;
-        for i in kept..self.buffer.len() {
-            let byte = self.buffer[i];
+        let first = from + first;
+        let (mut from, mut kept) = (first, first);
+        while from < self.buffer.len() {
+            let byte = self.buffer[from];
             if byte != 0 {
                 self.buffer[kept] = byte;
                 kept += 1;
             }
+            from += 1;
         }
         self.buffer.truncate(kept);
     }

@@ -3,7 +3,7 @@ use crate::corpus::Article;
 use crate::corpus::columns::Columns;
 use crate::corpus::inputs::{Note, Sink};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Cursor;
 
 #[derive(Default)]
@@ -144,6 +144,27 @@ fn lists_inside_objects() {
     assert_eq!(of(&article.to_string()).good(), [("a", 1)]);
     let article = json!({"description": "a", "comments": [{"text": "no"}]});
     assert_eq!(of(&article.to_string()).good(), [("a", 1)]);
+}
+
+#[test]
+fn tables_as_objects() {
+    let pandas = json!({"title": {"0": "A", "1": "B"}, "text": {"0": "a", "1": "b"}, "n": {"0": 1, "1": null}});
+    let seen = of(&pandas.to_string());
+    assert_eq!(seen.good(), [("a", 1), ("b", 2)]);
+    assert_eq!(
+        (seen.articles[1].title.as_str(), &seen.articles[0].meta["n"]),
+        ("B", &json!(1))
+    );
+    let keyed =
+        json!({"k1": {"title": "A", "text": "a"}, "k2": {"title": "B", "text": "b", "id": 7}});
+    let seen = of(&serde_json::to_string_pretty(&keyed).unwrap());
+    assert_eq!(seen.good(), [("a", 1), ("b", 2)]);
+    let ids: Vec<&str> = seen
+        .articles
+        .iter()
+        .map(|a| a.id.as_deref().unwrap())
+        .collect();
+    assert_eq!(ids, ["k1", "7"]);
 }
 
 #[test]

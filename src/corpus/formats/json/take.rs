@@ -1,0 +1,164 @@
+//! What becomes of an object: an article, or several that it holds.
+
+use super::{
+    Known, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope, keyed,
+};
+use crate::corpus::columns::{Mapping, Role, proposed};
+use crate::error::Result;
+use serde_json::{Map, Value};
+use std::io::Read;
+use std::rc::Rc;
+
+impl<R: Read> Reader<'_, '_, R> {
+    /// Takes an object of `n` bytes, which is an article or holds some.
+    pub(super) fn take(&mut self, object: Map<String, Value>, n: usize, line: u64) -> Result<()> {
+        let mut object = object;
+        let mut known = self.known(&object);
+        let columns = self.context.columns;
+        let article = match known.as_ref() {
+            Ok(mapping) => envelope::is_article(&object, mapping, columns),
+            Err(_) => false,
+        };
+        if !article {
+            if self.may_enter() && envelope::has_list(&object, 1) {
+                let bytes = &self.window.bytes()[..n];
+                let list = envelope::find(bytes, known.is_ok(), columns, self.decoder);
+                if let Some(list) = list {
+                    self.enter(list);
+                    return Ok(());
+                }
+            }
+            let described = |mapping: &Mapping| mapping.column(Role::Text).is_some();
+            if !known.as_ref().as_ref().is_ok_and(described) {
+                object = envelope::unwrapped(object, columns);
+                known = self.known(&object);
+            }
+        }
+        self.pass(n);
+        if !article && let Some(rows) = keyed::rows(&object, known.as_ref().as_ref().ok(), columns)
+        {
+            self.open.push(Open::List);
+            for row in rows {
+                self.items += 1;
+                let known = self.known(&row);
+                self.article(row, &known, line)?;
+            }
+            self.open.pop();
+            return Ok(());
+        }
+        self.article(object, &known, line)
+    }
+
+    /// Hands over an article.
+    fn article(&mut self, object: Map<String, Value>, known: &Known, line: u64) -> Result<()> {
+        let article = match known {
+            Ok(mapping) => {
+                if self.list.is_empty() {
+                    self.context.report(mapping);
+                } else {
+                    self.context.report_in(mapping, &self.list);
+                }
+                mapping.article(object)
+            }
+            Err(message) => Err(message.clone()),
+        };
+        // Rows differ, also where a file holds lines and lists.
+        let row = if self.open.is_empty() {
+            line
+        } else {
+            self.items
+        };
+        self.row = row.max(self.row + 1);
+        match article {
+            Ok(mut article) => {
+                article.origin = self.context.origin.to_string();
+                article.row = Some(self.row);
+                self.context.sink.article(article)
+            }
+            Err(message) => self.bad(line, message),
+        }
+    }
+
+    /// The roles of an object's keys.
+    fn known(&mut self, object: &Map<String, Value>) -> Rc<Known> {
+        if let Some((keys, known)) = &self.last
+            && keys.len() == object.len()
+            && object.keys().eq(keys)
+        {
+            return known.clone();
+        }
+        let bytes: usize = object.keys().map(String::len).sum();
+        if object.len() > MOST_COLUMNS {
+            return Rc::new(Err(format!("more than {MOST_COLUMNS} keys")));
+        }
+        if bytes > LONGEST_NAMES {
+            let most = LONGEST_NAMES >> 20;
+            return Rc::new(Err(format!("its keys are longer than {most} MiB")));
+        }
+        let keys: Vec<String> = object.keys().cloned().collect();
+        let known = if let Some(known) = self.known.get(&keys) {
+            known.clone()
+        } else {
+            // The names are kept with the keys and in the mapping, or in the message.
+            self.known_bytes += bytes + 100 * keys.len();
+            if self.known.len() >= MAPPINGS || self.known_bytes > MAPPINGS_BYTES {
+                self.known.clear();
+                self.known_bytes = bytes;
+            }
+            // A column that the user named must be in the first object; later ones may lack it.
+            let columns = self.context.columns;
+            let known = if self.mapped {
+                columns.map_sparse(&keys)
+            } else {
+                let proposed = |message| proposed(message, std::slice::from_ref(object));
+                columns.map(&keys).map_err(proposed)
+            };
+            self.mapped |= known.is_ok();
+            let known = Rc::new(known);
+            self.known.insert(keys.clone(), known.clone());
+            known
+        };
+        self.last = Some((keys, known.clone()));
+        known
+    }
+
+    /// Whether an object here may be one around a list of articles: one is not looked for inside
+    /// another, so that nothing is read more than twice.
+    fn may_enter(&self) -> bool {
+        !self
+            .open
+            .iter()
+            .any(|open| matches!(open, Open::Objects(_)))
+    }
+
+    /// Enters the list of articles in the object that the window begins with, of which there is a
+    /// part.
+    pub(super) fn enter_part(&mut self) -> bool {
+        if !self.may_enter() {
+            return false;
+        }
+        let bytes = self.window.bytes();
+        let columns = self.context.columns;
+        let mapping = columns.map(&envelope::names(bytes));
+        if let Ok(mapping) = &mapping
+            && let Some(column) = mapping.column(Role::Text)
+            && (columns.text.is_some() || !envelope::described(column))
+        {
+            return false;
+        }
+        match envelope::find(bytes, mapping.is_ok(), columns, self.decoder) {
+            Some(list) => {
+                self.enter(list);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn enter(&mut self, list: envelope::List) {
+        self.open.push(Open::Objects(list.depth));
+        self.open.push(Open::List);
+        self.list = list.name;
+        self.pass(list.start);
+    }
+}
