@@ -12,7 +12,6 @@ mod dates;
 mod decode;
 pub mod fold;
 mod formats;
-mod fragment;
 mod inputs;
 mod line;
 pub mod paragraphs;

@@ -7,7 +7,7 @@ use super::values::{Reading, read, unwrap_mongo};
 use super::{Claim, ColumnReport, Role};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::{is_no_date, parse_date};
-use crate::corpus::fragment::fragment;
+use crate::corpus::formats::html::fragment;
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::rc::Rc;

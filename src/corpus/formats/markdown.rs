@@ -4,7 +4,7 @@ use super::{Context, whole};
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::columns::{Columns, Role};
 use crate::corpus::decode::Decoder;
-use crate::corpus::fragment::fragment;
+use crate::corpus::formats::html::fragment;
 use crate::error::Result;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use serde_json::{Map, Value};

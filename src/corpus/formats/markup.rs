@@ -50,33 +50,8 @@ pub(super) fn page(bytes: &[u8]) -> std::result::Result<Article, String> {
 
 /// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines.
 pub(super) fn plain(piece: &str) -> String {
-    if !is_markup(piece) {
-        return tidy(&entities(piece)).trim().to_string();
-    }
-    let lower = piece.to_ascii_lowercase();
-    let mut inner = String::new();
-    // WordPress and others leave paragraphs as blank lines.
-    let blocks = [
-        "<p>", "<p ", "<div", "<br", "<table", "<ul", "<ol", "<h1", "<h2",
-    ];
-    if piece.contains("\n\n") && !blocks.iter().any(|block| lower.contains(block)) {
-        for paragraph in piece.split("\n\n") {
-            inner.push_str("<p>");
-            inner.push_str(paragraph);
-            inner.push_str("</p>");
-        }
-    } else {
-        inner.push_str(piece);
-    }
-    let whole = format!("<html><body><article>{inner}</article></body></html>");
-    page(whole.as_bytes()).map_or_else(|_| String::new(), |article| article.text)
-}
-
-/// Whether a text has tags or comments.
-fn is_markup(text: &str) -> bool {
-    text.as_bytes()
-        .windows(2)
-        .any(|w| w[0] == b'<' && (w[1].is_ascii_alphabetic() || matches!(w[1], b'/' | b'!')))
+    let text = html::fragment(piece);
+    tidy(text.as_deref().unwrap_or(piece)).trim().to_string()
 }
 
 /// Replaces character references by what they stand for; control characters go.

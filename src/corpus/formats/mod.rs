@@ -12,7 +12,7 @@ mod feeds;
 mod foreign;
 mod format;
 mod guard;
-mod html;
+pub(in crate::corpus) mod html;
 mod json;
 mod mail;
 mod markdown;

@@ -62,7 +62,7 @@ pub(super) fn compare(store: &Reader, threshold: f32, most: usize, job: &Job) ->
             .collect();
         candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         for (_, short) in candidates.into_iter().take(CANDIDATES) {
-            let score = contained(&*texts.shingles(short)?, &whole);
+            let score = contained(&texts.shingles(short)?, &whole);
             if score < threshold {
                 continue;
             }

@@ -1,0 +1,134 @@
+//! Which part of a page is its article.
+
+use super::linked::Linked;
+use super::prune::{Pruning, prune, sizes};
+use super::text::{Block, Kind, Reading, blocks};
+use super::{clean, parse};
+use dom_query::{Document, NodeRef};
+use dom_smoothie::{Config, Readability};
+
+/// An article has this much text, in characters without blanks. Where a way finds less, another
+/// is tried, and the longest text wins if none finds more.
+const ENOUGH: usize = 200;
+
+/// The blocks of a page's article, in order; none if the page shows no text at all.
+pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &str) -> Vec<Block> {
+    prune(&document, Pruning::Full);
+    let mut best = candidate(document, title);
+    if size(&best) < ENOUGH {
+        let document = parse::page(source);
+        prune(&document, Pruning::Hidden);
+        let all = document.body().map(|body| blocks(body, Reading::default()));
+        let second = candidate(document, title);
+        if size(&second) > 2 * size(&best) {
+            best = second;
+        }
+        if size(&best) < ENOUGH / 4
+            && let Some(all) = all
+        {
+            let all = clean::clean(all, title);
+            if size(&all) > size(&best) {
+                best = all;
+            }
+        }
+    }
+    // Where the page shows less than its publisher tells search engines, theirs is the article.
+    if let Some(body) = &linked.body {
+        let told = told(body);
+        if size(&told) > 2 * size(&best) {
+            best = told;
+        }
+    }
+    best
+}
+
+/// How much text there is, in characters without blanks.
+fn size(blocks: &[Block]) -> usize {
+    blocks.iter().map(|b| b.chars).sum()
+}
+
+fn told(body: &str) -> Vec<Block> {
+    body.split("\n")
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .map(|p| Block {
+            kind: Kind::Paragraph,
+            text: p.to_string(),
+            linked: 0,
+            chars: p.chars().filter(|c| !c.is_whitespace()).count(),
+        })
+        .collect()
+}
+
+/// The article of a page that was pruned.
+fn candidate(document: Document, title: &str) -> Vec<Block> {
+    let marked = marked(&document);
+    let marked = clean::clean(marked, title);
+    let landmark = clean::clean(landmark(&document), title);
+    let scored = clean::clean(scored(document), title);
+    let mut best = scored;
+    if size(&marked) >= ENOUGH && size(&marked) > 2 * size(&best) {
+        best = marked;
+    }
+    if size(&best) < ENOUGH && size(&landmark) > size(&best) * 3 / 2 {
+        best = landmark;
+    }
+    best
+}
+
+/// The text that the page marks as its article's: all parts of it, in order.
+fn marked(document: &Document) -> Vec<Block> {
+    let mut all: Vec<Block> = Vec::new();
+    let selection = document.select(r#"[itemprop~="articleBody" i], [property~="articleBody" i]"#);
+    let nodes = selection.nodes();
+    let parts: std::collections::HashSet<_> = nodes.iter().map(|n| n.id).collect();
+    for node in nodes {
+        let nested = node.ancestors_it(None).any(|a| parts.contains(&a.id));
+        if !nested {
+            all.extend(blocks(*node, Reading::default()));
+        }
+    }
+    all
+}
+
+/// The text of the element that the page calls its article or main part, by how much text it has.
+fn landmark(document: &Document) -> Vec<Block> {
+    let Some(body) = document.body() else {
+        return Vec::new();
+    };
+    let sizes = sizes(body);
+    for selector in ["article", r#"main, [role="main"]"#] {
+        let selection = document.select(selector);
+        let longest = selection
+            .nodes()
+            .iter()
+            .max_by_key(|n| sizes.get(&n.id).map_or(0, |s| s.chars - s.linked));
+        if let Some(node) = longest {
+            let found = blocks(*node, Reading::default());
+            if size(&found) >= ENOUGH {
+                return found;
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// The text of the part that scores best by its paragraphs, links, classes and ids: Mozilla's
+/// Readability, as dom_smoothie ports it.
+fn scored(document: Document) -> Vec<Block> {
+    let config = Config {
+        disable_json_ld: true,
+        char_threshold: 250,
+        // They tell captions.
+        keep_classes: true,
+        ..Config::default()
+    };
+    let article = Readability::with_document(document, None, Some(config))
+        .and_then(|mut readability| readability.parse());
+    let Ok(article) = article else {
+        return Vec::new();
+    };
+    let document = Document::fragment(article.content);
+    let root: NodeRef<'_> = document.root();
+    blocks(root, Reading::default())
+}

@@ -1,0 +1,358 @@
+//! What is left out of an article's blocks: its own title, lists of links, and lines that are said
+//! of it rather than in it.
+
+use super::text::{Block, Kind};
+
+/// Lines that are never an article's, as pages have them between its paragraphs; in lower case,
+/// without the punctuation around them.
+const LINES: &[&str] = &[
+    "advertisement",
+    "advert",
+    "ad",
+    "anzeige",
+    "werbung",
+    "publicidad",
+    "publicité",
+    "pubblicità",
+    "reklama",
+    "advertisement - scroll to continue",
+    "story continues below advertisement",
+    "article continues below advertisement",
+    "continue reading below",
+    "continue reading",
+    "story continues below",
+    "read more",
+    "more",
+    "weiterlesen",
+    "mehr",
+    "mehr zum thema",
+    "zum thema",
+    "leer más",
+    "lire aussi",
+    "à lire aussi",
+    "leia mais",
+    "leia também",
+    "related",
+    "related articles",
+    "related stories",
+    "related content",
+    "you may also like",
+    "you might also like",
+    "don't miss",
+    "see also",
+    "share",
+    "share this",
+    "share this article",
+    "share this story",
+    "share on facebook",
+    "share on twitter",
+    "tweet",
+    "email",
+    "print",
+    "facebook",
+    "twitter",
+    "whatsapp",
+    "linkedin",
+    "pinterest",
+    "reddit",
+    "telegram",
+    "teilen",
+    "drucken",
+    "compartir",
+    "partager",
+    "comments",
+    "comment",
+    "kommentare",
+    "caption",
+    "close",
+    "loading",
+    "view comments",
+    "show comments",
+    "leave a comment",
+    "post a comment",
+    "image",
+    "photo",
+    "this slideshow requires javascript",
+    "subscribe",
+    "sign up",
+    "follow us",
+    "copy link",
+    "share via",
+    "read next",
+    "up next",
+    "recommended",
+    "most read",
+    "trending",
+    "watch",
+];
+
+/// How a pointer to another article begins, in lower case: a short block that is mostly a link goes.
+const POINTERS: &[&str] = &[
+    "read more",
+    "read also",
+    "also read",
+    "read next",
+    "see also",
+    "see more",
+    "related",
+    "more:",
+    "more on",
+    "don't miss",
+    "watch:",
+    "watch now",
+    "click here",
+    "listen:",
+    "recommended",
+    "lesen sie",
+    "mehr zum",
+    "mehr dazu",
+    "siehe auch",
+    "lire aussi",
+    "à lire",
+    "lire la suite",
+    "lee también",
+    "lea también",
+    "leer también",
+    "ver también",
+    "te puede interesar",
+    "leia também",
+    "leia mais",
+    "veja também",
+    "leggi anche",
+    "читайте также",
+    "читайте",
+    "смотрите также",
+    "читайте ще",
+    "baca juga",
+    "lees ook",
+    "läs också",
+    "läs mer",
+    "les også",
+    "læs også",
+    "czytaj też",
+    "czytaj także",
+    "zobacz także",
+    "čtěte také",
+    "olvasta már",
+    "関連記事",
+    "関連ニュース",
+    "相关阅读",
+    "延伸阅读",
+    "相關新聞",
+    "延伸閱讀",
+    "اقرأ أيضا",
+    "اقرأ أيضًا",
+    "اقرأ أيضاً",
+    "관련기사",
+    "[관련기사]",
+    "devamını oku",
+    "ayrıca oku",
+    "xem thêm",
+];
+
+/// How a request to the reader begins: a short block goes, link or none.
+const REQUESTS: &[&str] = &[
+    "sign up for",
+    "sign up to",
+    "subscribe to",
+    "subscribe now",
+    "follow us",
+    "follow @",
+    "join our",
+    "get the latest",
+    "get our",
+    "like us on",
+    "download our app",
+    "have a tip?",
+    "need more space? subscribe",
+    "click here to subscribe",
+    "this post may contain affiliate",
+    "this article may contain affiliate",
+    "already a subscriber",
+    "to continue reading",
+    "jetzt abonnieren",
+    "abonnieren sie",
+    "folgen sie uns",
+    "folge uns",
+    "abonnez-vous",
+    "inscrivez-vous",
+    "suivez-nous",
+    "suscríbete",
+    "síguenos",
+    "assine",
+    "siga-nos",
+    "iscriviti",
+    "seguici",
+    "подпишитесь",
+    "подписывайтесь",
+    "volg ons",
+];
+
+/// The blocks that are the article's.
+pub(super) fn clean(blocks: Vec<Block>, title: &str) -> Vec<Block> {
+    let total: usize = blocks.iter().map(|b| b.chars).sum();
+    let title = letters(title);
+    let mut gone: Vec<bool> = blocks.iter().map(is_line).collect();
+    mark_links(&blocks, total, &mut gone);
+    mark_dates(&blocks, &mut gone);
+    mark_repeated(&blocks, &mut gone);
+    mark_counters(&blocks, &mut gone);
+    if !title.is_empty()
+        && let Some(i) = (0..blocks.len()).find(|i| !gone[*i])
+        && letters(&blocks[i].text) == title
+    {
+        gone[i] = true;
+    }
+    mark_empty_headings(&blocks, &mut gone);
+    blocks
+        .into_iter()
+        .zip(gone)
+        .filter(|(_, gone)| !gone)
+        .map(|(block, _)| block)
+        .collect()
+}
+
+fn letters(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// The longest block, in bytes, that may be a pointer or a request.
+const SHORT: usize = 240;
+
+fn is_line(block: &Block) -> bool {
+    if block.kind == Kind::Preformatted || block.text.len() > SHORT {
+        return false;
+    }
+    let text = block.text.to_lowercase();
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric());
+    POINTERS.iter().any(|p| text.starts_with(p)) && block.link_density() > 0.4
+        || REQUESTS.iter().any(|r| text.starts_with(r))
+        || text.is_empty() && block.kind != Kind::Item && block.chars < 3
+        || LINES.contains(&text)
+}
+
+/// Runs of blocks that are nothing but links, and single ones that are no sentence.
+fn mark_links(blocks: &[Block], total: usize, gone: &mut [bool]) {
+    let is_link =
+        |b: &Block| b.link_density() > 0.9 && b.kind != Kind::Preformatted && b.chars < 250;
+    let mut links = Vec::new();
+    let mut i = 0;
+    while i < blocks.len() {
+        if !is_link(&blocks[i]) {
+            i += 1;
+            continue;
+        }
+        let begin = i;
+        while i < blocks.len() && is_link(&blocks[i]) {
+            i += 1;
+        }
+        let headings = blocks[begin..i].iter().all(|b| b.kind == Kind::Heading);
+        if !headings {
+            links.extend(begin..i);
+        }
+    }
+    let linked: usize = links.iter().map(|i| blocks[*i].chars).sum();
+    // An article may be a list of links.
+    if linked * 2 < total {
+        for i in links {
+            gone[i] = true;
+        }
+    }
+}
+
+/// A line that is only a date and a time, at the beginning or end: it is the article's date.
+fn mark_dates(blocks: &[Block], gone: &mut [bool]) {
+    const EDGE: usize = 5;
+    let left: Vec<usize> = (0..blocks.len()).filter(|i| !gone[*i]).collect();
+    let edges = left.iter().take(EDGE).chain(left.iter().rev().take(2));
+    for i in edges {
+        let block = &blocks[*i];
+        if block.kind == Kind::Paragraph && is_date(&block.text) {
+            gone[*i] = true;
+        }
+    }
+}
+
+/// Whether a short text is a date: it has a year or a time of day, another number, few other
+/// words, and does not end like a sentence.
+fn is_date(text: &str) -> bool {
+    if text.len() > 80 || text.ends_with(['.', '!', '?', '。', '؟', ':']) && !text.ends_with(".m.")
+    {
+        return false;
+    }
+    let (mut years, mut numbers, mut times, mut words) = (0, 0, 0, 0);
+    for word in text.split(|c: char| !c.is_alphanumeric() && c != ':') {
+        let word = word.trim_matches(':');
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        match word.len() {
+            0 => {}
+            4 if digits == 4 && (word.starts_with("19") || word.starts_with("20")) => years += 1,
+            _ if digits >= 3 && word.contains(':') => times += 1,
+            _ if digits > 0 && digits <= 2 => numbers += 1,
+            _ if digits > 4 => return false,
+            _ => words += 1,
+        }
+    }
+    (years + times > 0) && (years + times + numbers > 1) && words <= 7
+}
+
+/// A caption that was there before, as for a small and a large picture.
+fn mark_repeated(blocks: &[Block], gone: &mut [bool]) {
+    let mut seen = std::collections::HashSet::new();
+    for (i, block) in blocks.iter().enumerate() {
+        if !seen.insert(block.text.as_str()) && block.kind == Kind::Caption {
+            gone[i] = true;
+        }
+    }
+}
+
+/// `Image 1 of 8`, `3 / 12`.
+fn mark_counters(blocks: &[Block], gone: &mut [bool]) {
+    for (i, block) in blocks.iter().enumerate() {
+        if block.text.len() > 24 || block.kind != Kind::Paragraph {
+            continue;
+        }
+        let mut numbers = 0;
+        let counter = block.text.split_whitespace().all(|w| {
+            let number = w.bytes().all(|b| b.is_ascii_digit() || b == b'/');
+            numbers += usize::from(number && w != "/");
+            number
+                || matches!(
+                    w.to_lowercase().as_str(),
+                    "image" | "photo" | "of" | "slide"
+                )
+        });
+        if counter && (numbers > 1 || block.text.contains('/')) {
+            gone[i] = true;
+        }
+    }
+}
+
+/// A heading whose section was all left out, or that nothing follows.
+fn mark_empty_headings(blocks: &[Block], gone: &mut [bool]) {
+    let mut last: Option<usize> = None;
+    let mut dropped = false;
+    for i in 0..=blocks.len() {
+        if let Some(block) = blocks.get(i) {
+            if gone[i] {
+                dropped = true;
+                continue;
+            }
+            if block.kind != Kind::Heading {
+                last = None;
+                dropped = false;
+                continue;
+            }
+        }
+        if let Some(heading) = last
+            && (dropped || i == blocks.len())
+        {
+            gone[heading] = true;
+        }
+        last = (i < blocks.len()).then_some(i);
+        dropped = false;
+    }
+}

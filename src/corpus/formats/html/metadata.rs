@@ -1,0 +1,439 @@
+//! What a page says of its article: title, date, source, address, author.
+
+use super::linked::Linked;
+use super::prune::words_of;
+use super::text::{Edge, Walk};
+use crate::corpus::article::one_line;
+use crate::corpus::dates::parse_date;
+use dom_query::{Document, NodeRef};
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value};
+
+/// A page's `<meta>` elements by name, property or itemprop, in lower case; the first of each,
+/// except for those that come in numbers.
+pub(super) struct Metas(FxHashMap<String, Vec<String>>);
+
+impl Metas {
+    pub(super) fn of(document: &Document) -> Self {
+        let mut metas: FxHashMap<String, Vec<String>> = FxHashMap::default();
+        for node in document.select("meta").nodes() {
+            let Some(content) = node.attr("content").map(|c| one_line(&c)) else {
+                continue;
+            };
+            if content.is_empty() {
+                continue;
+            }
+            for key in ["property", "name", "itemprop"] {
+                if let Some(key) = node.attr(key) {
+                    metas
+                        .entry(key.trim().to_ascii_lowercase())
+                        .or_default()
+                        .push(content.clone());
+                }
+            }
+        }
+        Self(metas)
+    }
+
+    fn get(&self, keys: &[&str]) -> Option<&str> {
+        keys.iter()
+            .find_map(|k| self.0.get(*k)?.first())
+            .map(String::as_str)
+    }
+
+    fn all(&self, key: &str) -> &[String] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The text of the first element that a selector finds and that has any.
+fn first_text(document: &Document, selector: &str) -> Option<String> {
+    document
+        .select(selector)
+        .nodes()
+        .iter()
+        .map(|n| one_line(&n.text()))
+        .find(|t| !t.is_empty())
+}
+
+/// The headline, without the name of its site.
+pub(super) fn title(document: &Document, metas: &Metas, linked: &Linked) -> String {
+    let site = source(metas, linked);
+    let given = metas.get(&["og:title", "twitter:title", "dc.title", "citation_title"]);
+    let window = first_text(document, "head title").or_else(|| first_text(document, "title"));
+    let headline = linked.headline.as_deref();
+    let headings: Vec<String> = document
+        .select("h1")
+        .nodes()
+        .iter()
+        .map(|n| one_line(&n.text()))
+        .filter(|t| !t.is_empty() && t.len() < 500)
+        .take(20)
+        .collect();
+    // The page's own heading is the headline where the titles that it gives itself agree.
+    for known in [given, headline, window.as_deref()].into_iter().flatten() {
+        let known = letters(known);
+        if let Some(heading) = headings
+            .iter()
+            .filter(|h| {
+                let h = letters(h);
+                h.chars().count() > 8 && (known.starts_with(&h) || known.ends_with(&h))
+                    || h == known
+            })
+            .max_by_key(|h| h.len())
+        {
+            return heading.clone();
+        }
+    }
+    let cut = |title: &str| without_site(title, site.as_deref());
+    given
+        .map(cut)
+        .or_else(|| headline.map(cut))
+        .or_else(|| (headings.len() == 1).then(|| headings[0].clone()))
+        .or_else(|| window.as_deref().map(|w| without_last_part(&cut(w))))
+        .or_else(|| headings.first().cloned())
+        .unwrap_or_default()
+}
+
+fn letters(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// What stands between a headline and the name of its site.
+const SEPARATORS: &[&str] = &[
+    " | ", " - ", " – ", " — ", " :: ", " » ", " « ", " · ", " • ", " ‹ ", " › ", "_", "｜", "|",
+];
+
+fn without_site(title: &str, site: Option<&str>) -> String {
+    let Some(site) = site.map(letters).filter(|s| !s.is_empty()) else {
+        return title.to_string();
+    };
+    for separator in SEPARATORS {
+        if let Some((head, tail)) = title.rsplit_once(separator)
+            && letters(tail) == site
+            && !head.trim().is_empty()
+        {
+            return head.trim().to_string();
+        }
+        if let Some((head, tail)) = title.split_once(separator)
+            && letters(head) == site
+            && !tail.trim().is_empty()
+        {
+            return tail.trim().to_string();
+        }
+    }
+    title.to_string()
+}
+
+/// A window's title ends with the site's name nearly always; a short rest is no headline.
+fn without_last_part(title: &str) -> String {
+    for separator in SEPARATORS {
+        if let Some((head, tail)) = title.rsplit_once(separator)
+            && head.chars().count() >= 20
+            && tail.chars().count() < head.chars().count()
+        {
+            return head.trim().to_string();
+        }
+    }
+    title.to_string()
+}
+
+/// Who published it.
+pub(super) fn source(metas: &Metas, linked: &Linked) -> Option<String> {
+    metas
+        .get(&["og:site_name"])
+        .map(str::to_string)
+        .or_else(|| linked.publisher.clone())
+        .or_else(|| {
+            metas
+                .get(&[
+                    "dc.publisher",
+                    "citation_journal_title",
+                    "application-name",
+                    "publisher",
+                ])
+                .filter(|s| !s.contains("://"))
+                .map(str::to_string)
+        })
+}
+
+/// Its address: what the page calls its own, complete ones first.
+pub(super) fn address(document: &Document, metas: &Metas, linked: &Linked) -> Option<String> {
+    let canonical = document
+        .select(r#"link[rel~="canonical" i]"#)
+        .nodes()
+        .iter()
+        .find_map(|n| n.attr("href"))
+        .map(|h| one_line(&h));
+    let mut all = [
+        canonical,
+        metas.get(&["og:url", "twitter:url"]).map(str::to_string),
+        linked.url.clone(),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|u| !u.is_empty());
+    let first = all.next()?;
+    if first.contains("://") {
+        return Some(first);
+    }
+    Some(all.find(|u| u.contains("://")).unwrap_or(first))
+}
+
+/// When it was published: what the page says of its article, then a time that stands in it, then
+/// the day in its address. The site's clock, and when the page was last changed, are none of it.
+pub(super) fn date(
+    document: &Document,
+    metas: &Metas,
+    linked: &Linked,
+    address: Option<&str>,
+) -> Option<String> {
+    const NAMES: &[&str] = &[
+        "article:published_time",
+        "og:published_time",
+        "article:published",
+        "datepublished",
+        "og:article:published_time",
+        "parsely-pub-date",
+        "sailthru.date",
+        "dc.date.issued",
+        "dcterms.issued",
+        "dc.date.created",
+        "dcterms.created",
+        "pubdate",
+        "publishdate",
+        "publish-date",
+        "publish_date",
+        "publication_date",
+        "publication-date",
+        "published_at",
+        "article.published",
+        "article_date_original",
+        "cxenseparse:recs:publishtime",
+        "citation_publication_date",
+        "citation_date",
+        "article:post_date",
+        "originalpublicationdate",
+        "date",
+        "dc.date",
+        "dcterms.date",
+        "rnews:datepublished",
+        "datecreated",
+        "article.created",
+        "last-published",
+        "displaydate",
+        "ptime",
+        "published",
+        "weibo:article:create_at",
+    ];
+    linked
+        .published
+        .as_deref()
+        .and_then(parse_date)
+        .or_else(|| {
+            NAMES
+                .iter()
+                .find_map(|name| metas.get(&[name]).and_then(parse_date))
+        })
+        .or_else(|| date_within(document))
+        .or_else(|| address.and_then(date_in_address))
+}
+
+/// A date in the page's text: marked as the article's, or in an `<article>`, or after the headline.
+fn date_within(document: &Document) -> Option<String> {
+    let body = document.body()?;
+    let mut found: [Option<String>; 3] = [None, None, None];
+    let (mut articles, mut headline, mut aside) = (0usize, false, 0usize);
+    let has_headline = document.select_single("h1").exists();
+    for edge in Walk::new(body) {
+        match edge {
+            Edge::Open(node) => {
+                let Some(name) = node.node_name() else {
+                    continue;
+                };
+                match &*name {
+                    "article" | "main" => articles += 1,
+                    "h1" => headline = true,
+                    "aside" | "footer" | "nav" | "form" => aside += 1,
+                    _ => {}
+                }
+                if aside > 0 {
+                    continue;
+                }
+                let Some((certain, date)) = date_of(&node, &name) else {
+                    continue;
+                };
+                // Whose time it is: the article's by its own word, by its place, or by following
+                // the headline.
+                let level = match () {
+                    () if certain => 0,
+                    () if articles > 0 => 1,
+                    () if headline || !has_headline => 2,
+                    () => continue,
+                };
+                found[level].get_or_insert(date);
+            }
+            Edge::Close(node) => {
+                let Some(name) = node.node_name() else {
+                    continue;
+                };
+                match &*name {
+                    "article" | "main" => articles = articles.saturating_sub(1),
+                    "aside" | "footer" | "nav" | "form" => aside = aside.saturating_sub(1),
+                    _ => {}
+                }
+            }
+        }
+    }
+    found.into_iter().flatten().next()
+}
+
+/// The date that an element gives, and whether it says that it is the one of publication.
+fn date_of(node: &NodeRef<'_>, name: &str) -> Option<(bool, String)> {
+    let itemprop = node.attr("itemprop").unwrap_or_default();
+    let certain = itemprop
+        .split_whitespace()
+        .any(|p| p.eq_ignore_ascii_case("datePublished"))
+        || node.has_attr("pubdate");
+    let mut words = Vec::new();
+    for key in ["class", "id"] {
+        if let Some(value) = node.attr(key) {
+            words_of(&value, &mut words);
+        }
+    }
+    let has = |names: &[&str]| words.iter().any(|w| names.contains(&w.as_str()));
+    if !certain
+        && has(&[
+            "modified", "updated", "update", "clock", "today", "current", "now",
+        ])
+    {
+        return None;
+    }
+    let marked = has(&[
+        "date",
+        "datum",
+        "fecha",
+        "data",
+        "published",
+        "pubdate",
+        "pubtime",
+        "dateline",
+        "timestamp",
+        "posted",
+        "publish",
+        "datetime",
+        "dtpublished",
+    ]);
+    if !certain && name != "time" && !(marked && name != "a") {
+        return None;
+    }
+    for key in ["datetime", "content", "title"] {
+        if let Some(date) = node.attr(key).and_then(|d| parse_date(&d)) {
+            return Some((certain, date));
+        }
+    }
+    let text = one_line(&node.text());
+    if text.chars().count() > 60 {
+        return None;
+    }
+    let after_label = text
+        .split_once(": ")
+        .map_or(text.as_str(), |(_, date)| date);
+    parse_date(&text)
+        .or_else(|| parse_date(after_label))
+        .map(|date| (certain, date))
+}
+
+/// The day in an address such as `/2024/05/03/…`.
+fn date_in_address(address: &str) -> Option<String> {
+    let path = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    parts.windows(3).find_map(|w| {
+        let [y, m, d] = w else { return None };
+        let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
+        (digits(y, 4) && digits(m, 2) && digits(d, 2) && y.starts_with(['1', '2']))
+            .then(|| parse_date(&format!("{y}-{m}-{d}")))
+            .flatten()
+    })
+}
+
+/// What else is known of it and has no field of its own.
+pub(super) fn rest(document: &Document, metas: &Metas, linked: &Linked) -> Map<String, Value> {
+    let mut rest = Map::new();
+    let mut authors = linked.authors.clone();
+    if authors.is_empty() {
+        authors = [
+            "author",
+            "article:author",
+            "dc.creator",
+            "dcterms.creator",
+            "parsely-author",
+            "sailthru.author",
+            "citation_author",
+            "byl",
+        ]
+        .iter()
+        .map(|key| metas.all(key))
+        .find(|all| all.iter().any(|a| !a.contains("://")))
+        .map(|all| all.to_vec())
+        .unwrap_or_default();
+    }
+    if authors.is_empty() {
+        authors = document
+            .select(r#"[itemprop~="author"], [rel~="author"]"#)
+            .nodes()
+            .iter()
+            .take(8)
+            .map(|n| one_line(&n.text()))
+            .filter(|t| !t.is_empty() && t.chars().count() < 80)
+            .collect();
+    }
+    authors.retain(|a| !a.contains("://") && !a.starts_with('@'));
+    let mut seen = std::collections::HashSet::new();
+    authors.retain(|a| seen.insert(a.clone()));
+    if !authors.is_empty() {
+        rest.insert("author".into(), authors.join(", ").into());
+    }
+    let section = linked.section.clone().or_else(|| {
+        metas
+            .get(&["article:section", "parsely-section"])
+            .map(str::to_string)
+    });
+    if let Some(section) = section {
+        rest.insert("section".into(), section.into());
+    }
+    let language = document
+        .select_single("html")
+        .attr("lang")
+        .map(|l| l.trim().to_string())
+        .filter(|l| !l.is_empty() && l.len() <= 35)
+        .or_else(|| linked.language.clone());
+    if let Some(language) = language {
+        rest.insert("language".into(), language.into());
+    }
+    let tags = match metas.all("article:tag") {
+        [] if !linked.keywords.is_empty() => linked.keywords.clone(),
+        [] => metas
+            .get(&["news_keywords", "keywords"])
+            .map(listed)
+            .unwrap_or_default(),
+        [one] => listed(one),
+        many => many.to_vec(),
+    };
+    if !tags.is_empty() {
+        rest.insert("tags".into(), tags.into());
+    }
+    rest
+}
+
+/// `harbour, bridge` as a list.
+pub(super) fn listed(text: &str) -> Vec<String> {
+    text.split([',', ';', '、', '，'])
+        .map(one_line)
+        .filter(|t| !t.is_empty())
+        .take(100)
+        .collect()
+}

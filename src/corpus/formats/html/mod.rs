@@ -1,0 +1,83 @@
+//! HTML: the article's own text out of its page.
+//!
+//! A page goes through these steps, a module each: `parse` builds its tree within bounds; `linked`
+//! and `metadata` read what it says of its article; `prune` takes out what is no part of one;
+//! `body` finds the part that is, mostly by Mozilla's Readability as the crate dom_smoothie ports
+//! it; `text` writes that part's text, and `clean` leaves out lines that are not the article's.
+//!
+//! dom_smoothie was chosen among the ports because it finds text on every page of two public sets
+//! where legible finds none on one in twenty, is about as right as trafilatura, five times as fast
+//! as its port rs-trafilatura, and brings few dependencies beside html5ever.
+
+mod body;
+mod clean;
+mod fragment;
+mod linked;
+mod metadata;
+mod page;
+mod parse;
+mod prune;
+mod text;
+
+pub(in crate::corpus) use fragment::fragment;
+
+use super::{Context, whole};
+use crate::corpus::article::Article;
+use crate::corpus::decode::Decoder;
+use crate::error::Result;
+use encoding_rs::Encoding;
+use std::io::Read;
+
+pub(super) fn read(
+    stream: impl Read,
+    decoder: &mut Decoder,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let Some(bytes) = whole(stream, context)? else {
+        return Ok(());
+    };
+    let source = match declared(&bytes) {
+        // A seven-bit encoding is valid UTF-8, and no text in it.
+        Some(encoding) if !encoding.is_ascii_compatible() && bytes.contains(&0x1b) => {
+            encoding.decode(&bytes).0
+        }
+        Some(encoding) if std::str::from_utf8(&bytes).is_err() => encoding.decode(&bytes).0,
+        _ => decoder.decode(&bytes),
+    };
+    let article = page::extract(&source);
+    if article.text.trim().is_empty() {
+        return context.bad(None, "no article text found in the page");
+    }
+    context.sink.article(Article {
+        id: context.file_id.clone(),
+        origin: context.origin.to_string(),
+        ..article
+    })
+}
+
+/// How far into a page its encoding is looked for; the standard asks for 1,024 bytes, and pages
+/// have more before it.
+const HEAD: usize = 4096;
+
+/// The encoding that the page itself declares, in a `<meta>` element or as XML.
+fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(HEAD)]).to_lowercase();
+    let xml = head
+        .trim_start()
+        .strip_prefix("<?xml")
+        .and_then(|rest| rest.split_once("?>"))
+        .and_then(|(declaration, _)| label_after(declaration, "encoding="));
+    head.split("<meta")
+        .skip(1)
+        .filter_map(|rest| label_after(rest.split('>').next()?, "charset="))
+        .chain(xml)
+        .find_map(|label| Encoding::for_label(label.as_bytes()))
+}
+
+fn label_after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let label = text.split_once(key)?.1.trim_start_matches([' ', '"', '\'']);
+    let end = label
+        .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | ':' | '.'))
+        .unwrap_or(label.len());
+    Some(&label[..end])
+}

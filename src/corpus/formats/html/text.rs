@@ -1,0 +1,407 @@
+//! The visible text of a part of the tree, block by block.
+
+use dom_query::{Element, NodeRef};
+use html5ever::{LocalName, QualName, local_name};
+
+/// What a block of text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Paragraph,
+    Heading,
+    Item,
+    Caption,
+    /// Its line breaks are its own.
+    Preformatted,
+}
+
+/// A paragraph, heading, list item, row of a table …
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub kind: Kind,
+    pub text: String,
+    /// How many of its characters are a link's, without blanks.
+    pub linked: usize,
+    /// All of its characters, without blanks.
+    pub chars: usize,
+}
+
+impl Block {
+    /// The part of its text that is links, from 0 to 1.
+    pub(super) fn link_density(&self) -> f32 {
+        self.linked as f32 / self.chars.max(1) as f32
+    }
+}
+
+/// Whether an element of this name starts a paragraph of its own: everything but what the standard
+/// calls phrasing content.
+pub(super) fn is_block(name: &LocalName) -> bool {
+    matches!(
+        name.as_ref(),
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "dir"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "html"
+            | "legend"
+            | "li"
+            | "listing"
+            | "main"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "optgroup"
+            | "option"
+            | "p"
+            | "plaintext"
+            | "pre"
+            | "search"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "tfoot"
+            | "thead"
+            | "tr"
+            | "ul"
+            | "xmp"
+    )
+}
+
+/// A cell with more text than this, in bytes, is one of a layout and stands for itself; shorter
+/// ones are a row together.
+const LAYOUT_CELL: usize = 100;
+
+/// Whether the element's author calls it a caption.
+fn is_caption(element: &Element) -> bool {
+    element.attrs.iter().any(|a| {
+        a.name.local == local_name!("class")
+            && a.value
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|w| w.eq_ignore_ascii_case("caption"))
+    })
+}
+
+/// What is never text.
+fn is_unseen(name: &str) -> bool {
+    matches!(
+        name,
+        "script"
+            | "style"
+            | "noscript"
+            | "template"
+            | "iframe"
+            | "object"
+            | "embed"
+            | "audio"
+            | "video"
+            | "canvas"
+            | "head"
+            | "datalist"
+            | "noembed"
+            | "noframes"
+            | "rp"
+    )
+}
+
+/// How text is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reading {
+    /// Blank lines in the source part paragraphs, as editors of content management systems save
+    /// them.
+    pub blank_lines: bool,
+    /// Single line ends in the source stay.
+    pub lines: bool,
+    /// Text of buttons, inputs and pictures, and readings above characters, count too.
+    pub everything: bool,
+}
+
+/// The blocks of text in `root`, in order.
+pub(super) fn blocks(root: NodeRef<'_>, reading: Reading) -> Vec<Block> {
+    let mut writer = Writer::new(reading);
+    let mut walk = Walk::new(root);
+    while let Some(edge) = walk.next() {
+        match edge {
+            Edge::Open(node) => {
+                if let Some(element) = node.element_ref() {
+                    if !writer.open(&element) {
+                        drop(element);
+                        walk.skip_children();
+                    }
+                } else if node.is_text() {
+                    writer.text(&node.text());
+                }
+            }
+            Edge::Close(node) => {
+                if let Some(name) = node.qual_name_ref() {
+                    writer.close(&name);
+                }
+            }
+        }
+    }
+    writer.flush();
+    writer.blocks
+}
+
+struct Writer {
+    reading: Reading,
+    blocks: Vec<Block>,
+    text: String,
+    kind: Kind,
+    chars: usize,
+    linked: usize,
+    /// A blank is due before the next character.
+    blank: bool,
+    breaks: usize,
+    links: usize,
+    preformatted: usize,
+    /// Where the current cell's text begins, if it is a cell's.
+    cell: Option<usize>,
+}
+
+impl Writer {
+    fn new(reading: Reading) -> Self {
+        Self {
+            reading,
+            blocks: Vec::new(),
+            text: String::new(),
+            kind: Kind::Paragraph,
+            chars: 0,
+            linked: 0,
+            blank: false,
+            breaks: 0,
+            links: 0,
+            preformatted: 0,
+            cell: None,
+        }
+    }
+
+    fn flush(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        if self.chars > 0 {
+            let kind = if self.preformatted > 0 {
+                Kind::Preformatted
+            } else {
+                self.kind
+            };
+            let text = match kind {
+                Kind::Preformatted => text.trim_matches('\n').trim_end().to_string(),
+                _ => text,
+            };
+            self.blocks.push(Block {
+                kind,
+                text,
+                linked: self.linked,
+                chars: self.chars,
+            });
+        }
+        (self.chars, self.linked, self.breaks) = (0, 0, 0);
+        self.blank = false;
+        self.cell = None;
+    }
+
+    /// Whether to go into the element.
+    fn open(&mut self, element: &Element) -> bool {
+        let name = &element.name;
+        let local = name.local.as_ref();
+        if is_unseen(local) {
+            return false;
+        }
+        if !self.reading.everything
+            && matches!(
+                local,
+                "button" | "select" | "textarea" | "svg" | "rt" | "menu" | "title"
+            )
+        {
+            return false;
+        }
+        match local {
+            "br" => {
+                self.breaks += 1;
+                if self.preformatted > 0 {
+                    self.text.push('\n');
+                } else if self.breaks > 1 {
+                    self.flush();
+                } else {
+                    self.blank = true;
+                }
+            }
+            "td" | "th" => self.cell(),
+            "a" => self.links += 1,
+            "pre" | "listing" | "xmp" => {
+                self.flush();
+                self.preformatted += 1;
+            }
+            _ if is_block(&name.local) => {
+                self.flush();
+                self.kind = match local {
+                    "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => Kind::Heading,
+                    "li" | "dt" | "dd" => Kind::Item,
+                    "figcaption" | "caption" => Kind::Caption,
+                    _ if is_caption(element) => Kind::Caption,
+                    // A paragraph in an item or a caption is still the item's.
+                    "p" | "div" if matches!(self.kind, Kind::Item | Kind::Caption) => self.kind,
+                    _ => Kind::Paragraph,
+                };
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// The next cell of a row: after a blank, or apart where either is a part of a layout.
+    fn cell(&mut self) {
+        match self.cell {
+            Some(begin) if self.text.len() - begin.min(self.text.len()) > LAYOUT_CELL => {
+                self.flush();
+            }
+            _ => self.blank = true,
+        }
+        self.cell = Some(self.text.len());
+    }
+
+    fn close(&mut self, name: &QualName) {
+        match name.local.as_ref() {
+            "td" | "th" => {
+                let begin = self.cell.unwrap_or(0).min(self.text.len());
+                if self.text.len() - begin > LAYOUT_CELL {
+                    self.flush();
+                }
+                self.blank = true;
+            }
+            "a" => self.links = self.links.saturating_sub(1),
+            "pre" | "listing" | "xmp" => {
+                self.flush();
+                self.preformatted = self.preformatted.saturating_sub(1);
+            }
+            local if is_block(&name.local) => {
+                self.flush();
+                // A paragraph within an item or a caption ends without ending it.
+                if !(matches!(local, "p" | "div") && self.kind == Kind::Item) {
+                    self.kind = Kind::Paragraph;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.preformatted > 0 {
+            self.count(text);
+            self.text.push_str(&text.replace("\r\n", "\n"));
+            return;
+        }
+        let mut newlines = 0;
+        for c in text.chars() {
+            if c.is_whitespace() {
+                self.blank = true;
+                newlines += usize::from(c == '\n');
+                continue;
+            }
+            if newlines > 1 && self.reading.blank_lines {
+                self.flush();
+            } else if newlines > 0 && self.reading.lines && !self.text.is_empty() {
+                self.text.push('\n');
+                self.blank = false;
+            }
+            newlines = 0;
+            if std::mem::take(&mut self.blank) && !self.text.is_empty() {
+                self.text.push(' ');
+            }
+            self.breaks = 0;
+            self.text.push(c);
+            self.chars += 1;
+            self.linked += usize::from(self.links > 0);
+        }
+        if newlines > 1 && self.reading.blank_lines {
+            self.flush();
+        } else if newlines > 0 && self.reading.lines && !self.text.is_empty() {
+            self.text.push('\n');
+            self.blank = false;
+        }
+    }
+
+    fn count(&mut self, text: &str) {
+        let n = text.chars().filter(|c| !c.is_whitespace()).count();
+        self.chars += n;
+        if self.links > 0 {
+            self.linked += n;
+        }
+    }
+}
+
+/// A step of a walk through a tree.
+pub(super) enum Edge<'a> {
+    Open(NodeRef<'a>),
+    Close(NodeRef<'a>),
+}
+
+/// A walk through a node and all below it, without recursion.
+pub(super) struct Walk<'a> {
+    root: NodeRef<'a>,
+    next: Option<Edge<'a>>,
+    last: Option<NodeRef<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(root: NodeRef<'a>) -> Self {
+        Self {
+            root,
+            next: Some(Edge::Open(root)),
+            last: None,
+        }
+    }
+
+    /// Leaves out what is below the node that was just opened.
+    pub(super) fn skip_children(&mut self) {
+        if let Some(node) = self.last.take() {
+            self.next = Some(Edge::Close(node));
+        }
+    }
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = Edge<'a>;
+
+    fn next(&mut self) -> Option<Edge<'a>> {
+        let edge = self.next.take()?;
+        match edge {
+            Edge::Open(node) => {
+                self.last = Some(node);
+                self.next = Some(node.first_child().map_or(Edge::Close(node), Edge::Open));
+            }
+            Edge::Close(node) => {
+                if node.id != self.root.id {
+                    self.next = match node.next_sibling() {
+                        Some(sibling) => Some(Edge::Open(sibling)),
+                        None => node.parent().map(Edge::Close),
+                    };
+                }
+            }
+        }
+        Some(edge)
+    }
+}
