@@ -12,9 +12,23 @@ use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-/// A text this long, in bytes, in a column without a role is likelier the article than its title
-/// alone is.
-const LIKELY_TEXT: usize = 200;
+/// Whether a text in a column without a role is likelier the article than its title alone is: it
+/// is long, and neither an address nor a list of numbers.
+fn is_prose(text: &str) -> bool {
+    const LONG: usize = 200;
+    const WORDS: usize = 20;
+    let words = |text: &str| {
+        let words = text.split_whitespace();
+        words
+            .filter(|w| w.contains(char::is_alphabetic))
+            .take(WORDS)
+            .count()
+            == WORDS
+    };
+    // Chinese and Japanese have no blanks between words.
+    let wide = |text: &str| text.bytes().filter(|b| !b.is_ascii()).count() * 2 > text.len();
+    text.len() > LONG && (words(text) || wide(text))
+}
 
 /// Columns of one input with their roles.
 #[derive(Debug, Clone)]
@@ -86,9 +100,11 @@ impl Mapping {
         if !self.sparse && !self.claims.iter().any(|claim| claim.role == Role::Text) {
             let longest = row
                 .iter()
-                .filter_map(|(name, v)| Some((name, v.as_str()?.len())));
-            if let Some((name, length)) = longest.max_by_key(|(_, length)| *length)
-                && length > LIKELY_TEXT.max(2 * article.title.len())
+                .filter_map(|(name, value)| Some((name, value.as_str()?)))
+                .filter(|(_, text)| is_prose(text))
+                .max_by_key(|(_, text)| text.len());
+            if let Some((name, text)) = longest
+                && text.len() > 2 * article.title.len()
             {
                 return Err(format!(
                     "no column is called text, body or content; the longest texts are in {name:?}; \

@@ -261,6 +261,16 @@ fn the_likeliest_column_is_proposed() {
         .article(object(json!({"title": "t", "blob": long})))
         .unwrap_err();
     assert!(message.contains("\"blob\""), "{message}");
+    // Long addresses and vectors beside a headline are no texts.
+    for blob in [
+        "http://x/".to_string() + &"a".repeat(500),
+        "[0.25, 1.5]".repeat(100),
+    ] {
+        let headline = mapping
+            .article(object(json!({"title": "t", "blob": blob})))
+            .unwrap();
+        assert_eq!(headline.title, "t");
+    }
 }
 
 #[test]
