@@ -5,7 +5,7 @@ use super::problem::usage;
 use super::{Outcome, index, topics, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::Reader;
+use nearwise::{ErrorKind, Reader};
 use nearwise::search::{By, DuplicateOptions, Duplicates, SimilarHit};
 use nearwise::topics::Topics;
 use serde_json::json;
@@ -163,9 +163,15 @@ fn neighbours(store: &Reader, topics: &Topics) -> Result<Vec<Neighbour>> {
             continue;
         };
         let article = store.article_at(key)?;
-        let nearest = store.similar(&article.id, 5, None)?;
-        if let Some(hit) = nearest.into_iter().find(|h| h.title != article.title) {
-            out.push((article.id, article.title, hit));
+        let nearest = match store.similar(&article.id, 5, None) {
+            Ok(nearest) => nearest,
+            // Nothing is near to an article that the model cannot read.
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound(_)) => continue,
+            Err(e) => return Err(e.into()),
+        };
+        let title = article.heading();
+        if let Some(hit) = nearest.into_iter().find(|h| h.title != title) {
+            out.push((article.id, title, hit));
         }
     }
     Ok(out)

@@ -66,7 +66,7 @@ fn copies_are_one_group_whatever_their_number() {
     // Where there is no title, the start of the text.
     assert!(shown.contains("The market data of the company"), "{shown}");
 
-    let meaning = world.json("duplicates --by meaning --json -k 5");
+    let meaning = world.json("duplicates --by meaning --threshold 1 --json -k 5");
     assert_eq!(meaning["groups"][0]["size"], 3001);
     assert!(
         meaning["groups"][0]["members"][0]["cosine"]

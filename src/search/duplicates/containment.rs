@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 /// Shingles that a text is known by. At a containment of 0.7, that of a sample of 32 is below 0.5
-/// for one text in a hundred and fifty.
+/// for one text in a hundred and ninety.
 const SAMPLE: usize = 32;
 /// How much less of the sample than the threshold makes a candidate.
 const SLACK: f32 = 0.2;

@@ -3,6 +3,9 @@
 use crate::vectors::TopK;
 use std::collections::HashMap;
 
+/// The texts of a group, and the score of its best pair.
+pub(super) type Scored = (f32, Vec<u32>);
+
 /// Pairs of texts, of which the best are kept, and the groups of all of them: memory does not grow
 /// with their number.
 #[derive(Debug)]
@@ -65,8 +68,8 @@ impl Found {
 
     /// The best pairs, best first, and the texts of each group with the score of its best pair;
     /// texts in no pair are groups of one.
-    pub(super) fn into_parts(mut self) -> (Vec<(u32, u32)>, Vec<(f32, Vec<u32>)>) {
-        let mut groups: Vec<(f32, Vec<u32>)> = Vec::new();
+    pub(super) fn into_parts(mut self) -> (Vec<(u32, u32)>, Vec<Scored>) {
+        let mut groups: Vec<Scored> = Vec::new();
         let mut at: HashMap<u32, usize> = HashMap::new();
         for text in 0..self.parent.len() as u32 {
             let head = self.head(text);

@@ -74,7 +74,7 @@ pub struct Duplicates {
     pub articles: u64,
     /// How many could go if one of each group stays.
     pub surplus: u64,
-    /// How many pairs of distinct texts were found; of more than 128 texts that are nearly equal,
+    /// How many pairs of distinct texts were found; of more than 64 texts that are nearly equal,
     /// not every pair is.
     pub pairs_found: u64,
     /// The groups, that with the most alike pair first; of those as alike the largest.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 /// The most texts of a bucket that are all compared with each other. What a template or a series
 /// of updates made can be thousands; of more, each is compared with a few [`LEADERS`].
-const ALL_PAIRS: usize = 128;
+const ALL_PAIRS: usize = 64;
 /// Texts of a large bucket that others are compared with until one is near enough.
 const LEADERS: usize = 8;
 /// Buckets between two looks at the job.
