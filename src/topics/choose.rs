@@ -6,6 +6,7 @@
 //! from a vector to a cluster is one minus its product with the cluster's mean, so that the
 //! silhouette of every vector is exact at the cost of one product with each cluster.
 
+use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::cluster::{Clustering, NONE, linfa, means};
 use super::points::Points;
 use crate::error::Result;
@@ -45,7 +46,30 @@ pub(super) fn starts(n: usize) -> usize {
     (20_000 / n.max(1)).clamp(8, 50)
 }
 
-/// Clusters a small corpus by linfa's k-means, with the number of topics chosen or given.
+/// Clusters the points of a small corpus by their `reduced` vectors. linfa's k-means has no weights:
+/// where there are copies, ours lets a text count as often as it was read.
+fn clustered(
+    points: &Points,
+    reduced: &Array2<f32>,
+    k: usize,
+    seed: u64,
+    starts: usize,
+    iterations: u64,
+) -> Result<Clustering> {
+    if points.weights.iter().all(|&w| w == 1) {
+        return linfa::kmeans(reduced.view(), k, seed, starts, iterations);
+    }
+    let mut weighted = points.clone().quiet();
+    weighted.vectors.clone_from(reduced);
+    let options = KmeansOptions {
+        starts,
+        iterations: iterations as usize,
+        ..KmeansOptions::new(k, seed)
+    };
+    Ok(kmeans(&weighted, &options)?.clustering)
+}
+
+/// Clusters a small corpus by k-means, with the number of topics chosen or given.
 /// Clusters are found among the `reduced` vectors and judged by the whole ones, which the
 /// reduction cannot flatter. To be run apart, because linfa cannot be interrupted.
 ///
@@ -61,7 +85,7 @@ pub(super) fn small(
     let n = points.len();
     let starts = starts(n);
     if let Some(k) = k {
-        return linfa::kmeans(reduced.view(), k.min(n), seed, starts, 100);
+        return clustered(points, reduced, k.min(n), seed, starts, 100);
     }
     if n < MIN_ARTICLES {
         return Ok(Clustering::one(n));
@@ -76,7 +100,7 @@ pub(super) fn small(
                 points.watch().check()?;
                 let seed = seed.wrapping_add(attempt);
                 let runs = starts.div_ceil(4);
-                let found = linfa::kmeans(reduced.view(), k, seed, runs, ITERATIONS)?;
+                let found = clustered(points, reduced, k, seed, runs, ITERATIONS)?;
                 if sizes(points, &found).iter().any(|&s| s < min_size as u64) {
                     continue;
                 }
@@ -301,6 +325,27 @@ mod tests {
         assert_eq!(found.k, 4);
         assert!(silhouette(&points, &found).unwrap() > 0.8);
         assert_eq!(small(&points, &points.vectors, None, 2, 7).unwrap(), found);
+    }
+
+    #[test]
+    fn copies_weigh_as_much_as_other_articles() {
+        // A text read sixty times, and two groups of sixty that differ a little.
+        let (mut v, groups) = super::super::testing::blobs(180, 8, 3, 0.2, 5);
+        let first = groups.iter().position(|&g| g == 0).unwrap();
+        let copied = v.row(first).to_owned();
+        for (i, &group) in groups.iter().enumerate() {
+            if group == 0 {
+                v.row_mut(i).assign(&copied);
+            }
+        }
+        let points = Points::new(v.view()).unwrap();
+        assert_eq!(points.len(), 121);
+        for k in [None, Some(3)] {
+            let found = small(&points, &points.vectors, k, 10, 7).unwrap();
+            let rows: Vec<u32> = (0..180).map(|r| found.members[points.of_row(r)]).collect();
+            assert_eq!(found.k, 3);
+            assert_eq!(sizes(&points, &found), [60, 60, 60], "{k:?} {rows:?}");
+        }
     }
 
     #[test]
