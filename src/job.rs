@@ -100,6 +100,8 @@ pub enum NoteKind {
     Device,
     /// What is fetched from where, or why it cannot be.
     Model,
+    /// How many articles the model cannot read, or reads less well.
+    Language,
 }
 
 /// What a job tells while it runs.

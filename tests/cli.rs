@@ -257,7 +257,8 @@ fn duplicates_by_words_and_by_meaning() {
     ];
     world.write("d.jsonl", rows.map(|r| r.to_string()).join("\n"));
     world.run("index d.jsonl -c d.nearwise");
-    let pairs = world.json("duplicates --json");
+    let found = world.json("duplicates --json");
+    let pairs = &found["pairs"];
     let got: Vec<(String, String)> = pairs
         .as_array()
         .unwrap()
@@ -272,9 +273,20 @@ fn duplicates_by_words_and_by_meaning() {
     assert_eq!(got[0], ("one".to_string(), "copy".to_string()));
     assert_eq!(pairs[0]["words"], 1.0);
     assert!(got.iter().all(|(a, b)| a != "other" && b != "other"));
-    assert_eq!(got.len(), 3);
+    assert_eq!(got.len(), 2, "of copies, one is compared with others");
+    let group = &found["groups"][0];
+    assert_eq!(
+        (&group["size"], &group["keep"]["id"]),
+        (&json!(3), &json!("near"))
+    );
+    let members: Vec<_> = group["members"].as_array().unwrap().iter().collect();
+    assert_eq!(members[0]["id"], "one");
+    assert_eq!(
+        (&members[1]["id"], &members[1]["copy_of"]),
+        (&json!("copy"), &json!("one"))
+    );
     let meaning = world.json("duplicates --by meaning --threshold 0.99 --json");
-    assert_eq!(meaning[0]["words"], 1.0);
+    assert_eq!(meaning["pairs"][0]["words"], 1.0);
     world.fails("duplicates --threshold 7", 2, &["--threshold"]);
 }
 

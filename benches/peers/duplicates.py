@@ -18,8 +18,21 @@ args = p.parse_args()
 with gzip.open(args.reference, "rt", encoding="utf8") as lines:
     rows = [line.rstrip("\n").split("\t") for line in lines][1:]
 known = {frozenset(row[:2]): float(row[2]) for row in rows}
-pairs = json.loads(run(args.nearwise, "duplicates", "-c", args.corpus, "--limit", 10**6, "--json"))
-found = {frozenset((p["a"], p["b"])): p["words"] for p in pairs}
+listed = json.loads(run(args.nearwise, "duplicates", "-c", args.corpus, "--limit", 10**6, "--json"))
+# Copies are one group: what is said of one holds for all of them.
+copies: dict[str, list[str]] = {}
+for group in listed["groups"]:
+    for member in group["members"]:
+        if "copy_of" in member:
+            copies.setdefault(member["copy_of"], []).append(member["id"])
+first = {copy: one for one, others in copies.items() for copy in others}
+found = {}
+for pair in listed["pairs"]:
+    a, b = (first.get(id, id) for id in (pair["a"], pair["b"]))
+    for x in [a, *copies.get(a, [])]:
+        for y in [b, *copies.get(b, [])]:
+            if x != y:
+                found[frozenset((x, y))] = pair["words"]
 for least in [0.5, 0.6, 0.8, 1.0]:
     there = [pair for pair, score in known.items() if score >= least]
     hit = sum(pair in found for pair in there)

@@ -6,7 +6,7 @@ use super::{Outcome, index, topics, ui};
 use anyhow::Result;
 use clap::Args;
 use nearwise::Reader;
-use nearwise::search::{By, DuplicateOptions, Pair, SimilarHit};
+use nearwise::search::{By, DuplicateOptions, Duplicates, SimilarHit};
 use nearwise::topics::Topics;
 use serde_json::json;
 use std::path::PathBuf;
@@ -59,22 +59,23 @@ impl Explore {
         let copies = store.duplicates(DuplicateOptions::new(By::Words), job)?;
         let counts = store.counts()?;
         let retold = if counts.articles <= COMPARED {
-            let mut pairs = store.duplicates(DuplicateOptions::new(By::Meaning), job)?;
-            pairs.retain(|p| p.words < DuplicateOptions::new(By::Words).threshold);
-            pairs
+            let options = DuplicateOptions {
+                reworded: true,
+                ..DuplicateOptions::new(By::Meaning)
+            };
+            Some(store.duplicates(options, job)?)
         } else {
-            Vec::new()
+            None
         };
         drop(running);
         if self.json {
-            let list = |pairs: &[Pair]| pairs.iter().take(100).cloned().collect::<Vec<_>>();
             let neighbours: Vec<_> = neighbours
                 .iter()
                 .map(|(id, title, hit)| json!({"id": id, "title": title, "nearest": hit}))
                 .collect();
             ui::print_json(&json!({
                 "corpus": path.display().to_string(), "report": report, "counts": counts, "topics": topics::to_json(&store, &topics)?,
-                "neighbours": neighbours, "near_duplicates": list(&copies), "retold": list(&retold),
+                "neighbours": neighbours, "near_duplicates": copies.pairs, "retold": retold.map_or(Vec::new(), |r| r.pairs),
             }))?;
             return Ok(Outcome::Done);
         }
@@ -92,18 +93,16 @@ impl Explore {
                 ));
             }
         }
-        pairs(
+        groups(
             &mut out,
             "Near-duplicates (share of wording)",
             &copies,
-            |p| p.words,
+            By::Words,
         );
-        pairs(
-            &mut out,
-            "Paraphrases: the same in other words (cosine)",
-            &retold,
-            |p| p.cosine.unwrap_or(0.0),
-        );
+        if let Some(retold) = &retold {
+            let heading = "Paraphrases: the same in other words (cosine)";
+            groups(&mut out, heading, retold, By::Meaning);
+        }
         let file = path.display();
         // A phrase says more than a word.
         let words = topics.topics.first().map_or(&[][..], |t| &t.words);
@@ -165,33 +164,43 @@ fn neighbours(store: &Reader, topics: &Topics) -> Result<Vec<Neighbour>> {
         let Ok(article) = store.article_at(key) else {
             continue;
         };
-        let nearest = store.similar(&article.id, 5, None)?;
-        if let Some(hit) = nearest.into_iter().find(|h| h.title != article.title) {
-            out.push((article.id, article.title, hit));
+        // Nothing is near to an article that the model cannot read.
+        let Ok(nearest) = store.similar(&article.id, 5, None) else {
+            continue;
+        };
+        let title = article.heading();
+        if let Some(hit) = nearest.into_iter().find(|h| h.title != title) {
+            out.push((article.id, title, hit));
         }
     }
     Ok(out)
 }
 
-fn pairs(out: &mut String, heading: &str, pairs: &[Pair], alike: impl Fn(&Pair) -> f32) {
-    if pairs.is_empty() {
+/// The first groups, each with its kept article and the one most like it.
+fn groups(out: &mut String, heading: &str, found: &Duplicates, by: By) {
+    if found.groups.is_empty() {
         return;
     }
     out.push_str(&format!("\n{heading}\n"));
-    for pair in pairs.iter().take(SHOWN) {
+    for group in found.groups.iter().take(SHOWN) {
+        let Some(nearest) = group.members.first() else {
+            continue;
+        };
         out.push_str(&format!(
             "  {:.2}  {} ({})\n        {} ({})\n",
-            alike(pair),
-            ui::snippet(&pair.titles.0, 90),
-            ui::clean(&pair.a),
-            ui::snippet(&pair.titles.1, 90),
-            ui::clean(&pair.b)
+            nearest.alike.by(by),
+            ui::snippet(&group.keep.title, 90),
+            ui::clean(&group.keep.id),
+            ui::snippet(&nearest.title, 90),
+            ui::clean(&nearest.id)
         ));
+        if group.size > 2 {
+            let more = ui::number(group.size - 2);
+            out.push_str(&format!("        and {more} more like these\n"));
+        }
     }
-    if pairs.len() > SHOWN {
-        out.push_str(&format!(
-            "        and {} more\n",
-            ui::number((pairs.len() - SHOWN) as u64)
-        ));
+    let more = found.groups_found.saturating_sub(SHOWN as u64);
+    if more > 0 {
+        out.push_str(&format!("        and {}\n", ui::count(more, "more group")));
     }
 }

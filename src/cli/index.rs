@@ -130,9 +130,15 @@ pub(super) fn summary(report: &Report) -> String {
         ));
     }
     if report.recurring_paragraphs > 0 {
+        let one = report.recurring_paragraphs == 1;
         line.push_str(&format!(
-            "; {} recur and are kept out of the vectors",
-            ui::count(report.recurring_paragraphs, "paragraph")
+            "; {} {} kept out of the vectors",
+            ui::count(report.recurring_paragraphs, "paragraph"),
+            if one {
+                "recurs and is"
+            } else {
+                "recur and are"
+            }
         ));
     }
     line

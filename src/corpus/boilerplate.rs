@@ -1,17 +1,33 @@
 //! Telling an article's own text from what its publisher puts around every article.
 //!
 //! Two signs are used. A paragraph at the head or the tail of an article that also stands
-//! in other articles of the same source is boilerplate ([`RECURRENCE`]); which paragraphs
-//! recur is known to the store, which counts their [`key`]s. And some blocks are known by
-//! their heading ("Author Profile") or their beginning ("Read more:").
+//! in other articles of the same source is boilerplate ([`RECURRENCE`]), and so is one that
+//! stands in most articles of its source, wherever it stands ([`ANYWHERE`]); a quotation that a
+//! few articles share is not. Which paragraphs recur is known to the store, which counts their
+//! [`key`]s. And some blocks are known by their heading ("Author Profile") or their beginning
+//! ("Read more:").
 //!
 //! Boilerplate stays in the stored text; it is left out of the vectors and the labels.
 
+use super::fold::fold;
 use super::paragraphs::paragraphs;
 use std::ops::Range;
 
 /// In how many articles of one source, with different titles, a paragraph must stand.
 pub const RECURRENCE: u32 = 3;
+
+/// In how many it must stand to be boilerplate between other paragraphs too, if these are more
+/// than half of the source's. Of fewer articles, most may well quote the same sentence.
+pub const ANYWHERE: u32 = 5;
+
+/// Where a paragraph that recurs in its source is boilerplate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recurs {
+    /// At the head and the tail of an article.
+    AtEnds,
+    /// Wherever it stands.
+    Anywhere,
+}
 
 /// Headings that open a block which goes on to the end of the article.
 const TAIL_HEADINGS: &[&str] = &[
@@ -118,7 +134,7 @@ const LARGEST_TAIL: f64 = 0.7;
 /// The key under which the store counts a paragraph of a source; `None` for a paragraph
 /// without three letters or digits.
 ///
-/// White space, case and punctuation at the ends do not matter.
+/// White space, case and typography do not matter.
 pub fn key(source: &str, paragraph: &str) -> Option<i64> {
     if paragraph
         .chars()
@@ -131,9 +147,9 @@ pub fn key(source: &str, paragraph: &str) -> Option<i64> {
     }
     let mut hasher = blake3::Hasher::new();
     hasher.update(source.as_bytes());
-    for word in paragraph.split_whitespace() {
+    for word in fold(paragraph).split_whitespace() {
         hasher.update(b" ");
-        hasher.update(word.to_lowercase().as_bytes());
+        hasher.update(word.as_bytes());
     }
     let mut bytes = [0; 8];
     hasher.finalize_xof().fill(&mut bytes);
@@ -151,10 +167,22 @@ pub fn keys(source: &str, text: &str) -> Vec<i64> {
     keys
 }
 
+/// Tells an article from others with the same paragraphs: by its title, or by its first paragraph
+/// where it has none, so that copies of one article do not make its paragraphs look like
+/// boilerplate.
+pub fn variant(title: &str, text: &str) -> i64 {
+    let first = text.split("\n\n").next().unwrap_or("");
+    key("", if title.is_empty() { first } else { title }).unwrap_or(0)
+}
+
 /// The boilerplate of `text`, as byte ranges in order; never the whole text.
 ///
-/// `recurs` says of a paragraph's [`key`] whether it recurs in the source.
-pub fn spans(source: &str, text: &str, recurs: impl Fn(i64) -> bool) -> Vec<Range<usize>> {
+/// `recurs` says of a paragraph's [`key`] whether and how it recurs in the source.
+pub fn spans(
+    source: &str,
+    text: &str,
+    recurs: impl Fn(i64) -> Option<Recurs>,
+) -> Vec<Range<usize>> {
     let all = paragraphs(text);
     let mut marked: Vec<bool> = all
         .iter()
@@ -163,19 +191,22 @@ pub fn spans(source: &str, text: &str, recurs: impl Fn(i64) -> bool) -> Vec<Rang
     if let Some(first) = tail_block(text, &all) {
         marked[first..].fill(true);
     }
-    let recurring: Vec<bool> = all
+    let recurring: Vec<Option<Recurs>> = all
         .iter()
-        .map(|range| key(source, &text[range.clone()]).is_some_and(&recurs))
+        .map(|range| key(source, &text[range.clone()]).and_then(&recurs))
         .collect();
+    for (marked, recurs) in marked.iter_mut().zip(&recurring) {
+        *marked |= *recurs == Some(Recurs::Anywhere);
+    }
     // From each end inwards, up to the first paragraph that is the article's own.
     for i in 0..all.len() {
-        if !(recurring[i] || marked[i]) {
+        if !(recurring[i].is_some() || marked[i]) {
             break;
         }
         marked[i] = true;
     }
     for i in (0..all.len()).rev() {
-        if !(recurring[i] || marked[i]) {
+        if !(recurring[i].is_some() || marked[i]) {
             break;
         }
         marked[i] = true;
@@ -197,12 +228,12 @@ pub fn spans(source: &str, text: &str, recurs: impl Fn(i64) -> bool) -> Vec<Rang
 }
 
 fn known_line(paragraph: &str) -> bool {
-    let start: String = paragraph
-        .chars()
-        .take(LINE + 1)
-        .collect::<String>()
-        .to_lowercase();
-    start.chars().count() <= LINE && LINE_BEGINNINGS.iter().any(|b| start.starts_with(b))
+    let start: String = paragraph.chars().take(LINE + 1).collect();
+    if start.chars().count() > LINE {
+        return false;
+    }
+    let start = fold(&start);
+    LINE_BEGINNINGS.iter().any(|b| start.starts_with(b))
 }
 
 /// The first paragraph of a block that runs to the end under a known heading.
@@ -210,7 +241,7 @@ fn tail_block(text: &str, all: &[Range<usize>]) -> Option<usize> {
     let is_heading = |range: &Range<usize>| {
         let line = text[range.clone()].lines().next().unwrap_or("");
         line.chars().count() <= HEADING && {
-            let line = line.to_lowercase();
+            let line = fold(line);
             let line = line.trim_matches(|c: char| !c.is_alphanumeric());
             TAIL_HEADINGS.contains(&line)
         }
@@ -224,6 +255,22 @@ fn tail_block(text: &str, all: &[Range<usize>]) -> Option<usize> {
             is_heading(range) && tail <= LARGEST_TAIL * text.len() as f64
         })
         .map(|(i, _)| i)
+}
+
+/// The keys of the paragraphs that lie in the given ranges, without repeats.
+pub fn keys_within(source: &str, text: &str, spans: &[Range<usize>]) -> Vec<i64> {
+    let mut keys: Vec<i64> = spans
+        .iter()
+        .flat_map(|span| {
+            paragraphs(&text[span.clone()])
+                .into_iter()
+                .map(move |p| (span, p))
+        })
+        .filter_map(|(span, p)| key(source, &text[span.start + p.start..span.start + p.end]))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 /// The text without the given ranges, for what only needs its words.
@@ -250,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_known_block_goes_to_the_end() {
-        let spans = spans("", ARTICLE, |_| false);
+        let spans = spans("", ARTICLE, |_| None);
         assert_eq!(
             marked(ARTICLE, &spans),
             ["Author Profile\n\nThe Network\nThe Network ( is a think"]
@@ -271,25 +318,49 @@ mod tests {
             "Write to  the SPORT desk.",
         ]
         .map(|p| key("s", p).unwrap());
-        let spans = spans("s", text, |k| recurring.contains(&k));
+        let at_ends = |k| recurring.contains(&k).then_some(Recurs::AtEnds);
+        let found = spans("s", text, at_ends);
         assert_eq!(
-            marked(text, &spans),
+            marked(text, &found),
             ["Sport desk", "Write to the sport desk."]
         );
+        let anywhere = |k| recurring.contains(&k).then_some(Recurs::Anywhere);
+        let found = spans("s", text, anywhere);
+        assert_eq!(
+            marked(text, &found),
+            [
+                "Sport desk",
+                "It is what it is.",
+                "Write to the sport desk."
+            ]
+        );
+        let mut expected = recurring.to_vec();
+        expected.sort_unstable();
+        assert_eq!(keys_within("s", text, &found), expected);
+    }
+
+    #[test]
+    fn typography_does_not_make_another_paragraph() {
+        assert_eq!(
+            key("s", "Don’t miss our “Morning” news\u{ad}letter"),
+            key("s", "don't miss our \"morning\"  newsletter")
+        );
+        let text = "The first paragraph of the article, which says most of it.\n\nÀ PROPOS DE L’AUTEUR\n\nShe writes.";
+        assert_eq!(marked(text, &spans("", text, |_| None)).len(), 1);
     }
 
     #[test]
     fn lines_known_by_their_beginning() {
         let text = "Own one.\n\nADVERTISEMENT\n\nOwn two.\n\nRead more: another story";
         assert_eq!(
-            marked(text, &spans("", text, |_| false)),
+            marked(text, &spans("", text, |_| None)),
             ["ADVERTISEMENT", "Read more: another story"]
         );
     }
 
     #[test]
     fn an_article_is_never_all_boilerplate() {
-        assert!(spans("", "All of it recurs.", |_| true).is_empty());
+        assert!(spans("", "All of it recurs.", |_| Some(Recurs::Anywhere)).is_empty());
     }
 
     #[test]

@@ -10,11 +10,13 @@ pub mod boilerplate;
 mod columns;
 mod dates;
 mod decode;
+pub mod fold;
 mod formats;
 mod inputs;
 mod line;
 pub mod paragraphs;
 pub mod passages;
+pub mod segment;
 
 pub use article::{Article, split_title};
 pub use columns::{ColumnReport, Columns, Role};

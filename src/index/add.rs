@@ -36,7 +36,7 @@ impl Writer {
         }
         batch.flush(&mut |problem| Err(problem))?;
         let mut report = batch.report;
-        report.recurring_paragraphs = self.update_recurring()?;
+        self.update_recurring()?;
         report.reading_seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -78,7 +78,7 @@ impl Writer {
                 .collect::<Result<Vec<_>>>()?;
             report.pruned = self.prune(&origins)?;
         }
-        report.recurring_paragraphs = self.update_recurring()?;
+        self.update_recurring()?;
         report.reading_seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }

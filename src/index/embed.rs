@@ -2,13 +2,13 @@
 
 use super::Report;
 use super::prepare::{Prepared, Preparer, article_vector, prepare};
+use super::readable::{Readable, Reads};
 use crate::corpus::{Article, boilerplate};
 use crate::encoder::{EncodeOptions, Encoder, Prompt};
 use crate::error::Result;
 use crate::job::{Event, Job, Progress, Stage};
 use crate::store::{Embedded, EmbeddedVectors, NewPassage, Pending, Reader, Writer};
 use rayon::prelude::*;
-use std::collections::HashSet;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,7 @@ impl Writer {
         let mut report = Report::default();
         let (articles, bytes) = self.pending_size()?;
         if articles == 0 {
+            report.recurring_paragraphs = self.left_out()?;
             return Ok(report);
         }
         let estimate = estimate(self, encoder, articles, bytes, job)?;
@@ -68,6 +69,7 @@ impl Writer {
         }
         .clamp(1, most);
         let started = Instant::now();
+        let mut readable = Readable::new(encoder);
         let mut done_bytes = 0;
         let mut done = 0;
         loop {
@@ -78,7 +80,7 @@ impl Writer {
             }
             let chunk_started = Instant::now();
             let size: usize = pending.iter().map(|p| p.text.len() + p.title.len()).sum();
-            let computed = embed_chunk(self, encoder, &pending, job, &mut report)?;
+            let computed = embed_chunk(self, encoder, &pending, job, &mut report, &mut readable)?;
             done_bytes += size as u64;
             done += pending.len() as u64;
             if computed {
@@ -99,6 +101,8 @@ impl Writer {
                 ),
             }));
         }
+        readable.tell(job);
+        report.recurring_paragraphs = self.left_out()?;
         Ok(report)
     }
 }
@@ -114,7 +118,7 @@ impl Reader {
         let source = article.source.as_deref().unwrap_or("");
         let keys = boilerplate::keys(source, &article.text);
         let recurring = self.recurring(&keys)?;
-        let spans = boilerplate::spans(source, &article.text, |key| recurring.contains(&key));
+        let spans = boilerplate::spans(source, &article.text, |key| recurring.get(&key).copied());
         let prepared = prepare(encoder, &article.title, &article.text, &spans)?;
         let texts: Vec<&str> = prepared.passages.iter().map(|p| p.input.as_str()).collect();
         let vectors = encoder.encode(&texts, Prompt::Document)?;
@@ -127,18 +131,25 @@ impl Reader {
 struct Ready {
     key: i64,
     boilerplate: Vec<Range<usize>>,
+    left_out: Vec<i64>,
+    reads: Reads,
     inputs_hash: [u8; 32],
     prepared: Option<Prepared>,
 }
 
 /// What the encoder is to be given for each article; the tokenizing on all threads.
-fn ready(store: &Reader, encoder: &Encoder, pending: &[Pending]) -> Result<Vec<Ready>> {
+fn ready(
+    store: &Reader,
+    encoder: &Encoder,
+    pending: &[Pending],
+    readable: &Readable,
+) -> Result<Vec<Ready>> {
     let keys: Vec<Vec<i64>> = pending
         .par_iter()
         .map(|p| boilerplate::keys(&p.source, &p.text))
         .collect();
     let all: Vec<i64> = keys.iter().flatten().copied().collect();
-    let recurring: HashSet<i64> = store.recurring(&all)?;
+    let recurring = store.recurring(&all)?;
     let mut articles = Vec::with_capacity(pending.len());
     for p in pending {
         articles.push((p, store.inputs_hash(p.key)?));
@@ -148,14 +159,18 @@ fn ready(store: &Reader, encoder: &Encoder, pending: &[Pending]) -> Result<Vec<R
         .into_par_iter()
         .map(|(p, old)| {
             let boilerplate =
-                boilerplate::spans(&p.source, &p.text, |key| recurring.contains(&key));
+                boilerplate::spans(&p.source, &p.text, |key| recurring.get(&key).copied());
             let prepared = preparer.prepare(&p.title, &p.text, &boilerplate)?;
             let inputs_hash = prepared.hash();
             // Where the encoder would be given what it was given before, its vectors stay.
             let same = old.as_deref() == Some(&inputs_hash[..]);
+            let mut left_out = boilerplate::keys_within(&p.source, &p.text, &boilerplate);
+            left_out.retain(|key| recurring.contains_key(key));
             Ok(Ready {
                 key: p.key,
                 boilerplate,
+                left_out,
+                reads: readable.judge(&p.text, prepared.unknown),
                 inputs_hash,
                 prepared: (!same).then_some(prepared),
             })
@@ -170,8 +185,9 @@ fn embed_chunk(
     pending: &[Pending],
     job: &Job,
     report: &mut Report,
+    readable: &mut Readable,
 ) -> Result<bool> {
-    let ready = ready(writer, encoder, pending)?;
+    let ready = ready(writer, encoder, pending, readable)?;
     let inputs: Vec<&str> = ready
         .iter()
         .filter_map(|r| r.prepared.as_ref())
@@ -187,6 +203,9 @@ fn embed_chunk(
     let mut embedded = Vec::with_capacity(ready.len());
     for article in ready {
         let vectors = article.prepared.map(|prepared| {
+            let unread = article.reads == Reads::Not;
+            readable.count(article.reads, prepared.unknown);
+            report.unread += u64::from(unread);
             let passages: Vec<NewPassage> = prepared
                 .passages
                 .into_iter()
@@ -201,6 +220,7 @@ fn embed_chunk(
             EmbeddedVectors {
                 inputs_hash: article.inputs_hash,
                 own: false,
+                unread,
                 article: article_vector(passages.iter().map(|p| (p.tokens, p.vector.as_slice()))),
                 passages,
             }
@@ -208,6 +228,7 @@ fn embed_chunk(
         embedded.push(Embedded {
             key: article.key,
             boilerplate: article.boilerplate,
+            left_out: article.left_out,
             vectors,
         });
     }

@@ -12,6 +12,7 @@ mod add;
 mod embed;
 mod encoder;
 mod prepare;
+mod readable;
 
 pub use prepare::{Prepared, article_vector, prepare};
 
@@ -56,7 +57,10 @@ pub struct Report {
     pub passages: u64,
     /// Tokens computed.
     pub tokens: u64,
-    /// Paragraphs that recur in a source and are kept out of the vectors.
+    /// Of the articles embedded, those that the model cannot read: most of their tokens are unknown
+    /// to it, or their script is none of its languages'.
+    pub unread: u64,
+    /// Paragraphs that recur in a source and are kept out of the vectors of an article.
     pub recurring_paragraphs: u64,
     /// Seconds spent on reading and storing articles.
     pub reading_seconds: f64,
@@ -84,6 +88,8 @@ impl Writer {
         report.embedded = embedded.embedded;
         report.passages = embedded.passages;
         report.tokens = embedded.tokens;
+        report.unread = embedded.unread;
+        report.recurring_paragraphs = embedded.recurring_paragraphs;
         report.embedding_seconds = embedded.embedding_seconds;
         Ok(report)
     }

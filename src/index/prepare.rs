@@ -5,6 +5,7 @@ use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::model::Tokenizer;
 use crate::vectors::normalize;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// The passages of an article, ready for the encoder.
@@ -12,6 +13,8 @@ use std::ops::Range;
 pub struct Prepared {
     /// The passages; never none.
     pub passages: Vec<Passage>,
+    /// The share of the text's tokens that the model does not know, 0 to 1.
+    pub unknown: f32,
 }
 
 impl Prepared {
@@ -65,8 +68,12 @@ impl<'a> Preparer<'a> {
         text: &str,
         boilerplate: &[Range<usize>],
     ) -> Result<Prepared> {
+        let (all, unknown) = (Cell::new(0), Cell::new(0));
         let mut passages = split(title, text, boilerplate, self.window, |t| {
-            self.tokenizer.offsets(t)
+            let (offsets, unread) = self.tokenizer.offsets_and_unknown(t)?;
+            all.set(all.get() + offsets.len());
+            unknown.set(unknown.get() + unread);
+            Ok(offsets)
         })?;
         if passages.is_empty() {
             // Nothing in it is a token, such as a text of blanks: it still gets a vector.
@@ -76,7 +83,10 @@ impl<'a> Preparer<'a> {
                 fresh_tokens: 1,
             });
         }
-        Ok(Prepared { passages })
+        Ok(Prepared {
+            passages,
+            unknown: unknown.get() as f32 / all.get().max(1) as f32,
+        })
     }
 }
 

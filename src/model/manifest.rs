@@ -17,6 +17,9 @@ pub struct KnownModel {
     pub licence: String,
     /// One line about it.
     pub about: String,
+    /// The languages that it was trained on, in ISO 639-3; none where they are not known.
+    #[serde(default)]
+    pub languages: Vec<String>,
     /// The least cosine of its vectors computed with int8 to those computed with f32, where it
     /// was measured (`benches/peers/speed.py`).
     pub int8_cosine: Option<f64>,

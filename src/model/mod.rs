@@ -17,3 +17,5 @@ pub use tokenizer::{Offsets, Tokenizer, Tokens};
 pub const FAITHFUL_COSINE: f64 = 0.99;
 /// The model used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
+/// A model that reads some hundred languages, to name where another cannot read a text.
+pub const MULTILINGUAL: &str = "intfloat/multilingual-e5-small";

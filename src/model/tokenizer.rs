@@ -24,6 +24,21 @@ pub struct Tokenizer {
     model: String,
     max_tokens: usize,
     special: usize,
+    /// The id that stands for what is not in the vocabulary.
+    unknown: Option<u32>,
+}
+
+/// The id of unknown tokens; models that spell every text in bytes have none.
+fn unknown(tokenizer: &tokenizers::Tokenizer) -> Option<u32> {
+    use tokenizers::models::ModelWrapper;
+    let token = match tokenizer.get_model() {
+        ModelWrapper::WordPiece(model) => model.unk_token.clone(),
+        ModelWrapper::WordLevel(model) => model.unk_token.clone(),
+        ModelWrapper::BPE(model) => model.unk_token.clone()?,
+        // Unigram models spell out in bytes, or give <unk>.
+        ModelWrapper::Unigram(_) => "<unk>".to_string(),
+    };
+    tokenizer.token_to_id(&token)
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -60,8 +75,10 @@ impl Tokenizer {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(bad)?;
         let special = inner.encode("", true).map_err(bad)?.get_ids().len();
+        let unknown = unknown(&inner);
         Ok(Self {
             inner,
+            unknown,
             model: model.to_string(),
             max_tokens,
             special,
@@ -83,11 +100,24 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer fails on the text.
     pub fn offsets(&self, text: &str) -> Result<Offsets> {
+        Ok(self.offsets_and_unknown(text)?.0)
+    }
+
+    /// As [`Self::offsets`], and how many of the tokens are unknown to the model.
+    ///
+    /// # Errors
+    /// The tokenizer fails on the text.
+    pub fn offsets_and_unknown(&self, text: &str) -> Result<(Offsets, usize)> {
         let encoding = self
             .inner
             .encode(text, false)
             .map_err(|e| self.failed(&e))?;
-        Ok(encoding.get_offsets().to_vec())
+        let ids = encoding.get_ids();
+        let unknown = match self.unknown {
+            Some(unknown) => ids.iter().filter(|&&id| id == unknown).count(),
+            None => 0,
+        };
+        Ok((encoding.get_offsets().to_vec(), unknown))
     }
 
     /// The ids of each text with a prompt in front; of many, on all threads.

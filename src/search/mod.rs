@@ -4,12 +4,11 @@
 
 mod ann;
 mod duplicates;
-mod shingles;
 mod similar;
 mod words;
 
 pub use ann::{ANN_FROM, AnnIndex};
-pub use duplicates::{By, DuplicateOptions, Pair};
+pub use duplicates::{Alike, By, DuplicateOptions, Duplicates, Group, Kept, Member, Pair};
 pub use similar::SimilarHit;
 
 use crate::corpus::boilerplate;
@@ -196,6 +195,16 @@ fn fuse(
     Ok(hits)
 }
 
+/// The cosine of two unit vectors. They are rounded where they are stored, so that the product of
+/// two that are equal can be a little more than 1.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    at_most_one(dot(a, b))
+}
+
+fn at_most_one(cosine: f32) -> f32 {
+    cosine.clamp(-1.0, 1.0)
+}
+
 /// A vector of another length would be compared as far as it goes, and mean nothing.
 fn check_length(store: &Reader, vector: &[f32]) -> Result<()> {
     match store.identity()? {
@@ -228,7 +237,7 @@ fn hit(store: &Reader, cosine: f32, passage: &ScannedPassage) -> Result<Hit> {
         date: article.date,
         source: article.source,
         url: article.url,
-        cosine,
+        cosine: at_most_one(cosine),
         fused: None,
         passage: HitPassage {
             text: boilerplate::without(text, &inside),

@@ -3,6 +3,7 @@
 use super::Mode;
 use super::ann::AnnIndex;
 use crate::error::{Error, ErrorKind, Missing, Result};
+use crate::model::MULTILINGUAL;
 use crate::store::{Filter, Reader};
 use crate::vectors::{TopK, dot};
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use std::collections::HashSet;
 pub struct SimilarHit {
     /// Its id.
     pub id: String,
-    /// Its title.
+    /// Its title, or the start of its text.
     pub title: String,
     /// Its date.
     pub date: Option<String>,
@@ -26,7 +27,7 @@ impl Reader {
     /// The `k` articles most like the one with this id, itself left out.
     ///
     /// # Errors
-    /// No article has this id, or it is not embedded yet.
+    /// No article has this id, it is not embedded yet, or the model cannot read it.
     pub fn similar(&self, id: &str, k: usize, filter: Option<&Filter>) -> Result<Vec<SimilarHit>> {
         let key = self.key_of(id)?;
         let Some(vector) = self.article_vector(key)? else {
@@ -36,6 +37,16 @@ impl Reader {
                 format!("the article {id:?} is not embedded yet"),
             ));
         };
+        if self.unread()?.contains(&key) {
+            return Err(Error::corpus(
+                ErrorKind::NoResult,
+                self.path(),
+                format!(
+                    "the corpus's model cannot read the article {id:?}, so that no other is near to \
+                     it; index the articles with a model of their language, such as {MULTILINGUAL}"
+                ),
+            ));
+        }
         nearest(self, &vector, k, filter, Some(key))
     }
 
@@ -67,13 +78,16 @@ fn nearest(
     except: Option<i64>,
 ) -> Result<Vec<SimilarHit>> {
     let mut top = TopK::new(k);
+    // What the model cannot read is near to nothing.
+    let mut left_out: HashSet<i64> = store.unread()?;
+    left_out.extend(except);
     let index = if filter.is_none() && store.index_wanted(Mode::Auto)? {
         AnnIndex::open(store)?
     } else {
         None
     };
     if let Some(index) = index {
-        let mut seen: HashSet<i64> = except.into_iter().collect();
+        let mut seen = left_out;
         for (_, passage) in index.articles(store, vector, 4 * k + 16)? {
             if seen.insert(passage.article)
                 && let Some(other) = store.article_vector(passage.article)?
@@ -83,7 +97,7 @@ fn nearest(
         }
     } else {
         store.scan_articles(vector.len(), filter, |key, other| {
-            if Some(key) != except {
+            if !left_out.contains(&key) {
                 top.push(dot(vector, other), key, ());
             }
             Ok(())
@@ -94,11 +108,11 @@ fn nearest(
         .map(|(cosine, key, ())| {
             let article = store.article_at(key)?;
             Ok(SimilarHit {
+                title: article.heading(),
                 id: article.id,
-                title: article.title,
                 date: article.date,
                 source: article.source,
-                cosine,
+                cosine: super::at_most_one(cosine),
             })
         })
         .collect()

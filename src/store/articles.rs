@@ -1,12 +1,13 @@
 //! Articles and passages: reading, adding, replacing, removing.
 
 use super::{Reader, Writer, next_generation};
+use crate::corpus::boilerplate::Recurs;
 use crate::corpus::{Article, boilerplate};
 use crate::error::{Error, Result};
 use crate::vectors::{dot, from_f16, normalize, to_f16};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// An article to add, and its vector where it brings one.
@@ -131,6 +132,20 @@ pub struct StoredPassage {
     pub tokens: u32,
 }
 
+/// Characters of a text that stand for a title.
+const HEADING: usize = 200;
+
+impl StoredArticle {
+    /// The title, or the start of the text.
+    pub fn heading(&self) -> String {
+        if self.title.is_empty() {
+            self.text.chars().take(HEADING).collect()
+        } else {
+            self.title.clone()
+        }
+    }
+}
+
 const COLUMNS: &str = "id, ext_id, title, date, source, url, meta, origin, row, text, boilerplate";
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredArticle> {
@@ -168,12 +183,6 @@ fn content_hash(article: &Article) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Tells titles apart, regardless of case and white space.
-fn variant(title: &str, text: &str) -> i64 {
-    let first = text.split("\n\n").next().unwrap_or("");
-    boilerplate::key("", if title.is_empty() { first } else { title }).unwrap_or(0)
-}
-
 fn add_paragraphs(
     c: &Connection,
     id: i64,
@@ -181,7 +190,7 @@ fn add_paragraphs(
     text: &str,
     source: &str,
 ) -> rusqlite::Result<()> {
-    let variant = variant(title, text);
+    let variant = boilerplate::variant(title, text);
     let mut insert = c.prepare_cached(
         "INSERT OR IGNORE INTO paragraph (key, article, variant) VALUES (?1, ?2, ?3)",
     )?;
@@ -335,14 +344,16 @@ fn put_vectors(c: &Connection, key: i64, vectors: &EmbeddedVectors) -> rusqlite:
         ])?;
     }
     c.prepare_cached(
-        "INSERT INTO article_vector (article, inputs_hash, own, vector) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (article) DO UPDATE SET inputs_hash = ?2, own = ?3, vector = ?4",
+        "INSERT INTO article_vector (article, inputs_hash, own, vector, unread)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (article) DO UPDATE SET inputs_hash = ?2, own = ?3, vector = ?4, unread = ?5",
     )?
     .execute(params![
         key,
         vectors.inputs_hash,
         vectors.own,
-        to_f16(&vectors.article)
+        to_f16(&vectors.article),
+        vectors.unread
     ])?;
     // Its place among the topics was that of another vector.
     for sql in [
@@ -388,6 +399,7 @@ fn own_vector(new: &NewArticle, vector: &[f32], dim: Option<usize>) -> Result<Em
     Ok(EmbeddedVectors {
         inputs_hash: *hasher.finalize().as_bytes(),
         own: true,
+        unread: false,
         passages: vec![NewPassage {
             range: 0..article.text.len(),
             tokens: words.clamp(1, 1 << 30) as u32,
@@ -515,34 +527,72 @@ impl Writer {
         })
     }
 
-    /// Brings up to date which paragraphs recur in a source. Articles that hold one whose
-    /// state changed wait to be embedded again. Returns how many paragraphs recur.
+    /// Brings up to date which paragraphs recur in a source, and which of them in most of its
+    /// articles. Articles that hold one whose state changed wait to be embedded again.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(crate) fn update_recurring(&mut self) -> Result<u64> {
+    pub(crate) fn update_recurring(&mut self) -> Result<()> {
         self.transaction(|c| {
-            c.execute_batch("CREATE TEMP TABLE IF NOT EXISTS now_recurring (key INTEGER PRIMARY KEY);
-                             DELETE FROM temp.now_recurring;")?;
+            c.execute_batch(
+                "CREATE TEMP TABLE IF NOT EXISTS now_recurring
+                     (key INTEGER PRIMARY KEY, variants INTEGER, anywhere INTEGER);
+                 CREATE TEMP TABLE IF NOT EXISTS source_size (source TEXT PRIMARY KEY, variants INTEGER);
+                 DELETE FROM temp.now_recurring;
+                 DELETE FROM temp.source_size;",
+            )?;
             c.execute(
-                "INSERT INTO temp.now_recurring (key)
-                 SELECT key FROM paragraph GROUP BY key HAVING count(DISTINCT variant) >= ?1",
+                "INSERT INTO temp.now_recurring (key, variants, anywhere)
+                 SELECT key, count(DISTINCT variant) AS variants, 0 FROM paragraph
+                 GROUP BY key HAVING variants >= ?1",
                 [boilerplate::RECURRENCE],
             )?;
+            let often: bool = c
+                .prepare("SELECT 1 FROM temp.now_recurring WHERE variants >= ?1")?
+                .exists([boilerplate::ANYWHERE])?;
+            if often {
+                c.execute(
+                    "INSERT INTO temp.source_size (source, variants)
+                     SELECT coalesce(a.source, ''), count(DISTINCT
+                         (SELECT variant FROM paragraph p WHERE p.article = a.id LIMIT 1))
+                     FROM article a GROUP BY 1",
+                    [],
+                )?;
+                // A key is one of a source, so that any article which holds it tells its source.
+                c.execute(
+                    "UPDATE temp.now_recurring SET anywhere = 1
+                     WHERE variants >= ?1 AND 2 * variants > (
+                         SELECT s.variants FROM paragraph p JOIN article a ON a.id = p.article
+                         JOIN temp.source_size s ON s.source = coalesce(a.source, '')
+                         WHERE p.key = now_recurring.key LIMIT 1)",
+                    [boilerplate::ANYWHERE],
+                )?;
+            }
             c.execute(
                 "UPDATE article SET pending = 1
                  WHERE id NOT IN (SELECT article FROM article_vector WHERE own) AND id IN (
                     SELECT p.article FROM paragraph p WHERE p.key IN (
-                        SELECT key FROM temp.now_recurring WHERE key NOT IN (SELECT key FROM recurring)
+                        SELECT key FROM (SELECT key, anywhere FROM temp.now_recurring
+                            EXCEPT SELECT key, anywhere FROM recurring)
                         UNION ALL
-                        SELECT key FROM recurring WHERE key NOT IN (SELECT key FROM temp.now_recurring)
+                        SELECT key FROM (SELECT key, anywhere FROM recurring
+                            EXCEPT SELECT key, anywhere FROM temp.now_recurring)
                     )
                 )",
                 [],
             )?;
-            c.execute("DELETE FROM recurring", [])?;
-            c.execute("INSERT INTO recurring (key) SELECT key FROM temp.now_recurring", [])?;
-            c.query_row("SELECT count(*) FROM recurring", [], |row| row.get(0))
+            // Those whose articles wait are found to be left out, or not, when these are embedded.
+            c.execute(
+                "DELETE FROM recurring WHERE (key, anywhere) NOT IN
+                    (SELECT key, anywhere FROM temp.now_recurring)",
+                [],
+            )?;
+            c.execute(
+                "INSERT OR IGNORE INTO recurring (key, anywhere)
+                 SELECT key, anywhere FROM temp.now_recurring",
+                [],
+            )?;
+            Ok(())
         })
     }
 
@@ -563,6 +613,10 @@ impl Writer {
                         "UPDATE article SET pending = 0, boilerplate = ?2 WHERE id = ?1",
                     )?
                     .execute(params![article.key, spans])?;
+                for key in &article.left_out {
+                    c.prepare_cached("UPDATE recurring SET left_out = 1 WHERE key = ?1")?
+                        .execute([key])?;
+                }
                 if let (1, Some(vectors)) = (there, &article.vectors) {
                     put_vectors(c, article.key, vectors)?;
                     any = true;
@@ -577,15 +631,43 @@ impl Writer {
 }
 
 impl Reader {
-    /// Which of these paragraphs recur in their source.
-    pub(crate) fn recurring(&self, keys: &[i64]) -> Result<HashSet<i64>> {
+    /// Which of these paragraphs recur in their source, and how.
+    pub(crate) fn recurring(&self, keys: &[i64]) -> Result<HashMap<i64, Recurs>> {
         let list = serde_json::to_string(keys).unwrap_or_else(|_| "[]".to_string());
         self.run(|c| {
             c.prepare_cached(
-                "SELECT key FROM recurring WHERE key IN (SELECT value FROM json_each(?1))",
+                "SELECT key, anywhere FROM recurring
+                 WHERE key IN (SELECT value FROM json_each(?1))",
             )?
-            .query_map([list], |row| row.get(0))?
+            .query_map([list], |row| {
+                let anywhere: bool = row.get(1)?;
+                let recurs = if anywhere {
+                    Recurs::Anywhere
+                } else {
+                    Recurs::AtEnds
+                };
+                Ok((row.get(0)?, recurs))
+            })?
             .collect()
+        })
+    }
+
+    /// How many recurring paragraphs are left out of an article's vectors.
+    pub(crate) fn left_out(&self) -> Result<u64> {
+        self.run(|c| {
+            c.query_row("SELECT count(*) FROM recurring WHERE left_out", [], |row| {
+                row.get(0)
+            })
+        })
+    }
+
+    /// The rows of the articles that the model cannot read: most of their tokens are unknown to
+    /// it, so that their vectors say nothing.
+    pub(crate) fn unread(&self) -> Result<HashSet<i64>> {
+        self.run(|c| {
+            c.prepare_cached("SELECT article FROM article_vector WHERE unread")?
+                .query_map([], |row| row.get(0))?
+                .collect()
         })
     }
 
@@ -698,6 +780,17 @@ impl Reader {
         })
     }
 
+    /// The bytes of an article's text.
+    ///
+    /// # Errors
+    /// No article has this row.
+    pub(crate) fn text_length(&self, key: i64) -> Result<usize> {
+        self.run(|c| {
+            c.prepare_cached("SELECT octet_length(text) FROM article WHERE id = ?1")?
+                .query_row([key], |row| row.get(0))
+        })
+    }
+
     /// The rows of embedded articles that have no place among the topics.
     ///
     /// # Errors
@@ -793,6 +886,8 @@ impl Reader {
 pub(crate) struct Embedded {
     pub key: i64,
     pub boilerplate: Vec<Range<usize>>,
+    /// The keys of paragraphs in it.
+    pub left_out: Vec<i64>,
     /// `None`: what the encoder would be given is what it was given before.
     pub vectors: Option<EmbeddedVectors>,
 }
@@ -802,6 +897,8 @@ pub(crate) struct EmbeddedVectors {
     pub inputs_hash: [u8; 32],
     /// Whether the article brought its vector.
     pub own: bool,
+    /// Whether most of its tokens are unknown to the model.
+    pub unread: bool,
     pub passages: Vec<NewPassage>,
     pub article: Vec<f32>,
 }

@@ -1,5 +1,7 @@
 //! The tables, and the steps from each version of them to the next.
 
+use crate::corpus::{boilerplate, segment};
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Transaction};
 
 /// Marks the file as a corpus: "NRWS".
@@ -184,7 +186,64 @@ UPDATE article SET pending = 1 WHERE NOT pending AND id NOT IN (SELECT article F
 -- Whatever was derived from the vectors before is made anew.
 UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation';
 ",
+    WORDS_STEP,
 ];
+
+/// Words are compared in one form, whatever their typography, and those of scripts without blanks
+/// are found. The text is not kept a second time: the index holds what [`define_functions`] makes
+/// of it.
+const WORDS_STEP: &str = r#"
+DROP TRIGGER words_insert;
+DROP TRIGGER words_delete;
+DROP TRIGGER words_update;
+DROP TABLE words;
+CREATE VIRTUAL TABLE words USING fts5 (
+    title, text, content = '', contentless_delete = 1,
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co M* So'"
+);
+INSERT INTO words (rowid, title, text) SELECT id, indexed_words(title), indexed_words(text) FROM article;
+CREATE TRIGGER words_insert AFTER INSERT ON article BEGIN
+    INSERT INTO words (rowid, title, text)
+        VALUES (new.id, indexed_words(new.title), indexed_words(new.text));
+END;
+CREATE TRIGGER words_delete AFTER DELETE ON article BEGIN
+    DELETE FROM words WHERE rowid = old.id;
+END;
+CREATE TRIGGER words_update AFTER UPDATE OF title, text ON article BEGIN
+    DELETE FROM words WHERE rowid = old.id;
+    INSERT INTO words (rowid, title, text)
+        VALUES (new.id, indexed_words(new.title), indexed_words(new.text));
+END;
+
+-- Paragraphs are known by their words in that form.
+DELETE FROM paragraph;
+INSERT OR IGNORE INTO paragraph (key, article, variant)
+    SELECT k.value, a.id, paragraph_variant(a.title, a.text)
+    FROM article a, json_each(paragraph_keys(coalesce(a.source, ''), a.text)) k;
+ALTER TABLE recurring ADD COLUMN anywhere INTEGER NOT NULL DEFAULT 0; -- 1 where most articles of its source hold it
+ALTER TABLE recurring ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0; -- 1 where it is in no vector of an article
+UPDATE recurring SET left_out = 1 WHERE key IN (SELECT key FROM paragraph);
+ALTER TABLE article_vector ADD COLUMN unread INTEGER NOT NULL DEFAULT 0; -- 1 where the model cannot read the article
+CREATE INDEX article_vector_unread ON article_vector (article) WHERE unread;
+"#;
+
+/// Functions of ours that the tables call when they are written.
+pub(super) fn define_functions(c: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_INNOCUOUS;
+    c.create_scalar_function("indexed_words", 1, flags, |call| {
+        Ok(segment::indexed(call.get_raw(0).as_str()?))
+    })?;
+    c.create_scalar_function("paragraph_keys", 2, flags, |call| {
+        let keys = boilerplate::keys(call.get_raw(0).as_str()?, call.get_raw(1).as_str()?);
+        Ok(serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_string()))
+    })?;
+    c.create_scalar_function("paragraph_variant", 2, flags, |call| {
+        let (title, text) = (call.get_raw(0).as_str()?, call.get_raw(1).as_str()?);
+        Ok(boilerplate::variant(title, text))
+    })
+}
 
 /// Why a file is not opened.
 #[derive(Debug)]
@@ -214,6 +273,7 @@ pub(super) fn migrate(c: &Connection) -> Result<(), Refused> {
     if from > STEPS.len() {
         return Err(Refused::Newer(from));
     }
+    define_functions(c)?;
     let tables: i64 = c.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && application(c)? != APPLICATION_ID {
         return Err(Refused::Foreign);

@@ -1,5 +1,7 @@
 //! Words that set no topic apart, and the language of a text.
 
+use crate::corpus::fold::fold;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 use whatlang::Lang;
@@ -47,21 +49,33 @@ pub(super) fn language(text: &str) -> Option<Lang> {
         .map(|i| i.lang())
 }
 
-/// Stop words of a language and of English, whose words turn up in texts of any. `word` is in
-/// lower case.
+/// A word of a list as words are compared.
+fn folded(word: &'static str) -> Cow<'static, str> {
+    match fold(word) {
+        same if same == word => Cow::Borrowed(word),
+        folded => Cow::Owned(folded),
+    }
+}
+
+/// Stop words of a language and of English, whose words turn up in texts of any. `word` is
+/// folded.
 pub(super) fn is_stop_word(word: &str, language: Option<Lang>) -> bool {
-    static LISTS: LazyLock<HashMap<&str, HashSet<&'static str>>> = LazyLock::new(|| {
-        let mut lists: HashMap<&str, HashSet<&'static str>> = stop_words::available_languages()
-            .iter()
-            .filter_map(|&code| Some((code, stop_words::lookup(code)?.iter().copied().collect())))
-            .collect();
+    static LISTS: LazyLock<HashMap<&str, HashSet<Cow<'static, str>>>> = LazyLock::new(|| {
+        let mut lists: HashMap<&str, HashSet<Cow<'static, str>>> =
+            stop_words::available_languages()
+                .iter()
+                .filter_map(|&code| {
+                    let words = stop_words::lookup(code)?.iter();
+                    Some((code, words.map(|word| folded(word)).collect()))
+                })
+                .collect();
         let own = NEWS.split_whitespace().chain(MARKUP.split_whitespace());
-        lists.entry("en").or_default().extend(own);
+        lists.entry("en").or_default().extend(own.map(folded));
         for (code, words) in OTHERS {
             lists
                 .entry(code)
                 .or_default()
-                .extend(words.split_whitespace());
+                .extend(words.split_whitespace().map(folded));
         }
         lists
     });

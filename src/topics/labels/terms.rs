@@ -2,6 +2,7 @@
 
 use super::markup::without_markup;
 use super::stop::{is_stop_word, language};
+use crate::corpus::fold::{fold, is_emoji, plain};
 use crate::error::Result;
 use crate::topics::watch::Watch;
 use rayon::prelude::*;
@@ -291,6 +292,7 @@ impl Chunk {
             let mut terms: Vec<Term> = Vec::new();
             for (part, is_text) in [(&document.title, false), (&document.text, true)] {
                 let part = without_markup(part);
+                let part = plain(&part);
                 let mut before: Option<u32> = None;
                 let mut key = (language, String::new());
                 for piece in part.split_word_bounds() {
@@ -326,6 +328,9 @@ impl Chunk {
                     before = Some(word);
                 }
             }
+            if terms.is_empty() {
+                terms = chunk.emoji(document);
+            }
             terms.sort_unstable();
             let mut counts: Vec<(Term, u32)> = Vec::new();
             for term in terms {
@@ -340,6 +345,16 @@ impl Chunk {
             });
         }
         chunk
+    }
+
+    /// The emoji of a text that has no words: it says what it says in them.
+    fn emoji(&mut self, document: &Counted) -> Vec<Term> {
+        [&document.title, &document.text]
+            .into_iter()
+            .flat_map(|part| part.split_word_bounds())
+            .filter(|piece| piece.starts_with(is_emoji))
+            .map(|piece| Term::word(self.vocabulary.number(piece.to_string())))
+            .collect()
     }
 }
 
@@ -371,22 +386,21 @@ fn parts(piece: &str) -> bool {
     if piece.chars().all(char::is_whitespace) {
         piece.matches('\n').count() > 1
     } else {
-        !matches!(piece, "-" | "‐" | "'" | "’")
+        !matches!(piece, "-" | "'")
     }
 }
 
-/// A word without a possessive ending.
+/// A word without a possessive ending; in its plain form, as all pieces here.
 fn trimmed(piece: &str) -> &str {
     piece
         .strip_suffix("'s")
-        .or_else(|| piece.strip_suffix("’s"))
         .or_else(|| piece.strip_suffix("'S"))
         .unwrap_or(piece)
 }
 
-/// The word to count, in lower case; `None` for one that does not count.
+/// The word to count, folded; `None` for one that does not count.
 fn counted(piece: &str, kind: Kind, language: Option<Lang>) -> Option<String> {
-    let word = trimmed(piece).to_lowercase().replace('’', "'");
+    let word = fold(trimmed(piece));
     let long = kind == Kind::Ideograph || word.chars().nth(1).is_some();
     // A word of more than forty characters is an address or a blob.
     let counts = long
@@ -469,6 +483,13 @@ mod tests {
         let words = all_terms("经济增长放缓");
         assert!(words.contains(&"经济".to_string()), "{words:?}");
         assert!(words.iter().all(|w| w.chars().count() == 2), "{words:?}");
+    }
+
+    #[test]
+    fn typography_makes_no_other_word() {
+        let words = all_terms("The coun\u{ad}cil’s oﬃce. The COUNCIL's office");
+        assert_eq!(words, ["council", "council office", "office"]);
+        assert_eq!(all_terms("🚀🚀 🎉"), ["🎉", "🚀"]);
     }
 
     #[test]

@@ -3,26 +3,22 @@
 //! Broder, "On the resemblance and containment of documents", 1997: the resemblance of two
 //! texts is the Jaccard index of their sets of three-word sequences.
 
-use unicode_segmentation::UnicodeSegmentation;
+use crate::corpus::fold::{fold, words};
 
 /// Words of a shingle.
 const WORDS: usize = 3;
 /// Bands and rows of the locality-sensitive hashing. Two texts of resemblance s become
 /// candidates with probability 1 - (1 - s^ROWS)^BANDS: 0.9998 at 0.5, 0.83 at 0.3.
-const BANDS: usize = 64;
+pub(super) const BANDS: usize = 64;
 const ROWS: usize = 3;
 
 /// The hashes of a text's shingles, sorted, without repeats. A text of fewer words than a
 /// shingle is one shingle of them all.
 pub(super) fn shingles(text: &str) -> Vec<u64> {
-    let words: Vec<u64> = text
-        .unicode_words()
+    let words: Vec<u64> = words(&fold(text))
         .map(|word| {
-            let mut hash = 0xcbf2_9ce4_8422_2325u64;
-            for c in word.chars().flat_map(char::to_lowercase) {
-                hash = mix(hash ^ u64::from(c));
-            }
-            hash
+            let start = 0xcbf2_9ce4_8422_2325u64;
+            word.chars().fold(start, |h, c| mix(h ^ u64::from(c)))
         })
         .collect();
     let combine = |window: &[u64]| window.iter().fold(0u64, |h, &w| mix(h.rotate_left(23) ^ w));
@@ -40,7 +36,25 @@ pub(super) fn shingles(text: &str) -> Vec<u64> {
 
 /// The Jaccard index of two sorted sets; 0 where both are empty.
 pub(super) fn jaccard(a: &[u64], b: &[u64]) -> f32 {
-    let (mut i, mut j, mut both) = (0, 0, 0usize);
+    let both = in_common(a, b);
+    share(both, a.len() + b.len() - both)
+}
+
+/// The share of the smaller of two sorted sets that the other holds too; 0 where it is empty.
+pub(super) fn contained(a: &[u64], b: &[u64]) -> f32 {
+    share(in_common(a, b), a.len().min(b.len()))
+}
+
+fn share(part: usize, whole: usize) -> f32 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f32 / whole as f32
+    }
+}
+
+fn in_common(a: &[u64], b: &[u64]) -> usize {
+    let (mut i, mut j, mut both) = (0, 0, 0);
     while i < a.len() && j < b.len() {
         match a[i].cmp(&b[j]) {
             std::cmp::Ordering::Less => i += 1,
@@ -52,12 +66,7 @@ pub(super) fn jaccard(a: &[u64], b: &[u64]) -> f32 {
             }
         }
     }
-    let either = a.len() + b.len() - both;
-    if either == 0 {
-        0.0
-    } else {
-        both as f32 / either as f32
-    }
+    both
 }
 
 /// Steele, Lea and Flood's finaliser of SplitMix64 (2014).
@@ -68,9 +77,10 @@ fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The MinHash signature of a text, folded to one hash a band.
+/// The MinHash signature of a text, folded to one hash a band. Texts of another hash than theirs
+/// may share 32 bits of it; candidates are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MinHash(pub Vec<u64>);
+pub(super) struct MinHash(pub [u32; BANDS]);
 
 impl MinHash {
     /// The signature of a set of shingles.
@@ -86,12 +96,11 @@ impl MinHash {
                 *low = (*low).min(hash ^ (hash >> 29));
             }
         }
-        Self(
-            lowest
-                .chunks_exact(ROWS)
-                .map(|rows| rows.iter().fold(0, |h, &r| mix(h ^ r)))
-                .collect(),
-        )
+        let mut out = [0; BANDS];
+        for (out, rows) in out.iter_mut().zip(lowest.chunks_exact(ROWS)) {
+            *out = rows.iter().fold(0, |h, &r| mix(h ^ r)) as u32;
+        }
+        Self(out)
     }
 }
 
@@ -107,6 +116,11 @@ mod tests {
         assert_eq!(jaccard(&a, &b), 1.0);
         assert_eq!(jaccard(&a, &shingles("something else entirely here")), 0.0);
         assert_eq!(jaccard(&[], &[]), 0.0);
+        assert_eq!(
+            contained(&a, &shingles("he said the cat sat on the mat")),
+            1.0
+        );
+        assert_eq!(shingles("👍 👍 🎉"), shingles("👍👍🎉"));
     }
 
     proptest! {

@@ -1,0 +1,167 @@
+//! Whether a model can read a text.
+//!
+//! A text in a script that is not in a model's vocabulary is one unknown token after another, and
+//! all such texts have nearly the same vector. They are told by their unknown tokens, and by their
+//! script where the languages of the model are known. A language that is written in the model's
+//! script and that it was not trained on is read after a fashion; it is only counted.
+
+use crate::encoder::Encoder;
+use crate::job::{Job, NoteKind};
+use crate::model::{MULTILINGUAL, known_models};
+use whatlang::Lang;
+
+/// The share of tokens unknown to the model from which it cannot read a text. One in a hundred is
+/// much in a language that it knows; of one in another script nearly all are.
+const UNREAD: f32 = 0.5;
+/// Characters of a text that its language is told by, and the fewest by which it can be told.
+const SAMPLE: usize = 400;
+const LEAST: usize = 100;
+
+/// How well a model reads a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    Well,
+    /// It was not trained on the text's language.
+    Foreign(Lang),
+    /// Its vector says nothing.
+    Not,
+}
+
+/// What is known of a model's languages, and how many texts it read.
+pub(super) struct Readable {
+    model: String,
+    languages: Vec<Lang>,
+    texts: u64,
+    unread: u64,
+    /// The sum of their shares of unknown tokens.
+    unknown: f64,
+    foreign: Vec<(Lang, u64)>,
+}
+
+impl Readable {
+    pub(super) fn new(encoder: &Encoder) -> Self {
+        let model = encoder.identity().model.clone();
+        let known = known_models().iter().find(|known| known.id == model);
+        let languages = known.map_or(&[][..], |known| &known.languages);
+        Self {
+            languages: languages.iter().filter_map(Lang::from_code).collect(),
+            model,
+            texts: 0,
+            unread: 0,
+            unknown: 0.0,
+            foreign: Vec::new(),
+        }
+    }
+
+    /// How well the model reads a text of which it does not know this share of the tokens.
+    pub(super) fn judge(&self, text: &str, unknown: f32) -> Reads {
+        if unknown >= UNREAD {
+            return Reads::Not;
+        }
+        let end = text
+            .char_indices()
+            .nth(SAMPLE)
+            .map_or(text.len(), |(i, _)| i);
+        let text = &text[..end];
+        if self.languages.is_empty() {
+            return Reads::Well;
+        }
+        let script = whatlang::detect_script(text);
+        if script.is_some_and(|s| !s.langs().iter().any(|l| self.languages.contains(l))) {
+            return Reads::Not;
+        }
+        match whatlang::detect(text) {
+            Some(info)
+                if info.is_reliable()
+                    && !self.languages.contains(&info.lang())
+                    && text.chars().nth(LEAST).is_some() =>
+            {
+                Reads::Foreign(info.lang())
+            }
+            _ => Reads::Well,
+        }
+    }
+
+    /// Counts a text.
+    pub(super) fn count(&mut self, reads: Reads, unknown: f32) {
+        self.texts += 1;
+        match reads {
+            Reads::Well => {}
+            Reads::Not => {
+                self.unread += 1;
+                self.unknown += f64::from(unknown);
+            }
+            Reads::Foreign(lang) => match self.foreign.iter_mut().find(|f| f.0 == lang) {
+                Some(foreign) => foreign.1 += 1,
+                None => self.foreign.push((lang, 1)),
+            },
+        }
+    }
+
+    /// Says what was counted, where there is something to say.
+    pub(super) fn tell(mut self, job: &Job) {
+        let (model, texts) = (&self.model, self.texts);
+        let verb = |n: u64| if n == 1 { "is" } else { "are" };
+        if self.unread > 0 {
+            let n = self.unread;
+            let share = 100.0 * self.unknown / n as f64;
+            job.note(
+                NoteKind::Language,
+                format!(
+                    "{n} of {texts} articles cannot be read by the model {model}, which does not know \
+                     {share:.0} % of their tokens; they are kept out of neighbours and of duplicates by \
+                     meaning. A multilingual model such as {MULTILINGUAL} may read them"
+                ),
+            );
+        }
+        if !self.foreign.is_empty() {
+            self.foreign.sort_by_key(|f| std::cmp::Reverse(f.1));
+            let all: u64 = self.foreign.iter().map(|f| f.1).sum();
+            let named = self.foreign.iter().take(3);
+            let named: Vec<&str> = named.map(|f| f.0.eng_name()).collect();
+            job.note(
+                NoteKind::Language,
+                format!(
+                    "{all} of {texts} articles {} in a language that the model {model} was not trained \
+                     on ({}), and are compared less well than others; a multilingual model such as \
+                     {MULTILINGUAL} was",
+                    verb(all),
+                    named.join(", "),
+                ),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_and_languages_that_a_model_does_not_know() {
+        let english = Readable {
+            model: String::new(),
+            languages: vec![Lang::Eng],
+            texts: 0,
+            unread: 0,
+            unknown: 0.0,
+            foreign: Vec::new(),
+        };
+        assert_eq!(
+            english.judge("The bridge reopens in May.", 0.0),
+            Reads::Well
+        );
+        assert_eq!(english.judge("Мост откроют в мае", 0.1), Reads::Not);
+        assert_eq!(english.judge("The bridge", 0.9), Reads::Not);
+        assert_eq!(english.judge("🚀 2025", 0.1), Reads::Well);
+        let german = "Die Regierung hat am Abend beschlossen, dass die Steuer nicht erhöht wird, und das \
+                      Parlament wird in der kommenden Woche darüber abstimmen.";
+        assert_eq!(english.judge(german, 0.0), Reads::Foreign(Lang::Deu));
+        let any = Readable {
+            languages: Vec::new(),
+            ..english
+        };
+        assert_eq!(any.judge(german, 0.0), Reads::Well);
+        assert_eq!(any.judge("Мост откроют в мае", 0.1), Reads::Well);
+    }
+}
