@@ -311,7 +311,7 @@ fn files_that_unfold_are_bounded() {
             bomb(
                 "{\"n\": 1, \"items\": [",
                 "{\"text\": \"an item\"},",
-                size,
+                size / 4,
                 "{\"text\": \"fine\"}]}",
             ),
             5_242_801,
