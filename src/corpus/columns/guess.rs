@@ -4,8 +4,9 @@ use super::names::{URI, plain, usual};
 use super::path::{Path, find};
 use super::{Claim, Role};
 
-/// The columns that a user named; the error is the one that is not there.
-pub(super) fn given(names: &[String], wanted: &str) -> Result<Vec<Path>, String> {
+/// The columns that a user named; the error is the one that is not there. In a sparse row, those
+/// of them that are.
+pub(super) fn given(names: &[String], wanted: &str, sparse: bool) -> Result<Vec<Path>, String> {
     let one = |wanted: &str| {
         if let Some(name) = find(names.iter(), wanted) {
             return Some(Path::of(name));
@@ -26,16 +27,18 @@ pub(super) fn given(names: &[String], wanted: &str) -> Result<Vec<Path>, String>
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty());
-    let paths: Result<Vec<Path>, String> = parts
-        .map(|part| one(part).ok_or_else(|| part.to_string()))
-        .collect();
-    paths.and_then(|paths| {
-        if paths.is_empty() {
-            Err(wanted.to_string())
-        } else {
-            Ok(paths)
+    let mut paths = Vec::new();
+    for part in parts {
+        match one(part) {
+            Some(path) => paths.push(path),
+            None if sparse => {}
+            None => return Err(part.to_string()),
         }
-    })
+    }
+    if paths.is_empty() && !sparse {
+        return Err(wanted.to_string());
+    }
+    Ok(paths)
 }
 
 /// The columns that usually have a role, likeliest first.

@@ -156,9 +156,8 @@ impl Columns {
         let mut claims: Vec<Claim> = Vec::new();
         for role in Role::ALL {
             if let Some(wanted) = self.set(role) {
-                let paths = match given(names, wanted) {
+                let paths = match given(names, wanted, sparse) {
                     Ok(paths) => paths,
-                    Err(_) if sparse => Vec::new(),
                     Err(missing) => {
                         return Err(format!(
                             "no column {missing:?} for the {}; the columns are {}",
