@@ -115,7 +115,7 @@ pub(super) struct InputArgs {
     /// Files, folders, globs, or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
-    /// The format where names do not tell: txt, md, html, jsonl, csv, tsv or parquet
+    /// The format where neither names nor contents tell: txt, md, html, jsonl, csv, pdf …
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub format: Option<Format>,
     /// Leave out what matches, as in .gitignore; may be given several times
