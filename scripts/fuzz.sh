@@ -25,6 +25,11 @@ for target in "$@"; do
         printf '{"n": 1, "response": {"docs": [{"text": "a"}, {"_source": {"text": "b"}}]}}' >"$seeds/envelope"
         ;;
     markdown) cp README.md "$seeds/" ;;
+    feed) printf '%s' '<rss><channel><title>F</title><item><title>T</title><description><![CDATA[<p>x</p>]]></description></item></channel></rss>' >"$seeds/one" ;;
+    email | mbox | mhtml) printf 'From a@b.example Mon Jan  1\nFrom: a@b.example\nSubject: S\nMIME-Version: 1.0\nContent-Type: text/html\n\n<p>x</p>\n' >"$seeds/one" ;;
+    pdf) printf '%%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n' >"$seeds/one" ;;
+    sgml) printf '<REUTERS NEWID="1"><TEXT><TITLE>T</TITLE><BODY>x</BODY></TEXT></REUTERS>\n' >"$seeds/one" ;;
+    warc) printf 'WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 4\r\n\r\nT\nx\n\r\n\r\n' >"$seeds/one" ;;
     esac
     cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=10 \
         -rss_limit_mb=2048 -print_final_stats=1

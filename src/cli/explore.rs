@@ -5,9 +5,9 @@ use super::problem::usage;
 use super::{Outcome, index, topics, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::{ErrorKind, Reader};
 use nearwise::search::{By, DuplicateOptions, Duplicates, SimilarHit};
 use nearwise::topics::Topics;
+use nearwise::{ErrorKind, Reader};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

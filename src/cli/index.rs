@@ -14,7 +14,9 @@ use std::time::Duration;
 
 /// Read articles into a corpus and embed what is new or changed
 ///
-/// Formats are txt, md, html, jsonl (ndjson), csv, tsv and parquet, each also .gz or .zst.
+/// Formats are txt, md, html, json, jsonl, csv, tsv, parquet, xml (RSS, Atom, WordPress), eml, mbox,
+/// mhtml, docx, pdf, warc and sgm, each also packed (.gz, .bz2, .xz, .zst) or in a zip or tar archive;
+/// what names do not tell, contents do.
 /// Run it again to bring the corpus up to date: only what is new or changed is embedded.
 /// Ctrl-C or a kill loses nothing that was committed; the next run goes on from there.
 #[derive(Debug, Args)]

@@ -458,6 +458,9 @@ fn pdf_files() {
         assert_eq!(article.date.as_deref(), Some("2024-05-03T08:11:12"));
         assert_eq!(article.meta["author"], "A. Writer");
     }
+    // Something before the header does no harm.
+    let behind = [b"\r\nsent by a server\r\n", plain_pdf().as_slice()].concat();
+    assert_eq!(one("b.pdf", &behind).title, "Ferry fares rise");
     let picture = "<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /Length 4 >>\nstream\n(((q\nendstream";
     let seen = read_bytes("scan.pdf", &pdf(&[], picture));
     assert!(

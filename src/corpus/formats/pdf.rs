@@ -32,7 +32,9 @@ pub(super) fn read(mut file: File, context: &mut Context<'_>) -> Result<()> {
             "a PDF file larger than 256 MiB; split it, or save it as text",
         );
     }
-    match document::read(&bytes) {
+    // Offsets count from the header, which mail gateways and servers put something before.
+    let header = bytes.windows(5).take(1024).position(|w| w == b"%PDF-");
+    match document::read(&bytes[header.unwrap_or(0)..]) {
         Ok((mut article, unread)) => {
             if let Some(what) = unread {
                 context.sink.note(super::Note::Ignored {
