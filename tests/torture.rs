@@ -420,7 +420,7 @@ fn inputs(campaign: &mut Campaign, n: u64) {
             )
             .map(|_| ())
         });
-        fs::remove_file(world.path(name)).unwrap();
+        let _ = fs::remove_file(world.path(name));
     }
 }
 
