@@ -16,6 +16,7 @@ use crate::corpus::decode::Decoder;
 use crate::error::{Error, Result};
 use memchr::memchr;
 use scan::Skip;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
 use std::rc::Rc;
@@ -71,8 +72,20 @@ enum Open {
     Objects(u64),
 }
 
-/// What became of a set of keys: their roles, or what they lack.
-type Known = std::result::Result<Mapping, String>;
+/// What is known of a set of keys.
+struct Known {
+    /// Their roles, or what they lack.
+    roles: std::result::Result<Mapping, String>,
+    /// Whether the roles were told.
+    told: Cell<bool>,
+}
+
+impl Known {
+    fn new(roles: std::result::Result<Mapping, String>) -> Rc<Self> {
+        let told = Cell::new(false);
+        Rc::new(Self { roles, told })
+    }
+}
 
 struct Reader<'r, 'a, R> {
     window: Window<R>,

@@ -15,28 +15,27 @@ impl<R: Read> Reader<'_, '_, R> {
         let mut object = object;
         let mut known = self.known(&object);
         let columns = self.context.columns;
-        let article = match known.as_ref() {
+        let article = match &known.roles {
             Ok(mapping) => envelope::is_article(&object, mapping, columns),
             Err(_) => false,
         };
         if !article {
             if self.may_enter() && envelope::has_list(&object, 1) {
                 let bytes = &self.window.bytes()[..n];
-                let list = envelope::find(bytes, known.is_ok(), columns, self.decoder);
+                let list = envelope::find(bytes, known.roles.is_ok(), columns, self.decoder);
                 if let Some(list) = list {
                     self.enter(list);
                     return Ok(());
                 }
             }
             let described = |mapping: &Mapping| mapping.column(Role::Text).is_some();
-            if !known.as_ref().as_ref().is_ok_and(described) {
+            if !known.roles.as_ref().is_ok_and(described) {
                 object = envelope::unwrapped(object, columns);
                 known = self.known(&object);
             }
         }
         self.pass(n);
-        if !article && let Some(rows) = keyed::rows(&object, known.as_ref().as_ref().ok(), columns)
-        {
+        if !article && let Some(rows) = keyed::rows(&object, known.roles.as_ref().ok(), columns) {
             self.open.push(Open::List);
             for row in rows {
                 self.items += 1;
@@ -51,12 +50,15 @@ impl<R: Read> Reader<'_, '_, R> {
 
     /// Hands over an article.
     fn article(&mut self, object: Map<String, Value>, known: &Known, line: u64) -> Result<()> {
-        let article = match known {
+        let article = match &known.roles {
             Ok(mapping) => {
-                if self.list.is_empty() {
-                    self.context.report(mapping);
-                } else {
-                    self.context.report_in(mapping, &self.list);
+                // The report is made of many words, which would cost each row.
+                if !known.told.replace(true) {
+                    if self.list.is_empty() {
+                        self.context.report(mapping);
+                    } else {
+                        self.context.report_in(mapping, &self.list);
+                    }
                 }
                 mapping.article(object)
             }
@@ -89,11 +91,11 @@ impl<R: Read> Reader<'_, '_, R> {
         }
         let bytes: usize = object.keys().map(String::len).sum();
         if object.len() > MOST_COLUMNS {
-            return Rc::new(Err(format!("more than {MOST_COLUMNS} keys")));
+            return Known::new(Err(format!("more than {MOST_COLUMNS} keys")));
         }
         if bytes > LONGEST_NAMES {
             let most = LONGEST_NAMES >> 20;
-            return Rc::new(Err(format!("its keys are longer than {most} MiB")));
+            return Known::new(Err(format!("its keys are longer than {most} MiB")));
         }
         let keys: Vec<String> = object.keys().cloned().collect();
         let known = if let Some(known) = self.known.get(&keys) {
@@ -114,7 +116,7 @@ impl<R: Read> Reader<'_, '_, R> {
                 columns.map(&keys).map_err(proposed)
             };
             self.mapped |= known.is_ok();
-            let known = Rc::new(known);
+            let known = Known::new(known);
             self.known.insert(keys.clone(), known.clone());
             known
         };
