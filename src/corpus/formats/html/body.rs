@@ -4,6 +4,7 @@ use super::linked::Linked;
 use super::prune::{Pruning, prune, sizes};
 use super::text::{Block, Kind, Reading, blocks};
 use super::{clean, parse};
+use crate::corpus::article::one_line;
 use dom_query::{Document, NodeRef};
 use dom_smoothie::{Config, Readability};
 
@@ -48,14 +49,14 @@ fn size(blocks: &[Block]) -> usize {
 }
 
 fn told(body: &str) -> Vec<Block> {
-    body.split("\n")
-        .map(str::trim)
+    body.split('\n')
+        .map(one_line)
         .filter(|p| !p.is_empty())
         .map(|p| Block {
             kind: Kind::Paragraph,
-            text: p.to_string(),
             linked: 0,
             chars: p.chars().filter(|c| !c.is_whitespace()).count(),
+            text: p,
         })
         .collect()
 }

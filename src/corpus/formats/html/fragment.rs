@@ -52,7 +52,8 @@ fn without_entities(text: &str) -> Option<String> {
     // As the text of an element whose content is no markup but references.
     let escaped = text.replace('<', "&lt;");
     let document = parse::fragment(&format!("<pre>\n{escaped}</pre>"));
-    let plain = document.text().to_string();
+    // A blank that is not to be broken at is a blank to a reader.
+    let plain = document.text().replace('\u{a0}', " ");
     (plain != text).then_some(plain)
 }
 

@@ -23,12 +23,13 @@ use std::cell::{Cell, Ref};
 use std::convert::Infallible;
 use std::rc::Rc;
 
-/// How deep elements nest: four times what the deepest of a few hundred public pages do, and where
-/// a browser stops (at 512) a paragraph could not be told from its neighbour any more.
+/// How deep elements nest; half of where browsers stop (512), since each start tag may look at all
+/// elements that are open.
 pub(super) const DEEPEST: usize = 256;
-/// How many elements of a page are told apart; ten times a book on one page.
+/// How many elements of a page are told apart, so that memory does not grow with every tag of a
+/// page of nothing else.
 pub(super) const MOST_ELEMENTS: usize = 500_000;
-/// How many attributes of one tag are kept; none that matters here comes after so many.
+/// How many attributes of one tag are kept: each is compared with those before it.
 const MOST_ATTRIBUTES: usize = 64;
 /// How many templates nest: what stands in one hangs on no element of the page, so that its depth
 /// cannot be told from the tree.

@@ -85,7 +85,6 @@ const WORDS: &[&str] = &[
     "trc",
     "werbung",
     "zergnet",
-    "jp-relatedposts",
 ];
 
 /// Beginnings of words that name what surrounds an article.
@@ -193,7 +192,9 @@ const ABOUT: &[&str] = &[
 
 /// The rest of a page must be this long, in characters, for something marked as no part of the
 /// article to go: what marks all of the text marks nothing.
-const ENOUGH: usize = 250;
+const ENOUGH: usize = 100;
+/// A form or button with more text than this, in characters, holds more than itself.
+const CONTROL: usize = 250;
 
 /// What is known of an element and all below it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -401,7 +402,7 @@ impl About {
         match self.name.as_str() {
             "script" | "style" | "noscript" | "template" | "iframe" | "object" | "svg"
             | "canvas" | "select" | "textarea" | "dialog" => return true,
-            "button" => return size.chars < ENOUGH,
+            "button" => return size.chars < CONTROL,
             "html" | "body" | "main" | "article" => return self.hidden && enough,
             _ => {}
         }
@@ -411,15 +412,16 @@ impl About {
         let links = size.linked as f32 / size.chars.max(1) as f32;
         match self.name.as_str() {
             "nav" => return links > 0.3 || !most,
-            "footer" if !quoted => return enough || links > 0.5,
+            "footer" if !quoted => return !most || links > 0.5,
             "form" => {
-                return (size.chars < ENOUGH || size.chars * 4 < total.chars) && !size.headline;
+                return (size.chars < CONTROL || size.chars * 4 < total.chars) && !size.headline;
             }
             _ => {}
         }
         match self.role.as_str() {
             "navigation" | "menu" | "menubar" | "search" | "tooltip" => return !most,
-            "complementary" | "contentinfo" | "dialog" | "alertdialog" => return enough,
+            "contentinfo" => return !most,
+            "complementary" | "dialog" | "alertdialog" => return enough,
             _ => {}
         }
         self.name == "aside" && enough && !self.body
