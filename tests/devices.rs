@@ -3,12 +3,12 @@
 
 mod common;
 
-use common::World;
+use common::{World, database};
 use predicates::prelude::*;
 
 /// Makes a corpus say that another dtype made it, as one that was made elsewhere.
 fn made_with(world: &World, corpus: &str, dtype: &str) {
-    let db = rusqlite::Connection::open(world.path(corpus)).unwrap();
+    let db = database(&world.path(corpus));
     let changed = db
         .execute(
             "UPDATE meta SET value = ?1 WHERE key = 'model.dtype'",

@@ -3,7 +3,7 @@
 mod common;
 
 use assert_cmd::Command;
-use common::{World, copy, tiny};
+use common::{World, copy, database, tiny};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -647,7 +647,7 @@ fn prompts_of_a_family_are_used_and_kept_with_the_corpus() {
     // A corpus of before prompts were written down keeps to the model's own files, which have none.
     world.run("index six.jsonl -c old.nearwise --model m");
     let sql = "DELETE FROM meta WHERE key LIKE 'model.prompt.%'";
-    let connection = rusqlite::Connection::open(world.path("old.nearwise")).unwrap();
+    let connection = database(&world.path("old.nearwise"));
     assert_eq!(connection.execute(sql, []).unwrap(), 2);
     drop(connection);
     let before = stdout(&mut own("search bank -c old.nearwise --json"));
@@ -706,7 +706,7 @@ fn prompts_of_a_family_are_used_and_kept_with_the_corpus() {
     // The old corpus with a model that has prompts by its family now: it keeps to none.
     let reader = nearwise::Corpus::open(world.path("e5.nearwise")).unwrap();
     let hash = reader.reader().unwrap().identity().unwrap().unwrap().hash;
-    let connection = rusqlite::Connection::open(world.path("old.nearwise")).unwrap();
+    let connection = database(&world.path("old.nearwise"));
     connection
         .execute(
             "UPDATE meta SET value = ?1 WHERE key = 'model.hash'",

@@ -6,7 +6,7 @@
 
 mod words;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use words::{is_ordinal, is_passed_over, month, zone};
 
 /// No spelling of a date is longer, in bytes.
@@ -118,6 +118,7 @@ fn week(text: &str) -> Option<String> {
     forms
         .filter(|_| text.as_bytes().get(4..6).is_some_and(|s| s.contains(&b'W')))
         .find_map(|form| NaiveDate::parse_from_str(&text, form).ok())
+        .filter(|d| (1000..=2999).contains(&d.year()))
         .map(|d| d.to_string())
 }
 

@@ -306,9 +306,12 @@ impl Walk<'_> {
 
     /// A file or folder that the user named.
     fn path(&mut self, path: &Path) -> Result<()> {
-        let real = match std::fs::canonicalize(path) {
+        let real = match absolute(path) {
             Ok(real) => real,
-            Err(e) => return self.unreadable(path, &origin_of(path), e),
+            Err(e) => {
+                self.sink.incomplete(&origin_of(path));
+                return self.sink.bad(e);
+            }
         };
         if real.is_dir() {
             return self.folder(path, real);
@@ -316,12 +319,6 @@ impl Walk<'_> {
         let id = file_name(&real);
         self.file(path, real, id, true)?;
         Ok(())
-    }
-
-    /// Something is there, and cannot be looked at.
-    fn unreadable(&mut self, path: &Path, origin: &str, e: std::io::Error) -> Result<()> {
-        self.sink.incomplete(origin);
-        self.sink.bad(Error::io(path, e))
     }
 
     fn folder(&mut self, folder: &Path, root: PathBuf) -> Result<()> {
@@ -391,7 +388,13 @@ impl Walk<'_> {
                 any |= self.link(path, root, queue)?;
             } else if kind.is_dir() {
                 if !inside.as_os_str().is_empty() {
-                    self.folders.insert(root.join(inside));
+                    let real = root.join(inside);
+                    // As where a disk is not mounted: that nothing is there does not say that it
+                    // was removed.
+                    if std::fs::read_dir(path).is_ok_and(|mut all| all.next().is_none()) {
+                        self.sink.incomplete(&origin_of(&real));
+                    }
+                    self.folders.insert(real);
                 }
             } else if kind.is_file() {
                 let id = id_of(&Path::new(&root_name).join(inside));
@@ -411,6 +414,10 @@ impl Walk<'_> {
         let shown = path.to_string_lossy().into_owned();
         let Ok(target) = std::fs::canonicalize(path) else {
             let why = "a link to nothing";
+            let place = path.parent().and_then(|folder| absolute(folder).ok());
+            if let (Some(folder), Some(name)) = (place, path.file_name()) {
+                self.sink.incomplete(&origin_of(&folder.join(name)));
+            }
             self.sink.note(Note::Link { path: shown, why });
             return Ok(false);
         };
@@ -571,8 +578,14 @@ fn place_of(e: &ignore::Error) -> Option<&Path> {
     }
 }
 
+/// A path without links. A pipe that the shell names (`<(zcat x)`, `/dev/stdin`) is there, but in no
+/// folder.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::fs::canonicalize(path).map_err(|e| Error::io(path, e))
+    let real = std::fs::canonicalize(path).or_else(|e| match path.metadata() {
+        Ok(found) if !found.is_dir() => std::path::absolute(path),
+        _ => Err(e),
+    });
+    real.map_err(|e| Error::io(path, e))
 }
 
 /// A path as an article's origin: its text, with bytes that are no text as `%NN`, so that two

@@ -216,6 +216,8 @@ pub(crate) struct Outcome {
     pub id: String,
     /// Where the article comes from that has the id which the input gave; this one got another.
     pub taken_by: Option<String>,
+    /// Whether it is as another file tells it, which stays its origin.
+    pub stays: bool,
 }
 
 /// Adds or replaces an article; what became of it, and its row unless its id came before.
@@ -238,13 +240,12 @@ fn add(
     match known {
         Known::Repeated => {
             let id = article.id.clone().unwrap_or_default();
-            let added = Added::Repeated;
-            let taken_by = None;
             Ok((
                 Outcome {
-                    added,
+                    added: Added::Repeated,
                     id,
-                    taken_by,
+                    taken_by: None,
+                    stays: false,
                 },
                 0,
             ))
@@ -271,12 +272,12 @@ fn add(
             ])?;
             let key = c.last_insert_rowid();
             add_paragraphs(c, key, &article.title, &article.text, source)?;
-            let added = Added::New;
             Ok((
                 Outcome {
-                    added,
+                    added: Added::New,
                     id,
                     taken_by,
+                    stays: false,
                 },
                 key,
             ))
@@ -289,12 +290,12 @@ fn add(
             } else {
                 update(c, key, article, &hash, &meta)?
             };
-            let taken_by = None;
             Ok((
                 Outcome {
                     added,
                     id,
-                    taken_by,
+                    taken_by: None,
+                    stays,
                 },
                 key,
             ))
@@ -494,7 +495,9 @@ impl Writer {
         self.run(|c| {
             c.execute_batch(
                 "CREATE TEMP TABLE IF NOT EXISTS seen (ext_id TEXT PRIMARY KEY) WITHOUT ROWID;
-                 DELETE FROM temp.seen;",
+                 CREATE TEMP TABLE IF NOT EXISTS copies (place TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
+                 DELETE FROM temp.seen;
+                 DELETE FROM temp.copies;",
             )
         })
     }
@@ -523,6 +526,7 @@ impl Writer {
                 let (outcome, key) = add(c, &new.article, &mut fields, replace)?;
                 if let Some(vectors) = vectors
                     && outcome.added != Added::Repeated
+                    && !outcome.stays
                 {
                     any |= put_own(c, key, vectors)?;
                 }

@@ -218,22 +218,38 @@ fn of_its_content(
     meta: &str,
 ) -> rusqlite::Result<Known> {
     let base = crate::model::hex(&hash[..6]);
-    let mut id = base.clone();
-    let mut copy = 1;
+    // Rows that are alike are numbered; each begins behind the last, or many would take the square.
+    let place = format!("{}\0{base}", article.origin);
+    let last: i64 = c
+        .prepare_cached("SELECT n FROM temp.copies WHERE place = ?1")?
+        .query_row([&place], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let mut copy = last;
     loop {
-        let Some(stored) = by_id(c, &id)? else {
-            return Ok(new(id));
-        };
-        if stored.origin == article.origin {
-            if !is_seen(c, &id)? {
-                return Ok(stored.known(false));
-            }
-        } else if stored.equals(article, hash, meta) {
-            let stays = !gone(&stored.origin);
-            return Ok(stored.known(stays));
-        }
         copy += 1;
-        id = format!("{base}-{copy}");
+        let id = match copy {
+            1 => base.clone(),
+            n => format!("{base}-{n}"),
+        };
+        let known = match by_id(c, &id)? {
+            None => new(id),
+            Some(stored) if stored.origin == article.origin => {
+                if is_seen(c, &id)? {
+                    continue;
+                }
+                stored.known(false)
+            }
+            Some(stored) if stored.equals(article, hash, meta) => {
+                // Told by another file, which has the first number, and keeps it.
+                let stays = !gone(&stored.origin);
+                return Ok(stored.known(stays));
+            }
+            Some(_) => continue,
+        };
+        c.prepare_cached("INSERT OR REPLACE INTO temp.copies (place, n) VALUES (?1, ?2)")?
+            .execute(params![place, copy])?;
+        return Ok(known);
     }
 }
 

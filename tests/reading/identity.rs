@@ -381,3 +381,61 @@ fn names_that_are_no_text_are_told_apart() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["same"], 1);
 }
+
+#[test]
+fn rows_that_are_alike_are_numbered_alike_in_each_run() {
+    let world = World::new();
+    let rows = "{\"text\": \"The ferry is late.\"}\n".repeat(3_000);
+    world.write("a.jsonl", &rows);
+    assert_eq!(
+        world.json("index a.jsonl -c c.nearwise --json")["new"],
+        3_000
+    );
+    let report = world.json("index a.jsonl -c c.nearwise --prune --json");
+    assert_eq!(
+        (&report["same"], &report["pruned"]),
+        (&3_000.into(), &0.into())
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_out_of_reach_is_not_pruned() {
+    use std::os::unix::fs::symlink;
+    let world = World::new();
+    for name in [
+        "in/a.txt",
+        "in/b.txt",
+        "in/c.txt",
+        "in/sub/d.txt",
+        "in/e.txt",
+    ] {
+        world.write(
+            name,
+            format!("Title {name}\n\nThe text of {name}, and more."),
+        );
+    }
+    world.run("index in -c c.nearwise");
+    // A folder that is empty, as where a disk is not mounted, and a link to nothing.
+    fs::remove_file(world.path("in/sub/d.txt")).unwrap();
+    fs::remove_file(world.path("in/b.txt")).unwrap();
+    symlink(world.path("nowhere"), world.path("in/b.txt")).unwrap();
+    fs::remove_file(world.path("in/c.txt")).unwrap();
+    let report = world.json("index in -c c.nearwise --prune --json");
+    assert_eq!(report["pruned"], 1, "{report}");
+    assert_eq!(
+        ids(&world),
+        ["in/a.txt", "in/b.txt", "in/e.txt", "in/sub/d.txt"]
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_pipe_with_a_name_is_read() {
+    let world = World::new();
+    let mut command = world.command("index /dev/stdin -c c.nearwise --json");
+    command.write_stdin("id,text\n1,The bridge is open.\n2,The ferry is late.\n");
+    let output = command.output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["new"], 2, "{report}");
+}

@@ -486,3 +486,26 @@ fn markdown_with_front_matter_and_html() {
     assert_eq!(rows[2]["date"], "2021-07-09T16:30:05");
     assert_eq!(rows[2]["metadata"], json!({"tags": ["sea"]}));
 }
+
+#[test]
+fn a_row_without_a_text_is_named_in_plain_words() {
+    let world = World::new();
+    world.write("x.csv", "id,title,text\n1,A,x\n2,,\n");
+    world.fails(
+        "index x.csv -c c.nearwise",
+        1,
+        &["x.csv:3: no text in column \"text\""],
+    );
+}
+
+#[test]
+fn a_tag_that_closes_an_earlier_block_is_no_text() {
+    let world = World::new();
+    world.write(
+        "x.md",
+        "# Title\n\nIntro text.\n\n<details>\n<summary>More</summary>\n\nHidden text.\n\n</details>\n\nEnd.\n",
+    );
+    world.run("index x.md -c c.nearwise");
+    let text = world.run("export -c c.nearwise");
+    assert!(text.contains("Hidden text.\\n\\nEnd."), "{text}");
+}

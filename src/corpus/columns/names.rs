@@ -93,6 +93,8 @@ pub(super) fn usual(role: Role) -> Usual {
                 "leadparagraph",
                 "abstract",
                 "shortdescription",
+                "reviewtext",
+                "fullarticle",
                 "description",
                 "summary",
                 "excerpt",

@@ -126,8 +126,10 @@ impl Mapping {
             return "no text and no title".to_string();
         };
         match path.get(row).map(|value| read(Role::Text, value)) {
-            Some(Reading::Unusable) => format!("the text, column {path:?}, is not a string"),
-            _ => format!("no text in column {path:?}"),
+            Some(Reading::Unusable) => {
+                format!("the text, column {:?}, is not a string", path.to_string())
+            }
+            _ => format!("no text in column {:?}", path.to_string()),
         }
     }
 

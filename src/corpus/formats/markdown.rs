@@ -207,7 +207,15 @@ fn plain(markdown: &str) -> (String, String) {
             Event::Html(t) => html.push_str(&t),
             Event::End(TagEnd::HtmlBlock) => {
                 let block = std::mem::take(&mut html);
-                let block = fragment(&block).unwrap_or(block);
+                // A tag that closes what an earlier block opened has no text.
+                let block = if block.trim_start().starts_with("</")
+                    && block.trim_end().ends_with('>')
+                    && !block.trim()[1..].contains('<')
+                {
+                    String::new()
+                } else {
+                    fragment(&block).unwrap_or(block)
+                };
                 if !block.trim().is_empty() {
                     target.push_str(block.trim());
                     target.push_str("\n\n");

@@ -51,7 +51,9 @@ pub(super) fn page(bytes: &[u8]) -> std::result::Result<Article, String> {
 /// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines.
 pub(super) fn plain(piece: &str) -> String {
     let text = html::fragment(piece);
-    tidy(text.as_deref().unwrap_or(piece)).trim().to_string()
+    let mut text = tidy(text.as_deref().unwrap_or(piece)).trim().to_string();
+    text.retain(|c| !c.is_control() || c == '\n' || c == '\t');
+    text
 }
 
 /// Replaces character references by what they stand for; control characters go.

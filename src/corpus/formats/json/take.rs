@@ -15,7 +15,7 @@ impl<R: Read> Reader<'_, '_, R> {
         let mut object = object;
         let mut known = self.known(&object);
         let columns = self.context.columns;
-        let article = match &known.roles {
+        let mut article = match &known.roles {
             Ok(mapping) => envelope::is_article(&object, mapping, columns),
             Err(_) => false,
         };
@@ -32,6 +32,10 @@ impl<R: Read> Reader<'_, '_, R> {
             if !known.roles.as_ref().is_ok_and(described) {
                 object = envelope::unwrapped(object, columns);
                 known = self.known(&object);
+                article = match &known.roles {
+                    Ok(mapping) => envelope::is_article(&object, mapping, columns),
+                    Err(_) => false,
+                };
             }
         }
         self.pass(n);
