@@ -32,6 +32,8 @@ impl Sink for Count {
     }
 
     fn note(&mut self, _: Note) {}
+
+    fn incomplete(&mut self, _: &str) {}
 }
 
 const WORDS: [&str; 24] = [

@@ -105,7 +105,7 @@ pub enum NoteKind {
     Ignored,
     /// A file or row is left out because it cannot be used.
     BadInput,
-    /// Articles got another id than their input gave, because an article from elsewhere has it.
+    /// Articles got another id than their input gave, because another article has it.
     SameId,
     /// Articles are kept that pruning did not touch, and why.
     NotPruned,

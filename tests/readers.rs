@@ -27,6 +27,8 @@ impl Sink for Seen {
     fn note(&mut self, note: Note) {
         assert!(!note.to_string().contains('\n'));
     }
+
+    fn incomplete(&mut self, _: &str) {}
 }
 
 /// Something of each format, to be damaged.

@@ -1,7 +1,7 @@
 //! From the paths that a user names to articles, one at a time.
 
 use super::article::Article;
-use super::columns::{ColumnReport, Columns, Role};
+use super::columns::{ColumnReport, Columns, NAME_THE_TEXT, Role};
 use super::formats::{Context, Format, TableOptions, read_file, read_unnamed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::NoteKind;
@@ -122,6 +122,17 @@ pub enum Note {
         /// What it is.
         why: &'static str,
     },
+    /// Ids came again within an input, for other articles, which got a number behind theirs.
+    Numbered {
+        /// The input.
+        path: String,
+        /// How many.
+        count: u64,
+        /// The id of the first of them, as it was.
+        own: String,
+        /// And as it is.
+        id: String,
+    },
     /// A part of an input is ignored, such as what follows the end of compressed data.
     Ignored {
         /// The input.
@@ -140,6 +151,7 @@ impl Note {
             Self::Unused { .. } => NoteKind::Unused,
             Self::LeftOut { .. } => NoteKind::LeftOut,
             Self::Link { .. } => NoteKind::Link,
+            Self::Numbered { .. } => NoteKind::SameId,
             Self::Ignored { .. } => NoteKind::Ignored,
         }
     }
@@ -178,6 +190,21 @@ impl std::fmt::Display for Note {
             }
             Self::LeftOut { path } => write!(f, "{path}: left out, of no known format"),
             Self::Link { path, why } => write!(f, "{path}: left out, {why}"),
+            Self::Numbered {
+                path,
+                count,
+                own,
+                id,
+            } => match count {
+                1 => write!(
+                    f,
+                    "{path}: the id {own:?} comes again for another article; both are kept, that one as {id:?}"
+                ),
+                n => write!(
+                    f,
+                    "{path}: {n} ids come again for other articles, such as {own:?}; all are kept, these as {id:?} and so on"
+                ),
+            },
             Self::Ignored { path, what } => write!(f, "{path}: ignored: {what}"),
         }
     }
@@ -199,9 +226,7 @@ pub trait Sink {
     fn note(&mut self, note: Note);
     /// Takes the origin of a file or folder that was not read, or not to its end: that an article of
     /// it did not come does not mean that it is gone.
-    fn incomplete(&mut self, origin: &str) {
-        let _ = origin;
-    }
+    fn incomplete(&mut self, origin: &str);
 }
 
 /// Reads every article of the inputs into the sink, in a fixed order.
@@ -265,6 +290,7 @@ pub fn read_single(argument: &str) -> Result<Article> {
             Err(problem)
         }
         fn note(&mut self, _: Note) {}
+        fn incomplete(&mut self, _: &str) {}
     }
     let mut single = Single {
         article: None,
@@ -296,7 +322,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn stdin(&mut self) -> Result<()> {
         let options = self.options;
-        self.guarded("-", "-", |sink| {
+        self.guarded("-", "-", false, |sink| {
             let mut context = Context::new("-", "-", None, &options.columns, sink);
             context.table = options.table;
             read_unnamed(std::io::stdin(), options.format, &mut context)
@@ -464,29 +490,47 @@ impl Walk<'_> {
         if !self.files.insert(real) {
             return Ok(true);
         }
-        self.guarded(&shown, &origin, |sink| {
+        // Folders have JSON of programs in them, such as their settings.
+        let columns = &options.columns;
+        let chosen = columns.text.is_some() || columns.title.is_some();
+        let doubtful = !named && !chosen && by_name == Some(Format::Json);
+        self.guarded(&shown, &origin, doubtful, |sink| {
             let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
             context.table = options.table;
             read_file(path, given, &mut context)
-        })?;
-        Ok(true)
+        })
     }
 
     /// Reads one input. What is wrong with it is told to the sink, wherever it was found: an
     /// input's error is the sink's to judge, and only what the sink itself returns ends the walk.
+    /// A `doubtful` input in which nothing is like an article is left out; `false` if that was so.
     fn guarded(
         &mut self,
         shown: &str,
         origin: &str,
+        doubtful: bool,
         read: impl FnOnce(&mut dyn Sink) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut one = OneInput {
             sink: &mut *self.sink,
             stopped: false,
             bad: false,
             articles: 0,
+            held: doubtful.then(Vec::new),
         };
         let outcome = read(&mut one);
+        if let Some(problem) = one.held.as_ref().and_then(|held| held.first())
+            && outcome.is_ok()
+        {
+            let what = format!("it holds no article ({})", problem.message());
+            self.sink.incomplete(origin);
+            self.sink.note(Note::Ignored {
+                path: shown.to_string(),
+                what,
+            });
+            return Ok(false);
+        }
+        one.release()?;
         let OneInput {
             stopped,
             bad,
@@ -503,16 +547,20 @@ impl Walk<'_> {
         }
         match failed {
             // Temporary files need room, which is no fault of the input's.
-            Some(e) if e.kind() == ErrorKind::DiskFull => Err(e),
-            Some(e) if e.kind() == ErrorKind::InvalidInput => self.sink.bad(e),
+            Some(e) if e.kind() == ErrorKind::DiskFull => return Err(e),
+            Some(e) if e.kind() == ErrorKind::InvalidInput => self.sink.bad(e)?,
             Some(e) => {
                 let problem = Error::input(shown, None, e.message().to_string());
-                self.sink.bad(problem.with_source(e))
+                self.sink.bad(problem.with_source(e))?;
             }
-            None => Ok(()),
+            None => {}
         }
+        Ok(true)
     }
 }
+
+/// So many problems of an input are held back until it is known whether it has articles.
+const HELD: usize = 1000;
 
 /// Watches what one input brings.
 struct OneInput<'a> {
@@ -521,9 +569,19 @@ struct OneInput<'a> {
     stopped: bool,
     bad: bool,
     articles: u64,
+    /// Objects without anything like a text, in an input of which nothing else is known yet.
+    held: Option<Vec<Error>>,
 }
 
 impl OneInput<'_> {
+    /// It is an input like others: what was held back is told.
+    fn release(&mut self) -> Result<()> {
+        for problem in self.held.take().unwrap_or_default() {
+            self.bad(problem)?;
+        }
+        Ok(())
+    }
+
     fn heed(&mut self, outcome: Result<()>) -> Result<()> {
         self.stopped |= outcome.is_err();
         outcome
@@ -532,12 +590,20 @@ impl OneInput<'_> {
 
 impl Sink for OneInput<'_> {
     fn article(&mut self, article: Article) -> Result<()> {
+        self.release()?;
         self.articles += 1;
         let outcome = self.sink.article(article);
         self.heed(outcome)
     }
 
     fn bad(&mut self, problem: Error) -> Result<()> {
+        if let Some(held) = &mut self.held {
+            if held.len() < HELD && problem.message().ends_with(NAME_THE_TEXT) {
+                held.push(problem);
+                return Ok(());
+            }
+            self.release()?;
+        }
         self.bad = true;
         let outcome = self.sink.bad(problem);
         self.heed(outcome)

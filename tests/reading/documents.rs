@@ -15,6 +15,7 @@ struct Seen {
     articles: Vec<Article>,
     bad: Vec<String>,
     notes: Vec<String>,
+    incomplete: Vec<String>,
 }
 
 impl Sink for Seen {
@@ -34,6 +35,10 @@ impl Sink for Seen {
         if !matches!(note, Note::Columns(_)) {
             self.notes.push(note.to_string());
         }
+    }
+
+    fn incomplete(&mut self, origin: &str) {
+        self.incomplete.push(origin.to_string());
     }
 }
 
@@ -543,6 +548,253 @@ fn web_archives() {
 }
 
 #[test]
+fn pages_that_break_off_are_no_shorter_articles() {
+    let page = PAGE.as_bytes();
+    let response = |uri: &str, headers: &str, body: &[u8]| {
+        let headers = format!("Content-Type: text/html{headers}");
+        record("response", uri, "application/http", &http(&headers, body))
+    };
+    let packed = gz(page);
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    zlib.write_all(page).unwrap();
+    let zlib = zlib.finish().unwrap();
+    let framed = chunked(page);
+    let cut = |bytes: &[u8]| bytes[..bytes.len() - 12].to_vec();
+    let (gzip, deflate, zstd, chunks) = (
+        "\r\nContent-Encoding: gzip",
+        "\r\nContent-Encoding: deflate",
+        "\r\nContent-Encoding: zstd",
+        "\r\nTransfer-Encoding: chunked",
+    );
+    for (headers, body) in [
+        (gzip, &packed),
+        (deflate, &zlib),
+        (zstd, &zst(page)),
+        (chunks, &framed),
+    ] {
+        let archive = [
+            response("https://post.example/first", "", page),
+            response("https://post.example/cut", headers, &cut(body)),
+            response("https://post.example/whole", headers, body),
+        ]
+        .concat();
+        let seen = read_bytes("a.warc", &archive);
+        let urls: Vec<_> = seen
+            .articles
+            .iter()
+            .filter_map(|a| a.url.as_deref())
+            .collect();
+        assert_eq!(
+            urls,
+            ["https://post.example/first", "https://post.example/whole"],
+            "{headers}"
+        );
+        assert_eq!(seen.bad.len(), 1, "{headers}: {:?}", seen.bad);
+        assert!(
+            seen.bad[0].contains("a.warc:2: ") && seen.bad[0].contains("break"),
+            "{:?}",
+            seen.bad
+        );
+        assert_eq!(seen.articles[0].text, seen.articles[1].text, "{headers}");
+    }
+    // A crawler that keeps the header and takes the packing off; padding behind the end.
+    for (headers, body) in [
+        (gzip, page.to_vec()),
+        (deflate, page.to_vec()),
+        (chunks, page.to_vec()),
+        (gzip, [&packed[..], b"\0\0\0\0"].concat()),
+        (gzip, [gz(&page[..100]), gz(&page[100..])].concat()),
+    ] {
+        let article = one(
+            "b.warc",
+            &response("https://post.example/1", headers, &body),
+        );
+        assert!(article.text.contains("the only way to the island"));
+    }
+}
+
+#[test]
+fn ids_that_come_again_stop_no_run() {
+    let copy = mbox();
+    let other = copy.replace("The second", "Another second");
+    let feed = "<rss version=\"2.0\"><channel><title>Post</title>\
+        <item><title>One</title><guid>post</guid><description>The first text.</description></item>\
+        <item><title>Two</title><guid>post</guid><description>The second text.</description></item>\
+        <item><title>One</title><guid>post</guid><description>The first text.</description></item>\
+        </channel></rss>";
+    let sgml = "<DOC><DOCNO>7</DOCNO><TEXT>One.</TEXT></DOC>\n<DOC><DOCNO>7</DOCNO><TEXT>Two.</TEXT></DOC>\n";
+    let page = record("conversion", "u", "text/plain", b"Title\nOne text.");
+    let again = record("conversion", "v", "text/plain", b"Title\nTwo texts.");
+    for (name, bytes, ids, note) in [
+        (
+            "copy.mbox",
+            [copy.clone(), copy.clone()].concat().into_bytes(),
+            vec!["1@post.example", "2@post.example"],
+            "2 exact copies",
+        ),
+        (
+            "other.mbox",
+            [copy, other].concat().into_bytes(),
+            vec!["1@post.example", "2@post.example", "2@post.example-2"],
+            "both are kept",
+        ),
+        (
+            "feed.xml",
+            feed.as_bytes().to_vec(),
+            vec!["post", "post-2"],
+            "an exact copy",
+        ),
+        (
+            "docs.sgml",
+            sgml.as_bytes().to_vec(),
+            vec!["7", "7-2"],
+            "both are kept",
+        ),
+        (
+            "pages.warc.wet",
+            [page, again].concat(),
+            vec!["conversion-1", "conversion-1-2"],
+            "both are kept",
+        ),
+    ] {
+        let world = World::new();
+        let seen = read_path(&world.write(name, bytes));
+        let found: Vec<_> = seen
+            .articles
+            .iter()
+            .filter_map(|a| a.id.as_deref())
+            .collect();
+        assert_eq!(found, ids, "{name}");
+        assert!(seen.bad.is_empty(), "{name}: {:?}", seen.bad);
+        assert!(
+            seen.notes.iter().any(|n| n.contains(note)),
+            "{name}: {:?}",
+            seen.notes
+        );
+        // Nothing has to be said for it, and the next run finds the same articles.
+        let line = format!("index {name} -c c.nearwise --json");
+        assert_eq!(world.json(&line)["new"], ids.len(), "{name}");
+        assert_eq!(world.json(&line)["same"], ids.len(), "{name}");
+    }
+}
+
+#[test]
+fn the_last_member_of_a_name_counts() {
+    let members: Vec<(&str, &[u8])> = vec![
+        ("a.txt", b"Old\n\nThe bridge is closed.\n"),
+        ("b.txt", b"Other\n\nThe ferry is late.\n"),
+        ("rows.jsonl", TWO),
+        ("./a.txt", b"New\n\nThe bridge is open.\n"),
+        ("rows.jsonl", TWO),
+    ];
+    let tar = tar(&members);
+    for (name, bytes) in [
+        ("a.tar", tar.clone()),
+        ("a.tgz", gz(&tar)),
+        ("a.tar.zst", zst(&tar)),
+    ] {
+        let world = World::new();
+        let seen = read_path(&world.write(name, bytes));
+        assert!(seen.bad.is_empty(), "{name}: {:?}", seen.bad);
+        assert_eq!(seen.titles(), ["Other", "New", "One", "Two"], "{name}");
+        assert_eq!(seen.notes.len(), 1, "{:?}", seen.notes);
+        assert!(
+            seen.notes[0].contains("2 members that came again"),
+            "{:?}",
+            seen.notes
+        );
+        let report = world.json(&format!("index {name} -c c.nearwise --json"));
+        assert_eq!(report["new"], 4, "{name}: {report}");
+    }
+    // What comes only once is not read ahead, and the newer is not left in silence.
+    let seen = read_unnamed(&tar);
+    assert_eq!(seen.titles(), ["Old", "Other", "One", "Two"]);
+    assert!(
+        seen.notes[0].contains("2 members with the name of one before"),
+        "{:?}",
+        seen.notes
+    );
+    // A newer one that is cut off does not take the older's place.
+    let at = tar
+        .windows(14)
+        .position(|w| w == b"bridge is open")
+        .unwrap();
+    let seen = read_bytes("cut.tar", &tar[..at]);
+    assert_eq!(seen.titles()[..2], ["Old", "Other"]);
+    assert!(!seen.bad.is_empty());
+    let seen = read_bytes("a.zip", &zip(&[members[0], members[3]]));
+    assert_eq!(seen.titles(), ["New"]);
+    assert!(
+        seen.bad.is_empty() && seen.notes.len() == 1,
+        "{:?}",
+        seen.notes
+    );
+}
+
+#[test]
+fn pruning_spares_members_that_were_left_out() {
+    let members: [(&str, &[u8]); 2] = [
+        ("a.txt", b"Bridge\n\nThe bridge is open.\n"),
+        ("notes", b"Ferry\n\nThe ferry is late.\n"),
+    ];
+    for (name, bytes) in [("a.zip", zip(&members)), ("a.tar.gz", gz(&tar(&members)))] {
+        let world = World::new();
+        let path = world.write(name, bytes);
+        world.run(&format!("index {name} -c c.nearwise --format txt"));
+        let report = world.json(&format!("index {name} -c c.nearwise --prune --json"));
+        assert_eq!(report["pruned"], 0, "{name}: {report}");
+        assert_eq!(
+            world.run("export -c c.nearwise").lines().count(),
+            2,
+            "{name}"
+        );
+        let left_out = format!("{}/notes", std::fs::canonicalize(&path).unwrap().display());
+        assert!(read_path(&path).incomplete.contains(&left_out), "{name}");
+    }
+}
+
+#[test]
+fn json_of_programs_in_a_folder_is_left_out() {
+    let world = World::new();
+    world.write("site/a.txt", "Bridge\n\nThe bridge is open.\n");
+    world.write(
+        "site/build.json",
+        r#"{"compiler": {"strict": true}, "files": ["a.ts"]}"#,
+    );
+    world.write(
+        "site/places.json",
+        r#"[{"lat": 1.5, "lon": 2}, {"lat": 3, "lon": 4}]"#,
+    );
+    let report = world.json("index site -c c.nearwise --json");
+    assert_eq!(report["new"], 1, "{report}");
+    let seen = read_path(&world.path("site"));
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    assert_eq!(seen.notes.len(), 2, "{:?}", seen.notes);
+    assert!(seen.notes[0].contains("build.json: ignored: it holds no article"));
+    assert_eq!(seen.incomplete.len(), 2, "{:?}", seen.incomplete);
+    // Named outright, and where some objects are articles, it is a mistake to be told.
+    world.fails(
+        "index site/places.json -c d.nearwise",
+        1,
+        &["places.json", "name"],
+    );
+    world.write(
+        "site/mixed.json",
+        r#"[{"lat": 1.5}, {"title": "Ferry", "text": "It is late."}, {"lat": 3}]"#,
+    );
+    let seen = read_path(&world.path("site"));
+    assert_eq!(
+        (seen.articles.len(), seen.bad.len()),
+        (2, 2),
+        "{:?}",
+        seen.bad
+    );
+    // So it is of what is broken.
+    world.write("site/mixed.json", r#"[{"lat": 1.5}, {"title": "Fer"#);
+    assert_eq!(read_path(&world.path("site")).bad.len(), 2);
+}
+
+#[test]
 fn newswire_in_sgml() {
     for name in ["reut2-000.sgm", "reut2-000.txt"] {
         let seen = read_bytes(name, SGML.as_bytes());
@@ -562,6 +814,22 @@ fn newswire_in_sgml() {
         (Some("AP880212-0001"), "A head")
     );
     assert_eq!(article.text, "First paragraph goes on.\n\nSecond.");
+}
+
+#[test]
+fn documents_on_one_line_cost_no_more_than_on_many() {
+    let text = "The bridge is open again, and the ferry is not. ".repeat(2);
+    let document =
+        |n: usize| format!("<DOC><DOCNO>{n}</DOCNO><HEAD>Head {n}</HEAD><TEXT>{text}</TEXT></DOC>");
+    let line: String = (0..40_000).map(document).collect();
+    let began = std::time::Instant::now();
+    let seen = read_bytes("line.sgml", line.as_bytes());
+    assert_eq!((seen.articles.len(), seen.bad.len()), (40_000, 0));
+    let last = seen.articles.last().unwrap();
+    assert_eq!(last.id.as_deref(), Some("39999"));
+    assert_eq!((last.row, last.text.as_str()), (Some(40_000), text.trim()));
+    // Where each costs all of the line behind it, minutes.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
 
 #[test]

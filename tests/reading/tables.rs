@@ -233,6 +233,8 @@ impl Sink for Counted {
     }
 
     fn note(&mut self, _: Note) {}
+
+    fn incomplete(&mut self, _: &str) {}
 }
 
 fn counted(file: &Path) -> Counted {

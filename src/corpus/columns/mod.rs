@@ -209,7 +209,7 @@ impl Columns {
             .any(|claim| matches!(claim.role, Role::Text | Role::Title))
         {
             return Err(format!(
-                "no column is called text, body or content, of {}; name the column that holds the text",
+                "no column is called text, body or content, of {}; {NAME_THE_TEXT}",
                 listed(names)
             ));
         }
@@ -236,6 +236,9 @@ fn listed(names: &[String]) -> String {
         _ => format!("{} and {more} more", shown.join(", ")),
     }
 }
+
+/// How a message of [`Columns::map`] ends of columns of which none is a text or title.
+pub(crate) const NAME_THE_TEXT: &str = "name the column that holds the text";
 
 /// A message of [`Columns::map`] with the column that is likeliest the text, by some rows.
 pub(crate) fn proposed(message: String, rows: &[Map<String, Value>]) -> String {

@@ -2,13 +2,16 @@
 //!
 //! Nothing is written under a member's name; names are labels only.
 
-use super::compression::{ALWAYS, TOO_MUCH};
-use super::guard::guarded;
+use super::compression::{ALWAYS, TOO_MUCH, Unpacked};
+use super::repeats::fingerprint;
 use super::{Context, Format, docx, foreign, read_member};
-use crate::error::Result;
+use crate::corpus::inputs::Note;
+use crate::error::{Error, Result};
+use crate::guard::guarded;
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -29,10 +32,10 @@ pub(super) fn read_zip(
     context: &mut Context<'_>,
 ) -> Result<()> {
     let size = file.metadata().map_or(0, |m| m.len());
-    let mut archive = match guarded(|| ZipArchive::new(file)) {
-        Some(Ok(archive)) => archive,
-        Some(Err(e)) => return context.bad(None, format!("not a readable zip file ({e})")),
-        None => return context.bad(None, "not a readable zip file"),
+    let mut archive = match guarded(context.path, || ZipArchive::new(file)) {
+        Ok(Ok(archive)) => archive,
+        Ok(Err(e)) => return context.bad(None, format!("not a readable zip file ({e})")),
+        Err(_) => return context.bad(None, "not a readable zip file"),
     };
     let mut names: Vec<(String, usize)> = archive
         .file_names_raw()
@@ -51,26 +54,43 @@ pub(super) fn read_zip(
         return context.bad(None, "not a Word document: it holds no word/document.xml");
     }
     names.sort();
+    // Names that differ may lead to one place, where unpacking leaves the last.
+    let last: HashMap<String, usize> = names
+        .iter()
+        .filter(|(raw, _)| !is_folder(raw))
+        .filter_map(|(raw, index)| Some((label(raw)?, *index)))
+        .fold(HashMap::new(), |mut last, (name, index)| {
+            let known = last.entry(name).or_insert(index);
+            *known = index.max(*known);
+            last
+        });
+    let mut passed_over = 0;
     let left = Rc::new(Cell::new(ALWAYS.max(size.saturating_mul(ZIP_TIMES))));
     let mut any = false;
     for (raw, index) in names {
-        let Some(name) = label(&raw) else { continue };
-        let member = match guarded(|| archive.by_index(index)) {
-            Some(Ok(member)) => member,
-            Some(Err(ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED))) => {
+        let Some(name) = label(&raw).filter(|_| !is_folder(&raw)) else {
+            continue;
+        };
+        if last.get(&name) != Some(&index) {
+            passed_over += 1;
+            continue;
+        }
+        let member = match guarded(&name, || archive.by_index(index)) {
+            Ok(Ok(member)) => member,
+            Ok(Err(ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED))) => {
                 bad(&name, "encrypted; unpack it first", context)?;
                 continue;
             }
-            Some(Err(e)) => {
+            Ok(Err(e)) => {
                 bad(&name, format!("damaged ({e})"), context)?;
                 continue;
             }
-            None => {
+            Err(_) => {
                 bad(&name, "damaged", context)?;
                 continue;
             }
         };
-        if member.is_dir() || member.is_symlink() {
+        if member.is_symlink() {
             continue;
         }
         any = true;
@@ -80,12 +100,58 @@ pub(super) fn read_zip(
         };
         read_member(member, &name, given, context)?;
     }
+    if passed_over > 0 {
+        context.sink.note(Note::Ignored {
+            path: context.path.to_string(),
+            what: format!(
+                "{passed_over} members that came again behind, of which the last is read"
+            ),
+        });
+    }
     nothing(any, context)
 }
 
-/// Reads a tar archive, in its order.
+/// Reads a tar archive, in its order. `file` is the file whose bytes the stream gives, where it is one;
+/// `given` is the format of members whose names say none.
+///
+/// What is put into an archive again stands behind what it was, and unpacking leaves the last. So a file is
+/// gone through once to find the last of each name. A stream comes only once: its first is read.
 pub(super) fn read_tar(
     stream: impl Read,
+    file: Option<File>,
+    given: Option<Format>,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let last = match file.map(last_of_names).transpose() {
+        Ok(last) => last,
+        Err(e) => return Err(Error::io(context.path, e)),
+    };
+    let mut names = Names {
+        last,
+        seen: HashSet::new(),
+        members: 0,
+        passed_over: 0,
+    };
+    let outcome = read_members(stream, &mut names, given, context);
+    if names.passed_over > 0 {
+        let n = names.passed_over;
+        let what = match names.last {
+            Some(_) => format!("{n} members that came again behind, of which the last is read"),
+            None => format!(
+                "{n} members with the name of one before, which may be newer; give the archive as a file to read the last of each"
+            ),
+        };
+        context.sink.note(Note::Ignored {
+            path: context.path.to_string(),
+            what,
+        });
+    }
+    outcome
+}
+
+fn read_members(
+    stream: impl Read,
+    names: &mut Names,
     given: Option<Format>,
     context: &mut Context<'_>,
 ) -> Result<()> {
@@ -101,31 +167,30 @@ pub(super) fn read_tar(
     };
     loop {
         left.set(TAR_HEADER);
-        let mut entry = match guarded(|| entries.next()) {
-            Some(None) => return nothing(any, context),
-            Some(Some(Ok(entry))) => entry,
-            Some(Some(Err(e))) => {
+        let mut entry = match guarded(context.path, || entries.next()) {
+            Ok(None) => return nothing(any, context),
+            Ok(Some(Ok(entry))) => entry,
+            Ok(Some(Err(e))) => {
                 return context.bad(None, format!("damaged ({e}); what came before is read"));
             }
-            None => return context.bad(None, "damaged; what came before is read"),
+            Err(_) => return context.bad(None, "damaged; what came before is read"),
         };
         left.set(u64::MAX);
         let kind = entry.header().entry_type();
-        let name = label(&String::from_utf8_lossy(&entry.path_bytes()));
-        if let Some(name) = name
-            && !kind.is_dir()
-        {
-            if kind.is_file() || kind.is_contiguous() {
-                any = true;
+        if let Some(name) = file_name(&entry) {
+            any = true;
+            if names.is_to_be_read(&name) {
                 read_member(&mut entry, &name, given, context)?;
-            } else if kind.is_gnu_sparse() {
-                // Its holes may be of any size.
-                bad(
-                    &name,
-                    "a sparse file, which is not read; unpack it first",
-                    context,
-                )?;
             }
+        } else if kind.is_gnu_sparse()
+            && let Some(name) = entry_label(&entry)
+        {
+            // Its holes may be of any size.
+            bad(
+                &name,
+                "a sparse file, which is not read; unpack it first",
+                context,
+            )?;
         }
         // What the reader left is passed over here, so that only headers count as such.
         if let Err(e) = io::copy(&mut entry, &mut io::sink()) {
@@ -135,6 +200,89 @@ pub(super) fn read_tar(
             return context.bad(None, "ends at a sparse file; unpack it first");
         }
     }
+}
+
+fn entry_label(entry: &tar::Entry<'_, impl Read>) -> Option<String> {
+    label(&String::from_utf8_lossy(&entry.path_bytes()))
+}
+
+/// What a member that is a plain file is called.
+fn file_name(entry: &tar::Entry<'_, impl Read>) -> Option<String> {
+    let kind = entry.header().entry_type();
+    let file = kind.is_file() || kind.is_contiguous();
+    file.then(|| entry_label(entry)).flatten()
+}
+
+/// Which of the members with one name is read.
+struct Names {
+    /// The number of the last of each name, where that is known before.
+    last: Option<HashMap<u128, u64>>,
+    /// The names so far, where it is not.
+    seen: HashSet<u128>,
+    members: u64,
+    passed_over: u64,
+}
+
+impl Names {
+    /// Asked of each member once, in their order.
+    fn is_to_be_read(&mut self, name: &str) -> bool {
+        self.members += 1;
+        let name = fingerprint([name.as_bytes()]);
+        let read = match &self.last {
+            Some(last) => last.get(&name).is_none_or(|last| *last <= self.members),
+            None => self.seen.insert(name),
+        };
+        self.passed_over += u64::from(!read);
+        read
+    }
+}
+
+/// The number of the last whole member of each name, from 1; the file stands where it stood. Where the
+/// archive is damaged this ends, and whoever reads it tells.
+fn last_of_names(mut file: File) -> io::Result<HashMap<u128, u64>> {
+    let at = file.stream_position()?;
+    file.rewind()?;
+    let mut last = HashMap::new();
+    // Damage at its beginning is told by whoever reads it.
+    if let Ok(stream) = Unpacked::new(&file) {
+        number_members(stream, &mut last);
+    }
+    file.seek(SeekFrom::Start(at))?;
+    Ok(last)
+}
+
+fn number_members(stream: impl Read, last: &mut HashMap<u128, u64>) {
+    let left = Rc::new(Cell::new(TAR_HEADER));
+    let mut archive = tar::Archive::new(Metered {
+        inner: stream,
+        left: left.clone(),
+    });
+    let Ok(mut entries) = archive.entries() else {
+        return;
+    };
+    let mut members = 0;
+    loop {
+        left.set(TAR_HEADER);
+        let Ok(Some(Ok(mut entry))) = guarded("a tar file", || entries.next()) else {
+            return;
+        };
+        left.set(u64::MAX);
+        let name = file_name(&entry);
+        let sparse = entry.header().entry_type().is_gnu_sparse();
+        let size = entry.size();
+        // A member that is cut off takes no other's place.
+        if sparse || !io::copy(&mut entry, &mut io::sink()).is_ok_and(|n| n == size) {
+            return;
+        }
+        if let Some(name) = name {
+            members += 1;
+            last.insert(fingerprint([name.as_bytes()]), members);
+        }
+    }
+}
+
+fn is_folder(name: &str) -> bool {
+    name.ends_with(['/', '\\'])
 }
 
 /// What a member is called: its path without what leads out of the archive; `None` for a hidden one.
@@ -164,7 +312,7 @@ fn nothing(any: bool, context: &mut Context<'_>) -> Result<()> {
 /// A small text file of an archive; empty if it is not there.
 fn small(archive: &mut ZipArchive<File>, name: &str) -> String {
     let mut text = String::new();
-    if let Some(Ok(member)) = guarded(|| archive.by_name(name)) {
+    if let Ok(Ok(member)) = guarded(name, || archive.by_name(name)) {
         let _ = member.take(1024).read_to_string(&mut text);
     }
     text

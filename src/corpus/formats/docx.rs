@@ -1,12 +1,12 @@
 //! Word documents: the text of the body, without what was deleted; title, author and date from their
 //! properties.
 
-use super::guard::guarded;
 use super::markup::entity;
 use super::{Context, LONGEST};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::parse_date;
 use crate::error::Result;
+use crate::guard::guarded;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::Value;
@@ -42,18 +42,18 @@ pub(super) fn read(archive: &mut ZipArchive<File>, context: &mut Context<'_>) ->
 /// A part of the document, as text.
 fn part(archive: &mut ZipArchive<File>, name: &str) -> std::result::Result<String, String> {
     let mut bytes = Vec::new();
-    let outcome = guarded(|| -> std::result::Result<(), String> {
+    let outcome = guarded(name, || -> std::result::Result<(), String> {
         let part = archive.by_name(name).map_err(|e| e.to_string())?;
         let read = part.take(LONGEST + 1).read_to_end(&mut bytes);
         read.map_err(|e| e.to_string()).map(|_| ())
     });
     match outcome {
-        None => Err("a damaged Word document".to_string()),
-        Some(Err(e)) => Err(format!("a damaged Word document ({e})")),
-        Some(Ok(())) if bytes.len() as u64 > LONGEST => Err(
+        Err(_) => Err("a damaged Word document".to_string()),
+        Ok(Err(e)) => Err(format!("a damaged Word document ({e})")),
+        Ok(Ok(())) if bytes.len() as u64 > LONGEST => Err(
             "a Word document whose text is longer than 64 MiB, which is no one article".to_string(),
         ),
-        Some(Ok(())) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Ok(Ok(())) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn read(
                 Ok(Some(mut article)) => {
                     article.origin = context.origin.to_string();
                     article.row = row;
-                    context.sink.article(article)?;
+                    context.item(article)?;
                 }
                 Ok(None) => passed_over += 1,
                 Err(message) => context.bad(row, message)?,

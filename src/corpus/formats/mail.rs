@@ -1,11 +1,11 @@
 //! Mails (EML), mailboxes (mbox), and pages saved as mails are (MHTML).
 
-use super::guard::guarded;
 use super::markup::{page, plain};
 use super::{Context, LONGEST, whole};
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::dates::parse_date;
 use crate::error::{Error, Result};
+use crate::guard::guarded;
 use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use serde_json::Value;
 use std::io::{BufRead, Read};
@@ -96,14 +96,15 @@ fn take(mail: &[u8], row: u64, context: &mut Context<'_>) -> Result<()> {
         Ok(mut article) => {
             article.origin = context.origin.to_string();
             article.row = Some(row);
-            context.sink.article(article)
+            context.item(article)
         }
         Err(message) => context.bad(Some(row), message),
     }
 }
 
 fn message(bytes: &[u8]) -> std::result::Result<Message<'_>, String> {
-    guarded(|| MessageParser::default().parse(bytes))
+    guarded("a mail", || MessageParser::default().parse(bytes))
+        .ok()
         .flatten()
         .ok_or_else(|| "not a readable mail".to_string())
 }

@@ -256,6 +256,7 @@ mod tests {
             Err(problem)
         }
         fn note(&mut self, _: Note) {}
+        fn incomplete(&mut self, _: &str) {}
     }
 
     fn one(source: &str) -> Article {

@@ -26,6 +26,8 @@ impl Sink for Kept {
     }
 
     fn note(&mut self, _: Note) {}
+
+    fn incomplete(&mut self, _: &str) {}
 }
 
 /// The article of an HTML page, without id and origin.

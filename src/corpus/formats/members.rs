@@ -1,7 +1,7 @@
 //! Streams of compressed members, one after another.
 
 use super::compression::{Compression, Health, MAGIC};
-use super::guard::guarded;
+use crate::guard::guarded;
 use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
@@ -160,10 +160,10 @@ impl<'r> Members<'r> {
     fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(member) = &mut self.current {
-                match guarded(|| member.read(buffer)) {
-                    Some(Ok(0)) => self.source = self.current.take().map(Member::finish),
-                    Some(outcome) => return outcome,
-                    None => return Err(io::Error::other("its parts contradict each other")),
+                match guarded(self.compression.name(), || member.read(buffer)) {
+                    Ok(Ok(0)) => self.source = self.current.take().map(Member::finish),
+                    Ok(outcome) => return outcome,
+                    Err(_) => return Err(io::Error::other("its parts contradict each other")),
                 }
             }
             let Some(mut source) = self.source.take() else {

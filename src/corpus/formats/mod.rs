@@ -11,7 +11,6 @@ mod docx;
 mod feeds;
 mod foreign;
 mod format;
-mod guard;
 pub(in crate::corpus) mod html;
 mod json;
 mod mail;
@@ -22,6 +21,7 @@ mod parquet;
 mod pdf;
 #[cfg(feature = "documents")]
 mod pdf_bounds;
+mod repeats;
 mod sgml;
 mod table;
 mod text;
@@ -31,6 +31,7 @@ mod window;
 
 pub use table::TableOptions;
 
+use super::article::Article;
 use super::columns::{ColumnReport, Columns, Mapping, Tally};
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, Sink};
@@ -39,6 +40,7 @@ use compression::{Unpacked, spool};
 use detect::HEAD;
 use encoding_rs::Encoding;
 pub use format::Format;
+use repeats::Ids;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
@@ -64,6 +66,8 @@ pub(crate) struct Context<'a> {
     reported: HashSet<Vec<String>>,
     /// What could not be used of its columns; told when the input ends.
     tally: Rc<Tally>,
+    /// The ids that its articles brought along.
+    ids: Ids,
 }
 
 impl<'a> Context<'a> {
@@ -84,11 +88,20 @@ impl<'a> Context<'a> {
             table: TableOptions::default(),
             reported: HashSet::new(),
             tally: Rc::default(),
+            ids: Ids::default(),
         }
     }
 
     pub(super) fn bad(&mut self, row: Option<u64>, message: impl Into<String>) -> Result<()> {
         self.sink.bad(Error::input(self.path, row, message))
+    }
+
+    /// Hands on one of several articles whose ids nobody chose: where one comes again it is told apart.
+    fn item(&mut self, mut article: Article) -> Result<()> {
+        if self.ids.admit(&mut article) {
+            self.sink.article(article)?;
+        }
+        Ok(())
     }
 
     /// Reports the columns of this input, once for each set of them.
@@ -141,6 +154,24 @@ impl Drop for Context<'_> {
                 role,
                 count,
                 example,
+            });
+        }
+        let copies = self.ids.take_copies();
+        if copies > 0 {
+            self.sink.note(Note::Ignored {
+                path: self.path.to_string(),
+                what: match copies {
+                    1 => "an exact copy of another article in it".to_string(),
+                    n => format!("{n} exact copies of other articles in it"),
+                },
+            });
+        }
+        if let Some((count, own, id)) = self.ids.take_numbered() {
+            self.sink.note(Note::Numbered {
+                path: self.path.to_string(),
+                count,
+                own,
+                id,
             });
         }
     }
@@ -221,6 +252,7 @@ fn read_source(stream: impl Read, hints: Hints, context: &mut Context<'_>) -> Re
         inside: context.inside,
         reported: HashSet::new(),
         tally: Rc::default(),
+        ids: Ids::default(),
         table: context.table,
     };
     let outcome = read_unpacked(stream, hints, met, &mut inner);
@@ -283,7 +315,7 @@ fn read_unpacked(
     }
     let stream = Met { inner: stream, met };
     match format {
-        Format::Tar => archives::read_tar(stream, hints.given, context),
+        Format::Tar => archives::read_tar(stream, hints.file, hints.given, context),
         Format::Warc => warc::read(BufReader::with_capacity(1 << 16, stream), context),
         Format::Email => mail::read(stream, context),
         Format::Mhtml => mail::read_mhtml(stream, context),
@@ -301,11 +333,12 @@ fn read_member(
 ) -> Result<()> {
     let named = Format::of(Path::new(name));
     let path = format!("{}/{name}", context.path);
+    let origin = format!("{}/{name}", context.origin);
     if named.or(given).is_none() {
+        context.sink.incomplete(&origin);
         context.sink.note(Note::LeftOut { path });
         return Ok(());
     }
-    let origin = format!("{}/{name}", context.origin);
     let mut member = Context {
         path: &path,
         origin: &origin,
@@ -315,6 +348,7 @@ fn read_member(
         inside: true,
         reported: HashSet::new(),
         tally: Rc::default(),
+        ids: Ids::default(),
         table: context.table,
     };
     // As in a folder, what the user says is of the names that say nothing.

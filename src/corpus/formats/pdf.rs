@@ -55,10 +55,10 @@ mod document {
     use crate::corpus::article::{Article, one_line, split_title, tidy};
     use crate::corpus::dates::parse_date;
     use crate::corpus::formats::LONGEST;
-    use crate::corpus::formats::guard::guarded;
     use crate::corpus::formats::pdf_bounds::{
         drop_pictures, forms_end, page_ends, unpacks_to_too_much,
     };
+    use crate::guard;
     use pdf_extract::{
         ColorSpace, Document, MediaBox, Object, OutputDev, OutputError, Path, PlainTextOutput,
         Transform, output_doc_page,
@@ -71,6 +71,11 @@ mod document {
 
     /// Characters and shapes of one page.
     const MARKS: u64 = 10_000_000;
+
+    /// What the PDF library gives; `None` where it panics.
+    fn guarded<T>(f: impl FnOnce() -> T) -> Option<T> {
+        guard::guarded("a PDF file", f).ok()
+    }
 
     /// The article, and what of the file could not be read.
     pub(super) fn read(bytes: &[u8]) -> Result<(Article, Option<String>), String> {

@@ -6,42 +6,51 @@ use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::dates::parse_date;
 use crate::corpus::decode::Decoder;
 use crate::error::{Error, Result};
+use memchr::memchr;
 use serde_json::Value;
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead};
 
-/// The elements that are a document: how they begin, and how they end.
-const DOCUMENTS: [(&str, &str); 2] = [("<reuters", "</reuters>"), ("<doc>", "</doc>")];
+/// The longest tag that is taken out of a text, in bytes; a longer one is text between signs.
+const LONGEST_TAG: usize = 100;
+
+/// The ends of the elements that are a document.
+const ENDS: [&[u8]; 2] = [b"</reuters>", b"</doc>"];
 
 pub(super) fn read(
     mut stream: impl BufRead,
     decoder: &mut Decoder,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    // What was read of a document whose end was not yet met.
-    let mut document: Vec<u8> = Vec::new();
+    // A document whose end was not yet met, and how far it was looked for. Every byte is looked at
+    // once, and what is behind the documents of a step is moved once: documents may stand on one line.
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut looked = 0;
     let (mut row, mut too_long) = (0, false);
     loop {
-        let before = document.len();
-        let n = stream
-            .by_ref()
-            .take(LONGEST)
-            .read_until(b'\n', &mut document)
-            .map_err(|e| Error::io(context.path, e))?;
+        let n = match stream.fill_buf() {
+            Ok(bytes) => {
+                buffer.extend_from_slice(bytes);
+                bytes.len()
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Error::io(context.path, e)),
+        };
+        stream.consume(n);
         if n == 0 {
             break;
         }
-        // An end may begin in what was there before, where one line came in two pieces.
-        let mut from = before.saturating_sub(16);
-        while let Some((at, end)) = find_end(&document[from..]) {
+        let mut begin = 0;
+        while let Some(end) = find_end(&buffer, &mut looked) {
             row += 1;
-            let rest = document.split_off(from + at + end);
+            let document = &buffer[begin..end];
+            begin = end;
             if std::mem::take(&mut too_long) {
                 context.bad(
                     Some(row),
                     "a document longer than 64 MiB, which is no one article",
                 )?;
-            } else if let Some(article) = article(&decoder.decode(&document)) {
-                context.sink.article(Article {
+            } else if let Some(article) = article(&decoder.decode(document)) {
+                context.item(Article {
                     origin: context.origin.to_string(),
                     row: Some(row),
                     ..article
@@ -49,17 +58,17 @@ pub(super) fn read(
             } else {
                 context.bad(Some(row), "a document without title and text")?;
             }
-            document = rest;
-            from = 0;
         }
-        if document.len() as u64 > LONGEST {
+        if (buffer.len() - begin) as u64 > LONGEST {
             too_long = true;
-            document.clear();
+            begin = looked;
         }
+        buffer.drain(..begin);
+        looked -= begin;
     }
     if too_long
-        || find(&document, b"<reuters")
-            .or(find(&document, b"<doc>"))
+        || find(&buffer, b"<reuters")
+            .or(find(&buffer, b"<doc>"))
             .is_some()
     {
         return context.bad(Some(row + 1), "the file ends within this document");
@@ -73,12 +82,25 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Where the first end tag of a document begins, and its length.
-fn find_end(bytes: &[u8]) -> Option<(usize, usize)> {
-    DOCUMENTS
-        .iter()
-        .filter_map(|(_, end)| find(bytes, end.as_bytes()).map(|at| (at, end.len())))
-        .min()
+/// Where the first document ends whose end tag begins at `looked` or behind it; `looked` goes on to what
+/// has to be looked at next.
+fn find_end(bytes: &[u8], looked: &mut usize) -> Option<usize> {
+    while let Some(at) = memchr(b'<', &bytes[*looked..]) {
+        *looked += at;
+        let here = &bytes[*looked..];
+        for end in ENDS {
+            let n = end.len().min(here.len());
+            if here[..n].eq_ignore_ascii_case(&end[..n]) {
+                // Its rest may come with the next bytes.
+                let whole = n == end.len();
+                *looked += if whole { n } else { 0 };
+                return whole.then_some(*looked);
+            }
+        }
+        *looked += 1;
+    }
+    *looked = bytes.len();
+    None
 }
 
 /// Where `wanted`, in lower case, stands first, whatever its case there.
@@ -234,8 +256,10 @@ fn untagged(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);
-        match after.split_once('>') {
-            Some((tag, behind)) if tag.len() < 100 && !tag.contains('\n') => rest = behind,
+        // Looked for within a tag's length, not to the end of the text for each sign.
+        let near = &after.as_bytes()[..after.len().min(LONGEST_TAG)];
+        match near.iter().position(|b| matches!(b, b'<' | b'>' | b'\n')) {
+            Some(end) if near[end] == b'>' => rest = &after[end + 1..],
             _ => {
                 out.push('<');
                 rest = after;
@@ -266,4 +290,28 @@ fn paragraphs(text: &str) -> String {
         new = false;
     }
     out.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_found_in_pieces() {
+        let bytes = b"<DOC>a </b> <</DOC><reuters></REUTERS></do";
+        let mut looked = 0;
+        assert_eq!(find_end(bytes, &mut looked), Some(19));
+        assert_eq!(find_end(bytes, &mut looked), Some(38));
+        assert_eq!((find_end(bytes, &mut looked), looked), (None, 38));
+        let more = [bytes.as_slice(), b"c> "].concat();
+        assert_eq!(find_end(&more, &mut looked), Some(44));
+        assert_eq!((find_end(&more, &mut looked), looked), (None, more.len()));
+    }
+
+    #[test]
+    fn signs_without_an_end_are_text() {
+        assert_eq!(untagged("1 < 2 <b>and</b> 3<\n4>"), "1 < 2 and 3<\n4>");
+        let many = "<".repeat(1 << 20);
+        assert_eq!(untagged(&many), many);
+    }
 }

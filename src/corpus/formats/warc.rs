@@ -1,9 +1,11 @@
 //! Web archives: pages as a crawler got them (WARC), and their texts (WET).
 
+use super::compression::Compression;
 use super::markup::page;
 use super::{Context, LONGEST};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::parse_date;
+use crate::corpus::decode::looks_binary;
 use crate::corpus::inputs::Note;
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -14,7 +16,7 @@ const HEADER_LINE: u64 = 64 << 10;
 const HEADER_LINES: usize = 1000;
 
 pub(super) fn read(mut stream: impl BufRead, context: &mut Context<'_>) -> Result<()> {
-    let (mut row, mut articles, mut without) = (0, 0u64, 0u64);
+    let (mut row, mut articles, mut without, mut broken) = (0, 0u64, 0u64, false);
     loop {
         let header = match Header::read(&mut stream) {
             Ok(Some(header)) => header,
@@ -59,20 +61,22 @@ pub(super) fn read(mut stream: impl BufRead, context: &mut Context<'_>) -> Resul
         if (block.len() as u64) < length {
             return context.bad(Some(row), "the file ends within this record");
         }
-        let article = match kind {
+        let page = match kind {
             "response" => response(&block),
-            "conversion" => Some(Ok(text(&block))),
+            "conversion" => Page::Article(Box::new(text(&block))),
             _ => body(header.get("content-type").unwrap_or(""), &block),
         };
-        match article {
-            Some(Ok(article)) => {
+        match page {
+            Page::Article(article) => {
                 articles += 1;
-                context
-                    .sink
-                    .article(finished(article, &header, row, context))?;
+                context.item(finished(*article, &header, row, context))?;
             }
-            Some(Err(_)) => without += 1,
-            None => {}
+            Page::WithoutArticle => without += 1,
+            Page::Broken(why) => {
+                broken = true;
+                context.bad(Some(row), why)?;
+            }
+            Page::Other => {}
         }
     }
     if without > 0 {
@@ -82,7 +86,7 @@ pub(super) fn read(mut stream: impl BufRead, context: &mut Context<'_>) -> Resul
             what: format!("{without} of its pages, in which no article was found"),
         });
     }
-    if articles == 0 {
+    if articles == 0 && !broken {
         return context.bad(None, "a web archive without a page that holds an article");
     }
     Ok(())
@@ -142,35 +146,54 @@ fn text(block: &[u8]) -> Article {
     }
 }
 
-/// The article in an HTTP response; `None` where it is no page.
-fn response(block: &[u8]) -> Option<std::result::Result<Article, String>> {
+/// What a record turned out to be.
+enum Page {
+    Article(Box<Article>),
+    /// A page in which none was found.
+    WithoutArticle,
+    /// A page of which a part is missing: what is left may read like a whole, shorter article.
+    Broken(&'static str),
+    /// No page.
+    Other,
+}
+
+/// The article in an HTTP response.
+fn response(block: &[u8]) -> Page {
     let mut stream = block;
-    let header = Header::read(&mut stream).ok()??;
+    let Ok(Some(header)) = Header::read(&mut stream) else {
+        return Page::Other;
+    };
     // `HTTP/1.1 200 OK`
     let status = header.first.split_whitespace().nth(1).unwrap_or("");
     if !status.starts_with('2') {
-        return None;
+        return Page::Other;
     }
     let kind = header
         .get("content-type")
         .unwrap_or("text/html")
         .to_ascii_lowercase();
     if !is_text(&kind) {
-        return None;
+        return Page::Other;
     }
     let chunked = header
         .get("transfer-encoding")
         .is_some_and(|v| v.to_ascii_lowercase().contains("chunked"));
     // Many crawlers keep the header and take the encoding off; then the body is what it says it is not.
-    let plain = if chunked { unchunked(stream) } else { None };
+    let plain = match chunked.then(|| unchunked(stream)) {
+        None | Some(Ok(None)) => None,
+        Some(Ok(plain)) => plain,
+        Some(Err(why)) => return Page::Broken(why),
+    };
     let bytes = plain.as_deref().unwrap_or(stream);
     let coding = header
         .get("content-encoding")
         .unwrap_or("")
         .trim()
         .to_ascii_lowercase();
-    let unpacked = decoded(&coding, bytes);
-    body(&kind, unpacked.as_deref().unwrap_or(bytes))
+    match decoded(&coding, bytes) {
+        Ok(unpacked) => body(&kind, unpacked.as_deref().unwrap_or(bytes)),
+        Err(why) => Page::Broken(why),
+    }
 }
 
 fn is_text(kind: &str) -> bool {
@@ -180,13 +203,13 @@ fn is_text(kind: &str) -> bool {
 }
 
 /// The article of a page with this content type.
-fn body(kind: &str, bytes: &[u8]) -> Option<std::result::Result<Article, String>> {
+fn body(kind: &str, bytes: &[u8]) -> Page {
     let kind = kind.to_ascii_lowercase();
     if !is_text(&kind) {
-        return None;
+        return Page::Other;
     }
     if kind.contains("text/plain") {
-        return Some(Ok(text(bytes)));
+        return Page::Article(Box::new(text(bytes)));
     }
     // The server's charset counts where the bytes are not UTF-8.
     let label = kind.split("charset=").nth(1).map(|rest| {
@@ -194,61 +217,106 @@ fn body(kind: &str, bytes: &[u8]) -> Option<std::result::Result<Article, String>
         rest.split([';', '"', '\'', ' ']).next().unwrap_or(rest)
     });
     let encoding = label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
-    Some(match encoding {
+    let article = match encoding {
         Some(encoding) if std::str::from_utf8(bytes).is_err() => {
             page(encoding.decode(bytes).0.as_bytes())
         }
         _ => page(bytes),
+    };
+    article.map_or(Page::WithoutArticle, |article| {
+        Page::Article(Box::new(article))
     })
 }
 
 /// The bytes without the framing of `Transfer-Encoding: chunked`; `None` if they have none.
-fn unchunked(bytes: &[u8]) -> Option<Vec<u8>> {
+///
+/// # Errors
+/// They end before the chunk of length 0 that ends a body.
+fn unchunked(bytes: &[u8]) -> Framed {
+    const CUT: &str = "a page that breaks off, as its last chunk is missing";
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     loop {
-        let end = rest.iter().take(1024).position(|&b| b == b'\n')?;
-        let line = std::str::from_utf8(&rest[..end]).ok()?;
-        let size = line.split(';').next().unwrap_or("").trim();
-        let size = usize::from_str_radix(size, 16).ok()?;
-        rest = &rest[end + 1..];
+        let size = rest
+            .iter()
+            .take(1024)
+            .position(|&b| b == b'\n')
+            .and_then(|end| {
+                let line = std::str::from_utf8(&rest[..end]).ok()?;
+                let size = line.split(';').next().unwrap_or("").trim();
+                Some((usize::from_str_radix(size, 16).ok()?, end + 1))
+            });
+        let Some((size, line)) = size else {
+            // Not the first chunk: the framing was there, and ends.
+            return if rest.len() == bytes.len() {
+                Ok(None)
+            } else {
+                Err(CUT)
+            };
+        };
+        rest = &rest[line..];
         if size == 0 {
-            return Some(out);
+            return Ok(Some(out));
         }
-        // A body that was cut ends within a chunk.
-        let chunk = rest.get(..size).unwrap_or(rest);
+        let chunk = rest.get(..size).ok_or(CUT)?;
         out.extend_from_slice(chunk);
-        rest = &rest[chunk.len()..];
+        rest = &rest[size..];
         rest = rest
             .strip_prefix(b"\r\n")
             .or(rest.strip_prefix(b"\n"))
             .unwrap_or(rest);
-        if rest.is_empty() {
-            return Some(out);
-        }
     }
 }
 
-/// The bytes without a `Content-Encoding`, as much of them as can be had; `None` if they have none.
-fn decoded(coding: &str, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let kept = match coding {
-        "gzip" | "x-gzip" => keep(flate2::read::MultiGzDecoder::new(bytes), &mut out),
+/// Bytes without a framing; `None` if they have none; what is wrong if they break off.
+type Framed = std::result::Result<Option<Vec<u8>>, &'static str>;
+
+/// The bytes without a `Content-Encoding`; `None` if they have none.
+///
+/// # Errors
+/// They break off, are damaged, or are far too much for one article.
+fn decoded(coding: &str, bytes: &[u8]) -> Framed {
+    let packed = Compression::of(bytes);
+    let outcome = match coding {
+        "gzip" | "x-gzip" if packed == Some(Compression::Gzip) => ungzipped(bytes),
+        "zstd" if packed == Some(Compression::Zstd) => zstd::Decoder::new(bytes).and_then(whole),
         "deflate" => {
-            keep(flate2::read::ZlibDecoder::new(bytes), &mut out)
-                || keep(flate2::read::DeflateDecoder::new(bytes), &mut out)
+            // What the name means, and what some servers took it for.
+            let outcome = whole(flate2::read::ZlibDecoder::new(bytes))
+                .or_else(|_| whole(flate2::read::DeflateDecoder::new(bytes)));
+            if outcome.is_err() && !looks_binary(bytes) {
+                return Ok(None);
+            }
+            outcome
         }
-        "zstd" => zstd::Decoder::new(bytes).is_ok_and(|decoder| keep(decoder, &mut out)),
-        _ => false,
+        _ => return Ok(None),
     };
-    kept.then_some(out)
+    match outcome {
+        Ok(out) if out.len() as u64 > LONGEST => {
+            Err("a page that unpacks to more than 64 MiB, which is no one article")
+        }
+        Ok(out) => Ok(Some(out)),
+        Err(_) => Err("a page whose compressed text is damaged or breaks off"),
+    }
 }
 
-/// Reads what can be read, within the bound of one article.
-fn keep(decoder: impl Read, out: &mut Vec<u8>) -> bool {
-    out.clear();
-    let _ = decoder.take(LONGEST).read_to_end(out);
-    !out.is_empty()
+/// All members of gzip data; what else is behind them is left, as gzip(1) does.
+fn ungzipped(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while Compression::of(rest) == Some(Compression::Gzip) && out.len() as u64 <= LONGEST {
+        let mut decoder = flate2::bufread::GzDecoder::new(rest);
+        decoder.by_ref().take(LONGEST + 1).read_to_end(&mut out)?;
+        rest = decoder.into_inner();
+    }
+    Ok(out)
+}
+
+/// All that a decoder gives, and a byte more than an article may have at most.
+fn whole(decoder: impl Read) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    decoder.take(LONGEST + 1).read_to_end(&mut out)?;
+    Ok(out)
 }
 
 /// The header of a record or of an HTTP response: a first line, then `Name: value` lines to a blank one.

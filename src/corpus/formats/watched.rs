@@ -47,6 +47,10 @@ impl Sink for Watched<'_> {
     fn note(&mut self, note: Note) {
         self.inner.note(note);
     }
+
+    fn incomplete(&mut self, origin: &str) {
+        self.inner.incomplete(origin);
+    }
 }
 
 /// A stream that marks when its reader comes to an error.

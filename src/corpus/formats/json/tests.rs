@@ -27,6 +27,8 @@ impl Sink for Seen {
     fn note(&mut self, note: Note) {
         self.notes.push(note.to_string());
     }
+
+    fn incomplete(&mut self, _: &str) {}
 }
 
 fn read_json(stream: impl Read) -> Seen {

@@ -27,6 +27,8 @@ impl Sink for Seen {
             self.columns = Some(report);
         }
     }
+
+    fn incomplete(&mut self, _: &str) {}
 }
 
 fn read_as(table: TableOptions, usual: u8, stream: impl Read) -> Seen {

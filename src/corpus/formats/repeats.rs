@@ -1,0 +1,143 @@
+//! Ids that come again within one input.
+//!
+//! A copy of a mail has the mail's id, and some feeds give all of their items one. Neither is a fault
+//! of which a reader can say what to mend, so both are read.
+
+use crate::corpus::article::Article;
+use std::collections::{HashMap, HashSet};
+
+/// A name that two things share only if they are the same; 16 bytes, however long they are.
+pub(super) fn fingerprint<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        // With the lengths, so that no two lists of parts run together into one.
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut out = [0; 16];
+    out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(out)
+}
+
+/// The ids that an input gave so far. Only their fingerprints are held: some 100 bytes an article.
+#[derive(Default)]
+pub(super) struct Ids {
+    /// How many articles have each id.
+    known: HashMap<u128, u32>,
+    /// Articles with their ids.
+    articles: HashSet<u128>,
+    copies: u64,
+    numbered: u64,
+    example: Option<(String, String)>,
+}
+
+impl Ids {
+    /// Gives an article whose id came before a number behind it; `false` for an exact copy of the other.
+    pub(super) fn admit(&mut self, article: &mut Article) -> bool {
+        let Some(id) = &article.id else { return true };
+        if !self.articles.insert(of(article)) {
+            self.copies += 1;
+            return false;
+        }
+        let mut count = *self.known.entry(fingerprint([id.as_bytes()])).or_default();
+        let own = id.clone();
+        let mut taken = own.clone();
+        while count > 0 {
+            count += 1;
+            taken = format!("{own}-{count}");
+            // That id may be another article's own.
+            if !self.known.contains_key(&fingerprint([taken.as_bytes()])) {
+                break;
+            }
+        }
+        self.known
+            .insert(fingerprint([own.as_bytes()]), count.max(1));
+        if taken != own {
+            self.known.insert(fingerprint([taken.as_bytes()]), 1);
+            self.numbered += 1;
+            self.example.get_or_insert((own, taken.clone()));
+            article.id = Some(taken);
+        }
+        true
+    }
+
+    /// How many articles were exact copies of others, since this was last asked.
+    pub(super) fn take_copies(&mut self) -> u64 {
+        std::mem::take(&mut self.copies)
+    }
+
+    /// How many articles got a number behind their id, since this was last asked, and the first of them:
+    /// its id as it was and as it is.
+    pub(super) fn take_numbered(&mut self) -> Option<(u64, String, String)> {
+        let (own, id) = self.example.take()?;
+        Some((std::mem::take(&mut self.numbered), own, id))
+    }
+}
+
+/// The fingerprint of an article, wherever in its input it stands.
+fn of(article: &Article) -> u128 {
+    let meta = serde_json::to_vec(&article.meta).unwrap_or_default();
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let described = [&article.id, &article.date, &article.url, &article.source].map(text);
+    let parts = [article.title.as_bytes(), article.text.as_bytes(), &meta];
+    fingerprint(
+        parts
+            .into_iter()
+            .chain(described.iter().map(String::as_bytes)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admit(ids: &mut Ids, id: &str, text: &str) -> Option<String> {
+        let mut article = Article {
+            id: Some(id.to_string()),
+            text: text.to_string(),
+            ..Article::default()
+        };
+        ids.admit(&mut article).then_some(article.id).flatten()
+    }
+
+    #[test]
+    fn the_second_of_an_id_gets_a_number() {
+        let mut ids = Ids::default();
+        for (id, text, expected) in [
+            ("a", "One.", Some("a")),
+            ("a", "Two.", Some("a-2")),
+            ("a", "One.", None),
+            ("a", "Two.", None),
+            ("a-3", "Three.", Some("a-3")),
+            ("a", "Four.", Some("a-4")),
+            ("a-2", "Five.", Some("a-2-2")),
+            ("b", "One.", Some("b")),
+        ] {
+            assert_eq!(
+                admit(&mut ids, id, text).as_deref(),
+                expected,
+                "{id} {text}"
+            );
+        }
+        assert_eq!(ids.take_copies(), 2);
+        let told = (3, "a".to_string(), "a-2".to_string());
+        assert_eq!(ids.take_numbered(), Some(told));
+        assert_eq!((ids.take_copies(), ids.take_numbered()), (0, None));
+        // Without an id, the same text is another article.
+        let mut nameless = Article::default();
+        assert!(ids.admit(&mut nameless) && ids.admit(&mut nameless));
+    }
+
+    #[test]
+    fn one_id_for_all_costs_no_search() {
+        let mut ids = Ids::default();
+        for n in 1..100_000 {
+            let expected = if n == 1 {
+                "x".to_string()
+            } else {
+                format!("x-{n}")
+            };
+            assert_eq!(admit(&mut ids, "x", &n.to_string()), Some(expected));
+        }
+    }
+}
