@@ -403,3 +403,166 @@ fn a_corpus_that_was_deleted_under_way_is_no_success() {
     let refused = writer.add([article("y")], &Job::new()).unwrap_err();
     assert!(refused.to_string().contains("deleted"), "{refused}");
 }
+
+#[test]
+fn what_does_not_agree_is_healed_by_a_repair() {
+    for (name, sql) in [
+        (
+            "range",
+            "UPDATE passage SET stop = 1000000 WHERE article = 3",
+        ),
+        (
+            "negative",
+            "UPDATE passage SET start = -1 WHERE article = 3",
+        ),
+        (
+            "short",
+            "UPDATE passage SET vector = x'003c' WHERE article = 3",
+        ),
+        (
+            "not unit",
+            "UPDATE article_vector SET vector = zeroblob(length(vector)) WHERE article = 3",
+        ),
+        (
+            "no vector",
+            "PRAGMA foreign_keys = 0; DELETE FROM article_vector WHERE article = 3",
+        ),
+        (
+            "topic",
+            "UPDATE article_topic SET topic = 77 WHERE article = 3",
+        ),
+        (
+            "words",
+            "DROP TRIGGER words_update; DELETE FROM words WHERE rowid = 3",
+        ),
+        (
+            "other words",
+            "INSERT INTO words (rowid, title, text) VALUES (5000, 'goal', 'goal')",
+        ),
+    ] {
+        let world = corpus();
+        let before = world.json("stats -c c.nearwise --json")["articles"].clone();
+        let db = common::database(&world.path("c.nearwise"));
+        db.create_scalar_function(
+            "indexed_words",
+            1,
+            rusqlite::functions::FunctionFlags::SQLITE_INNOCUOUS,
+            |call| call.get::<String>(0),
+        )
+        .unwrap();
+        db.execute_batch(sql)
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        drop(db);
+        world.fails("check -c c.nearwise", 1, &["damaged", "--repair"]);
+        let output = world
+            .command("check -c c.nearwise --repair")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{name}: {said}");
+        let said = world.run("check -c c.nearwise");
+        assert!(said.contains("nothing is damaged"), "{name}: {said}");
+        world.run("index in.jsonl -c c.nearwise");
+        let after = world.json("stats -c c.nearwise --json")["articles"].clone();
+        assert_eq!(after, before, "{name}");
+        world.run("search minister -c c.nearwise --hybrid");
+    }
+}
+
+#[test]
+fn every_repair_keeps_the_file_that_it_replaces() {
+    let world = corpus();
+    let path = world.path("c.nearwise");
+    let mut damaged = Vec::new();
+    // Left by a repair that was killed, and a corpus as well.
+    fs::copy(&path, world.path("c.nearwise.repaired")).unwrap();
+    for end in ["", "-2", "-3"] {
+        let page = page_of(&path, "words_data");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[page * 4096 - 2000] ^= 4;
+        fs::write(&path, &bytes).unwrap();
+        let said = world.run("check -c c.nearwise --repair");
+        let kept = format!("c.nearwise.damaged{end}");
+        assert!(said.contains(&format!("{kept}\n")), "{said}");
+        damaged.push((kept, bytes));
+    }
+    for (kept, bytes) in damaged {
+        assert!(
+            fs::read(world.path(&kept)).unwrap()[4096..] == bytes[4096..],
+            "{kept}"
+        );
+    }
+    assert!(!world.path("c.nearwise.repaired").exists());
+}
+
+#[test]
+fn a_repair_that_is_cancelled_leaves_the_corpus_as_it_was() {
+    use nearwise::{Corpus, Job};
+    let world = corpus();
+    let mode = || fs::read(world.path("c.nearwise")).unwrap()[18];
+    assert_eq!(mode(), 2, "WAL");
+    let corpus = Corpus::open(world.path("c.nearwise")).unwrap();
+    let db = common::database(&world.path("c.nearwise"));
+    // So many numbers that the repair asks whether to go on.
+    db.execute("UPDATE sqlite_sequence SET seq = 5000", [])
+        .unwrap();
+    drop(db);
+    let job = Job::new();
+    job.cancel();
+    corpus.repair(&job).unwrap_err();
+    assert_eq!(mode(), 2);
+    // A repair that was killed.
+    let db = common::database(&world.path("c.nearwise"));
+    db.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+        .unwrap();
+    drop(db);
+    drop(corpus);
+    assert_eq!(mode(), 1);
+    world.run("index in.jsonl -c c.nearwise");
+    assert_eq!(mode(), 2);
+}
+
+#[test]
+fn a_page_that_was_cut_is_told() {
+    let world = corpus();
+    let path = world.path("c.nearwise");
+    let sound = fs::read(&path).unwrap();
+    fs::write(&path, &sound[..sound.len() - 100]).unwrap();
+    let pages = sound.len() / 4096;
+    let said = world.command("check -c c.nearwise").output().unwrap();
+    assert!(refused("check", &said));
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains(&format!("{pages} pages read\n1 page damaged")),
+        "{said}"
+    );
+    // SQLite reads it as well.
+    let db = common::database(&path);
+    let read = db.query_row("SELECT sum(pgsize) + sum(unused) FROM dbstat", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    assert!(read.is_err(), "{read:?}");
+}
+
+#[test]
+fn a_repair_that_saves_no_row_gives_no_number_again() {
+    let world = corpus();
+    let ids: Vec<String> = (0..80).map(|i| format!("a{i}")).collect();
+    world.run(&format!("delete {} -c c.nearwise", ids.join(" ")));
+    let sequence = || -> Vec<(String, i64)> {
+        common::database(&world.path("c.nearwise"))
+            .prepare("SELECT name, seq FROM sqlite_sequence ORDER BY name")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    };
+    let before = sequence();
+    nearwise::Corpus::open(world.path("c.nearwise"))
+        .unwrap()
+        .repair(&nearwise::Job::new())
+        .unwrap();
+    assert_eq!(sequence(), before);
+    assert_eq!(before.len(), 2);
+}

@@ -77,6 +77,11 @@ impl Check {
                     ui::count(repaired.pending, "article")
                 ));
             }
+            if repaired.pending > 0 && repaired.own_vectors {
+                out.push_str(
+                    "vectors that articles brought come back only where those are indexed again with them; do that first\n",
+                );
+            }
             if repaired.lost > 0 {
                 out.push_str(&format!(
                     "{} lost: index them again from where they came from\n",

@@ -4,15 +4,17 @@ use super::articles::add_paragraphs;
 use super::corpus::resolved;
 use super::lock::Lock;
 use super::sqlite::{failed, is_unreadable};
-use super::{Corpus, Reader, beside, corpus, seal};
+use super::{Corpus, Reader, beside, corpus, meta, seal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Job, Stage};
 use crate::new_file::NewFile;
-use crate::vectors::dot;
+use crate::vectors::{dot, from_f16};
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// How something damaged is healed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -68,6 +70,9 @@ pub struct Repaired {
     pub lost: u64,
     /// Whether the topics were lost; they have to be found again.
     pub topics_lost: bool,
+    /// Whether some articles brought their vectors: those that lost them are embedded by the model,
+    /// unless they are indexed again with them.
+    pub own_vectors: bool,
     /// Where the damaged file was put.
     pub kept: PathBuf,
 }
@@ -77,7 +82,8 @@ const LISTED: usize = 20;
 
 impl Corpus {
     /// Compares every page of the corpus with its checksum, and looks whether its tables agree with
-    /// each other: indexes, foreign keys, the index of words, vectors, passages and topics.
+    /// each other: indexes, foreign keys, vectors, passages, topics, and whether the index of words has
+    /// the articles and no others.
     ///
     /// # Errors
     /// There is no corpus, or it is not one; the job is cancelled. What is damaged is told by what
@@ -115,7 +121,8 @@ impl Corpus {
         Ok(out)
     }
 
-    /// Compares the index of words with the articles. SQLite counts that as writing.
+    /// Whether the parts of the index of words agree with each other; `RULES` compare it with the
+    /// articles, whose words it does not keep. SQLite counts this as writing.
     fn check_words(&self, out: &mut Checked) -> Result<()> {
         let mut writer = match self.writer() {
             Ok(writer) => writer,
@@ -134,7 +141,7 @@ impl Corpus {
             Err(e) if matches!(e.kind(), ErrorKind::Damaged) => {
                 out.fault(
                     "the index of words",
-                    "it does not agree with the articles",
+                    "its parts do not agree with each other",
                     Heal::Repair,
                 );
             }
@@ -173,29 +180,75 @@ impl Corpus {
         }
         old.execute_batch("BEGIN EXCLUSIVE")
             .map_err(|e| failed(path, e))?;
-        let file = NewFile::create(beside(path, ".repaired"))?;
-        let new = corpus::make_at(file.path())?;
-        let mut out = salvage(&old, &new, job).map_err(|e| match e {
-            Salvage::Sqlite(e) => failed(path, e),
-            Salvage::Error(e) => e,
+        let (mut out, file) = saved(&old, path, job).inspect_err(|_| {
+            // It stays as it was; where this fails, the next writer does it.
+            let _ = old.execute_batch("ROLLBACK; PRAGMA journal_mode = WAL");
         })?;
-        new.close().map_err(|(_, e)| failed(path, e))?;
-        out.kept = beside(path, ".damaged");
-        let failed_at = |e| Error::io(path, e);
-        let _ = std::fs::remove_file(&out.kept);
-        std::fs::hard_link(path, &out.kept)
-            .or_else(|_| std::fs::copy(path, &out.kept).map(|_| ()))
-            .map_err(failed_at)?;
-        file.finish()?;
-        std::fs::rename(beside(path, ".repaired"), path).map_err(failed_at)?;
+        // Some systems do not replace a file that is open.
         drop(old);
-        drop(lock);
-        // Which paragraphs recur is counted anew.
-        self.writer()?.update_recurring()?;
-        let counts = self.reader()?.counts()?;
+        out.kept = keep(path).map_err(|e| Error::io(path, e))?;
+        file.finish()?;
+        std::fs::rename(beside(path, REPAIRED), path).map_err(|e| Error::io(path, e))?;
+        // Which paragraphs recur is counted anew, before anybody else may write.
+        let mut writer = self.writer_with(lock)?;
+        writer.update_recurring()?;
+        let counts = writer.counts()?;
         (out.articles, out.pending) = (counts.articles, counts.pending);
         Ok(out)
     }
+}
+
+/// What is put behind a corpus's name for the new file, until it takes the place of the old one.
+const REPAIRED: &str = ".repaired";
+
+/// Saves what can be read into a new file. The caller holds the lock.
+fn saved(old: &Connection, path: &Path, job: &Job) -> Result<(Repaired, NewFile)> {
+    let place = beside(path, REPAIRED);
+    // Left by a repair that was killed before it was done.
+    match std::fs::remove_file(&place) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io(place, e)),
+        _ => {}
+    }
+    let file = NewFile::create(place)?;
+    let new = corpus::make_at(file.path())?;
+    let out = salvage(old, &new, job).map_err(|e| match e {
+        Salvage::Sqlite(e) => failed(path, e),
+        Salvage::Error(e) => e,
+    })?;
+    new.close().map_err(|(_, e)| failed(path, e))?;
+    Ok((out, file))
+}
+
+/// Gives the damaged file a second name, which no file has yet: what an earlier repair kept may be
+/// all that is left of some articles.
+fn keep(path: &Path) -> io::Result<PathBuf> {
+    let taken = |e: &io::Error| e.kind() == io::ErrorKind::AlreadyExists;
+    let mut number = 1_u64;
+    loop {
+        let kept = match number {
+            1 => beside(path, ".damaged"),
+            _ => beside(path, &format!(".damaged-{number}")),
+        };
+        let named = match std::fs::hard_link(path, &kept) {
+            Err(e) if !taken(&e) => copied(path, &kept),
+            named => named,
+        };
+        match named {
+            Err(e) if taken(&e) => number += 1,
+            named => return named.map(|()| kept),
+        }
+    }
+}
+
+/// Copies to a file that is not there yet, for file systems without links.
+fn copied(path: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = std::fs::File::create_new(to)?;
+    let done = std::fs::File::open(path)
+        .and_then(|mut from| io::copy(&mut from, &mut copy))
+        .and_then(|_| copy.sync_all());
+    done.inspect_err(|_| {
+        let _ = std::fs::remove_file(to);
+    })
 }
 
 impl Checked {
@@ -276,6 +329,18 @@ fn owners(reader: &Reader, out: &mut Checked) -> Result<()> {
 /// Rules between rows, each a query that counts the rows that break it.
 const RULES: &[(&str, &str, Heal, &str)] = &[
     (
+        "the index of words",
+        "articles are not in it",
+        Heal::Repair,
+        "SELECT count(*) FROM article WHERE id NOT IN (SELECT id FROM words_docsize)",
+    ),
+    (
+        "the index of words",
+        "it has words of articles that are not there",
+        Heal::Repair,
+        "SELECT count(*) FROM words_docsize WHERE id NOT IN (SELECT id FROM article)",
+    ),
+    (
         "the vectors",
         "articles that count as embedded have none",
         Heal::Repair,
@@ -287,7 +352,7 @@ const RULES: &[(&str, &str, Heal, &str)] = &[
         "ranges lie outside of their texts",
         Heal::Repair,
         "SELECT count(*) FROM passage p JOIN article a ON a.id = p.article
-         WHERE NOT a.pending AND (p.start > p.stop OR p.stop > length(CAST(a.text AS BLOB)))",
+         WHERE NOT a.pending AND (p.start < 0 OR p.start > p.stop OR p.stop > length(CAST(a.text AS BLOB)))",
     ),
     (
         "the topics",
@@ -334,13 +399,12 @@ fn tables(reader: &Reader, out: &mut Checked, job: &Job) -> Result<()> {
         return Ok(());
     };
     let mut strange = 0u64;
-    let unit = |vector: &[f32]| (dot(vector, vector) - 1.0).abs() < 0.02;
     reader.scan_passages(identity.dim, None, |_, vector| {
-        strange += u64::from(!unit(vector));
+        strange += u64::from(!is_unit(vector));
         Ok(())
     })?;
     reader.scan_articles(identity.dim, None, |_, vector| {
-        strange += u64::from(!unit(vector));
+        strange += u64::from(!is_unit(vector));
         Ok(())
     })?;
     if strange > 0 {
@@ -522,6 +586,7 @@ fn salvage(
             }
         }
     }
+    unsound(new, &mut out)?;
     new.execute_batch(
         "UPDATE article SET pending = 1
              WHERE id NOT IN (SELECT article FROM article_vector) OR id NOT IN (SELECT article FROM passage);
@@ -536,6 +601,12 @@ fn salvage(
         new.execute_batch("PRAGMA defer_foreign_keys = 1")?;
         out.topics_lost |= !whole(old, new, table)?;
     }
+    // Nor do those of which some are not there.
+    out.topics_lost |= new
+        .prepare(
+            "SELECT 1 FROM article_topic WHERE topic >= 0 AND topic NOT IN (SELECT id FROM topic)",
+        )?
+        .exists([])?;
     new.execute_batch(
         "DELETE FROM article_topic WHERE article NOT IN (SELECT article FROM article_vector);
          DELETE FROM layout WHERE article NOT IN (SELECT article FROM article_vector);",
@@ -546,8 +617,13 @@ fn salvage(
              DELETE FROM meta WHERE key IN ('topics', 'topics.tree', 'layout');",
         )?;
     }
-    // Numbers are not given again.
+    // Numbers are not given again, also where no row that has had one is left.
     for (table, last) in [("article", articles), ("passage", passages)] {
+        new.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0
+             WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+            [table],
+        )?;
         new.execute(
             "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
             params![table, last],
@@ -555,6 +631,39 @@ fn salvage(
     }
     new.execute_batch("COMMIT")?;
     Ok(out)
+}
+
+/// Takes away the vectors of articles with a vector or a passage that cannot be right, so that these
+/// wait to be embedded.
+fn unsound(new: &Connection, out: &mut Repaired) -> rusqlite::Result<()> {
+    let dim: Option<usize> = meta(new, "model.dim")?.and_then(|dim| dim.parse().ok());
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    new.create_scalar_function("is_vector", 1, flags, move |call| {
+        let Ok(bytes) = call.get_raw(0).as_blob() else {
+            return Ok(false);
+        };
+        if bytes.len() % 2 != 0 || dim.is_some_and(|dim| bytes.len() != 2 * dim) {
+            return Ok(false);
+        }
+        let mut vector = vec![0.0; bytes.len() / 2];
+        from_f16(bytes, &mut vector);
+        Ok(is_unit(&vector))
+    })?;
+    out.own_vectors = new
+        .prepare("SELECT 1 FROM article_vector WHERE own")?
+        .exists([])?;
+    new.execute_batch(
+        "DELETE FROM article_vector WHERE NOT is_vector(vector) OR article IN
+             (SELECT p.article FROM passage p JOIN article a ON a.id = p.article
+              WHERE NOT is_vector(p.vector)
+                  OR typeof(p.start) <> 'integer' OR typeof(p.stop) <> 'integer' OR p.start < 0
+                  OR p.start > p.stop OR p.stop > length(CAST(a.text AS BLOB)));",
+    )
+}
+
+/// Whether a vector is of unit length, as far as f16 tells.
+fn is_unit(vector: &[f32]) -> bool {
+    (dot(vector, vector) - 1.0).abs() < 0.02
 }
 
 /// Which paragraphs stand in which articles, from their texts.

@@ -177,7 +177,12 @@ impl Corpus {
         } else {
             exists(path)?;
         }
-        let lock = Lock::take(path)?;
+        self.writer_with(Lock::take(path)?)
+    }
+
+    /// The writer, for who holds the lock already.
+    pub(super) fn writer_with(&self, lock: Lock) -> Result<Writer> {
+        let path = self.path();
         let fresh = self.shared.fresh.swap(false, Ordering::Relaxed);
         let made = fresh || self.shared.make && !path.exists();
         let connection = open_to_write(path, self.shared.make)?;

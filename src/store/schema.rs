@@ -3,7 +3,7 @@
 use super::seal;
 use crate::corpus::{boilerplate, segment};
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, ErrorCode, Transaction};
 
 /// Marks the file as a corpus: "NRWS".
 const APPLICATION_ID: i32 = 0x4e52_5753;
@@ -315,13 +315,21 @@ pub(super) fn migrate(c: &Connection) -> Result<(), Refused> {
     if from >= sealed_from() && !seal::is_sealed(c)? {
         return Err(Refused::Unsealed);
     }
+    let with_log = || -> rusqlite::Result<String> {
+        c.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+    };
     if from == STEPS.len() {
-        return Ok(());
+        // A repair takes a corpus out of WAL mode, and may be killed before it is done. Where
+        // somebody reads the corpus just now, the next writer does it.
+        return match with_log() {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            done => Ok(done.map(drop)?),
+        };
     }
     if tables == 0 {
         seal::reserve(c)?;
     }
-    let _: String = c.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    with_log()?;
     if !seal::is_sealed(c)? {
         // Every page is written anew, with room for its checksum. A corpus that is left between
         // this and the steps below has an old version still, and goes on with the steps.

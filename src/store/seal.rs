@@ -24,6 +24,8 @@ use twox_hash::XxHash3_64;
 const RESERVED: usize = 8;
 /// Where the header says how many bytes of each page are reserved.
 const RESERVED_AT: usize = 20;
+/// The byte that SQLite locks. The page that holds it is never written nor used.
+const LOCKED: u64 = 0x4000_0000;
 /// The header: the first bytes of the first page.
 const HEADER: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -140,9 +142,9 @@ pub(super) fn verify(
     if rc != Some(ffi::SQLITE_OK) {
         return failed(rc.unwrap_or(ffi::SQLITE_MISUSE));
     }
-    let pages = size as u64 / page as u64;
+    let pages = (size as u64).div_ceil(page as u64);
     let mut bytes = vec![0_u8; page];
-    for number in 1..=pages {
+    for number in written(size as u64, page as u64) {
         if number.is_multiple_of(1000) && !keep_on(number, pages) {
             break;
         }
@@ -162,6 +164,12 @@ pub(super) fn verify(
         }
     }
     Ok(pages)
+}
+
+/// The numbers of the pages of a file that were written, of which the last may be cut short; both
+/// sizes are in bytes.
+fn written(size: u64, page: u64) -> impl Iterator<Item = u64> {
+    (1..=size.div_ceil(page)).filter(move |&number| number != LOCKED / page + 1)
 }
 
 fn sum(content: &[u8], number: u64) -> [u8; RESERVED] {
@@ -341,6 +349,21 @@ unsafe extern "C" fn read(
     at: i64,
 ) -> c_int {
     let rc = below!(file.xRead(into, bytes, at) else ffi::SQLITE_IOERR_READ);
+    if rc == ffi::SQLITE_IOERR_SHORT_READ {
+        // SQLite takes what is missing for zeros. Behind the end of the file that is right, but a
+        // page that is there in part was cut.
+        let mut size = 0_i64;
+        let known = below!(file.xFileSize(&raw mut size) else ffi::SQLITE_IOERR_FSTAT);
+        // SAFETY: the file is one of ours.
+        let state = unsafe { (*file.cast::<File>()).state() };
+        if let Some(number) = state.number(bytes as usize, at)
+            && known == ffi::SQLITE_OK
+            && size > at
+        {
+            FAILED.set(Some(number));
+            return ffi::SQLITE_IOERR_DATA;
+        }
+    }
     if rc != ffi::SQLITE_OK {
         return rc;
     }
@@ -494,3 +517,25 @@ static WITHOUT_LOG: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xUnfetch: None,
     ..WITH_LOG
 };
+
+#[cfg(test)]
+mod tests {
+    use super::written;
+
+    #[test]
+    fn every_page_but_the_one_that_sqlite_locks_is_compared() {
+        let giga = 1 << 30;
+        for page in [512, 4096, 65_536] {
+            let locked = giga / page + 1;
+            let all = || written(giga + 3 * page, page);
+            assert_eq!(all().count() as u64, giga / page + 2);
+            assert!(all().all(|number| number != locked));
+            assert!(all().any(|number| number == locked - 1));
+            assert!(all().any(|number| number == locked + 1));
+        }
+        assert_eq!(written(3 * 4096, 4096).collect::<Vec<_>>(), [1, 2, 3]);
+        // A page that is there in part.
+        assert_eq!(written(2 * 4096 + 1, 4096).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(written(0, 4096).count(), 0);
+    }
+}
