@@ -791,7 +791,7 @@ fn json_of_programs_in_a_folder_is_left_out() {
     );
     // So it is of what is broken.
     world.write("site/mixed.json", r#"[{"lat": 1.5}, {"title": "Fer"#);
-    assert_eq!(read_path(&world.path("site")).bad.len(), 2);
+    assert_eq!(read_path(&world.path("site")).bad.len(), 3);
 }
 
 #[test]
