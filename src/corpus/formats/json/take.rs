@@ -40,9 +40,13 @@ impl<R: Read> Reader<'_, '_, R> {
         }
         self.pass(n);
         if !article && let Some(rows) = keyed::rows(&object, known.roles.as_ref().ok(), columns) {
+            // In a list, the object that holds the first has its number already.
+            let counted = usize::from(!self.open.is_empty());
             self.open.push(Open::List);
-            for row in rows {
-                self.items += 1;
+            for (i, row) in rows.into_iter().enumerate() {
+                if i >= counted {
+                    self.items += 1;
+                }
                 let known = self.known(&row);
                 self.article(row, &known, line)?;
             }
