@@ -1,6 +1,6 @@
 //! Articles and passages: reading, adding, replacing, removing.
 
-use super::identity::{self, Known};
+use super::identity::{self, Known, Stored};
 use super::{Reader, Writer, next_generation};
 use crate::corpus::boilerplate::Recurs;
 use crate::corpus::{Article, boilerplate};
@@ -236,101 +236,93 @@ fn add(
                 .execute([name])?;
         }
     }
-    let source = article.source.as_deref().unwrap_or("");
+    let outcome = |added, id| Outcome {
+        added,
+        id,
+        taken_by: None,
+        stays: false,
+    };
     match known {
         Known::Repeated => {
             let id = article.id.clone().unwrap_or_default();
-            Ok((
-                Outcome {
-                    added: Added::Repeated,
-                    id,
-                    taken_by: None,
-                    stays: false,
-                },
-                0,
-            ))
+            Ok((outcome(Added::Repeated, id), 0))
         }
         Known::New { id, own, taken_by } => {
             identity::see(c, &id)?;
-            c.prepare_cached(
-                "INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row,
-                    content_hash, boilerplate, pending, own_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '[]', 1, ?11)",
-            )?
-            .execute(params![
-                id,
-                article.title,
-                article.text,
-                article.date,
-                article.url,
-                article.source,
-                meta,
-                article.origin,
-                article.row,
-                hash,
-                own
-            ])?;
-            let key = c.last_insert_rowid();
-            add_paragraphs(c, key, &article.title, &article.text, source)?;
-            Ok((
-                Outcome {
-                    added: Added::New,
-                    id,
-                    taken_by,
-                    stays: false,
-                },
-                key,
-            ))
-        }
-        Known::Stored { key, id, stays } => {
-            identity::see(c, &id)?;
-            let added = if stays {
-                // Another file tells the same; the first stays its origin.
-                Added::Same
-            } else {
-                update(c, key, article, &hash, &meta)?
+            let key = insert(c, &id, own.as_deref(), article, &hash, &meta)?;
+            let outcome = Outcome {
+                taken_by,
+                ..outcome(Added::New, id)
             };
-            Ok((
-                Outcome {
-                    added,
-                    id,
-                    taken_by: None,
-                    stays,
-                },
-                key,
-            ))
+            Ok((outcome, key))
+        }
+        // Another file tells the same; the first stays its origin.
+        Known::Stored {
+            stored,
+            stays: true,
+        } => {
+            identity::see(c, &stored.id)?;
+            let outcome = Outcome {
+                stays: true,
+                ..outcome(Added::Same, stored.id)
+            };
+            Ok((outcome, stored.key))
+        }
+        Known::Stored { stored, .. } => {
+            identity::see(c, &stored.id)?;
+            let added = update(c, &stored, article, &hash, &meta)?;
+            Ok((outcome(added, stored.id), stored.key))
         }
     }
+}
+
+/// Stores a new article; its row.
+fn insert(
+    c: &Connection,
+    id: &str,
+    own_id: Option<&str>,
+    article: &Article,
+    hash: &[u8; 32],
+    meta: &str,
+) -> rusqlite::Result<i64> {
+    c.prepare_cached(
+        "INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row,
+            content_hash, boilerplate, pending, own_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '[]', 1, ?11)",
+    )?
+    .execute(params![
+        id,
+        article.title,
+        article.text,
+        article.date,
+        article.url,
+        article.source,
+        meta,
+        article.origin,
+        article.row,
+        hash,
+        own_id
+    ])?;
+    let key = c.last_insert_rowid();
+    let source = article.source.as_deref().unwrap_or("");
+    add_paragraphs(c, key, &article.title, &article.text, source)?;
+    Ok(key)
 }
 
 /// Brings a stored article to what its origin says now.
 fn update(
     c: &Connection,
-    key: i64,
+    stored: &Stored,
     article: &Article,
     hash: &[u8; 32],
     meta: &str,
 ) -> rusqlite::Result<Added> {
-    let (old_hash, described, place) = c
-        .prepare_cached(
-            "SELECT content_hash, date, url, meta, origin, row FROM article WHERE id = ?1",
-        )?
-        .query_row([key], |row| {
-            Ok((
-                row.get::<_, Vec<u8>>(0)?,
-                (
-                    row.get::<_, Option<String>>(1)?,
-                    row.get::<_, Option<String>>(2)?,
-                    row.get::<_, String>(3)?,
-                ),
-                (row.get::<_, String>(4)?, row.get::<_, Option<u64>>(5)?),
-            ))
-        })?;
-    if old_hash == hash {
+    let key = stored.key;
+    if stored.hash == hash {
         // Where it stands in its file is not something that a user would call a change.
-        let same = described == (article.date.clone(), article.url.clone(), meta.to_string());
+        let same = stored.equals(article, hash, meta);
         let added = if same { Added::Same } else { Added::Described };
-        if !same || place != (article.origin.clone(), article.row) {
+        if !same || stored.origin != article.origin || stored.row != article.row {
             c.prepare_cached(
                 "UPDATE article SET date = ?2, url = ?3, meta = ?4, origin = ?5, row = ?6 WHERE id = ?1",
             )?

@@ -11,12 +11,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::Path;
 
 /// What an article of the input is to the corpus.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Known {
     /// One that is stored.
     Stored {
-        key: i64,
-        id: String,
+        stored: Stored,
         /// Whether it keeps the origin that it has, because its file is still there.
         stays: bool,
     },
@@ -33,11 +31,12 @@ pub(super) enum Known {
 }
 
 /// What is stored under an id.
-struct Stored {
-    key: i64,
-    id: String,
-    origin: String,
-    hash: Vec<u8>,
+pub(super) struct Stored {
+    pub key: i64,
+    pub id: String,
+    pub origin: String,
+    pub row: Option<u64>,
+    pub hash: Vec<u8>,
     date: Option<String>,
     url: Option<String>,
     meta: String,
@@ -49,10 +48,11 @@ impl Stored {
             key: row.get(0)?,
             id: row.get(1)?,
             origin: row.get(2)?,
-            hash: row.get(3)?,
-            date: row.get(4)?,
-            url: row.get(5)?,
-            meta: row.get(6)?,
+            row: row.get(3)?,
+            hash: row.get(4)?,
+            date: row.get(5)?,
+            url: row.get(6)?,
+            meta: row.get(7)?,
         })
     }
 
@@ -66,14 +66,13 @@ impl Stored {
 
     fn known(self, stays: bool) -> Known {
         Known::Stored {
-            key: self.key,
-            id: self.id,
+            stored: self,
             stays,
         }
     }
 
-    /// Whether it is the article itself, told by another file.
-    fn equals(&self, article: &Article, hash: &[u8; 32], meta: &str) -> bool {
+    /// Whether it is the article itself, wherever that stands.
+    pub(super) fn equals(&self, article: &Article, hash: &[u8; 32], meta: &str) -> bool {
         self.hash == hash
             && self.date == article.date
             && self.url == article.url
@@ -81,7 +80,8 @@ impl Stored {
     }
 }
 
-const SELECT: &str = "SELECT id, ext_id, origin, content_hash, date, url, meta FROM article WHERE ";
+const SELECT: &str =
+    "SELECT id, ext_id, origin, row, content_hash, date, url, meta FROM article WHERE ";
 
 fn by_id(c: &Connection, id: &str) -> rusqlite::Result<Option<Stored>> {
     c.prepare_cached(&format!("{SELECT} ext_id = ?1"))?
@@ -160,15 +160,12 @@ fn given(
     meta: &str,
     replace: bool,
 ) -> rusqlite::Result<Known> {
-    let holder = by_id(c, id)?;
     // Who adds an article without saying whence means the article of that id.
     let anyhow = article.origin.is_empty() || replace;
-    if let Some(stored) = &holder
-        && (anyhow || stored.origin == article.origin)
-    {
-        // Not None: it was looked at just now.
-        return holder.map_or(Ok(Known::Repeated), |stored| stored.again(c));
-    }
+    let holder = match by_id(c, id)? {
+        Some(stored) if anyhow || stored.origin == article.origin => return stored.again(c),
+        holder => holder,
+    };
     let renamed = c
         .prepare_cached(&format!("{SELECT} origin = ?1 AND own_id = ?2 LIMIT 1"))?
         .query_row(params![article.origin, id], Stored::read)
