@@ -19,6 +19,7 @@ pub mod passages;
 pub mod segment;
 
 pub use article::{Article, split_title};
+pub(crate) use columns::EXPORTED;
 pub use columns::{ColumnReport, Columns, Role};
 pub use dates::parse_date;
 pub use decode::looks_binary;

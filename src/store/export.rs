@@ -6,7 +6,7 @@
 
 use super::articles::StoredArticle;
 use super::{Filter, Reader};
-use crate::corpus::plain_json;
+use crate::corpus::{EXPORTED, plain_json};
 use crate::error::{Error, Result};
 use crate::job::{Job, Stage};
 use crate::new_file::NewFile;
@@ -180,20 +180,8 @@ fn csv(rows: &Rows<'_>, out: &mut impl Write, to: &Path, vectors: bool) -> Resul
         other => Error::input(to.to_string_lossy(), None, format!("{other:?}")),
     };
     let mut table = csv::Writer::from_writer(out);
-    let mut header = vec![
-        "id",
-        "title",
-        "text",
-        "date",
-        "source",
-        "url",
-        "metadata",
-        "topic",
-        "topic_label",
-        "topic_similarity",
-    ];
-    header.extend(vectors.then_some("vector"));
-    table.write_record(&header).map_err(failed)?;
+    let header = &EXPORTED[..EXPORTED.len() - usize::from(!vectors)];
+    table.write_record(header).map_err(failed)?;
     rows.each(|row| {
         let a = row.article;
         let (topic, label, similarity) = match row.topic {

@@ -11,7 +11,7 @@ use super::line::clean;
 use guess::{given, guessed, uri_is_an_id};
 use names::is_tweets;
 use path::Path;
-pub(crate) use row::Mapping;
+pub(crate) use row::{EXPORTED, Mapping};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -213,8 +213,8 @@ impl Mapping {
     }
 }
 
-/// The columns of an export; nothing else is one of its rows.
-const OWN: [&str; 11] = [
+/// The columns of an export, the vector last, in their order; nothing else is one of its rows.
+pub(crate) const EXPORTED: [&str; 11] = [
     "id",
     "title",
     "text",
@@ -232,7 +232,7 @@ const OWN: [&str; 11] = [
 pub(super) fn is_own(names: &[String]) -> bool {
     let has = |name: &&str| names.iter().any(|n| n == *name);
     ["id", "title", "text", "metadata"].iter().all(has)
-        && names.iter().all(|n| OWN.contains(&n.as_str()))
+        && names.iter().all(|n| EXPORTED.contains(&n.as_str()))
 }
 
 /// What was exported, as it was: nothing is looked for in its text, and topics and vectors are
