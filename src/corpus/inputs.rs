@@ -266,8 +266,7 @@ pub fn read_stream(
     options: &ReadOptions,
     sink: &mut dyn Sink,
 ) -> Result<()> {
-    let mut context = Context::new(name, name, None, &options.columns, sink);
-    context.table = options.table;
+    let mut context = Context::new(name, name, None, options, sink);
     read_unnamed(stream, options.format, &mut context)
 }
 
@@ -323,8 +322,7 @@ impl Walk<'_> {
     fn stdin(&mut self) -> Result<()> {
         let options = self.options;
         self.guarded("-", "-", false, |sink| {
-            let mut context = Context::new("-", "-", None, &options.columns, sink);
-            context.table = options.table;
+            let mut context = Context::new("-", "-", None, options, sink);
             read_unnamed(std::io::stdin(), options.format, &mut context)
         })?;
         Ok(())
@@ -495,8 +493,7 @@ impl Walk<'_> {
         let chosen = columns.text.is_some() || columns.title.is_some();
         let doubtful = !named && !chosen && by_name == Some(Format::Json);
         self.guarded(&shown, &origin, doubtful, |sink| {
-            let mut context = Context::new(&shown, &origin, Some(id), &options.columns, sink);
-            context.table = options.table;
+            let mut context = Context::new(&shown, &origin, Some(id), options, sink);
             read_file(path, given, &mut context)
         })
     }

@@ -46,7 +46,7 @@ fn article(
 ) -> std::result::Result<Article, String> {
     let mut columns = Columns {
         text: Some(TEXT.to_string()),
-        ..context.columns.clone()
+        ..context.options.columns.clone()
     };
     row.insert(TEXT.to_string(), Value::Null);
     let names = |row: &Map<String, Value>| row.keys().cloned().collect::<Vec<_>>();
@@ -241,31 +241,16 @@ fn plain(markdown: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::{Note, Sink};
-    use crate::error::Error;
+    use crate::corpus::formats::testing::seen;
+    use crate::corpus::inputs::ReadOptions;
     use serde_json::json;
 
-    struct One(Vec<Article>);
-
-    impl Sink for One {
-        fn article(&mut self, article: Article) -> Result<()> {
-            self.0.push(article);
-            Ok(())
-        }
-        fn bad(&mut self, problem: Error) -> Result<()> {
-            Err(problem)
-        }
-        fn note(&mut self, _: Note) {}
-        fn incomplete(&mut self, _: &str) {}
-    }
-
     fn one(source: &str) -> Article {
-        let mut sink = One(Vec::new());
-        let columns = Columns::default();
-        let mut context = Context::new("a.md", "a.md", Some("a.md".into()), &columns, &mut sink);
-        read(source.as_bytes(), &mut Decoder::default(), &mut context).unwrap();
-        drop(context);
-        sink.0.pop().unwrap()
+        let mut seen = seen("a.md", &ReadOptions::default(), |context| {
+            read(source.as_bytes(), &mut Decoder::default(), context)
+        });
+        assert_eq!(seen.bad, [""; 0]);
+        seen.articles.pop().unwrap()
     }
 
     #[test]

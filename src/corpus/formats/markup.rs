@@ -1,53 +1,19 @@
 //! HTML within other formats: pages and pieces of text.
 
-use super::{Context, html};
+use super::{LONGEST, TOO_LONG, html};
 use crate::corpus::article::{Article, tidy};
-use crate::corpus::columns::Columns;
 use crate::corpus::decode::Decoder;
-use crate::corpus::inputs::{Note, Sink};
-use crate::error::{Error, Result};
-
-/// Keeps the one article of a page.
-#[derive(Default)]
-struct Kept {
-    article: Option<Article>,
-    problem: Option<String>,
-}
-
-impl Sink for Kept {
-    fn article(&mut self, article: Article) -> Result<()> {
-        self.article.get_or_insert(article);
-        Ok(())
-    }
-
-    fn bad(&mut self, problem: Error) -> Result<()> {
-        self.problem = Some(problem.message().to_string());
-        Ok(())
-    }
-
-    fn note(&mut self, _: Note) {}
-
-    fn incomplete(&mut self, _: &str) {}
-}
 
 /// The article of an HTML page, without id and origin.
 ///
 /// # Errors
-/// None was found; what the reader of HTML says of it.
+/// None was found, or the page is too long; what the reader of HTML says of it.
 pub(super) fn page(bytes: &[u8]) -> std::result::Result<Article, String> {
-    let mut kept = Kept::default();
-    let columns = Columns::default();
-    let mut context = Context::new("", "", None, &columns, &mut kept);
-    let read = html::read(bytes, &mut Decoder::for_sample(bytes), &mut context);
-    drop(context);
-    if let Err(e) = read {
-        return Err(e.message().to_string());
+    if bytes.len() as u64 > LONGEST {
+        return Err(TOO_LONG.to_string());
     }
-    let none = || "no article text found in the page".to_string();
-    match kept.article {
-        Some(article) if !(article.text.is_empty() && article.title.is_empty()) => Ok(article),
-        _ => Err(kept.problem.unwrap_or_else(none)),
-    }
+    let found = html::article(bytes, &mut Decoder::for_sample(bytes));
+    found.ok_or_else(|| html::NO_TEXT.to_string())
 }
 
 /// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines.

@@ -24,6 +24,8 @@ mod pdf_bounds;
 mod repeats;
 mod sgml;
 mod table;
+#[cfg(test)]
+mod testing;
 mod text;
 mod warc;
 mod watched;
@@ -32,9 +34,9 @@ mod window;
 pub use table::TableOptions;
 
 use super::article::Article;
-use super::columns::{ColumnReport, Columns, Mapping, Tally};
+use super::columns::{ColumnReport, Mapping, Tally};
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
-use super::inputs::{Note, Sink};
+use super::inputs::{Note, ReadOptions, Sink};
 use crate::error::{Error, Result};
 use compression::{Unpacked, spool};
 use detect::HEAD;
@@ -57,12 +59,11 @@ pub(crate) struct Context<'a> {
     pub origin: &'a str,
     /// The id of a file that is one article.
     pub file_id: Option<String>,
-    pub columns: &'a Columns,
+    /// How it is read.
+    pub options: &'a ReadOptions,
     pub sink: &'a mut dyn Sink,
     /// Whether it is a file of an archive.
     inside: bool,
-    /// How tables in text form are read.
-    pub table: TableOptions,
     reported: HashSet<Vec<String>>,
     /// What could not be used of its columns; told when the input ends.
     tally: Rc<Tally>,
@@ -75,17 +76,16 @@ impl<'a> Context<'a> {
         path: &'a str,
         origin: &'a str,
         file_id: Option<String>,
-        columns: &'a Columns,
+        options: &'a ReadOptions,
         sink: &'a mut dyn Sink,
     ) -> Self {
         Self {
             path,
             origin,
             file_id,
-            columns,
+            options,
             sink,
             inside: false,
-            table: TableOptions::default(),
             reported: HashSet::new(),
             tally: Rc::default(),
             ids: Ids::default(),
@@ -243,18 +243,10 @@ fn read_source(stream: impl Read, hints: Hints, context: &mut Context<'_>) -> Re
         stopped: false,
     };
     let met = watched.met.clone();
-    let mut inner = Context {
-        path: context.path,
-        origin: context.origin,
-        file_id: context.file_id.clone(),
-        columns: context.columns,
-        sink: &mut watched,
-        inside: context.inside,
-        reported: HashSet::new(),
-        tally: Rc::default(),
-        ids: Ids::default(),
-        table: context.table,
-    };
+    let file_id = context.file_id.clone();
+    let (path, origin) = (context.path, context.origin);
+    let mut inner = Context::new(path, origin, file_id, context.options, &mut watched);
+    inner.inside = context.inside;
     let outcome = read_unpacked(stream, hints, met, &mut inner);
     drop(inner);
     let (said, stopped) = (watched.said, watched.stopped);
@@ -339,18 +331,9 @@ fn read_member(
         context.sink.note(Note::LeftOut { path });
         return Ok(());
     }
-    let mut member = Context {
-        path: &path,
-        origin: &origin,
-        file_id: context.file_id.as_ref().map(|id| format!("{id}/{name}")),
-        columns: context.columns,
-        sink: &mut *context.sink,
-        inside: true,
-        reported: HashSet::new(),
-        tally: Rc::default(),
-        ids: Ids::default(),
-        table: context.table,
-    };
+    let file_id = context.file_id.as_ref().map(|id| format!("{id}/{name}"));
+    let mut member = Context::new(&path, &origin, file_id, context.options, &mut *context.sink);
+    member.inside = true;
     // As in a folder, what the user says is of the names that say nothing.
     let hints = Hints {
         given: given.filter(|_| named.is_none()),
@@ -444,6 +427,10 @@ fn is_text_with_nul(sample: &[u8]) -> bool {
 /// JSON, in bytes. Books have a few million.
 const LONGEST: u64 = 64 << 20;
 
+/// What is said of one article beyond [`LONGEST`].
+const TOO_LONG: &str =
+    "longer than 64 MiB, which is no one article; for many articles use jsonl, csv or parquet";
+
 /// Reads a whole file that is one article; `None` after having called it bad.
 fn whole(stream: impl Read, context: &mut Context<'_>) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
@@ -452,7 +439,7 @@ fn whole(stream: impl Read, context: &mut Context<'_>) -> Result<Option<Vec<u8>>
         .read_to_end(&mut bytes)
         .map_err(|e| Error::io(context.path, e))?;
     if bytes.len() as u64 > LONGEST {
-        context.bad(None, "longer than 64 MiB, which is no one article; for many articles use jsonl, csv or parquet")?;
+        context.bad(None, TOO_LONG)?;
         return Ok(None);
     }
     Ok(Some(bytes))

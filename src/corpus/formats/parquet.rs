@@ -34,7 +34,7 @@ pub(super) fn read(mut file: File, context: &mut Context<'_>) -> crate::error::R
         Ok(rows) => rows,
         Err(e) => return context.bad(None, format!("not a readable Parquet file ({e})")),
     };
-    let mapping = match context.columns.map(&names) {
+    let mapping = match context.options.columns.map(&names) {
         Ok(mapping) => mapping,
         Err(message) => {
             let mut next = || {

@@ -36,23 +36,31 @@ pub(super) fn read(
     let Some(bytes) = whole(stream, context)? else {
         return Ok(());
     };
-    let source = match declared(&bytes) {
+    match article(&bytes, decoder) {
+        Some(article) => context.sink.article(Article {
+            id: context.file_id.clone(),
+            origin: context.origin.to_string(),
+            ..article
+        }),
+        None => context.bad(None, NO_TEXT),
+    }
+}
+
+/// What is said of a page in which no article was found.
+pub(super) const NO_TEXT: &str = "no article text found in the page";
+
+/// The article of a page, without id and origin; `None` where no text was found.
+pub(super) fn article(bytes: &[u8], decoder: &mut Decoder) -> Option<Article> {
+    let source = match declared(bytes) {
         // A seven-bit encoding is valid UTF-8, and no text in it.
         Some(encoding) if !encoding.is_ascii_compatible() && bytes.contains(&0x1b) => {
-            encoding.decode(&bytes).0
+            encoding.decode(bytes).0
         }
-        Some(encoding) if std::str::from_utf8(&bytes).is_err() => encoding.decode(&bytes).0,
-        _ => decoder.decode(&bytes),
+        Some(encoding) if std::str::from_utf8(bytes).is_err() => encoding.decode(bytes).0,
+        _ => decoder.decode(bytes),
     };
     let article = page::extract(&source);
-    if article.text.trim().is_empty() {
-        return context.bad(None, "no article text found in the page");
-    }
-    context.sink.article(Article {
-        id: context.file_id.clone(),
-        origin: context.origin.to_string(),
-        ..article
-    })
+    (!article.text.trim().is_empty()).then_some(article)
 }
 
 /// How far into a page its encoding is looked for; the standard asks for 1,024 bytes, and pages

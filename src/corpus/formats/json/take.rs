@@ -14,7 +14,7 @@ impl<R: Read> Reader<'_, '_, R> {
     pub(super) fn take(&mut self, object: Map<String, Value>, n: usize, line: u64) -> Result<()> {
         let mut object = object;
         let mut known = self.known(&object);
-        let columns = self.context.columns;
+        let columns = &self.context.options.columns;
         let mut article = match &known.roles {
             Ok(mapping) => envelope::is_article(&object, mapping, columns),
             Err(_) => false,
@@ -116,7 +116,7 @@ impl<R: Read> Reader<'_, '_, R> {
                 self.known_bytes = bytes;
             }
             // A column that the user named must be in the first object; later ones may lack it.
-            let columns = self.context.columns;
+            let columns = &self.context.options.columns;
             let known = if self.mapped {
                 columns.map_sparse(&keys)
             } else {
@@ -148,7 +148,7 @@ impl<R: Read> Reader<'_, '_, R> {
             return false;
         }
         let bytes = self.window.bytes();
-        let columns = self.context.columns;
+        let columns = &self.context.options.columns;
         let mapping = columns.map(&envelope::names(bytes));
         if let Ok(mapping) = &mapping
             && let Some(column) = mapping.column(Role::Text)

@@ -1,62 +1,18 @@
 use super::*;
-use crate::corpus::Article;
-use crate::corpus::columns::Columns;
-use crate::corpus::inputs::{Note, Sink};
+use crate::corpus::formats::testing::{Seen, seen};
+use crate::corpus::inputs::ReadOptions;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::io::Cursor;
 
-#[derive(Default)]
-struct Seen {
-    articles: Vec<Article>,
-    bad: Vec<String>,
-    notes: Vec<String>,
-}
-
-impl Sink for Seen {
-    fn article(&mut self, article: Article) -> Result<()> {
-        self.articles.push(article);
-        Ok(())
-    }
-
-    fn bad(&mut self, problem: Error) -> Result<()> {
-        self.bad.push(problem.to_string());
-        Ok(())
-    }
-
-    fn note(&mut self, note: Note) {
-        self.notes.push(note.to_string());
-    }
-
-    fn incomplete(&mut self, _: &str) {}
-}
-
 fn read_json(stream: impl Read) -> Seen {
-    let mut seen = Seen::default();
-    let columns = Columns::default();
-    let mut context = Context::new("j", "j", None, &columns, &mut seen);
-    read(stream, &mut Decoder::default(), &mut context).unwrap();
-    drop(context);
-    seen
+    seen("j", &ReadOptions::default(), |context| {
+        read(stream, &mut Decoder::default(), context)
+    })
 }
 
 fn of(text: &str) -> Seen {
     read_json(Cursor::new(text.to_string()))
-}
-
-impl Seen {
-    /// Texts and rows, nothing being bad.
-    fn good(&self) -> Vec<(&str, u64)> {
-        assert_eq!(self.bad, [""; 0]);
-        self.rows()
-    }
-
-    fn rows(&self) -> Vec<(&str, u64)> {
-        self.articles
-            .iter()
-            .map(|a| (a.text.as_str(), a.row.unwrap()))
-            .collect()
-    }
 }
 
 #[test]
@@ -209,11 +165,11 @@ fn a_bad_object_costs_no_other() {
         seen.bad
     );
     let cut = of("[{\"text\": \"a\"},\n{\"text\": \"b\"},\n{\"tex");
-    assert_eq!(cut.rows(), [("a", 1), ("b", 2)]);
+    assert_eq!(cut.pairs(), [("a", 1), ("b", 2)]);
     assert!(cut.bad[0].starts_with("j:3: item 3: the object that begins here does not end"));
     assert!(cut.bad[1].contains("ends within a list"), "{:?}", cut.bad);
     let open = of("{\"text\":\n\"a\",\n{\"text\": \"b\"}\n");
-    assert_eq!(open.rows(), [("b", 3)]);
+    assert_eq!(open.pairs(), [("b", 3)]);
 }
 
 /// `start`, then `piece` for so many bytes, then `end`.
@@ -249,7 +205,7 @@ fn limits_are_one_bad_row_each() {
     let end = "\"}\n{\"text\": \"b\"}\n";
     let seen = read_json(long("{\"text\": \"", "aaaa", 3 * LONGEST, end));
     assert_eq!(
-        (seen.bad.len(), seen.rows()),
+        (seen.bad.len(), seen.pairs()),
         (1, vec![("b", 2)]),
         "{:?}",
         seen.bad
@@ -262,7 +218,7 @@ fn limits_are_one_bad_row_each() {
         "\"},\n {\"text\": \"b\"}\n]",
     ));
     assert_eq!(
-        (seen.bad.len(), seen.rows()),
+        (seen.bad.len(), seen.pairs()),
         (1, vec![("b", 2)]),
         "{:?}",
         seen.bad
@@ -279,7 +235,7 @@ fn limits_are_one_bad_row_each() {
         "{:?}",
         seen.bad
     );
-    assert_eq!(seen.rows(), [("b", 2)]);
+    assert_eq!(seen.pairs(), [("b", 2)]);
     let names: Vec<String> = (0..=MOST_COLUMNS).map(|i| format!("\"k{i}\": 1")).collect();
     let seen = of(&format!("{{\"text\": \"a\", {}}}", names.join(", ")));
     assert!(

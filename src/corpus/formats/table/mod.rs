@@ -45,7 +45,7 @@ pub(super) fn read(
     decoder: &mut Decoder,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let options = context.table;
+    let options = context.options.table;
     if let Some(b'"' | b'\\' | b'\n' | b'\r' | 0 | 0x80..) = options.delimiter {
         let message = "a quote, a backslash, a line end or what is not ASCII cannot be a delimiter";
         return Err(Error::parameter("delimiter", message));
@@ -69,9 +69,9 @@ pub(super) fn read(
     }
     let (sample, eof) = (window.bytes(), window.at_end());
     let dialect = sniff::dialect(sample, eof, known, |first| {
-        !options.no_header && context.columns.map(&names(first, decoder)).is_ok()
+        !options.no_header && context.options.columns.map(&names(first, decoder)).is_ok()
     });
-    let mut columns = context.columns.clone();
+    let mut columns = context.options.columns.clone();
     if options.no_header {
         let mut n = 0;
         sniff::each(sample, eof, dialect, |first, _| {

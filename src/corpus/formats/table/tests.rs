@@ -1,60 +1,21 @@
 use super::*;
-use crate::corpus::columns::{ColumnReport, Columns};
-use crate::corpus::inputs::{Note, Sink};
+use crate::corpus::formats::testing::{Seen, seen};
+use crate::corpus::inputs::ReadOptions;
 use proptest::prelude::*;
 use std::io::Cursor;
 
-#[derive(Default)]
-struct Seen {
-    articles: Vec<Article>,
-    bad: Vec<String>,
-    columns: Option<ColumnReport>,
-}
-
-impl Sink for Seen {
-    fn article(&mut self, article: Article) -> Result<()> {
-        self.articles.push(article);
-        Ok(())
-    }
-
-    fn bad(&mut self, problem: Error) -> Result<()> {
-        self.bad.push(problem.to_string());
-        Ok(())
-    }
-
-    fn note(&mut self, note: Note) {
-        if let Note::Columns(report) = note {
-            self.columns = Some(report);
-        }
-    }
-
-    fn incomplete(&mut self, _: &str) {}
-}
-
 fn read_as(table: TableOptions, usual: u8, stream: impl Read) -> Seen {
-    let mut seen = Seen::default();
-    let columns = Columns::default();
-    let mut context = Context::new("t", "t", None, &columns, &mut seen);
-    context.table = table;
-    read(stream, usual, &mut Decoder::default(), &mut context).unwrap();
-    drop(context);
-    seen
+    let options = ReadOptions {
+        table,
+        ..ReadOptions::default()
+    };
+    seen("t", &options, |context| {
+        read(stream, usual, &mut Decoder::default(), context)
+    })
 }
 
 fn csv(text: &str) -> Seen {
     read_as(TableOptions::default(), b',', Cursor::new(text.to_string()))
-}
-
-impl Seen {
-    /// The texts, none of the rows being bad.
-    fn texts(&self) -> Vec<&str> {
-        assert_eq!(self.bad, [""; 0]);
-        self.articles.iter().map(|a| a.text.as_str()).collect()
-    }
-
-    fn rows(&self) -> Vec<u64> {
-        self.articles.iter().map(|a| a.row.unwrap()).collect()
-    }
 }
 
 #[test]
