@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::{damage, damaged};
 use nearwise::corpus::{Article, Input, Note, ReadOptions, Sink, read};
 use nearwise::{Error, Result};
 use proptest::prelude::*;
@@ -56,59 +57,6 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("a.parquet", parquet),
         ("a.jsonl.gz", gz),
     ]
-}
-
-#[derive(Debug, Clone)]
-enum Damage {
-    Flip(usize, u8),
-    Cut(usize),
-    Insert(usize, Vec<u8>),
-    Repeat(usize, usize),
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    prop_oneof![
-        (any::<usize>(), any::<u8>()).prop_map(|(i, b)| Damage::Flip(i, b)),
-        any::<usize>().prop_map(Damage::Cut),
-        (
-            any::<usize>(),
-            prop_oneof![
-                proptest::collection::vec(any::<u8>(), 1..20),
-                Just(b"\"".to_vec()),
-                Just(b"<".to_vec()),
-                Just(b"{".to_vec()),
-                Just(b"\0".to_vec()),
-                Just(b"\xff\xfe".to_vec()),
-                Just(b"\n\n".to_vec()),
-                Just(b"\x1b$B".to_vec()),
-            ]
-        )
-            .prop_map(|(i, b)| Damage::Insert(i, b)),
-        (any::<usize>(), 1usize..200).prop_map(|(i, n)| Damage::Repeat(i, n)),
-    ]
-}
-
-fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
-    let mut out = bytes.to_vec();
-    for damage in damages {
-        if out.is_empty() {
-            break;
-        }
-        let n = out.len();
-        match damage {
-            Damage::Flip(i, mask) => out[i % n] ^= mask,
-            Damage::Cut(i) => out.truncate(i % n),
-            Damage::Insert(i, some) => {
-                let at = i % n;
-                out.splice(at..at, some.iter().copied());
-            }
-            Damage::Repeat(i, times) => {
-                let piece = out[i % n..n.min(i % n + 8)].to_vec();
-                out.splice(i % n..i % n, piece.repeat(*times));
-            }
-        }
-    }
-    out
 }
 
 proptest! {

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{World, copy, tiny};
+use common::{READING, World, copy, tiny, wire};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use std::collections::BTreeMap;
@@ -13,21 +13,6 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-
-/// Commands that only read.
-const READING: [&str; 11] = [
-    "search goal -c c.nearwise --json",
-    "search minister -c c.nearwise --hybrid --json",
-    "search goal -c c.nearwise --json --where date>=2025-03",
-    "similar a7 -c c.nearwise --json",
-    "show a7 -c c.nearwise --json",
-    "stats -c c.nearwise --json",
-    "topics list -c c.nearwise --json",
-    "topics list -c c.nearwise --members",
-    "topics over-time -c c.nearwise --json",
-    "duplicates -c c.nearwise --json",
-    "export -c c.nearwise --vectors",
-];
 
 /// Commands that write to the corpus or beside it.
 const WRITING: [&str; 7] = [
@@ -125,26 +110,6 @@ impl Campaign {
             }
         }
     }
-}
-
-fn articles(n: usize) -> String {
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
-    let words = [
-        "bank", "market", "minister", "goal", "team", "city", "price", "rate", "cup", "year",
-    ];
-    let mut lines = String::new();
-    for i in 0..n {
-        let half = if i % 2 == 0 { 0 } else { 5 };
-        let text: Vec<&str> = (0..60 + random.next_u32() % 400)
-            .map(|_| words[half + random.next_u32() as usize % 5])
-            .collect();
-        let line = serde_json::json!({
-            "id": format!("a{i}"), "title": format!("Title {i}"), "text": text.join(" "),
-            "date": format!("2025-{:02}-01", 1 + i % 12), "source": "wire", "number": i,
-        });
-        lines.push_str(&format!("{line}\n"));
-    }
-    lines
 }
 
 fn start(world: &World, line: &str) -> Child {
@@ -392,7 +357,7 @@ fn bounded(world: &World, model: &Path, line: &str) -> Result<i32, String> {
 
 fn inputs(campaign: &mut Campaign, n: u64) {
     let world = World::new();
-    let jsonl = articles(3);
+    let jsonl = wire(3, 400);
     let samples: Vec<(&str, Vec<u8>)> = vec![
         ("a.txt", b"A title\n\nA text of two\nlines, and more.\n".to_vec()),
         ("a.md", b"---\ntitle: T\ndate: 2024-01-02\n---\n# Head\n\nText *with* [marks](x).\n\n> quote\n".to_vec()),
@@ -545,7 +510,7 @@ fn full_disks(campaign: &mut Campaign, n: u64) {
         return;
     }
     unmount();
-    world.write("in.jsonl", articles(120));
+    world.write("in.jsonl", wire(120, 400));
     campaign.attack(what, n, |campaign| {
         assert!(mount(&format!("size={}k", 300 + campaign.below(2400))));
         let outcome = || -> Result<(), String> {
@@ -597,7 +562,7 @@ fn torture() {
     };
     println!("seed {seed}");
     let world = World::new();
-    let lines = articles(80);
+    let lines = wire(80, 400);
     world.write("in.jsonl", &lines);
     world.write(
         "less.jsonl",

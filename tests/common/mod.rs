@@ -5,6 +5,9 @@
 use assert_cmd::Command;
 use nearwise::Encoder;
 use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, EncoderBuilder};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -180,3 +183,95 @@ pub const SIX: [(&str, &str); 6] = [
         "That goal in the final was a goal for the city and for the team.",
     ),
 ];
+
+/// Commands that only read, each of other tables, of a corpus of [`wire`]'s articles.
+pub const READING: [&str; 11] = [
+    "search goal -c c.nearwise --json",
+    "search minister -c c.nearwise --hybrid --json",
+    "search goal -c c.nearwise --json --where date>=2025-03",
+    "similar a7 -c c.nearwise --json",
+    "show a7 -c c.nearwise --json",
+    "stats -c c.nearwise --json",
+    "topics list -c c.nearwise --json",
+    "topics list -c c.nearwise --members",
+    "topics over-time -c c.nearwise --json",
+    "duplicates -c c.nearwise --json",
+    "export -c c.nearwise --vectors",
+];
+
+/// `n` articles on two matters as JSON lines, of 60 to `60 + more` words.
+pub fn wire(n: usize, more: u32) -> String {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
+    let words = [
+        "bank", "market", "minister", "goal", "team", "city", "price", "rate", "cup", "year",
+    ];
+    let mut lines = String::new();
+    for i in 0..n {
+        let half = if i % 2 == 0 { 0 } else { 5 };
+        let text: Vec<&str> = (0..60 + random.next_u32() % more)
+            .map(|_| words[half + random.next_u32() as usize % 5])
+            .collect();
+        let line = serde_json::json!({
+            "id": format!("a{i}"), "title": format!("Title {i}"), "text": text.join(" "),
+            "date": format!("2025-{:02}-01", 1 + i % 12), "source": "wire", "number": i,
+        });
+        lines.push_str(&format!("{line}\n"));
+    }
+    lines
+}
+
+/// Something that happens to a file.
+#[derive(Debug, Clone)]
+pub enum Damage {
+    Flip(usize, u8),
+    Cut(usize),
+    Insert(usize, Vec<u8>),
+    Repeat(usize, usize),
+}
+
+/// Flips of bits mostly, which leave the most of a file to be read.
+pub fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        4 => (any::<usize>(), 1..=255u8).prop_map(|(i, b)| Damage::Flip(i, b)),
+        1 => any::<usize>().prop_map(Damage::Cut),
+        2 => (
+            any::<usize>(),
+            prop_oneof![
+                proptest::collection::vec(any::<u8>(), 1..20),
+                Just(b"\"".to_vec()),
+                Just(b"<".to_vec()),
+                Just(b"{".to_vec()),
+                Just(b"\0".to_vec()),
+                Just(b"\xff\xfe".to_vec()),
+                Just(b"\n\n".to_vec()),
+                Just(b"\x1b$B".to_vec()),
+            ]
+        )
+            .prop_map(|(i, b)| Damage::Insert(i, b)),
+        1 => (any::<usize>(), 1usize..200).prop_map(|(i, n)| Damage::Repeat(i, n)),
+    ]
+}
+
+/// A file after all that happened to it.
+pub fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for damage in damages {
+        if out.is_empty() {
+            break;
+        }
+        let n = out.len();
+        match damage {
+            Damage::Flip(i, mask) => out[i % n] ^= mask,
+            Damage::Cut(i) => out.truncate(i % n),
+            Damage::Insert(i, some) => {
+                let at = i % n;
+                out.splice(at..at, some.iter().copied());
+            }
+            Damage::Repeat(i, times) => {
+                let piece = out[i % n..n.min(i % n + 8)].to_vec();
+                out.splice(i % n..i % n, piece.repeat(*times));
+            }
+        }
+    }
+    out
+}

@@ -1,6 +1,6 @@
 //! Files of one article each, archives of them, and how they are told and unpacked.
 
-use crate::common::World;
+use crate::common::{World, damage, damaged};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nearwise::corpus::{Article, Input, Note, ReadOptions, Sink, read, read_stream};
@@ -1121,42 +1121,6 @@ fn the_samples_are_read_as_they_are() {
             seen.bad
         );
     }
-}
-
-#[derive(Debug, Clone)]
-enum Damage {
-    Flip(usize, u8),
-    Cut(usize),
-    Repeat(usize, usize),
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    prop_oneof![
-        4 => (any::<usize>(), 1..=255u8).prop_map(|(i, b)| Damage::Flip(i, b)),
-        1 => any::<usize>().prop_map(Damage::Cut),
-        1 => (any::<usize>(), 1usize..200).prop_map(|(i, n)| Damage::Repeat(i, n)),
-    ]
-}
-
-fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
-    let mut out = bytes.to_vec();
-    for damage in damages {
-        let n = out.len().max(1);
-        match damage {
-            Damage::Flip(i, mask) => {
-                if let Some(byte) = out.get_mut(i % n) {
-                    *byte ^= mask;
-                }
-            }
-            Damage::Cut(i) => out.truncate(i % n),
-            Damage::Repeat(i, times) => {
-                let piece = out[(i % n).min(out.len())..out.len().min(i % n + 8)].to_vec();
-                let at = (i % n).min(out.len());
-                out.splice(at..at, piece.repeat(*times));
-            }
-        }
-    }
-    out
 }
 
 proptest! {
