@@ -166,7 +166,7 @@ fn neighbours(store: &Reader, topics: &Topics) -> Result<Vec<Neighbour>> {
         let nearest = match store.similar(&article.id, 5, None) {
             Ok(nearest) => nearest,
             // Nothing is near to an article that the model cannot read.
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound(_)) => continue,
+            Err(e) if e.kind() == ErrorKind::NoResult => continue,
             Err(e) => return Err(e.into()),
         };
         let title = article.heading();

@@ -306,6 +306,17 @@ fn a_text_that_the_model_cannot_read_is_counted_and_has_no_neighbours() {
     world.fails("similar th0", 1, &["cannot read", "th0", "multilingual"]);
     let report = world.json("index in.jsonl -c again.nearwise --json");
     assert_eq!(report["unread"], 2);
+    // A topic whose most typical article is such a one is shown without a neighbour.
+    let thai = [
+        "สะพานท่าเรือจะเปิดอีกครั้ง",
+        "ราคาน้ำมันลดลงเป็นครั้งแรก",
+        "ทีมชนะการแข่งขัน",
+        "รัฐมนตรีลาออก",
+    ];
+    world.write("th.jsonl", jsonl(thai.map(|text| json!({"text": text}))));
+    let explored = world.json("explore th.jsonl -c th.nearwise --json");
+    assert_eq!(explored["counts"]["articles"], 4);
+    assert_eq!(explored["neighbours"], json!([]));
 }
 
 #[test]
