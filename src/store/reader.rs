@@ -184,10 +184,16 @@ impl Reader {
     /// # Errors
     /// The file is damaged.
     pub fn generation(&self) -> Result<i64> {
-        Ok(self
-            .meta("generation")?
-            .and_then(|g| g.parse().ok())
-            .unwrap_or(0))
+        // Until the first vector it has none.
+        self.meta("generation")?.map_or(Ok(0), |number| {
+            number.parse().map_err(|_| {
+                Error::corpus(
+                    ErrorKind::Damaged,
+                    self.path(),
+                    "damaged: it does not say how often its vectors were changed",
+                )
+            })
+        })
     }
 
     /// The name of the state of the vectors: another after each change of them, and never the same
