@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{READING, World, copy, tiny, tiny_encoder, wire};
+use common::{READING, World, copy, repository, tiny, tiny_encoder, wire};
 use nearwise::corpus::Input;
 use nearwise::index::IndexOptions;
 use nearwise::{Corpus, ErrorKind, Job};
@@ -267,6 +267,65 @@ fn kills(campaign: &mut Campaign, world: &World, files: &BTreeMap<String, Vec<u8
             Ok(())
         });
     }
+}
+
+/// A corpus of the tables' second version with so many articles that migrating it takes a while.
+fn older(world: &World, articles: usize) -> Vec<u8> {
+    let path = world.path("older.nearwise");
+    fs::copy(repository("tests/fixtures/corpus-v2.sqlite"), &path).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(&format!(
+        "BEGIN;
+         CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {articles})
+             SELECT i FROM n;
+         INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row, content_hash, boilerplate, pending)
+             SELECT ext_id || '-' || i, title, text || ' ' || i, date, url, source, meta, origin, row, content_hash,
+                 boilerplate, pending FROM article, temp.n WHERE article.id = 1 + i % 6;
+         INSERT INTO passage (article, start, stop, tokens, vector)
+             SELECT a.id, p.start, p.stop, p.tokens, p.vector FROM article a JOIN passage p ON p.article = 1 + a.id % 6
+             WHERE a.id > 6;
+         INSERT INTO article_vector (article, inputs_hash, vector)
+             SELECT a.id, v.inputs_hash, v.vector FROM article a JOIN article_vector v ON v.article = 1 + a.id % 6
+             WHERE a.id > 6;
+         COMMIT;"
+    ))
+    .unwrap();
+    drop(db);
+    fs::read(path).unwrap()
+}
+
+/// Kills whoever brings a corpus of an earlier version to this one, at any moment of it.
+fn migrations(campaign: &mut Campaign, n: u64) {
+    let world = World::new();
+    let old = older(&world, 4000);
+    let begin = |world: &World| {
+        restore(world, &BTreeMap::new());
+        world.write("c.nearwise", &old);
+    };
+    let line = "stats -c c.nearwise";
+    begin(&world);
+    let started = Instant::now();
+    run(&world, line).unwrap();
+    let took = started.elapsed();
+    let expected = content(&world);
+    assert_eq!(expected.as_ref().map(Vec::len), Ok(4006));
+    campaign.attack("kill -9 while an older corpus is migrated", n, |campaign| {
+        begin(&world);
+        // Killed once or several times on the way.
+        for _ in 0..=campaign.below(3) {
+            let mut child = start(&world, line);
+            let moment = took.as_secs_f64() * campaign.below(1000) as f64 / 1000.0;
+            std::thread::sleep(Duration::from_secs_f64(moment));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        whole(&world)?;
+        if content(&world) == expected {
+            Ok(())
+        } else {
+            Err("not what an undisturbed migration makes".into())
+        }
+    });
 }
 
 fn flips(campaign: &mut Campaign, world: &World, files: &BTreeMap<String, Vec<u8>>, n: u64) {
@@ -706,6 +765,7 @@ fn torture() {
     let files = kept(&world);
 
     kills(&mut campaign, &world, &files, Campaign::count("KILLS", 3));
+    migrations(&mut campaign, Campaign::count("MIGRATIONS", 5));
     flips(&mut campaign, &world, &files, Campaign::count("FLIPS", 30));
     pairs(&mut campaign, &world, &files, Campaign::count("PAIRS", 20));
     full_disks(&mut campaign, Campaign::count("DISKS", 4));

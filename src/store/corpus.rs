@@ -443,10 +443,16 @@ fn open_to_read(path: &Path, file: Option<(u64, u64)>) -> Result<Opened> {
     };
     // Reading in WAL mode wants a shared-memory file beside the corpus. Where the folder is
     // read-only nobody writes, and the file can be read as it is.
-    let unreadable = matches!(first.kind(), ErrorKind::Io | ErrorKind::ReadOnly);
-    let wal = super::beside(path, "-wal");
-    if !unreadable || wal.metadata().is_ok_and(|m| m.len() > 0) {
+    if !matches!(first.kind(), ErrorKind::Io | ErrorKind::ReadOnly) {
         return Err(first);
+    }
+    let log = super::beside(path, "-wal");
+    if log.metadata().is_ok_and(|m| m.len() > 0) {
+        let message = format!(
+            "a run that was killed left a log beside it ({}), and the folder does not let be made what reading both together takes; make it writable, or copy the two to a folder that is",
+            log.file_name().unwrap_or_default().display()
+        );
+        return Err(Error::corpus(ErrorKind::ReadOnly, path, message).with_source(first));
     }
     let uri = immutable_uri(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;

@@ -102,16 +102,15 @@ impl Reader {
         let Some(model) = get("id")? else {
             return Ok(None);
         };
-        let text = |key: &str| get(key).map(Option::unwrap_or_default);
-        let number = |key: &str| -> Result<usize> {
-            text(key)?.parse().map_err(|_| {
-                Error::corpus(
-                    ErrorKind::Damaged,
-                    self.path(),
-                    "damaged: it does not say which model made it",
-                )
-            })
+        let damaged = || {
+            Error::corpus(
+                ErrorKind::Damaged,
+                self.path(),
+                "damaged: it does not say which model made it",
+            )
         };
+        let text = |key: &str| get(key)?.ok_or_else(damaged);
+        let number = |key: &str| -> Result<usize> { text(key)?.parse().map_err(|_| damaged()) };
         Ok(Some(Identity {
             model,
             revision: text("revision")?,
