@@ -9,16 +9,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-usage="usage: $0 [--short] [--seed N] [--kills N] [--flips N] [--pairs N] [--disks N] [--inputs N] [--models N] [--queries N]"
-# Kills are for each of seven commands, inputs for each of nine formats.
-long="KILLS=30 FLIPS=1000 PAIRS=10000 DISKS=50 INPUTS=11000 MODELS=1000 QUERIES=20000"
-short="KILLS=3 FLIPS=30 PAIRS=20 DISKS=4 INPUTS=20 MODELS=60 QUERIES=200"
+usage="usage: $0 [--short] [--seed N] [--kills N] [--migrations N] [--flips N] [--pairs N] [--disks N] [--inputs N] [--indexed N] [--models N] [--queries N]"
+# Kills are for each of seven commands; inputs for each of nine formats, those of INPUTS read by few
+# processes, those of INDEXED by one each.
+long="KILLS=30 MIGRATIONS=100 FLIPS=1000 PAIRS=10000 DISKS=50 INPUTS=11000 INDEXED=1000 MODELS=1000 QUERIES=20000"
+short="KILLS=3 MIGRATIONS=5 FLIPS=30 PAIRS=20 DISKS=4 INPUTS=200 INDEXED=5 MODELS=60 QUERIES=200"
 given=""
 chosen=$long
 while [ $# -gt 0 ]; do
     case "$1" in
     --short) chosen=$short; shift ;;
-    --seed | --kills | --flips | --pairs | --disks | --inputs | --models | --queries)
+    --seed | --kills | --migrations | --flips | --pairs | --disks | --inputs | --indexed | --models | --queries)
         [ $# -ge 2 ] || { echo "$usage" >&2; exit 2; }
         name=$(printf '%s' "${1#--}" | tr '[:lower:]' '[:upper:]')
         given="$given $name=$2"
@@ -30,4 +31,4 @@ done
 for setting in $chosen $given; do
     export "TORTURE_$setting"
 done
-exec cargo test --release --test torture -- --ignored --nocapture
+exec cargo test --release --test torture -- --ignored --nocapture --exact torture

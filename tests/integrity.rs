@@ -537,3 +537,493 @@ fn a_repair_that_saves_no_row_gives_no_number_again() {
     assert_eq!(sequence(), before);
     assert_eq!(before.len(), 2);
 }
+
+/// What a kill leaves of a run: the file and the log, of which nothing was moved into it yet.
+fn killed(world: &World, name: &str) {
+    use nearwise::{Article, Corpus, Job};
+    let corpus = Corpus::open(world.path("c.nearwise")).unwrap();
+    let mut writer = corpus.writer().unwrap();
+    let articles = (0..40).map(|i| Article {
+        id: Some(format!("late{i}")),
+        text: format!("A goal of the team, {i}. ").repeat(30),
+        ..Article::default()
+    });
+    writer.add(articles, &Job::new()).unwrap();
+    for end in ["", "-wal"] {
+        let from = world.path(&format!("c.nearwise{end}"));
+        fs::copy(from, world.path(&format!("{name}{end}"))).unwrap();
+    }
+}
+
+/// Pages of a corpus without a checksum, and those with a wrong one.
+fn pages(world: &World, name: &str) -> (Vec<u64>, Vec<u64>) {
+    let output = world
+        .command(&format!("check -c {name} --json"))
+        .output()
+        .unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list = |key: &str| serde_json::from_value(said["checked"][key].clone()).unwrap();
+    (list("unsealed_pages"), list("damaged_pages"))
+}
+
+#[test]
+fn what_another_program_moved_out_of_the_log_is_sealed_anew() {
+    for how in ["moved", "vacuumed"] {
+        let world = corpus();
+        killed(&world, "k.nearwise");
+        killed(&world, "expected.nearwise");
+        let expected = world.run("export -c expected.nearwise --vectors");
+        // SQLite by itself, which moves the log into the file as it closes it.
+        let db = rusqlite::Connection::open(world.path("k.nearwise")).unwrap();
+        let count: i64 = db
+            .query_row("SELECT count(*) FROM article", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 120);
+        if how == "vacuumed" {
+            db.execute_batch("VACUUM").unwrap();
+        }
+        drop(db);
+        assert!(!world.path("k.nearwise-wal").exists());
+        world.fails("search goal -c k.nearwise", 1, &["damaged", "checksum"]);
+        world.fails("check -c k.nearwise", 1, &["damaged", "--repair"]);
+        let (unsealed, damaged) = pages(&world, "k.nearwise");
+        assert!(
+            unsealed.contains(&1) && damaged.is_empty(),
+            "{unsealed:?} {damaged:?}"
+        );
+        let before = fs::read(world.path("k.nearwise")).unwrap();
+        let said = world.run("check -c k.nearwise --repair");
+        let told = format!("{} pages got checksums", unsealed.len());
+        assert!(
+            said.contains(&told) && said.contains("could not be compared"),
+            "{said}"
+        );
+        assert!(
+            world
+                .run("check -c k.nearwise")
+                .contains("nothing is damaged"),
+            "{how}"
+        );
+        assert_eq!(
+            world.run("export -c k.nearwise --vectors"),
+            expected,
+            "{how}"
+        );
+        // But for the checksums, and the counters of changes in the header, it is as it was.
+        let after = fs::read(world.path("k.nearwise")).unwrap();
+        assert_eq!(before.len(), after.len());
+        for (number, (old, new)) in before.chunks(4096).zip(after.chunks(4096)).enumerate() {
+            let from = if number == 0 { 100 } else { 0 };
+            assert!(old[from..4088] == new[from..4088], "page {}", number + 1);
+        }
+        assert!(!world.path("k.nearwise.damaged").exists());
+        world.run("index in.jsonl -c k.nearwise");
+    }
+}
+
+#[test]
+fn pages_without_checksums_are_not_sealed_where_anything_else_is_wrong() {
+    let world = corpus();
+    killed(&world, "k.nearwise");
+    drop(
+        rusqlite::Connection::open(world.path("k.nearwise")).and_then(|db| {
+            db.query_row("SELECT count(*) FROM article", [], |_| Ok(()))?;
+            Ok(db)
+        }),
+    );
+    let (unsealed, _) = pages(&world, "k.nearwise");
+    let sound = fs::read(world.path("k.nearwise")).unwrap();
+    let other = (2..).find(|page| !unsealed.contains(page)).unwrap() as usize;
+    let page = unsealed[unsealed.len() / 2] as usize;
+    // A page with a wrong checksum; one of zeros; one without a checksum that is no page of a tree.
+    for damage in 0..3 {
+        let mut bytes = sound.clone();
+        match damage {
+            0 => bytes[other * 4096 - 2000] ^= 1,
+            1 => bytes[page * 4096 - 4096..page * 4096].fill(0),
+            _ => bytes[page * 4096 - 4096..page * 4096 - 4096 + 64].fill(0x7f),
+        }
+        fs::write(world.path("k.nearwise"), &bytes).unwrap();
+        let output = world
+            .command("check -c k.nearwise --repair --json")
+            .output()
+            .unwrap();
+        assert!(refused("check", &output), "{damage}");
+        // The first page is among them, so that nothing can be read: it stays for what a user has.
+        assert!(
+            fs::read(world.path("k.nearwise")).unwrap() == bytes,
+            "{damage}"
+        );
+    }
+    // What plain SQLite changed itself keeps the old checksum, and may be anything.
+    let path = world.path("c.nearwise");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute("UPDATE article SET url = 'x' WHERE id = 7", [])
+        .unwrap();
+    drop(db);
+    let (_, damaged) = pages(&world, "c.nearwise");
+    assert!(!damaged.is_empty());
+    let output = world
+        .command("check -c c.nearwise --repair --json")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        !said.contains("\"resealed\":1") && !said.contains("\"resealed\": 1"),
+        "{said}"
+    );
+}
+
+/// A line of JSON of its own for each number.
+fn numbered(numbers: std::ops::Range<usize>) -> String {
+    let lines: Vec<String> = numbers
+        .map(|i| {
+            let text = format!("The market of town {i} and its minister, number {i}.");
+            serde_json::json!({"id": format!("n{i}"), "text": text}).to_string()
+        })
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn an_article_of_two_files_goes_with_the_last_that_tells_it() {
+    // The file goes, or the row in it; and the two are read in one run or in two.
+    for (whole, together) in [(true, true), (true, false), (false, true), (false, false)] {
+        let world = World::new();
+        let shared = "{\"id\": \"s\", \"text\": \"The bridge was closed.\"}\n";
+        let one = format!("{}{shared}", numbered(0..5));
+        let two = format!("{}{shared}", numbered(5..10));
+        world.write("one/a.jsonl", numbered(20..30));
+        world.write("two/a.jsonl", numbered(30..40));
+        world.write("one/b.jsonl", &one);
+        world.write("two/b.jsonl", &two);
+        if together {
+            world.run("index one two -c c.nearwise");
+        } else {
+            world.run("index two -c c.nearwise");
+            world.run("index one -c c.nearwise");
+        }
+        // Again, in the other order as well: nobody's id came twice.
+        let report = world.json("index two one -c c.nearwise --json");
+        assert_eq!(
+            (&report["same"], &report["bad"]),
+            (&32.into(), &0.into()),
+            "{report}"
+        );
+        let there = || {
+            world
+                .command("show s -c c.nearwise")
+                .output()
+                .unwrap()
+                .status
+                .success()
+        };
+        let count = || world.json("stats -c c.nearwise --json")["counts"]["articles"].clone();
+        let leave = |folder: &str, rest: &str| {
+            if whole {
+                fs::remove_file(world.path(&format!("{folder}/b.jsonl"))).unwrap();
+            } else {
+                world.write(&format!("{folder}/b.jsonl"), rest);
+            }
+            world.json(&format!("index {folder} -c c.nearwise --prune --json"))
+        };
+        let report = leave("one", &numbered(0..5));
+        assert!(there(), "{report}");
+        assert_eq!(report["pruned"], if whole { 5 } else { 0 });
+        // Pruned again, and after a run over the other, it is there still.
+        world.run("index one -c c.nearwise --prune");
+        world.run("index two -c c.nearwise --prune");
+        assert!(there());
+        assert_eq!(count(), if whole { 26 } else { 31 });
+        let report = leave("two", &numbered(5..10));
+        assert!(!there(), "{report}");
+        assert_eq!(report["pruned"], if whole { 6 } else { 1 });
+        assert!(
+            world
+                .run("check -c c.nearwise")
+                .contains("nothing is damaged")
+        );
+    }
+}
+
+#[test]
+fn files_that_tell_an_article_survive_a_repair_and_go_with_it() {
+    let world = World::new();
+    let shared = "{\"id\": \"s\", \"text\": \"The bridge was closed.\"}\n";
+    world.write("one.jsonl", format!("{}{shared}", numbered(0..9)));
+    world.write("two.jsonl", format!("{}{shared}", numbered(10..19)));
+    world.run("index one.jsonl two.jsonl -c c.nearwise");
+    let count = || -> i64 {
+        common::database(&world.path("c.nearwise"))
+            .query_row("SELECT count(*) FROM also_told", [], |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!(count(), 1);
+    nearwise::Corpus::open(world.path("c.nearwise"))
+        .unwrap()
+        .repair(&nearwise::Job::new())
+        .unwrap();
+    assert_eq!(count(), 1);
+    world.write("one.jsonl", numbered(0..9));
+    world.run("index one.jsonl -c c.nearwise --prune");
+    world.run("show s -c c.nearwise");
+    assert_eq!(count(), 0, "the other is its origin now");
+    // Told otherwise by one of them, they are two again.
+    world.write("one.jsonl", format!("{}{shared}", numbered(0..9)));
+    world.run("index one.jsonl -c c.nearwise");
+    assert_eq!(count(), 1);
+    let other = shared.replace("closed", "opened");
+    world.write("one.jsonl", format!("{}{other}", numbered(0..9)));
+    let report = world.json("index one.jsonl -c c.nearwise --json");
+    assert_eq!(report["renamed"], 1, "{report}");
+    assert_eq!(count(), 0);
+    world.write("one.jsonl", format!("{}{shared}", numbered(0..9)));
+    world.run("index one.jsonl -c c.nearwise --prune");
+    world.run("delete s -c c.nearwise");
+    assert_eq!(count(), 0);
+}
+
+#[test]
+fn json_that_cannot_be_read_is_damage_and_no_empty_value() {
+    for (sql, line, place) in [
+        (
+            "UPDATE article SET meta = '{' WHERE ext_id = 'a7'",
+            "show a7 -c c.nearwise",
+            "the articles",
+        ),
+        (
+            "UPDATE article SET meta = '[1]' WHERE ext_id = 'a7'",
+            "export -c c.nearwise",
+            "the articles",
+        ),
+        (
+            "UPDATE article SET boilerplate = '[[0' WHERE ext_id = 'a7'",
+            "show a7 -c c.nearwise",
+            "the articles",
+        ),
+        (
+            "UPDATE article SET boilerplate = '[[3,999999]]' WHERE ext_id = 'a7'",
+            "show a7 -c c.nearwise",
+            "the articles",
+        ),
+        (
+            "UPDATE topic SET words = 'x' WHERE id = 0",
+            "topics list -c c.nearwise",
+            "the topics",
+        ),
+        (
+            "UPDATE topic SET typical = '{}' WHERE id = 0",
+            "topics list -c c.nearwise",
+            "the topics",
+        ),
+        (
+            "UPDATE topic_part SET words = '' WHERE id = 0",
+            "topics tree -c c.nearwise",
+            "the topics",
+        ),
+        (
+            "UPDATE meta SET value = '{' WHERE key = 'topics'",
+            "topics list -c c.nearwise",
+            "the topics",
+        ),
+        (
+            "UPDATE meta SET value = '3' WHERE key = 'topics.tree'",
+            "topics tree -c c.nearwise",
+            "the topics",
+        ),
+    ] {
+        let world = corpus();
+        let articles = world.run("export -c c.nearwise");
+        common::database(&world.path("c.nearwise"))
+            .execute_batch(sql)
+            .unwrap();
+        world.fails(line, 1, &["damaged"]);
+        let output = world.command("check -c c.nearwise").output().unwrap();
+        assert!(refused("check", &output), "{sql}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&format!("damaged: {place}")), "{sql}: {said}");
+        let said = world.run("check -c c.nearwise --repair");
+        assert_eq!(
+            said.contains("lost their metadata"),
+            sql.contains("SET meta"),
+            "{said}"
+        );
+        assert_eq!(
+            said.contains("topics are lost"),
+            place == "the topics",
+            "{sql}: {said}"
+        );
+        assert!(
+            world
+                .run("check -c c.nearwise")
+                .contains("nothing is damaged"),
+            "{sql}"
+        );
+        world.run("index in.jsonl -c c.nearwise");
+        if place == "the topics" {
+            world.run("topics fit -c c.nearwise --topics 2");
+        }
+        let texts = |lines: &str| {
+            let mut all: Vec<String> = lines
+                .lines()
+                .map(|line| {
+                    let row: serde_json::Value = serde_json::from_str(line).unwrap();
+                    format!("{} {} {}", row["id"], row["text"], row["metadata"])
+                })
+                .collect();
+            all.sort();
+            all
+        };
+        assert_eq!(
+            texts(&world.run("export -c c.nearwise")),
+            texts(&articles),
+            "{sql}"
+        );
+    }
+}
+
+#[test]
+fn what_earlier_versions_did_not_look_at_is_looked_at() {
+    let world = World::new();
+    let strange = "\u{13a0}\u{13a1}\u{13a2} \u{13a3}\u{13a4} ".repeat(30);
+    let lines = format!(
+        "{}{}\n",
+        wire(20, 40),
+        serde_json::json!({"id": "strange", "text": strange})
+    );
+    world.write("in.jsonl", &lines);
+    world.run("index in.jsonl -c c.nearwise");
+    world.fails("similar strange -c c.nearwise", 1, &["cannot read"]);
+    let vectors = world.run("export -c c.nearwise --vectors");
+    let path = world.path("c.nearwise");
+    let db = common::database(&path);
+    // As the version before this wrote it, and the one before that had counted paragraphs.
+    db.execute_batch(
+        "DROP TABLE also_told; UPDATE article_vector SET unread = 0;
+         INSERT INTO recurring (key) VALUES (12345); PRAGMA user_version = 6;",
+    )
+    .unwrap();
+    drop(db);
+    world.run("search goal -c c.nearwise");
+    let db = common::database(&path);
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM recurring WHERE key = 12345"), 0);
+    assert_eq!(count("SELECT count(*) FROM article WHERE pending"), 21);
+    let report = world.json("index in.jsonl -c c.nearwise --json");
+    assert_eq!(report["embedded"], 0, "their vectors stay: {report}");
+    assert_eq!(count("SELECT count(*) FROM article WHERE pending"), 0);
+    world.fails("similar strange -c c.nearwise", 1, &["cannot read"]);
+    assert_eq!(world.run("export -c c.nearwise --vectors"), vectors);
+}
+
+#[test]
+fn a_repair_finds_the_last_row_whatever_is_lost() {
+    for table in ["passage", "article"] {
+        let world = corpus();
+        let path = world.path("c.nearwise");
+        let mut bytes = fs::read(&path).unwrap();
+        for name in ["sqlite_sequence", table] {
+            let page = page_of(&path, name);
+            bytes[page * 4096 - 2000] ^= 4;
+        }
+        if table == "article" {
+            // The last page by its place need not be that of the last rows.
+            let db = rusqlite::Connection::open(&path).unwrap();
+            let mut query = db
+                .prepare("SELECT pageno FROM dbstat WHERE name = 'article' AND pagetype = 'leaf' ORDER BY path DESC LIMIT 1")
+                .unwrap();
+            let last: usize = query.query_row([], |row| row.get(0)).unwrap();
+            bytes[last * 4096 - 2000] ^= 4;
+        }
+        fs::write(&path, &bytes).unwrap();
+        world.run("check -c c.nearwise --repair");
+        assert!(
+            world
+                .run("check -c c.nearwise")
+                .contains("nothing is damaged")
+        );
+        world.run("index in.jsonl -c c.nearwise");
+        assert_eq!(
+            world.json("stats -c c.nearwise --json")["counts"]["articles"],
+            80
+        );
+    }
+}
+
+/// Runs a command where the folder is mounted read-only; `None` where that cannot be done here.
+#[cfg(target_os = "linux")]
+fn on_a_read_only_mount(world: &World, line: &str) -> Option<Output> {
+    let script =
+        "mount --bind . . && mount -o remount,bind,ro . || exit 77; cd \"$PWD\"; exec \"$@\"";
+    let output = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(env!("CARGO_BIN_EXE_nearwise"))
+        .args(line.split_whitespace())
+        .current_dir(world.folder.path())
+        .env("NEARWISE_MODEL", common::tiny("tiny-bert"))
+        .env("HF_HUB_OFFLINE", "1")
+        .output()
+        .ok()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    (output.status.code() != Some(77) && !said.starts_with("unshare")).then_some(output)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_corpus_on_a_read_only_mount_answers() {
+    let world = corpus();
+    let Some(probe) = on_a_read_only_mount(&world, "export -c c.nearwise --out out.jsonl") else {
+        eprintln!("NOT RUN: nothing can be mounted here");
+        return;
+    };
+    assert!(refused("export", &probe), "it is not read-only");
+    assert!(String::from_utf8_lossy(&probe.stderr).contains("Read-only"));
+    killed(&world, "k.nearwise");
+    fs::copy(
+        common::repository("tests/fixtures/corpus-v2.sqlite"),
+        world.path("old.nearwise"),
+    )
+    .unwrap();
+    let read = commands().chain(["topics -c c.nearwise", "check -c c.nearwise"]);
+    for line in read {
+        let expected = world.command(line).output().unwrap();
+        let output = on_a_read_only_mount(&world, line).unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {stderr}");
+        if !line.starts_with("check") {
+            assert!(output.stdout == expected.stdout, "{line}");
+        }
+        // Without the index beside it every vector is compared.
+        if line.contains("--approximate") {
+            for end in [".hnsw", ".hnsw.json"] {
+                fs::remove_file(world.path(&format!("c.nearwise{end}"))).unwrap();
+            }
+            let output = on_a_read_only_mount(&world, line).unwrap();
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+    // What was killed there, and what is older, is refused with a reason.
+    let output = on_a_read_only_mount(&world, "search goal -c k.nearwise").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(refused("search", &output), "{said}");
+    assert!(
+        said.contains("was killed") && said.contains("copy the two"),
+        "{said}"
+    );
+    fs::create_dir(world.path("copy")).unwrap();
+    for end in ["", "-wal"] {
+        let name = format!("k.nearwise{end}");
+        fs::copy(world.path(&name), world.path(&format!("copy/{name}"))).unwrap();
+    }
+    assert!(world.run("export -c copy/k.nearwise").contains("late39"));
+    let output = on_a_read_only_mount(&world, "search goal -c old.nearwise").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        refused("search", &output) && said.contains("older"),
+        "{said}"
+    );
+}

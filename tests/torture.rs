@@ -5,13 +5,19 @@
 
 mod common;
 
-use common::{READING, World, copy, tiny, wire};
+use common::{READING, World, copy, repository, tiny, tiny_encoder, wire};
+use nearwise::corpus::Input;
+use nearwise::index::IndexOptions;
+use nearwise::{Corpus, ErrorKind, Job};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Commands that write to the corpus or beside it.
@@ -263,6 +269,65 @@ fn kills(campaign: &mut Campaign, world: &World, files: &BTreeMap<String, Vec<u8
     }
 }
 
+/// A corpus of the tables' second version with so many articles that migrating it takes a while.
+fn older(world: &World, articles: usize) -> Vec<u8> {
+    let path = world.path("older.nearwise");
+    fs::copy(repository("tests/fixtures/corpus-v2.sqlite"), &path).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(&format!(
+        "BEGIN;
+         CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {articles})
+             SELECT i FROM n;
+         INSERT INTO article (ext_id, title, text, date, url, source, meta, origin, row, content_hash, boilerplate, pending)
+             SELECT ext_id || '-' || i, title, text || ' ' || i, date, url, source, meta, origin, row, content_hash,
+                 boilerplate, pending FROM article, temp.n WHERE article.id = 1 + i % 6;
+         INSERT INTO passage (article, start, stop, tokens, vector)
+             SELECT a.id, p.start, p.stop, p.tokens, p.vector FROM article a JOIN passage p ON p.article = 1 + a.id % 6
+             WHERE a.id > 6;
+         INSERT INTO article_vector (article, inputs_hash, vector)
+             SELECT a.id, v.inputs_hash, v.vector FROM article a JOIN article_vector v ON v.article = 1 + a.id % 6
+             WHERE a.id > 6;
+         COMMIT;"
+    ))
+    .unwrap();
+    drop(db);
+    fs::read(path).unwrap()
+}
+
+/// Kills whoever brings a corpus of an earlier version to this one, at any moment of it.
+fn migrations(campaign: &mut Campaign, n: u64) {
+    let world = World::new();
+    let old = older(&world, 4000);
+    let begin = |world: &World| {
+        restore(world, &BTreeMap::new());
+        world.write("c.nearwise", &old);
+    };
+    let line = "stats -c c.nearwise";
+    begin(&world);
+    let started = Instant::now();
+    run(&world, line).unwrap();
+    let took = started.elapsed();
+    let expected = content(&world);
+    assert_eq!(expected.as_ref().map(Vec::len), Ok(4006));
+    campaign.attack("kill -9 while an older corpus is migrated", n, |campaign| {
+        begin(&world);
+        // Killed once or several times on the way.
+        for _ in 0..=campaign.below(3) {
+            let mut child = start(&world, line);
+            let moment = took.as_secs_f64() * campaign.below(1000) as f64 / 1000.0;
+            std::thread::sleep(Duration::from_secs_f64(moment));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        whole(&world)?;
+        if content(&world) == expected {
+            Ok(())
+        } else {
+            Err("not what an undisturbed migration makes".into())
+        }
+    });
+}
+
 fn flips(campaign: &mut Campaign, world: &World, files: &BTreeMap<String, Vec<u8>>, n: u64) {
     restore(world, files);
     let right: Vec<Output> = READING
@@ -355,10 +420,13 @@ fn bounded(world: &World, model: &Path, line: &str) -> Result<i32, String> {
     end(child, line)
 }
 
-fn inputs(campaign: &mut Campaign, n: u64) {
-    let world = World::new();
+/// A small file of each format, by its name.
+fn samples(world: &World) -> Vec<(&'static str, Vec<u8>)> {
     let jsonl = wire(3, 400);
-    let samples: Vec<(&str, Vec<u8>)> = vec![
+    world.write("in.jsonl", &jsonl);
+    world.run("index in.jsonl -c p.nearwise");
+    world.run("export -c p.nearwise --out p.parquet");
+    vec![
         ("a.txt", b"A title\n\nA text of two\nlines, and more.\n".to_vec()),
         ("a.md", b"---\ntitle: T\ndate: 2024-01-02\n---\n# Head\n\nText *with* [marks](x).\n\n> quote\n".to_vec()),
         ("a.html", b"<html><head><title>T</title></head><body><article><h1>T</h1><p>One &amp; two</p></article></body></html>".to_vec()),
@@ -367,16 +435,16 @@ fn inputs(campaign: &mut Campaign, n: u64) {
         ("a.jsonl", jsonl.clone().into_bytes()),
         ("a.jsonl.gz", gzip(jsonl.as_bytes())),
         ("a.jsonl.zst", zstd::encode_all(jsonl.as_bytes(), 1).unwrap()),
-        ("a.parquet", {
-            world.write("in.jsonl", &jsonl);
-            world.run("index in.jsonl -c p.nearwise");
-            world.run("export -c p.nearwise --out p.parquet");
-            fs::read(world.path("p.parquet")).unwrap()
-        }),
-    ];
+        ("a.parquet", fs::read(world.path("p.parquet")).unwrap()),
+    ]
+}
+
+/// Runs the program on `n` damaged inputs of each format, a process for each.
+fn indexed(campaign: &mut Campaign, n: u64) {
+    let world = World::new();
     let model = tiny("tiny-bert");
-    for (name, sample) in samples {
-        campaign.attack(&format!("damaged input {name}"), n, |campaign| {
+    for (name, sample) in samples(&world) {
+        campaign.attack(&format!("index of a damaged {name}"), n, |campaign| {
             let mut bytes = sample.clone();
             campaign.damage(&mut bytes);
             world.write(name, &bytes);
@@ -389,6 +457,129 @@ fn inputs(campaign: &mut Campaign, n: u64) {
             .map(|_| ())
         });
         let _ = fs::remove_file(world.path(name));
+    }
+}
+
+/// What a worker is told to do: the name of a sample, the seed, and the first round and the one
+/// after the last.
+const ORDER: &str = "TORTURE_ORDER";
+/// Rounds that a worker does before the next takes its place, and before it begins another corpus.
+const ROUNDS: u64 = 2000;
+const ROUNDS_OF_A_CORPUS: u64 = 100;
+
+/// Reads, stores and embeds `n` damaged inputs of each format, as `index` does, in workers that do
+/// many each: a process for each would spend nearly all of its time on being started.
+fn inputs(campaign: &mut Campaign, n: u64) {
+    let world = World::new();
+    for (name, sample) in samples(&world) {
+        world.write("sample", &sample);
+        let what = format!("damaged input {name}");
+        let (mut from, mut failed) = (0, 0);
+        while from < n {
+            let to = n.min(from + ROUNDS);
+            let order = format!("{name} {} {from} {to}", campaign.seed);
+            let output = Command::new("bash")
+                .args(["-c", "ulimit -c 0; ulimit -v $0; exec \"$@\""])
+                .arg(MEMORY.to_string())
+                .arg(std::env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "worker", "--nocapture"])
+                .env(ORDER, &order)
+                .current_dir(world.folder.path())
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            for line in said.lines().filter(|line| line.contains("FAILED")) {
+                println!("{line}");
+                failed += 1;
+            }
+            from = to;
+            if !output.status.success() {
+                // Killed by what it read last; the next begins behind that.
+                let last = fs::read_to_string(world.path("round")).unwrap_or_default();
+                let round = last.parse().unwrap_or(to);
+                let end = String::from_utf8_lossy(&output.stderr);
+                let end: Vec<&str> = end.lines().rev().take(3).collect();
+                println!(
+                    "FAILED {what}, {order}, round {round}: {}: {end:?}",
+                    output.status
+                );
+                failed += 1;
+                from = round + 1;
+            }
+        }
+        println!("{what}: {n} tried, {failed} failed");
+        campaign.rows.push((what, n, failed));
+    }
+}
+
+/// Does what [`ORDER`] says, in the folder in which it was started. What a process would crash on
+/// ends it; whoever started it sees in the file `round` at what.
+#[test]
+#[ignore = "the campaign starts it"]
+fn worker() {
+    let Ok(order) = std::env::var(ORDER) else {
+        return;
+    };
+    let mut parts = order.split(' ');
+    let name = parts.next().unwrap().to_string();
+    let mut number = || parts.next().unwrap().parse::<u64>().unwrap();
+    let (seed, from, to) = (number(), number(), number());
+    let sample = fs::read("sample").unwrap();
+    fs::write(&name, &sample).unwrap();
+    let inputs = Input::parse(&name).unwrap();
+    let options = IndexOptions {
+        skip_bad: true,
+        ..IndexOptions::default()
+    };
+    let encoder = tiny_encoder("tiny-bert");
+    let done = Arc::new(AtomicU64::new(from));
+    let watched = Arc::clone(&done);
+    std::thread::spawn(move || {
+        let (mut last, mut since) = (u64::MAX, Instant::now());
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            let now = watched.load(Ordering::Relaxed);
+            if now != last {
+                (last, since) = (now, Instant::now());
+            } else if since.elapsed() > Duration::from_secs(PATIENCE) {
+                eprintln!("no end after {PATIENCE} s");
+                std::process::abort();
+            }
+        }
+    });
+    for round in from..to {
+        // Every round by itself follows from the seed and its number.
+        let mut damaging = Campaign {
+            seed,
+            random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(1 << 32) + round),
+            rows: Vec::new(),
+        };
+        let mut bytes = sample.clone();
+        damaging.damage(&mut bytes);
+        fs::write(&name, &bytes).unwrap();
+        fs::write("round", round.to_string()).unwrap();
+        if (round - from).is_multiple_of(ROUNDS_OF_A_CORPUS) {
+            for end in ["", "-wal", "-shm", "-lock"] {
+                let _ = fs::remove_file(format!("w.nearwise{end}"));
+            }
+        }
+        let read = || -> nearwise::Result<()> {
+            let mut writer = Corpus::open_or_create("w.nearwise")?.writer()?;
+            writer.index(&encoder, &inputs, &options, &Job::new())?;
+            Ok(())
+        };
+        match catch_unwind(AssertUnwindSafe(read)) {
+            Err(_) => println!("FAILED {order}, round {round}: it panicked"),
+            Ok(Err(e)) if e.to_string().lines().count() != 1 => {
+                println!("FAILED {order}, round {round}: {e}");
+            }
+            Ok(Err(e)) if e.kind() == ErrorKind::Internal => {
+                println!("FAILED {order}, round {round}: {e}");
+            }
+            Ok(_) => {}
+        }
+        done.store(round, Ordering::Relaxed);
     }
 }
 
@@ -574,10 +765,12 @@ fn torture() {
     let files = kept(&world);
 
     kills(&mut campaign, &world, &files, Campaign::count("KILLS", 3));
+    migrations(&mut campaign, Campaign::count("MIGRATIONS", 5));
     flips(&mut campaign, &world, &files, Campaign::count("FLIPS", 30));
     pairs(&mut campaign, &world, &files, Campaign::count("PAIRS", 20));
     full_disks(&mut campaign, Campaign::count("DISKS", 4));
-    inputs(&mut campaign, Campaign::count("INPUTS", 20));
+    inputs(&mut campaign, Campaign::count("INPUTS", 200));
+    indexed(&mut campaign, Campaign::count("INDEXED", 5));
     models(&mut campaign, Campaign::count("MODELS", 60));
     queries(
         &mut campaign,

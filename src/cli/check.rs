@@ -37,18 +37,14 @@ impl Check {
         let path = self.corpus.path()?;
         let running = ui::Running::new();
         let job = running.job();
-        let corpus = Corpus::open(&path).map_err(|e| {
-            if e.kind() == ErrorKind::Damaged {
-                let message = format!("{e}; nothing of it can be read: {RESTORE}");
-                return Error::new(ErrorKind::Damaged, "", message);
-            }
-            e
-        })?;
+        let corpus = Corpus::open_damaged(&path)?;
         let checked = corpus.check(job)?;
         let index = index(&corpus, &checked, self.repair)?;
         let repaired = if self.repair && !checked.is_whole() {
             let repaired = corpus.repair(job)?;
-            AnnIndex::remove(&corpus.reader()?)?;
+            if repaired.kept.is_some() {
+                AnnIndex::remove(&corpus.reader()?)?;
+            }
             Some(repaired)
         } else {
             None
@@ -66,12 +62,18 @@ impl Check {
             return verdict(&checked);
         };
         if !self.json {
-            let mut out = format!(
-                "\nrepaired: {} saved; the damaged file is {}\n",
-                ui::count(repaired.articles, "article"),
-                ui::clean(&repaired.kept.display().to_string())
-            );
-            if repaired.pending > 0 {
+            let mut out = match &repaired.kept {
+                Some(kept) => format!(
+                    "\nrepaired: {} saved; the damaged file is {}\n",
+                    ui::count(repaired.articles, "article"),
+                    ui::clean(&kept.display().to_string())
+                ),
+                None => format!(
+                    "\nrepaired: {} got checksums; nothing else was changed, and what they held before another program wrote them could not be compared\n",
+                    ui::count(repaired.resealed, "page"),
+                ),
+            };
+            if repaired.pending > 0 && repaired.kept.is_some() {
                 out.push_str(&format!(
                     "{} lost their vectors: index again, any input will do\n",
                     ui::count(repaired.pending, "article")
@@ -81,6 +83,12 @@ impl Check {
                 out.push_str(
                     "vectors that articles brought come back only where those are indexed again with them; do that first\n",
                 );
+            }
+            if repaired.metadata_lost > 0 {
+                out.push_str(&format!(
+                    "{} lost their metadata: index them again from where they came from\n",
+                    ui::count(repaired.metadata_lost, "article")
+                ));
             }
             if repaired.lost > 0 {
                 out.push_str(&format!(
@@ -121,6 +129,12 @@ fn text(checked: &Checked, index: Option<IndexState>, repair: bool) -> String {
         out.push_str(&format!(
             "{} not embedded yet\n",
             ui::count(checked.pending, "article")
+        ));
+    }
+    if !checked.unsealed_pages.is_empty() {
+        out.push_str(&format!(
+            "{} without a checksum\n",
+            ui::count(checked.unsealed_pages.len() as u64, "page")
         ));
     }
     if !checked.damaged_pages.is_empty() {

@@ -203,8 +203,8 @@ fn embed_chunk(
     let mut rows = vectors.rows();
     let mut embedded = Vec::with_capacity(ready.len());
     for article in ready {
+        let unread = article.reads == Reads::Not;
         let vectors = article.prepared.map(|prepared| {
-            let unread = article.reads == Reads::Not;
             readable.count(article.reads, prepared.unknown);
             report.unread += u64::from(unread);
             let passages: Vec<NewPassage> = prepared
@@ -221,7 +221,6 @@ fn embed_chunk(
             EmbeddedVectors {
                 inputs_hash: article.inputs_hash,
                 own: false,
-                unread,
                 article: article_vector(passages.iter().map(|p| (p.tokens, p.vector.as_slice()))),
                 passages,
             }
@@ -230,6 +229,7 @@ fn embed_chunk(
             key: article.key,
             boilerplate: article.boilerplate,
             left_out: article.left_out,
+            unread,
             vectors,
         });
     }

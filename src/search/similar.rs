@@ -87,13 +87,27 @@ fn nearest(
         None
     };
     if let Some(index) = index {
-        let mut seen = left_out;
-        for (_, passage) in index.articles(store, vector, 4 * k + 16)? {
-            if seen.insert(passage.article)
-                && let Some(other) = store.article_vector(passage.article)?
-            {
-                top.push(dot(vector, &other), passage.article, ());
+        // Passages of what is left out, and several of one article, take places among the
+        // candidates; more are asked for until there are enough, or no others.
+        let (mut asked, all) = (4 * k + 16, store.passage_count()? as usize);
+        loop {
+            let candidates = index.articles(store, vector, asked)?;
+            let others = candidates.len() == asked && asked < all;
+            let mut seen = left_out.clone();
+            top = TopK::new(k);
+            let mut found = 0;
+            for (_, passage) in candidates {
+                if seen.insert(passage.article)
+                    && let Some(other) = store.article_vector(passage.article)?
+                {
+                    top.push(dot(vector, &other), passage.article, ());
+                    found += 1;
+                }
             }
+            if found >= k || !others {
+                break;
+            }
+            asked = asked.saturating_mul(4).min(all);
         }
     } else {
         store.scan_articles(vector.len(), filter, |key, other| {

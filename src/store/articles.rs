@@ -1,6 +1,7 @@
 //! Articles and passages: reading, adding, replacing, removing.
 
 use super::identity::{self, Known, Stored};
+use super::sqlite::{damaged, json};
 use super::{Reader, Writer, next_generation};
 use crate::corpus::boilerplate::Recurs;
 use crate::corpus::{Article, boilerplate};
@@ -150,8 +151,15 @@ impl StoredArticle {
 const COLUMNS: &str = "id, ext_id, title, date, source, url, meta, origin, row, text, boilerplate";
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredArticle> {
-    let meta: String = row.get(6)?;
-    let spans: String = row.get(10)?;
+    let text: String = row.get(9)?;
+    let spans: Vec<(usize, usize)> = json(row, 10, "where an article's boilerplate stands")?;
+    let mut boilerplate = Vec::with_capacity(spans.len());
+    for (start, stop) in spans {
+        if text.get(start..stop).is_none() {
+            return Err(damaged("an article's boilerplate lies outside of its text"));
+        }
+        boilerplate.push(start..stop);
+    }
     Ok(StoredArticle {
         key: row.get(0)?,
         id: row.get(1)?,
@@ -159,15 +167,11 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredArticle> {
         date: row.get(3)?,
         source: row.get(4)?,
         url: row.get(5)?,
-        meta: serde_json::from_str(&meta).unwrap_or_default(),
+        meta: json(row, 6, "an article's metadata")?,
         origin: row.get(7)?,
         row: row.get(8)?,
-        text: row.get(9)?,
-        boilerplate: serde_json::from_str::<Vec<(usize, usize)>>(&spans)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(start, stop)| start..stop)
-            .collect(),
+        text,
+        boilerplate,
     })
 }
 
@@ -261,7 +265,8 @@ fn add(
             stored,
             stays: true,
         } => {
-            identity::see(c, &stored.id)?;
+            // Not seen: that is said by its origin alone.
+            identity::also(c, stored.key, article)?;
             let outcome = Outcome {
                 stays: true,
                 ..outcome(Added::Same, stored.id)
@@ -270,6 +275,9 @@ fn add(
         }
         Known::Stored { stored, .. } => {
             identity::see(c, &stored.id)?;
+            if stored.origin != article.origin {
+                identity::not_also(c, stored.key, &article.origin)?;
+            }
             let added = update(c, &stored, article, &hash, &meta)?;
             Ok((outcome(added, stored.id), stored.key))
         }
@@ -368,7 +376,12 @@ fn remove(c: &Connection, id: i64) -> rusqlite::Result<()> {
 }
 
 /// Stores an article's passages and vectors in place of those that it had.
-fn put_vectors(c: &Connection, key: i64, vectors: &EmbeddedVectors) -> rusqlite::Result<()> {
+fn put_vectors(
+    c: &Connection,
+    key: i64,
+    vectors: &EmbeddedVectors,
+    unread: bool,
+) -> rusqlite::Result<()> {
     c.prepare_cached("DELETE FROM passage WHERE article = ?1")?
         .execute([key])?;
     let mut insert = c.prepare_cached(
@@ -393,7 +406,7 @@ fn put_vectors(c: &Connection, key: i64, vectors: &EmbeddedVectors) -> rusqlite:
         vectors.inputs_hash,
         vectors.own,
         to_f16(&vectors.article),
-        vectors.unread
+        unread
     ])?;
     // Its place among the topics was that of another vector.
     for sql in [
@@ -439,7 +452,6 @@ fn own_vector(new: &NewArticle, vector: &[f32], dim: Option<usize>) -> Result<Em
     Ok(EmbeddedVectors {
         inputs_hash: *hasher.finalize().as_bytes(),
         own: true,
-        unread: false,
         passages: vec![NewPassage {
             range: 0..article.text.len(),
             tokens: words.clamp(1, 1 << 30) as u32,
@@ -462,8 +474,18 @@ fn put_own(c: &Connection, key: i64, vectors: &EmbeddedVectors) -> rusqlite::Res
     }
     c.prepare_cached("UPDATE article SET pending = 0 WHERE id = ?1")?
         .execute([key])?;
-    put_vectors(c, key, vectors)?;
+    put_vectors(c, key, vectors, false)?;
     Ok(true)
+}
+
+/// Of the files that tell an article, how many there are, how many of them are looked at, and how
+/// many of these tell it no longer.
+#[derive(Default)]
+struct Tellers {
+    key: i64,
+    all: u64,
+    known: u64,
+    gone: u64,
 }
 
 /// Whether a file is one of `places`, or lies in one of them.
@@ -488,8 +510,11 @@ impl Writer {
             c.execute_batch(
                 "CREATE TEMP TABLE IF NOT EXISTS seen (ext_id TEXT PRIMARY KEY) WITHOUT ROWID;
                  CREATE TEMP TABLE IF NOT EXISTS copies (place TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
+                 CREATE TEMP TABLE IF NOT EXISTS told
+                     (article INTEGER, origin TEXT, PRIMARY KEY (article, origin)) WITHOUT ROWID;
                  DELETE FROM temp.seen;
-                 DELETE FROM temp.copies;",
+                 DELETE FROM temp.copies;
+                 DELETE FROM temp.told;",
             )
         })
     }
@@ -531,47 +556,86 @@ impl Writer {
         })
     }
 
-    /// How many articles came from `origins` (files, or folders they lie in), and how many of them
-    /// have not been seen since [`Self::begin_run`] and did not come from `spared`: those that
-    /// [`Self::prune`] removes.
+    /// How many articles are told by `origins` (files, or folders they lie in), and how many of them
+    /// no file tells any more: those that [`Self::prune`] removes. A file tells an article no more if
+    /// it is one of `origins` and not of `spared`, and has not told it since [`Self::begin_run`].
     pub(crate) fn unseen(&mut self, origins: &[String], spared: &[String]) -> Result<(u64, u64)> {
         let origins: HashSet<&str> = origins.iter().map(String::as_str).collect();
         let spared: HashSet<&str> = spared.iter().map(String::as_str).collect();
         self.run(|c| {
             c.execute_batch(
-                "CREATE TEMP TABLE IF NOT EXISTS unseen (id INTEGER PRIMARY KEY);
+                "CREATE TEMP TABLE IF NOT EXISTS unseen
+                     (article INTEGER, origin TEXT, PRIMARY KEY (article, origin)) WITHOUT ROWID;
                  DELETE FROM temp.unseen;",
             )?;
             let mut query = c.prepare(
                 "SELECT a.id, a.origin, EXISTS (SELECT 1 FROM temp.seen s WHERE s.ext_id = a.ext_id)
-                 FROM article a",
+                 FROM article a
+                 UNION ALL
+                 SELECT o.article, o.origin, EXISTS
+                     (SELECT 1 FROM temp.told t WHERE t.article = o.article AND t.origin = o.origin)
+                 FROM also_told o
+                 ORDER BY 1",
             )?;
-            let mut insert = c.prepare("INSERT INTO temp.unseen (id) VALUES (?1)")?;
+            let mut insert =
+                c.prepare("INSERT OR IGNORE INTO temp.unseen (article, origin) VALUES (?1, ?2)")?;
             let mut rows = query.query([])?;
             let (mut known, mut unseen) = (0, 0);
+            let mut count = |article: &Tellers| {
+                known += u64::from(article.known > 0);
+                unseen += u64::from(article.known > 0 && article.gone == article.all);
+            };
+            let mut article = Tellers::default();
             while let Some(row) = rows.next()? {
+                let key: i64 = row.get(0)?;
+                if key != article.key {
+                    count(&article);
+                    article = Tellers {
+                        key,
+                        ..Tellers::default()
+                    };
+                }
+                article.all += 1;
                 let origin = row.get_ref(1)?.as_str()?;
                 if !lies_in(origin, &origins) {
                     continue;
                 }
-                known += 1;
+                article.known += 1;
                 if !row.get::<_, bool>(2)? && !lies_in(origin, &spared) {
-                    insert.execute([row.get::<_, i64>(0)?])?;
-                    unseen += 1;
+                    insert.execute(params![key, origin])?;
+                    article.gone += 1;
                 }
             }
+            count(&article);
             Ok((known, unseen))
         })
     }
 
-    /// Removes what [`Self::unseen`] found last. Returns how many.
+    /// Removes what [`Self::unseen`] found last; an article that other files tell is theirs from now
+    /// on. Returns how many went.
     ///
     /// # Errors
     /// The file cannot be written; then nothing is removed.
     pub(crate) fn prune(&mut self) -> Result<u64> {
         self.transaction(|c| {
+            c.execute(
+                "DELETE FROM also_told WHERE (article, origin) IN
+                     (SELECT article, origin FROM temp.unseen)",
+                [],
+            )?;
             let gone = c.execute(
-                "DELETE FROM article WHERE id IN (SELECT id FROM temp.unseen)",
+                "DELETE FROM article WHERE (id, origin) IN (SELECT article, origin FROM temp.unseen)
+                     AND id NOT IN (SELECT article FROM also_told)",
+                [],
+            )?;
+            c.execute(
+                "UPDATE article SET (origin, row) =
+                     (SELECT origin, row FROM also_told WHERE article = id ORDER BY origin LIMIT 1)
+                 WHERE (id, origin) IN (SELECT article, origin FROM temp.unseen)",
+                [],
+            )?;
+            c.execute(
+                "DELETE FROM also_told WHERE (article, origin) IN (SELECT id, origin FROM article)",
                 [],
             )?;
             if gone > 0 {
@@ -698,9 +762,19 @@ impl Writer {
                     c.prepare_cached("UPDATE recurring SET left_out = 1 WHERE key = ?1")?
                         .execute([key])?;
                 }
-                if let (1, Some(vectors)) = (there, &article.vectors) {
-                    put_vectors(c, article.key, vectors)?;
-                    any = true;
+                match &article.vectors {
+                    _ if there == 0 => {}
+                    Some(vectors) => {
+                        put_vectors(c, article.key, vectors, article.unread)?;
+                        any = true;
+                    }
+                    // Those of before stay, and it may not have been looked at then.
+                    None => {
+                        c.prepare_cached(
+                            "UPDATE article_vector SET unread = ?2 WHERE article = ?1 AND unread <> ?2",
+                        )?
+                        .execute(params![article.key, article.unread])?;
+                    }
                 }
             }
             if any {
@@ -937,16 +1011,22 @@ impl Reader {
     /// # Errors
     /// The file is damaged.
     pub fn article_vector(&self, key: i64) -> Result<Option<Vec<f32>>> {
-        let bytes: Option<Vec<u8>> = self.run(|c| {
-            c.prepare_cached("SELECT vector FROM article_vector WHERE article = ?1")?
-                .query_row([key], |row| row.get(0))
-                .optional()
-        })?;
-        Ok(bytes.map(|bytes| {
-            let mut vector = vec![0.0; bytes.len() / 2];
-            from_f16(&bytes, &mut vector);
-            vector
-        }))
+        self.run(|c| {
+            c.prepare_cached(
+                "SELECT vector, (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'model.dim')
+                 FROM article_vector WHERE article = ?1",
+            )?
+            .query_row([key], |row| {
+                let (bytes, dim) = (row.get_ref(0)?.as_blob()?, row.get::<_, usize>(1)?);
+                if bytes.len() != 2 * dim {
+                    return Err(damaged("a vector has the wrong length"));
+                }
+                let mut vector = vec![0.0; dim];
+                from_f16(bytes, &mut vector);
+                Ok(vector)
+            })
+            .optional()
+        })
     }
 
     /// The names of metadata that articles have.
@@ -969,6 +1049,8 @@ pub(crate) struct Embedded {
     pub boilerplate: Vec<Range<usize>>,
     /// The keys of paragraphs in it.
     pub left_out: Vec<i64>,
+    /// Whether most of its tokens are unknown to the model.
+    pub unread: bool,
     /// `None`: what the encoder would be given is what it was given before.
     pub vectors: Option<EmbeddedVectors>,
 }
@@ -978,8 +1060,6 @@ pub(crate) struct EmbeddedVectors {
     pub inputs_hash: [u8; 32],
     /// Whether the article brought its vector.
     pub own: bool,
-    /// Whether most of its tokens are unknown to the model.
-    pub unread: bool,
     pub passages: Vec<NewPassage>,
     pub article: Vec<f32>,
 }

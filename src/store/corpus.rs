@@ -6,6 +6,7 @@ use super::sqlite::{self, failed};
 use super::{Reader, Writer};
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::new_file::NewFile;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,17 @@ impl Corpus {
         let corpus = Self::at(path, false);
         corpus.reader()?;
         Ok(corpus)
+    }
+
+    /// A handle of a corpus that may be damaged, for [`Corpus::check`] and [`Corpus::repair`]: nothing
+    /// of it is read yet.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open_damaged(path: impl AsRef<Path>) -> Result<Self> {
+        let path = &resolved(path.as_ref());
+        exists(path)?;
+        Ok(Self::at(path, false))
     }
 
     /// Makes a corpus where there is no file yet.
@@ -364,6 +376,24 @@ pub(super) fn open_to_write(path: &Path, make_it: bool) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the file as SQLite by itself does, which compares no checksums. Nothing is moved from the
+/// log into the file when it is closed.
+pub(super) fn open_plain(path: &Path, to_write: bool) -> Result<Connection> {
+    let flags = if to_write {
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    };
+    let open = || {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(plain(path), flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(PATIENCE)?;
+        Ok(connection)
+    };
+    open().map_err(|e| failed(path, e))
+}
+
 fn bring_up_to_date(connection: &Connection, path: &Path) -> Result<()> {
     schema::migrate(connection).map_err(|refused| match refused {
         schema::Refused::Sqlite(e) => failed(path, e),
@@ -413,10 +443,16 @@ fn open_to_read(path: &Path, file: Option<(u64, u64)>) -> Result<Opened> {
     };
     // Reading in WAL mode wants a shared-memory file beside the corpus. Where the folder is
     // read-only nobody writes, and the file can be read as it is.
-    let unreadable = matches!(first.kind(), ErrorKind::Io | ErrorKind::ReadOnly);
-    let wal = super::beside(path, "-wal");
-    if !unreadable || wal.metadata().is_ok_and(|m| m.len() > 0) {
+    if !matches!(first.kind(), ErrorKind::Io | ErrorKind::ReadOnly) {
         return Err(first);
+    }
+    let log = super::beside(path, "-wal");
+    if log.metadata().is_ok_and(|m| m.len() > 0) {
+        let message = format!(
+            "a run that was killed left a log beside it ({}), and the folder does not let be made what reading both together takes; make it writable, or copy the two to a folder that is",
+            log.file_name().unwrap_or_default().display()
+        );
+        return Err(Error::corpus(ErrorKind::ReadOnly, path, message).with_source(first));
     }
     let uri = immutable_uri(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;

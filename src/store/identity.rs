@@ -95,6 +95,25 @@ fn is_seen(c: &Connection, id: &str) -> rusqlite::Result<bool> {
         .exists([id])
 }
 
+/// Notes that an article is told by another file as well.
+pub(super) fn also(c: &Connection, key: i64, article: &Article) -> rusqlite::Result<()> {
+    c.prepare_cached("INSERT OR IGNORE INTO temp.told (article, origin) VALUES (?1, ?2)")?
+        .execute(params![key, article.origin])?;
+    c.prepare_cached(
+        "INSERT INTO also_told (article, origin, row) VALUES (?1, ?2, ?3)
+         ON CONFLICT (article, origin) DO UPDATE SET row = ?3 WHERE row IS NOT ?3",
+    )?
+    .execute(params![key, article.origin, article.row])?;
+    Ok(())
+}
+
+/// Notes that a file tells an article no longer as its origin does, or is that now.
+pub(super) fn not_also(c: &Connection, key: i64, origin: &str) -> rusqlite::Result<()> {
+    c.prepare_cached("DELETE FROM also_told WHERE article = ?1 AND origin = ?2")?
+        .execute(params![key, origin])?;
+    Ok(())
+}
+
 /// Notes that this run met an article of this id; `false` where it had.
 pub(super) fn see(c: &Connection, id: &str) -> rusqlite::Result<bool> {
     let rows = c
@@ -188,6 +207,8 @@ fn given(
             Ok(Known::Repeated)
         };
     }
+    // It tells another article now, if it told this one.
+    not_also(c, holder.key, &article.origin)?;
     let mut longer = None;
     for end in ends(&article.origin) {
         let candidate = format!("{end}/{id}");

@@ -102,16 +102,15 @@ impl Reader {
         let Some(model) = get("id")? else {
             return Ok(None);
         };
-        let text = |key: &str| get(key).map(Option::unwrap_or_default);
-        let number = |key: &str| -> Result<usize> {
-            text(key)?.parse().map_err(|_| {
-                Error::corpus(
-                    ErrorKind::Damaged,
-                    self.path(),
-                    "damaged: it does not say which model made it",
-                )
-            })
+        let damaged = || {
+            Error::corpus(
+                ErrorKind::Damaged,
+                self.path(),
+                "damaged: it does not say which model made it",
+            )
         };
+        let text = |key: &str| get(key)?.ok_or_else(damaged);
+        let number = |key: &str| -> Result<usize> { text(key)?.parse().map_err(|_| damaged()) };
         Ok(Some(Identity {
             model,
             revision: text("revision")?,
@@ -184,10 +183,16 @@ impl Reader {
     /// # Errors
     /// The file is damaged.
     pub fn generation(&self) -> Result<i64> {
-        Ok(self
-            .meta("generation")?
-            .and_then(|g| g.parse().ok())
-            .unwrap_or(0))
+        // Until the first vector it has none.
+        self.meta("generation")?.map_or(Ok(0), |number| {
+            number.parse().map_err(|_| {
+                Error::corpus(
+                    ErrorKind::Damaged,
+                    self.path(),
+                    "damaged: it does not say how often its vectors were changed",
+                )
+            })
+        })
     }
 
     /// The name of the state of the vectors: another after each change of them, and never the same

@@ -190,6 +190,7 @@ UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation';
     IDENTITY_STEP,
     WORDS_STEP,
     INTEGRITY_STEP,
+    TELLERS_STEP,
 ];
 
 /// The id that an article's input gave, where an article from elsewhere has that id.
@@ -264,6 +265,23 @@ CREATE TABLE state (
     id TEXT NOT NULL
 );
 INSERT INTO state (id) VALUES (lower(hex(randomblob(16))));
+";
+
+/// An article goes when none of the files that tell it does so any more.
+const TELLERS_STEP: &str = r"
+-- The files that tell an article just as its origin does.
+CREATE TABLE also_told (
+    article INTEGER NOT NULL REFERENCES article (id) ON DELETE CASCADE,
+    origin TEXT NOT NULL,
+    row INTEGER,
+    PRIMARY KEY (article, origin)
+) WITHOUT ROWID;
+
+-- Whether the model can read an article was not looked at in corpora that were made before. Those
+-- that it embedded wait for that; they keep their vectors.
+UPDATE article SET pending = 1 WHERE id IN (SELECT article FROM article_vector WHERE NOT own);
+-- Paragraphs are known by other keys since; which of them recur is found with the next articles.
+DELETE FROM recurring WHERE key NOT IN (SELECT key FROM paragraph);
 ";
 
 /// The version from which pages carry checksums.

@@ -102,68 +102,179 @@ fn control(c: &Connection, bytes: c_int) -> rusqlite::Result<c_int> {
     }
 }
 
-/// Reads every page of the file and passes the numbers of those that do not agree with their
-/// checksums to `damaged`; `keep_on` is asked every 1,000 pages. How many there are.
+/// A page that does not agree with its checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unlike {
+    /// It has none: the last bytes are zeros, and others are not. A program that knows nothing of
+    /// checksums wrote it.
+    Unsealed,
+    /// It has that of another content.
+    Damaged,
+}
+
+/// The open file of a connection, below this VFS where it uses that.
+struct Raw<'a> {
+    file: *mut ffi::sqlite3_file,
+    methods: &'static ffi::sqlite3_io_methods,
+    /// Bytes of a page.
+    page: usize,
+    /// Bytes of the file.
+    size: u64,
+    /// The file is open while this lives.
+    _connection: &'a Connection,
+}
+
+fn refused<T>(rc: c_int) -> rusqlite::Result<T> {
+    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(rc), None))
+}
+
+impl<'a> Raw<'a> {
+    /// Fails where the header does not say that the pages have checksums.
+    fn of(c: &'a Connection) -> rusqlite::Result<Self> {
+        let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
+        // SAFETY: the handle is open while `c` lives, and this operation writes one pointer.
+        let rc = unsafe {
+            ffi::sqlite3_file_control(
+                c.handle(),
+                c"main".as_ptr(),
+                ffi::SQLITE_FCNTL_FILE_POINTER,
+                (&raw mut file).cast(),
+            )
+        };
+        if rc != ffi::SQLITE_OK {
+            return refused(rc);
+        }
+        // SAFETY: `file` is what SQLite has open. With one of the two tables of `open` it is ours, and
+        // else it is the system's, whose table is a constant as well and null where nothing is open.
+        let below = unsafe {
+            match ours(file) {
+                Some(ours) => Some((ours.real(), ours.methods())),
+                None => file
+                    .as_ref()
+                    .and_then(|plain| plain.pMethods.as_ref())
+                    .map(|methods| (file, methods)),
+            }
+        };
+        let Some((file, methods)) = below else {
+            return refused(ffi::SQLITE_MISUSE);
+        };
+        let mut raw = Self {
+            file,
+            methods,
+            page: 0,
+            size: 0,
+            _connection: c,
+        };
+        let mut size = 0_i64;
+        // SAFETY: the file is open, and the pointer is to a local.
+        let rc = unsafe { methods.xFileSize.map(|f| f(file, &raw mut size)) };
+        if rc != Some(ffi::SQLITE_OK) {
+            return refused(rc.unwrap_or(ffi::SQLITE_MISUSE));
+        }
+        let mut header = [0_u8; HEADER];
+        let mut state = State::default();
+        if raw.read(&mut header, 0) {
+            state.learn(&header);
+        }
+        if state.page == 0 {
+            return refused(ffi::SQLITE_IOERR_DATA);
+        }
+        (raw.page, raw.size) = (state.page, size as u64);
+        Ok(raw)
+    }
+
+    /// Whether all of it could be read.
+    fn read(&self, into: &mut [u8], at: u64) -> bool {
+        // SAFETY: the file is open, and `into` has room for as many bytes as are asked for.
+        let rc = unsafe {
+            self.methods.xRead.map(|f| {
+                let bytes = into.len() as c_int;
+                f(self.file, into.as_mut_ptr().cast(), bytes, at as i64)
+            })
+        };
+        rc == Some(ffi::SQLITE_OK)
+    }
+
+    /// The page's place in the file.
+    fn at(&self, number: u64) -> u64 {
+        (number - 1) * self.page as u64
+    }
+
+    /// How a page, which is read into `bytes`, disagrees with its checksum.
+    fn look(&self, number: u64, bytes: &mut [u8]) -> Option<Unlike> {
+        if !self.read(bytes, self.at(number)) {
+            return Some(Unlike::Damaged);
+        }
+        if agrees(bytes, number) {
+            return None;
+        }
+        let (content, stored) = bytes.split_at(bytes.len() - RESERVED);
+        let zero = |part: &[u8]| part.iter().all(|&byte| byte == 0);
+        if zero(stored) && !zero(content) {
+            Some(Unlike::Unsealed)
+        } else {
+            Some(Unlike::Damaged)
+        }
+    }
+}
+
+/// Reads every page of the file, of a connection with this VFS or without, and passes the numbers of
+/// those that do not agree with their checksums to `unlike`; `keep_on` is asked every 1,000 pages.
+/// How many there are.
 pub(super) fn verify(
     c: &Connection,
-    mut damaged: impl FnMut(u64),
+    mut unlike: impl FnMut(u64, Unlike),
     mut keep_on: impl FnMut(u64, u64) -> bool,
 ) -> rusqlite::Result<u64> {
-    let failed = |rc| Err(rusqlite::Error::SqliteFailure(ffi::Error::new(rc), None));
-    let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
-    // SAFETY: the handle is open while `c` lives, and this operation writes one pointer.
-    let rc = unsafe {
-        ffi::sqlite3_file_control(
-            c.handle(),
-            c"main".as_ptr(),
-            ffi::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        )
-    };
-    if rc != ffi::SQLITE_OK {
-        return failed(rc);
-    }
-    // SAFETY: `file` is what SQLite opened with one of the two tables of `open` or, for a
-    // connection that does not use this VFS, is not one of ours and is left alone.
-    let Some(ours) = (unsafe { ours(file) }) else {
-        return failed(ffi::SQLITE_MISUSE);
-    };
-    let page = ours.state().page;
-    if page == 0 {
-        return failed(ffi::SQLITE_IOERR_DATA);
-    }
-    let mut size = 0_i64;
-    // SAFETY: the file is open, and the pointer is to a local.
-    let rc = unsafe {
-        ours.methods()
-            .xFileSize
-            .map(|f| f(ours.real(), &raw mut size))
-    };
-    if rc != Some(ffi::SQLITE_OK) {
-        return failed(rc.unwrap_or(ffi::SQLITE_MISUSE));
-    }
-    let pages = (size as u64).div_ceil(page as u64);
-    let mut bytes = vec![0_u8; page];
-    for number in written(size as u64, page as u64) {
+    let raw = Raw::of(c)?;
+    let pages = raw.size.div_ceil(raw.page as u64);
+    let mut bytes = vec![0_u8; raw.page];
+    for number in written(raw.size, raw.page as u64) {
         if number.is_multiple_of(1000) && !keep_on(number, pages) {
             break;
         }
-        let at = (number - 1) as i64 * page as i64;
-        let mut read = || {
-            // SAFETY: the file is open, and `bytes` has room for a page.
-            let rc = unsafe {
-                ours.methods()
-                    .xRead
-                    .map(|f| f(ours.real(), bytes.as_mut_ptr().cast(), page as c_int, at))
-            };
-            rc == Some(ffi::SQLITE_OK) && agrees(&bytes, number)
-        };
         // Whoever moves the log into the file may be at this page just now.
-        if !read() && !read() && !read() {
-            damaged(number);
+        let mut look = || raw.look(number, &mut bytes);
+        if let Some(how) = look().and_then(|_| look()).and_then(|_| look()) {
+            unlike(number, how);
         }
     }
     Ok(pages)
+}
+
+/// Gives these pages the checksums of what they hold. `c` does not use this VFS, and nobody else has
+/// the file open. Killed on the way, it leaves some with and some without.
+pub(super) fn seal_anew(c: &Connection, pages: &[u64]) -> rusqlite::Result<()> {
+    let raw = Raw::of(c)?;
+    let mut bytes = vec![0_u8; raw.page];
+    for &number in pages {
+        if raw.look(number, &mut bytes) != Some(Unlike::Unsealed) {
+            return refused(ffi::SQLITE_BUSY);
+        }
+        let end = raw.page - RESERVED;
+        let sum = sum(&bytes[..end], number);
+        bytes[end..].copy_from_slice(&sum);
+        let at = raw.at(number) as i64;
+        // SAFETY: the file is open to write, and `bytes` holds as many bytes as are written.
+        let rc = unsafe {
+            raw.methods
+                .xWrite
+                .map(|f| f(raw.file, bytes.as_ptr().cast(), raw.page as c_int, at))
+        };
+        if rc != Some(ffi::SQLITE_OK) {
+            return refused(rc.unwrap_or(ffi::SQLITE_MISUSE));
+        }
+    }
+    // SAFETY: the file is open.
+    let rc = unsafe {
+        raw.methods
+            .xSync
+            .map(|f| f(raw.file, ffi::SQLITE_SYNC_FULL))
+    };
+    match rc {
+        Some(ffi::SQLITE_OK) => Ok(()),
+        rc => refused(rc.unwrap_or(ffi::SQLITE_MISUSE)),
+    }
 }
 
 /// The numbers of the pages of a file that were written, of which the last may be cut short; both
@@ -367,9 +478,10 @@ unsafe extern "C" fn read(
     if rc != ffi::SQLITE_OK {
         return rc;
     }
-    // SAFETY: `bytes` bytes were just written there; the file is one of ours.
+    // SAFETY: `bytes` bytes were just written there, and are SQLite's buffer, which nobody else uses
+    // meanwhile; the file is one of ours.
     let (page, ours) = unsafe {
-        let page = std::slice::from_raw_parts(into.cast::<u8>(), bytes as usize);
+        let page = std::slice::from_raw_parts_mut(into.cast::<u8>(), bytes as usize);
         (page, &mut *file.cast::<File>())
     };
     let state = ours.state();
@@ -381,7 +493,15 @@ unsafe extern "C" fn read(
             FAILED.set(Some(number));
             ffi::SQLITE_IOERR_DATA
         }
-        _ => rc,
+        // SQLite keeps what is reserved as it read it. A page that it changes goes to the log, from
+        // which another program may move it into the file: with zeros there it is told from one that
+        // is damaged.
+        Some(_) => {
+            let end = page.len() - RESERVED;
+            page[end..].fill(0);
+            rc
+        }
+        None => rc,
     }
 }
 

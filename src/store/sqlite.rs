@@ -92,3 +92,20 @@ pub(super) fn damaged(what: &str) -> rusqlite::Error {
         Some(what.to_string()),
     )
 }
+
+/// A value that is kept as JSON; `what` it is, where it cannot be what this program wrote.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(
+    text: &str,
+    what: &str,
+) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|e| damaged(&format!("{what}: {e}")))
+}
+
+/// A column that holds JSON.
+pub(super) fn json<T: serde::de::DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+    what: &str,
+) -> rusqlite::Result<T> {
+    from_json(row.get_ref(column)?.as_str()?, what)
+}

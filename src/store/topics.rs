@@ -1,5 +1,6 @@
 //! Topics as they are stored.
 
+use super::sqlite::{damaged, from_json, json};
 use super::{Reader, Writer, meta, set_meta};
 use crate::error::{Error, Result};
 use crate::vectors::{from_f16, to_f16};
@@ -128,19 +129,22 @@ pub struct StoredTopics {
 /// An article's row, its date and the value of a field.
 pub type Dated = (i64, Option<String>, Option<String>);
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+fn to_json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
 }
 
 fn vector(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<f32>> {
     let bytes = row.get_ref(column)?.as_blob()?;
+    if bytes.len() % 2 != 0 {
+        return Err(damaged("the centroid of a topic has the wrong length"));
+    }
     let mut out = vec![0.0; bytes.len() / 2];
     from_f16(bytes, &mut out);
     Ok(out)
 }
 
 fn words(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<(String, f32)>> {
-    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).unwrap_or_default())
+    json(row, column, "the words of a topic")
 }
 
 fn put_members(c: &Connection, members: &[Member]) -> rusqlite::Result<()> {
@@ -180,8 +184,8 @@ impl Writer {
                     topic.label,
                     topic.named,
                     topic.size,
-                    json(&topic.words),
-                    json(&topic.typical),
+                    to_json(&topic.words)?,
+                    to_json(&topic.typical)?,
                     to_f16(&topic.centroid)
                 ])?;
             }
@@ -195,13 +199,13 @@ impl Writer {
                     part.topic,
                     part.label,
                     part.size,
-                    json(&part.words),
+                    to_json(&part.words)?,
                     to_f16(&part.centroid)
                 ])?;
             }
             put_members(c, &new.members)?;
-            set_meta(c, "topics.tree", &json(&new.joins))?;
-            set_meta(c, "topics", &json(&new.run))
+            set_meta(c, "topics.tree", &to_json(&new.joins)?)?;
+            set_meta(c, "topics", &to_json(&new.run)?)
         })
     }
 
@@ -252,8 +256,11 @@ impl Reader {
     /// # Errors
     /// The file is damaged.
     pub fn topic_run(&self) -> Result<Option<TopicRun>> {
-        let text = self.run(|c| meta(c, "topics"))?;
-        Ok(text.and_then(|t| serde_json::from_str(&t).ok()))
+        self.run(|c| {
+            let text = meta(c, "topics")?;
+            text.map(|text| from_json(&text, "how the topics were made"))
+                .transpose()
+        })
     }
 
     /// The topics, largest first.
@@ -276,7 +283,7 @@ impl Reader {
                     named: row.get(2)?,
                     size: row.get(3)?,
                     words: words(row, 4)?,
-                    typical: serde_json::from_str(row.get_ref(5)?.as_str()?).unwrap_or_default(),
+                    typical: json(row, 5, "the typical articles of a topic")?,
                     centroid: vector(row, 6)?,
                 })
             })?
@@ -325,10 +332,11 @@ impl Reader {
     /// # Errors
     /// The file is damaged.
     pub fn topic_joins(&self) -> Result<Vec<StoredJoin>> {
-        let text = self.run(|c| meta(c, "topics.tree"))?;
-        Ok(text
-            .and_then(|t| serde_json::from_str(&t).ok())
-            .unwrap_or_default())
+        self.run(|c| match meta(c, "topics.tree")? {
+            Some(text) => from_json(&text, "the tree of topics"),
+            // Topics of before there were trees.
+            None => Ok(Vec::new()),
+        })
     }
 
     /// Every article's place among the topics, in the order of rows.
