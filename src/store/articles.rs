@@ -3,7 +3,7 @@
 use super::identity::{self, Known, Stored};
 use super::{Reader, Writer, next_generation};
 use crate::corpus::boilerplate::Recurs;
-use crate::corpus::{Article, boilerplate};
+use crate::corpus::{Article, OriginPattern, boilerplate};
 use crate::error::{Error, Result};
 use crate::vectors::{dot, from_f16, normalize, to_f16};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -534,7 +534,14 @@ impl Writer {
     /// How many articles came from `origins` (files, or folders they lie in), and how many of them
     /// have not been seen since [`Self::begin_run`] and did not come from `spared`: those that
     /// [`Self::prune`] removes.
-    pub(crate) fn unseen(&mut self, origins: &[String], spared: &[String]) -> Result<(u64, u64)> {
+    ///
+    /// Origins may be given by patterns too, that match them or a folder they lie in.
+    pub(crate) fn unseen(
+        &mut self,
+        origins: &[String],
+        patterns: &[OriginPattern],
+        spared: &[String],
+    ) -> Result<(u64, u64)> {
         let origins: HashSet<&str> = origins.iter().map(String::as_str).collect();
         let spared: HashSet<&str> = spared.iter().map(String::as_str).collect();
         self.run(|c| {
@@ -551,7 +558,7 @@ impl Writer {
             let (mut known, mut unseen) = (0, 0);
             while let Some(row) = rows.next()? {
                 let origin = row.get_ref(1)?.as_str()?;
-                if !lies_in(origin, &origins) {
+                if !lies_in(origin, &origins) && !patterns.iter().any(|p| p.covers(origin)) {
                     continue;
                 }
                 known += 1;
