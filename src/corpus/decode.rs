@@ -131,6 +131,10 @@ pub(super) fn unmarked(sample: &[u8]) -> Option<&'static Encoding> {
         return Some(ISO_2022_JP);
     }
     let sample = &sample[..sample.len().min(LOOK) & !1];
+    // A character or two tell nothing.
+    if sample.len() < 8 {
+        return None;
+    }
     memchr::memchr(0, sample)?;
     let share = |from: usize| {
         let nul = sample.iter().skip(from).step_by(2).filter(|&&b| b == 0);
