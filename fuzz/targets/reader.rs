@@ -18,6 +18,8 @@ impl Sink for Dropped {
     }
 
     fn note(&mut self, _: Note) {}
+
+    fn incomplete(&mut self, _: &str) {}
 }
 
 /// Parsers of other crates panic on some files; the reader catches that and calls the file bad. The hook

@@ -62,27 +62,45 @@ pub fn split_title(text: &str) -> (String, String) {
 /// Unifies line ends and drops what never carries meaning (byte-order marks, NUL,
 /// trailing blanks), leaving every other character as it was.
 pub(crate) fn tidy(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for line in text.split('\n') {
-        let line = line.trim_end_matches(['\r', ' ', '\t']);
-        for (i, piece) in line.split('\r').enumerate() {
-            if i > 0 {
-                out.push('\n');
+    let mut out = String::with_capacity(text.len() + 1);
+    let dropped = ['\u{feff}', '\0'];
+    let plain = memchr::memchr2(0, b'\r', text.as_bytes()).is_none() && !text.contains('\u{feff}');
+    let mut begin = 0;
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    for end in ends.chain([text.len()]) {
+        let line = text[begin..end].trim_end_matches(['\r', ' ', '\t']);
+        begin = end + 1;
+        if plain {
+            out.push_str(line);
+        } else {
+            for (i, piece) in line.split('\r').enumerate() {
+                if i > 0 {
+                    out.push('\n');
+                }
+                piece.split(dropped).for_each(|part| out.push_str(part));
             }
-            out.extend(piece.chars().filter(|c| !matches!(c, '\u{feff}' | '\0')));
         }
         out.push('\n');
     }
     let end = out.trim_end().len();
     out.truncate(end);
     let start = out.len() - out.trim_start_matches('\n').len();
-    out.drain(..start);
+    if start > 0 {
+        out.drain(..start);
+    }
     out
 }
 
 /// A title on one line.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
 }
 
 #[cfg(test)]

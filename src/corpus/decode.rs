@@ -33,6 +33,11 @@ struct Evidence {
 impl Evidence {
     fn of(bytes: &[u8]) -> Self {
         let mut evidence = Self::default();
+        if std::str::from_utf8(bytes).is_ok() {
+            // Each character begins with one byte that goes on with others or is ASCII.
+            evidence.valid = bytes.iter().filter(|b| **b >= 0xc0).count();
+            return evidence;
+        }
         for chunk in bytes.utf8_chunks() {
             evidence.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
             evidence.invalid += usize::from(!chunk.invalid().is_empty());
@@ -118,16 +123,19 @@ pub(super) fn unmarked(sample: &[u8]) -> Option<&'static Encoding> {
     if Encoding::for_bom(sample).is_some() {
         return None;
     }
-    let to_kanji = sample
-        .windows(3)
-        .any(|w| matches!(w, b"\x1b$B" | b"\x1b$@"));
-    let back = sample
-        .windows(3)
-        .any(|w| matches!(w, b"\x1b(B" | b"\x1b(J"));
-    if to_kanji && back && sample.is_ascii() {
+    let escapes = |wanted: [&[u8]; 2]| {
+        memchr::memchr_iter(0x1b, sample)
+            .any(|at| wanted.iter().any(|w| sample[at + 1..].starts_with(w)))
+    };
+    if escapes([b"$B", b"$@"]) && escapes([b"(B", b"(J"]) && sample.is_ascii() {
         return Some(ISO_2022_JP);
     }
     let sample = &sample[..sample.len().min(LOOK) & !1];
+    // A character or two tell nothing.
+    if sample.len() < 8 {
+        return None;
+    }
+    memchr::memchr(0, sample)?;
     let share = |from: usize| {
         let nul = sample.iter().skip(from).step_by(2).filter(|&&b| b == 0);
         nul.count() * 200 / sample.len().max(2)

@@ -8,6 +8,7 @@ use crate::job::NoteKind;
 use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 use std::collections::{HashSet, VecDeque};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The name of the file in a folder that lists what to leave out, in gitignore's syntax.
@@ -20,6 +21,46 @@ pub enum Input {
     Stdin,
     /// A file or a folder.
     Path(PathBuf),
+    /// The pattern behind the paths before it. It is not read, but says what belongs to the input
+    /// of what is there no longer.
+    Pattern(OriginPattern),
+}
+
+/// A glob over origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginPattern(glob::Pattern);
+
+impl OriginPattern {
+    /// The pattern of an argument; `None` where its folder cannot be looked at.
+    fn of(argument: &str) -> Option<Self> {
+        // Up to the first wildcard it is a path like any other.
+        let wild = argument.find(['*', '?', '['])?;
+        let cut = argument[..wild].rfind(std::path::is_separator);
+        let (folder, rest) = match cut {
+            Some(at) => (&argument[..=at], &argument[at + 1..]),
+            None => (".", argument),
+        };
+        let folder = origin_of(&absolute(Path::new(folder)).ok()?);
+        let pattern = format!(
+            "{}{}{rest}",
+            glob::Pattern::escape(folder.trim_end_matches(std::path::is_separator)),
+            std::path::MAIN_SEPARATOR
+        );
+        glob::Pattern::new(&pattern).ok().map(Self)
+    }
+
+    /// Whether it matches an origin, or a folder that it lies in.
+    pub(crate) fn covers(&self, origin: &str) -> bool {
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            ..glob::MatchOptions::default()
+        };
+        let ends = origin
+            .match_indices(std::path::is_separator)
+            .map(|(at, _)| at);
+        ends.chain([origin.len()])
+            .any(|end| self.0.matches_with(&origin[..end], options))
+    }
 }
 
 impl Input {
@@ -50,6 +91,7 @@ impl Input {
             if paths.is_empty() {
                 return Err(Error::input(argument, None, "the pattern matches no file"));
             }
+            paths.extend(OriginPattern::of(argument).map(Self::Pattern));
             return Ok(paths);
         }
         Err(Error::input(argument, None, "no such file or folder"))
@@ -63,6 +105,7 @@ impl Input {
         match self {
             Self::Stdin => Ok("-".to_string()),
             Self::Path(path) => Ok(origin_of(&absolute(path)?)),
+            Self::Pattern(pattern) => Ok(pattern.0.as_str().to_string()),
         }
     }
 }
@@ -249,6 +292,7 @@ pub fn read(inputs: &[Input], options: &ReadOptions, sink: &mut dyn Sink) -> Res
         match input {
             Input::Stdin => walk.stdin()?,
             Input::Path(path) => walk.path(path)?,
+            Input::Pattern(_) => {}
         }
     }
     Ok(())
@@ -478,9 +522,8 @@ impl Walk<'_> {
         let origin = origin_of(&real);
         let options = self.options;
         let by_name = Format::of(path);
-        if !named && by_name.is_none() && options.format.is_none() {
-            self.sink.incomplete(&origin);
-            self.sink.note(Note::LeftOut { path: shown });
+        // What a corpus keeps beside it is no article, and nothing to be told of.
+        if !named && is_beside_a_corpus(path) {
             return Ok(false);
         }
         // In a folder, --format says what unknown names are; a file named outright is what it says.
@@ -491,10 +534,12 @@ impl Walk<'_> {
         // Folders have JSON of programs in them, such as their settings.
         let columns = &options.columns;
         let chosen = columns.text.is_some() || columns.title.is_some();
-        let doubtful = !named && !chosen && by_name == Some(Format::Json);
+        let doubtful = !named && !chosen && by_name.is_none_or(|f| f == Format::Json);
+        // Where the name says nothing, the content may; if neither does, it is left out.
+        let unsure = !named && by_name.is_none() && given.is_none();
         self.guarded(&shown, &origin, doubtful, |sink| {
             let mut context = Context::new(&shown, &origin, Some(id), options, sink);
-            read_file(path, given, &mut context)
+            read_file(path, given, unsure, &mut context)
         })
     }
 
@@ -513,6 +558,7 @@ impl Walk<'_> {
             stopped: false,
             bad: false,
             articles: 0,
+            left_out: false,
             held: doubtful.then(Vec::new),
         };
         let outcome = read(&mut one);
@@ -525,6 +571,10 @@ impl Walk<'_> {
                 path: shown.to_string(),
                 what,
             });
+            return Ok(false);
+        }
+        if one.left_out && one.articles == 0 && outcome.is_ok() {
+            self.sink.incomplete(origin);
             return Ok(false);
         }
         one.release()?;
@@ -566,6 +616,8 @@ struct OneInput<'a> {
     stopped: bool,
     bad: bool,
     articles: u64,
+    /// Whether it, or a file in it, was of no known format.
+    left_out: bool,
     /// Objects without anything like a text, in an input of which nothing else is known yet.
     held: Option<Vec<Error>>,
 }
@@ -607,12 +659,29 @@ impl Sink for OneInput<'_> {
     }
 
     fn note(&mut self, note: Note) {
+        self.left_out |= matches!(note, Note::LeftOut { .. });
         self.sink.note(note);
     }
 
     fn incomplete(&mut self, origin: &str) {
         self.sink.incomplete(origin);
     }
+}
+
+/// Whether a file is one that SQLite, the lock or the index of a corpus in this folder needs.
+fn is_beside_a_corpus(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    let base = ["-lock", "-wal", "-shm", "-journal", ".hnsw", ".hnsw.json"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
+    let is_corpus = |path: &Path| {
+        let mut head = [0; 16];
+        let read = std::fs::File::open(path).and_then(|mut f| f.read_exact(&mut head));
+        read.is_ok() && &head == b"SQLite format 3\0"
+    };
+    base.is_some_and(|base| is_corpus(&path.with_file_name(base)))
 }
 
 fn overrides(folder: &Path, exclude: &[String]) -> Result<Override> {

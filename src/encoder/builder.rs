@@ -128,9 +128,15 @@ impl EncoderBuilder {
             self.job.note(NoteKind::Model, note);
         }
         if let PromptSource::Family(family) = config.prompts.source {
+            let put = |prompt: &str| match prompt {
+                "" => "nothing".to_string(),
+                prompt => format!("{prompt:?}"),
+            };
             let note = format!(
-                "the model {} is taken for one of the family {family}: {:?} is put in front of queries, {:?} in front of passages",
-                files.id, config.prompts.query, config.prompts.document
+                "the model {} is taken for one of the family {family}: {} is put in front of queries, {} in front of passages",
+                files.id,
+                put(&config.prompts.query),
+                put(&config.prompts.document)
             );
             self.job.note(NoteKind::Model, note);
         }

@@ -100,7 +100,12 @@ impl Writer {
         report: &mut Report,
     ) -> Result<()> {
         let mut origins = Vec::new();
+        let mut patterns = Vec::new();
         for input in inputs {
+            if let Input::Pattern(pattern) = input {
+                patterns.push(pattern.clone());
+                continue;
+            }
             match input.origin() {
                 Ok(origin) => origins.push(origin),
                 // It cannot be looked at, and nothing of it is pruned.
@@ -108,7 +113,7 @@ impl Writer {
                 Err(e) => return Err(e),
             }
         }
-        let (known, unseen) = self.unseen(&origins, spared)?;
+        let (known, unseen) = self.unseen(&origins, &patterns, spared)?;
         if !spared.is_empty() {
             let first = &spared[0];
             let text = match spared.len() {
@@ -179,8 +184,13 @@ impl<'a> Batch<'a> {
     }
 
     fn push(&mut self, mut article: NewArticle, refuse: &mut Refuse<'_>) -> Result<()> {
-        // A file's own id is its path, which needs no prefix.
-        if let (Some(id), Some(_)) = (&mut article.article.id, article.article.row) {
+        // A file's own id is its path, which needs no prefix; front matter may give another.
+        let Article {
+            id, row, origin, ..
+        } = &mut article.article;
+        if let Some(id) = id
+            && (row.is_some() || !origin.ends_with(id.as_str()))
+        {
             id.insert_str(0, &self.id_prefix);
         }
         if self.looked.elapsed() >= LOOK {

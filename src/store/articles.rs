@@ -4,7 +4,7 @@ use super::identity::{self, Known, Stored};
 use super::sqlite::{damaged, json};
 use super::{Reader, Writer, next_generation};
 use crate::corpus::boilerplate::Recurs;
-use crate::corpus::{Article, boilerplate};
+use crate::corpus::{Article, OriginPattern, boilerplate};
 use crate::error::{Error, Result};
 use crate::vectors::{dot, from_f16, normalize, to_f16};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -559,7 +559,14 @@ impl Writer {
     /// How many articles are told by `origins` (files, or folders they lie in), and how many of them
     /// no file tells any more: those that [`Self::prune`] removes. A file tells an article no more if
     /// it is one of `origins` and not of `spared`, and has not told it since [`Self::begin_run`].
-    pub(crate) fn unseen(&mut self, origins: &[String], spared: &[String]) -> Result<(u64, u64)> {
+    ///
+    /// Origins may be given by patterns too, that match them or a folder they lie in.
+    pub(crate) fn unseen(
+        &mut self,
+        origins: &[String],
+        patterns: &[OriginPattern],
+        spared: &[String],
+    ) -> Result<(u64, u64)> {
         let origins: HashSet<&str> = origins.iter().map(String::as_str).collect();
         let spared: HashSet<&str> = spared.iter().map(String::as_str).collect();
         self.run(|c| {
@@ -597,7 +604,7 @@ impl Writer {
                 }
                 article.all += 1;
                 let origin = row.get_ref(1)?.as_str()?;
-                if !lies_in(origin, &origins) {
+                if !lies_in(origin, &origins) && !patterns.iter().any(|p| p.covers(origin)) {
                     continue;
                 }
                 article.known += 1;

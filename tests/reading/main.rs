@@ -7,6 +7,7 @@ mod common;
 mod documents;
 mod html;
 mod identity;
+mod kinds;
 mod records;
 mod tables;
 mod words;

@@ -1,6 +1,6 @@
 //! Which columns a role has.
 
-use super::names::{URI, plain, usual};
+use super::names::{URI, is_tweets, plain, usual};
 use super::path::{Path, find};
 use super::{Claim, Role};
 
@@ -41,17 +41,42 @@ pub(super) fn given(names: &[String], wanted: &str, sparse: bool) -> Result<Vec<
     Ok(paths)
 }
 
+/// The names of columns as they are compared with usual ones.
+pub(super) struct Names<'n> {
+    names: &'n [String],
+    lower: Vec<String>,
+    plain: Vec<String>,
+    tweets: bool,
+}
+
+impl<'n> Names<'n> {
+    pub(super) fn of(names: &'n [String]) -> Self {
+        let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
+        Self {
+            names,
+            lower: names.iter().map(|name| name.to_lowercase()).collect(),
+            tweets: is_tweets(&plain),
+            plain,
+        }
+    }
+
+    /// The column with a usual name.
+    fn find(&self, usual: &str) -> Option<&'n String> {
+        let at = |all: &[String]| all.iter().position(|name| name == usual);
+        // `id` comes before `_id`.
+        let at = at(&self.lower).or_else(|| at(&self.plain))?;
+        Some(&self.names[at])
+    }
+}
+
 /// The columns that usually have a role, likeliest first.
-pub(super) fn guessed(names: &[String], role: Role, tweets: bool) -> Vec<Path> {
+pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
     let usual = usual(role);
+    let tweets = names.tweets;
     let mut found: Vec<Path> = Vec::new();
     // The author of a tweet, before the program that it was written with.
     if tweets && role == Role::Source {
-        let user = names.iter().find(|n| plain(n) == "user");
-        found.extend(user.map(|user| Path {
-            column: user.clone(),
-            inner: vec!["screen_name".to_string()],
-        }));
+        found.extend(named(names, "user.screen_name"));
         found.extend(usual.weak.iter().filter_map(|name| named(names, name)));
     }
     found.extend(usual.names.iter().filter_map(|name| named(names, name)));
@@ -65,12 +90,9 @@ pub(super) fn guessed(names: &[String], role: Role, tweets: bool) -> Vec<Path> {
 
 /// The column with a usual name. A way into an object is taken where the column is there; whether
 /// it leads anywhere is seen in each row.
-fn named(names: &[String], usual: &str) -> Option<Path> {
+fn named(names: &Names<'_>, usual: &str) -> Option<Path> {
     let mut parts = usual.split('.');
-    let first = parts.next()?;
-    // `id` comes before `_id`.
-    let exact = names.iter().find(|n| n.to_lowercase() == first);
-    let column = exact.or_else(|| names.iter().find(|n| plain(n) == first))?;
+    let column = names.find(parts.next()?)?;
     Some(Path {
         column: column.clone(),
         inner: parts.map(String::from).collect(),

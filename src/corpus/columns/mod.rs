@@ -8,8 +8,7 @@ mod tally;
 mod values;
 
 use super::line::clean;
-use guess::{given, guessed, uri_is_an_id};
-use names::is_tweets;
+use guess::{Names, given, guessed, uri_is_an_id};
 use path::Path;
 pub(crate) use row::{EXPORTED, Mapping};
 use serde::Serialize;
@@ -175,7 +174,13 @@ impl Columns {
             }
         }
         let own = claims.is_empty() && row::is_own(names);
-        let tweets = is_tweets(names);
+        let guesses = {
+            let names = Names::of(names);
+            Role::ALL.map(|role| match self.set(role) {
+                Some(_) => Vec::new(),
+                None => guessed(&names, role),
+            })
+        };
         // Every role has its likeliest column before any has a second.
         for likeliest in [true, false] {
             for role in Role::ALL {
@@ -183,9 +188,10 @@ impl Columns {
                     continue;
                 }
                 let taken: Vec<&Path> = claims.iter().flat_map(|claim| &claim.paths).collect();
-                let mut found: Vec<Path> = guessed(names, role, tweets)
-                    .into_iter()
-                    .filter(|path| !taken.contains(&path))
+                let mut found: Vec<Path> = guesses[role as usize]
+                    .iter()
+                    .filter(|path| !taken.contains(path))
+                    .cloned()
                     .collect();
                 let claim = claims.iter_mut().find(|claim| claim.role == role);
                 match claim {

@@ -233,10 +233,10 @@ const TWEETS: [&str; 5] = [
     "fulltext",
 ];
 
-/// Whether these are columns of tweets: there a `name` is the author's, and the `source` the
+/// Whether these, as [`plain`] makes them, are columns of tweets: there a `name` is the author's, and the `source` the
 /// program that it was written with.
 pub(super) fn is_tweets(names: &[String]) -> bool {
-    let has = |wanted: &str| names.iter().any(|n| plain(n) == wanted);
+    let has = |wanted: &str| names.iter().any(|n| n == wanted);
     let author = has("user") || has("username") || has("screenname");
     author && TWEETS.iter().any(|name| has(name))
 }

@@ -54,6 +54,13 @@ impl Path {
                 None => object.shift_remove(&name),
             };
         }
+        if self.inner.is_empty() {
+            // The row's last step takes out what is null; to take one out moves all behind it.
+            if let Some(value) = row.get_mut(&self.column) {
+                *value = rest.unwrap_or(Value::Null);
+            }
+            return;
+        }
         let names: Vec<String> = std::iter::once(&self.column)
             .chain(&self.inner)
             .cloned()

@@ -116,7 +116,11 @@ impl Mapping {
             (article.title, article.text) = split_title(&article.text);
         }
         row.retain(|_, value| !value.is_null());
-        article.meta.extend(row);
+        if article.meta.is_empty() {
+            article.meta = row;
+        } else {
+            article.meta.extend(row);
+        }
         Ok(article)
     }
 
@@ -137,20 +141,20 @@ impl Mapping {
     fn fill(&self, row: &mut Map<String, Value>) -> Article {
         let mut article = Article::default();
         for claim in &self.claims {
-            let mut texts = Vec::new();
-            for path in &claim.paths {
-                let titled = !article.title.is_empty();
-                if let Some(text) = self.take(claim.role, path, titled, row) {
-                    texts.push(text);
-                    if !claim.joined {
-                        break;
-                    }
+            let titled = !article.title.is_empty();
+            let mut texts = claim
+                .paths
+                .iter()
+                .filter_map(|path| self.take(claim.role, path, titled, row));
+            let Some(mut text) = texts.next() else {
+                continue;
+            };
+            if claim.joined {
+                for more in texts {
+                    text.push_str("\n\n");
+                    text.push_str(&more);
                 }
             }
-            if texts.is_empty() {
-                continue;
-            }
-            let text = texts.join("\n\n");
             match claim.role {
                 Role::Id => article.id = Some(one_line(&text)),
                 Role::Title => article.title = one_line(&text),
@@ -172,6 +176,12 @@ impl Mapping {
         row: &mut Map<String, Value>,
     ) -> Option<String> {
         let value = path.get(row)?;
+        if let Value::String(text) = value
+            && path.inner.is_empty()
+            && !text.trim().is_empty()
+        {
+            return self.take_text(role, path, titled, row);
+        }
         let (text, rest) = match read(role, value) {
             Reading::Text(text, rest) => (text, rest),
             Reading::Nothing => {
@@ -183,27 +193,49 @@ impl Mapping {
                 return None;
             }
         };
-        let text = match role {
-            Role::Date if is_no_date(&text) => return None,
-            Role::Date => match parse_date(&text) {
-                Some(date) => date,
-                None => {
-                    self.count(role, &text);
-                    return None;
-                }
-            },
-            // Reddit's mark for what is gone is no text where there is a title.
-            Role::Text if titled && matches!(text.trim(), "[removed]" | "[deleted]") => {
-                return None;
-            }
-            Role::Text | Role::Title => fragment(&text).unwrap_or(text),
-            Role::Url if [GUID, URI].contains(&plain(&path.column).as_str()) => {
-                Some(text).filter(|t| t.starts_with("http"))?
-            }
-            Role::Id | Role::Url | Role::Source => text,
-        };
+        let text = self.usable(role, path, titled, &text)?.unwrap_or(text);
         path.put(row, rest);
         Some(text).filter(|text| !text.trim().is_empty())
+    }
+
+    /// The same of a column that is a text, as in tables all are: it is taken without a copy.
+    fn take_text(
+        &self,
+        role: Role,
+        path: &Path,
+        titled: bool,
+        row: &mut Map<String, Value>,
+    ) -> Option<String> {
+        let value = row.get_mut(&path.column)?;
+        let Value::String(text) = value else {
+            return None;
+        };
+        let other = self.usable(role, path, titled, text)?;
+        let text = other.unwrap_or_else(|| std::mem::take(text));
+        *value = Value::Null;
+        Some(text).filter(|text| !text.trim().is_empty())
+    }
+
+    /// What a text is where it has this role, or nothing where it is what it was; `None` where it
+    /// cannot have it.
+    fn usable(&self, role: Role, path: &Path, titled: bool, text: &str) -> Option<Option<String>> {
+        match role {
+            Role::Date if is_no_date(text) => None,
+            Role::Date => {
+                let date = parse_date(text);
+                if date.is_none() {
+                    self.count(role, text);
+                }
+                date.map(Some)
+            }
+            // Reddit's mark for what is gone is no text where there is a title.
+            Role::Text if titled && matches!(text.trim(), "[removed]" | "[deleted]") => None,
+            Role::Text | Role::Title => Some(fragment(text)),
+            Role::Url if [GUID, URI].contains(&plain(&path.column).as_str()) => {
+                text.starts_with("http").then_some(None)
+            }
+            Role::Id | Role::Url | Role::Source => Some(None),
+        }
     }
 
     fn count(&self, role: Role, value: &str) {

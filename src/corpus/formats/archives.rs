@@ -3,8 +3,8 @@
 //! Nothing is written under a member's name; names are labels only.
 
 use super::compression::{ALWAYS, TOO_MUCH, Unpacked};
-use super::repeats::fingerprint;
 use super::{Context, Format, docx, foreign, read_member};
+use crate::corpus::fingerprint::fingerprint;
 use crate::corpus::inputs::Note;
 use crate::error::{Error, Result};
 use crate::guard::guarded;

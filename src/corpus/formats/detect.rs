@@ -126,10 +126,7 @@ fn text(head: &[u8]) -> Cow<'_, str> {
 
 /// The beginning in lower case, to compare names with.
 fn lower(text: &str) -> String {
-    text.chars()
-        .take(4096)
-        .collect::<String>()
-        .to_ascii_lowercase()
+    foreign::beginning(text, 4096).to_ascii_lowercase()
 }
 
 /// HTML, feeds and SGML by their first elements.
@@ -212,6 +209,18 @@ fn mail(text: &str) -> Option<Content> {
     }
     let certain = any(&["message-id", "mime-version", "received", "return-path"]);
     let usual = any(&["from", "subject", "date"]);
+    // With few fields, an address tells a mail from a play.
+    let fields = names.len();
+    let from = text.lines().take(fields).any(|line| {
+        let line = line.to_ascii_lowercase();
+        (line.starts_with("from:") || line.starts_with("to:")) && line.contains('@')
+    });
+    let ended = text
+        .lines()
+        .nth(fields)
+        .is_some_and(|line| line.trim().is_empty());
+    let plain = from && ended && fields >= 2 && any(&["from"]) && any(&["subject", "date", "to"]);
+    let certain = certain || plain;
     match (mailbox, certain && usual, usual && names.len() >= 2) {
         (true, _, true) => Some(Content::Is(Format::Mbox)),
         (false, true, _) => Some(Content::Is(Format::Email)),
@@ -232,7 +241,16 @@ fn json(text: &str) -> Option<Content> {
     }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     match values.next() {
-        Some(Ok(_)) => Some(Content::Is(Format::Json)),
+        Some(Ok(_)) => {
+            // Of front matter, a text follows the object.
+            let rest = text[values.byte_offset()..].trim_start();
+            let goes_on = rest.is_empty() || rest.starts_with(['{', '[', ',', ';', ')', '\u{1e}']);
+            Some(if goes_on {
+                Content::Is(Format::Json)
+            } else {
+                Content::Like(Format::Json)
+            })
+        }
         // Cut at the end of what was looked at.
         Some(Err(e)) if e.is_eof() && text.len() > HEAD / 2 => Some(Content::Is(Format::Json)),
         _ => Some(Content::Like(Format::Json)),
@@ -248,6 +266,15 @@ fn table(text: &str) -> Option<Format> {
         text
     };
     [b',', b'\t', b';', b'|'].into_iter().find_map(|separator| {
+        // Making a parser of tables takes longer than reading a short text.
+        let (first, _) = complete.split_once('\n')?;
+        if !first.as_bytes().contains(&separator) {
+            return None;
+        }
+        let unquoted = !first.contains('"');
+        if unquoted && !first.split(char::from(separator)).all(is_name) {
+            return None;
+        }
         let mut rows = csv::ReaderBuilder::new()
             .delimiter(separator)
             .has_headers(false)
@@ -255,15 +282,8 @@ fn table(text: &str) -> Option<Format> {
             .from_reader(complete.as_bytes())
             .into_records();
         let header = rows.next()?.ok()?;
-        let plain = |name: &str| {
-            let words = name.split_whitespace().count();
-            (1..=3).contains(&words)
-                && name.len() <= 40
-                && !name.ends_with(['.', '!', '?'])
-                && name.parse::<f64>().is_err()
-        };
         let distinct = header.iter().enumerate().all(|(i, name)| {
-            plain(name) && !header.iter().take(i.min(64)).any(|other| other == name)
+            is_name(name) && !header.iter().take(i.min(64)).any(|other| other == name)
         });
         if header.len() < 2 || !distinct {
             return None;
@@ -284,6 +304,16 @@ fn table(text: &str) -> Option<Format> {
         };
         sure.then_some(format)
     })
+}
+
+/// Whether it may be the name of a column.
+fn is_name(name: &str) -> bool {
+    let name = name.trim_end_matches('\r');
+    let words = name.split_whitespace().count();
+    (1..=3).contains(&words)
+        && name.len() <= 40
+        && !name.ends_with(['.', '!', '?'])
+        && name.parse::<f64>().is_err()
 }
 
 /// Markdown with front matter, or with headings.

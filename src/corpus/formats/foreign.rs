@@ -169,9 +169,18 @@ pub(super) fn by_members<'n>(
     })
 }
 
+/// The first bytes of a text, up to `most` of them.
+pub(super) fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// By the words at the beginning of a text.
 pub(super) fn by_text(text: &str) -> Option<&'static Foreign> {
-    let head: String = text.chars().take(2048).collect();
+    let head = beginning(text, 2048);
     let upper = head.to_ascii_uppercase();
     let statement = upper.contains("\nCREATE TABLE") || upper.contains("\nINSERT INTO");
     if head.contains("\\documentclass") || head.starts_with("\\documentstyle") {
@@ -189,8 +198,12 @@ pub(super) fn by_text(text: &str) -> Option<&'static Foreign> {
 
 /// By the ending of a file whose contents say nothing.
 pub(super) fn by_name(name: &str) -> Option<&'static Foreign> {
-    let (_, ending) = name.rsplit_once('.')?;
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
     match ending {
+        "makefile" | "dockerfile" | "gemfile" | "rakefile" | "license" | "licence" | "copying"
+        | "cfg" | "conf" | "lock" | "map" | "properties" | "mk" | "cmake" | "gradle" | "proto"
+        | "env" => Some(&CODE),
         "py" | "js" | "mjs" | "ts" | "tsx" | "jsx" | "c" | "h" | "cc" | "cpp" | "hpp" | "cs"
         | "java" | "kt" | "go" | "rs" | "rb" | "pl" | "php" | "sh" | "bash" | "ps1" | "bat"
         | "swift" | "scala" | "lua" | "css" | "scss" | "less" | "vue" | "toml" | "ini" | "yaml"

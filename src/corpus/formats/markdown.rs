@@ -4,7 +4,7 @@ use super::{Context, whole};
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::columns::{Columns, Role};
 use crate::corpus::decode::Decoder;
-use crate::corpus::formats::html::fragment;
+use crate::corpus::formats::html;
 use crate::error::Result;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use serde_json::{Map, Value};
@@ -50,18 +50,20 @@ fn article(
     };
     row.insert(TEXT.to_string(), Value::Null);
     let names = |row: &Map<String, Value>| row.keys().cloned().collect::<Vec<_>>();
-    let mapping = columns.map_sparse(&names(&row))?;
-    let title = mapping
-        .column(Role::Title)
-        .and_then(|title| row[title].as_str());
-    if let Some(title) = title.filter(|title| !title.trim().is_empty()) {
-        // A heading that says something else than the front matter is kept as text.
-        if !heading.is_empty() && one_line(title) != heading {
-            text.insert_str(0, &format!("{heading}\n\n"));
+    if !heading.is_empty() {
+        let mapping = columns.map_sparse(&names(&row))?;
+        let title = mapping
+            .column(Role::Title)
+            .and_then(|title| row[title].as_str());
+        if let Some(title) = title.filter(|title| !title.trim().is_empty()) {
+            // A heading that says something else than the front matter is kept as text.
+            if one_line(title) != heading {
+                text.insert_str(0, &format!("{heading}\n\n"));
+            }
+        } else {
+            columns.title = Some(TITLE.to_string());
+            row.insert(TITLE.to_string(), Value::String(heading));
         }
-    } else if !heading.is_empty() {
-        columns.title = Some(TITLE.to_string());
-        row.insert(TITLE.to_string(), Value::String(heading));
     }
     row.insert(TEXT.to_string(), Value::String(text));
     let mapping = columns.map_sparse(&names(&row))?;
@@ -72,13 +74,16 @@ fn article(
 const TITLE: &str = "\0title";
 const TEXT: &str = "\0text";
 
-/// Splits off front matter: YAML between `---`, TOML between `+++`. A rule is none: a blank line
+/// Splits off front matter: YAML between `---`, TOML between `+++`, a JSON object. A rule is none: a blank line
 /// follows it, or what stands below is not a list of keys.
 fn front_matter(source: &str) -> (Map<String, Value>, &str) {
     let none = (Map::new(), source);
     let Some((mark, rest)) = source.split_once('\n') else {
         return none;
     };
+    if mark.trim_end() == "{" || mark.starts_with("{\"") {
+        return json_head(source).unwrap_or(none);
+    }
     let ends: &[&str] = match mark {
         "---" => &["---", "..."],
         "+++" => &["+++"],
@@ -108,6 +113,18 @@ fn front_matter(source: &str) -> (Map<String, Value>, &str) {
         }
         None => none,
     }
+}
+
+/// Front matter in JSON, as Hugo reads it: an object at the beginning, with a title or a date.
+fn json_head(source: &str) -> Option<(Map<String, Value>, &str)> {
+    let mut values = serde_json::Deserializer::from_str(source).into_iter::<Map<String, Value>>();
+    let map = values.next()?.ok()?;
+    let rest = &source[values.byte_offset()..];
+    let known = ["title", "date", "slug", "tags", "id"];
+    let head = map
+        .keys()
+        .any(|key| known.contains(&key.to_lowercase().as_str()));
+    (head && rest.starts_with('\n') && !rest.trim().is_empty()).then_some((map, rest))
 }
 
 fn toml(head: &str) -> Option<Map<String, Value>> {
@@ -207,15 +224,7 @@ fn plain(markdown: &str) -> (String, String) {
             Event::Html(t) => html.push_str(&t),
             Event::End(TagEnd::HtmlBlock) => {
                 let block = std::mem::take(&mut html);
-                // A tag that closes what an earlier block opened has no text.
-                let block = if block.trim_start().starts_with("</")
-                    && block.trim_end().ends_with('>')
-                    && !block.trim()[1..].contains('<')
-                {
-                    String::new()
-                } else {
-                    fragment(&block).unwrap_or(block)
-                };
+                let block = html::block(&block);
                 if !block.trim().is_empty() {
                     target.push_str(block.trim());
                     target.push_str("\n\n");

@@ -96,6 +96,15 @@ impl<'a> Context<'a> {
         self.sink.bad(Error::input(self.path, row, message))
     }
 
+    /// Says that the input is of no known format.
+    fn left_out(&mut self) -> Result<()> {
+        self.sink.incomplete(self.origin);
+        self.sink.note(Note::LeftOut {
+            path: self.path.to_string(),
+        });
+        Ok(())
+    }
+
     /// Hands on one of several articles whose ids nobody chose: where one comes again it is told apart.
     fn item(&mut self, mut article: Article) -> Result<()> {
         if self.ids.admit(&mut article) {
@@ -177,16 +186,21 @@ impl Drop for Context<'_> {
     }
 }
 
-/// Reads a file: as `given`, else as its name and its contents say.
+/// Reads a file: as `given`, else as its name and its contents say. An `unsure` one is left out where
+/// these do not.
 pub(crate) fn read_file(
     path: &Path,
     given: Option<Format>,
+    unsure: bool,
     context: &mut Context<'_>,
 ) -> Result<()> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let metadata = file.metadata().map_err(|e| Error::io(path, e))?;
     // A named pipe has no length and no places to go to.
     let file_again = if metadata.is_file() {
+        if metadata.len() == 0 && unsure {
+            return context.left_out();
+        }
         if metadata.len() == 0 {
             return context.bad(None, "the file is empty");
         }
@@ -198,6 +212,7 @@ pub(crate) fn read_file(
         given,
         named: Format::of(path),
         file: file_again,
+        unsure,
     };
     read_source(file, hints, context)
 }
@@ -224,6 +239,8 @@ struct Hints {
     named: Option<Format>,
     /// The file whose bytes it gives, where they are a file's.
     file: Option<File>,
+    /// Whether it is left out where its contents do not tell its format.
+    unsure: bool,
 }
 
 /// Reads any stream. An error while it is read or unpacked is one problem of this input, told after
@@ -281,7 +298,17 @@ fn read_unpacked(
     }
     let name = context.path.to_lowercase();
     let format = match detect::format(hints.given, hints.named, &name, &head) {
+        // Nothing but a name makes a text of bytes with a NUL among them.
+        Ok(Format::Text)
+            if hints.unsure
+                && head.contains(&0)
+                && Encoding::for_bom(&head).is_none()
+                && unmarked(&head).is_none() =>
+        {
+            return context.left_out();
+        }
         Ok(format) => format,
+        Err(_) if hints.unsure => return context.left_out(),
         Err(message) => return context.bad(None, message),
     };
     if format.is_archive() && context.inside {
@@ -326,11 +353,6 @@ fn read_member(
     let named = Format::of(Path::new(name));
     let path = format!("{}/{name}", context.path);
     let origin = format!("{}/{name}", context.origin);
-    if named.or(given).is_none() {
-        context.sink.incomplete(&origin);
-        context.sink.note(Note::LeftOut { path });
-        return Ok(());
-    }
     let file_id = context.file_id.as_ref().map(|id| format!("{id}/{name}"));
     let mut member = Context::new(&path, &origin, file_id, context.options, &mut *context.sink);
     member.inside = true;
@@ -339,6 +361,7 @@ fn read_member(
         given: given.filter(|_| named.is_none()),
         named,
         file: None,
+        unsure: named.or(given).is_none(),
     };
     read_source(stream, hints, &mut member)
 }

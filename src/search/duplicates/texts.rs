@@ -3,6 +3,7 @@
 
 use super::shingles::shingles;
 use super::{BATCH, own_text};
+use crate::corpus::fingerprint::fingerprint;
 use crate::error::Result;
 use crate::job::{Job, Stage};
 use crate::store::Reader;
@@ -43,12 +44,12 @@ impl<'a> Texts<'a> {
             held: HashMap::new(),
             held_shingles: 0,
         };
-        let mut known: HashMap<[u8; 16], u32> = HashMap::new();
+        let mut known: HashMap<u128, u32> = HashMap::new();
         let mut batch: Vec<(i64, String)> = Vec::new();
         let mut bytes = 0;
         let mut done = 0;
         let mut take = |batch: &mut Vec<(i64, String)>| -> Result<()> {
-            let read: Vec<(i64, [u8; 16], Vec<u64>)> = batch
+            let read: Vec<(i64, u128, Vec<u64>)> = batch
                 .par_iter()
                 .map(|(key, text)| (*key, shingles(text)))
                 .filter(|(_, shingles)| !shingles.is_empty())
@@ -117,12 +118,7 @@ impl<'a> Texts<'a> {
 }
 
 /// Tells sets of shingles apart.
-fn digest(shingles: &[u64]) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    for shingle in shingles {
-        hasher.update(&shingle.to_le_bytes());
-    }
-    let mut out = [0; 16];
-    hasher.finalize_xof().fill(&mut out);
-    out
+fn digest(shingles: &[u64]) -> u128 {
+    let bytes: Vec<u8> = shingles.iter().flat_map(|s| s.to_le_bytes()).collect();
+    fingerprint([bytes.as_slice()])
 }

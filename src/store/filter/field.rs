@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 /// written, and then in any case of letters. [`Reader::fields`](crate::Reader::fields) says which there are.
 ///
 /// Where metadata holds objects, a dot leads into them: `author.name`. The name after a dot is
-/// taken as it is written; articles without it have no value.
+/// taken as it is written; articles without it have no value. Where names have dots of their own,
+/// all that the field may mean counts: `a.b` is what is called so, and `b` within `a`.
 ///
 /// Metadata may have a name that is also one of the eight: that is [`Field::metadata`], in text
-/// a name in backquotes, in JSON `{"metadata": "title"}` instead of `"title"`.
+/// `meta.topic` or a name in backquotes, in JSON `{"metadata": "topic"}` instead of `"topic"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Form", into = "Form")]
 pub struct Field {
@@ -68,7 +69,7 @@ impl From<String> for Field {
 }
 
 /// What a field turns out to be in a corpus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Known<'a> {
     Id,
     Title,
@@ -78,13 +79,17 @@ pub(super) enum Known<'a> {
     Source,
     Origin,
     Topic,
-    Metadata(&'a str),
-    /// What objects in metadata hold, by names with dots between.
-    Inside(&'a str, &'a str),
+    /// Metadata, or what objects in it hold: the names on each way that there may be.
+    Metadata(Vec<Vec<&'a str>>),
 }
 
 /// A way into objects has at most so many steps: each costs a comparison time.
 const STEPS: usize = 8;
+/// A name with more dots than this is taken apart at all of them or none.
+const DOTS: usize = 3;
+
+/// What stands in front of a name that is meant as metadata's.
+const PREFIXES: [&str; 2] = ["meta.", "metadata."];
 
 const BUILT_IN: [(&str, Known<'static>); 8] = [
     ("id", Known::Id),
@@ -98,7 +103,8 @@ const BUILT_IN: [(&str, Known<'static>); 8] = [
 ];
 
 fn built_in(lower: &str) -> Option<Known<'static>> {
-    BUILT_IN.iter().find(|b| b.0 == lower).map(|b| b.1)
+    let found = BUILT_IN.iter().find(|b| b.0 == lower);
+    found.map(|b| b.1.clone())
 }
 
 impl Field {
@@ -132,37 +138,83 @@ impl Field {
 
     /// What the field is where articles have this metadata; an error's message where it is none.
     pub(super) fn find<'a>(&'a self, metadata: &'a [String]) -> Result<Known<'a>, String> {
-        let exact = || metadata.iter().find(|m| **m == self.name);
-        let lower = self.name.to_lowercase();
-        let first = if self.metadata { exact() } else { None };
-        if let Some(name) = first {
-            return Ok(Known::Metadata(name));
+        let exact = metadata.iter().find(|m| **m == self.name);
+        if let Some(name) = exact.filter(|_| self.metadata) {
+            return Ok(Known::Metadata(vec![vec![name]]));
         }
-        if let Some(known) = built_in(&lower) {
+        if let Some(known) = built_in(&self.name.to_lowercase()) {
             return Ok(known);
         }
-        let named = |name: &str| {
-            let lower = name.to_lowercase();
-            let exact = metadata.iter().find(|m| **m == *name);
-            exact.or_else(|| metadata.iter().find(|m| m.to_lowercase() == lower))
-        };
-        if let Some(name) = named(&self.name) {
-            return Ok(Known::Metadata(name));
+        let mut ways = ways(&self.name, metadata);
+        if ways.is_empty() {
+            let meant = PREFIXES.iter().find_map(|prefix| {
+                let start = self.name.get(..prefix.len())?;
+                let same = start.eq_ignore_ascii_case(prefix);
+                same.then(|| &self.name[prefix.len()..])
+            });
+            ways = meant
+                .map(|name| self::ways(name, metadata))
+                .unwrap_or_default();
         }
-        let inside = |at: usize| {
-            let (name, rest) = (&self.name[..at], &self.name[at + 1..]);
-            let steps = rest.split('.').count() <= STEPS && rest.split('.').all(|s| !s.is_empty());
-            named(name)
-                .filter(|_| steps)
-                .map(|name| Known::Inside(name, rest))
-        };
-        let dots = self.name.rmatch_indices('.');
-        dots.map(|(at, _)| at).find_map(inside).ok_or_else(|| {
+        if ways.is_empty() {
             let built_in = BUILT_IN.iter().map(|b| b.0);
             let all: Vec<&str> = built_in
                 .chain(metadata.iter().map(String::as_str))
                 .collect();
-            format!("no field {:?}; there are {}", self.name, all.join(", "))
-        })
+            return Err(format!(
+                "no field {:?}; there are {}",
+                self.name,
+                all.join(", ")
+            ));
+        }
+        Ok(Known::Metadata(ways))
     }
+}
+
+/// The ways that a name may mean: metadata so called, and what objects hold.
+fn ways<'a>(name: &'a str, metadata: &'a [String]) -> Vec<Vec<&'a str>> {
+    let named = |name: &str| {
+        let exact = metadata.iter().find(|m| **m == *name);
+        let lower = name.to_lowercase();
+        exact.or_else(|| metadata.iter().find(|m| m.to_lowercase() == lower))
+    };
+    let mut ways: Vec<Vec<&str>> = named(name)
+        .map(|name| vec![name.as_str()])
+        .into_iter()
+        .collect();
+    for (at, _) in name.rmatch_indices('.') {
+        let Some(first) = named(&name[..at]) else {
+            continue;
+        };
+        for inner in splits(&name[at + 1..]) {
+            ways.push(std::iter::once(first.as_str()).chain(inner).collect());
+        }
+    }
+    ways
+}
+
+/// A name taken apart at its dots in every way: `a.b` is `a`, `b`, and `a.b`.
+fn splits(name: &str) -> Vec<Vec<&str>> {
+    let parts: Vec<&str> = name.split('.').collect();
+    if parts.len() > STEPS || parts.iter().any(|part| part.is_empty()) {
+        return Vec::new();
+    }
+    let dots: Vec<usize> = name.match_indices('.').map(|(at, _)| at).collect();
+    if dots.len() > DOTS {
+        return vec![parts, vec![name]];
+    }
+    (0..1usize << dots.len())
+        .map(|cut| {
+            let mut out = Vec::new();
+            let mut begin = 0;
+            for (i, at) in dots.iter().enumerate() {
+                if cut >> i & 1 == 0 {
+                    out.push(&name[begin..*at]);
+                    begin = at + 1;
+                }
+            }
+            out.push(&name[begin..]);
+            out
+        })
+        .collect()
 }

@@ -80,8 +80,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Of metadata that is a list, one element that matches is enough: `tags = "bridge"`, `tags ~
 /// "brid"`, `tags IN ("a", "b")`, `years BETWEEN 2010 AND 2015`. Only `!=` says that there are
-/// elements and none of them equals. A list in a list, and an object, are compared as their JSON;
-/// `author.name` leads into an object, and into each of a list of them. A list of nothing is no
+/// elements and none of them equals. The elements of a list in a list are the list's, and an object is
+/// compared as its JSON; `author.name` leads into an object, and into each of a list of them. A list of nothing is no
 /// value: it `IS NULL`.
 ///
 /// # Limits

@@ -259,14 +259,19 @@ impl Known {
 }
 
 fn inside(value: &Json, steps: &[&str]) -> Vec<Json> {
-    let one = std::slice::from_ref(value);
-    let items = value.as_array().map_or(one, Vec::as_slice);
+    fn elements(value: &Json) -> Vec<&Json> {
+        match value {
+            Json::Array(items) => items.iter().flat_map(elements).collect(),
+            other => vec![other],
+        }
+    }
+    let items = elements(value);
     let Some((step, rest)) = steps.split_first() else {
         let filled = items.iter().filter(|v| !v.is_null());
         return filled
             .map(|v| {
                 v.as_bool()
-                    .map_or(v.clone(), |truth| json!(i32::from(truth)))
+                    .map_or((*v).clone(), |truth| json!(i32::from(truth)))
             })
             .collect();
     };

@@ -68,21 +68,21 @@ enum Side {
 }
 
 /// As what a field is compared with a value, and the value to bind.
-fn operand(known: Known<'_>, value: &Value) -> Result<(Side, Bound)> {
+fn operand(known: &Known<'_>, value: &Value) -> Result<(Side, Bound)> {
     match value {
         Value::Number(number) if !number.is_finite() => {
             return Err(refused(format!("{number} is no number to compare with")));
         }
         _ => {}
     }
-    if known == Known::Date {
+    if *known == Known::Date {
         // Compare as many characters as are given: a day holds all its hours.
         let date = date::operand(value).map_err(refused)?;
         return Ok((Side::Start(date.chars().count()), Bound::Text(date)));
     }
     Ok(match value {
         Value::Text(text) => {
-            let side = if known == Known::Topic {
+            let side = if *known == Known::Topic {
                 Side::Label
             } else {
                 Side::Text
@@ -109,27 +109,27 @@ impl<'a> Compiler<'a> {
             }
             Filter::Compare { field, op, value } => {
                 let known = self.find(field)?;
-                self.compare(known, *op, value)
+                self.compare(&known, *op, value)
             }
             Filter::Between { field, low, high } => {
                 let known = self.find(field)?;
-                self.any(known, |to| {
-                    to.one(known, Op::Ge, low)?;
+                self.any(&known, |to| {
+                    to.one(&known, Op::Ge, low)?;
                     to.sql.push_str(" AND ");
-                    to.one(known, Op::Le, high)
+                    to.one(&known, Op::Le, high)
                 })?;
                 Ok(LEAF + 1)
             }
             Filter::In { field, values } => {
                 let known = self.find(field)?;
-                self.any_of(known, values)
+                self.any_of(&known, values)
             }
             Filter::Contains { field, text } => {
                 let known = self.find(field)?;
                 // Not LIKE, which refuses long texts and stops at a NUL.
-                self.any(known, |to| {
+                self.any(&known, |to| {
                     to.sql.push_str("instr(lower(");
-                    to.column(known);
+                    to.column(&known);
                     to.sql.push_str("), lower(?)) > 0");
                     to.bind(Bound::Text(text.clone()))
                 })?;
@@ -139,8 +139,8 @@ impl<'a> Compiler<'a> {
                 let known = self.find(field)?;
                 // Of a list, whether any element is something.
                 self.sql.push_str("coalesce(");
-                self.any(known, |to| {
-                    to.column(known);
+                self.any(&known, |to| {
+                    to.column(&known);
                     to.sql.push_str(" IS NOT NULL");
                     Ok(())
                 })?;
@@ -191,7 +191,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn compare(&mut self, known: Known<'_>, op: Op, value: &Value) -> Result<usize> {
+    fn compare(&mut self, known: &Known<'_>, op: Op, value: &Value) -> Result<usize> {
         // None of a list equals, and there is one that could have.
         let is_none = op == Op::Ne;
         if is_none {
@@ -207,28 +207,34 @@ impl<'a> Compiler<'a> {
 
     /// Whether one value of a field is such: metadata may have several. The condition that `one`
     /// writes is of [`Self::column`]; without a value the result is NULL.
-    fn any(&mut self, known: Known<'_>, one: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let (name, rest) = match known {
-            Known::Metadata(name) => (name, ""),
-            Known::Inside(name, rest) => (name, rest),
-            _ => {
-                self.sql.push('(');
-                one(self)?;
-                self.sql.push(')');
-                return Ok(());
-            }
+    fn any(&mut self, known: &Known<'_>, one: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let Known::Metadata(ways) = known else {
+            self.sql.push('(');
+            one(self)?;
+            self.sql.push(')');
+            return Ok(());
         };
         self.sql.push_str("(SELECT max(");
         one(self)?;
-        self.sql.push_str(") FROM (SELECT ");
-        let names: Vec<&str> = std::iter::once(name)
-            .chain(rest.split('.').filter(|step| !step.is_empty()))
-            .collect();
-        // At each step `j` is what has the name, and `e` its elements; of what is no list, one
-        // element that is not looked at.
+        self.sql.push_str(") FROM (");
+        for (i, names) in ways.iter().enumerate() {
+            if i > 0 {
+                self.sql.push_str(" UNION ALL ");
+            }
+            self.way(names)?;
+        }
+        self.sql.push_str("))");
+        Ok(())
+    }
+
+    /// Writes a query of the values that lie on a way into metadata, as `v`.
+    fn way(&mut self, names: &[&str]) -> Result<()> {
+        // At each step `j` is what has the name, and `e` its elements, also of lists in lists; of
+        // what is no list, one element that is not looked at.
         let at = |i: usize, what: &str| {
             format!("CASE j{i}.type WHEN 'array' THEN e{i}.{what} ELSE j{i}.{what} END")
         };
+        self.sql.push_str("SELECT ");
         self.sql.push_str(&at(names.len() - 1, "value"));
         self.sql.push_str(" AS v FROM ");
         for i in 0..names.len() {
@@ -244,20 +250,22 @@ impl<'a> Compiler<'a> {
             self.sql
                 .push_str(&format!("{comma}json_each({object}) j{i}"));
             self.sql.push_str(&format!(
-                ", json_each(CASE j{i}.type WHEN 'array' THEN j{i}.value ELSE '[0]' END) e{i}"
+                ", json_tree(CASE j{i}.type WHEN 'array' THEN j{i}.value ELSE '[0]' END) e{i}"
             ));
         }
-        for (i, name) in names.into_iter().enumerate() {
+        for (i, name) in names.iter().enumerate() {
             let and = if i == 0 { " WHERE" } else { " AND" };
-            self.sql.push_str(&format!("{and} j{i}.key = ?"));
-            self.bind(Bound::Text(name.to_string()))?;
+            // A path with a dot leads through an object.
+            self.sql.push_str(&format!(
+                "{and} j{i}.key = ? AND e{i}.type <> 'array' AND instr(e{i}.fullkey, '.') = 0"
+            ));
+            self.bind(Bound::Text((*name).to_string()))?;
         }
-        self.sql.push_str("))");
         Ok(())
     }
 
     /// Writes a comparison of one value of a field.
-    fn one(&mut self, known: Known<'_>, op: Op, value: &Value) -> Result<()> {
+    fn one(&mut self, known: &Known<'_>, op: Op, value: &Value) -> Result<()> {
         let (side, value) = operand(known, value)?;
         self.side(known, side);
         self.sql.push_str(match op {
@@ -272,7 +280,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// However many values there are, they are bound as one list for each way of comparing.
-    fn any_of(&mut self, known: Known<'_>, values: &[Value]) -> Result<usize> {
+    fn any_of(&mut self, known: &Known<'_>, values: &[Value]) -> Result<usize> {
         let mut lists: BTreeMap<Side, Vec<serde_json::Value>> = BTreeMap::new();
         for value in values {
             let (side, value) = operand(known, value)?;
@@ -288,8 +296,8 @@ impl<'a> Compiler<'a> {
             .map(|(side, list)| (known, side, serde_json::Value::from(list).to_string()))
             .collect();
         self.chain(&lists, "0", " OR ", |to, (known, side, list)| {
-            to.any(*known, |to| {
-                to.side(*known, *side);
+            to.any(known, |to| {
+                to.side(known, *side);
                 to.sql.push_str(" IN (SELECT value FROM json_each(?))");
                 to.bind(Bound::Text(list.clone()))
             })?;
@@ -298,7 +306,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Writes a field as it is compared.
-    fn side(&mut self, known: Known<'_>, side: Side) {
+    fn side(&mut self, known: &Known<'_>, side: Side) {
         let (before, after) = match side {
             Side::Text => ("CAST(", " AS TEXT)".to_string()),
             // Numbers from CSV are texts; a text that begins as no number is none.
@@ -319,7 +327,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Writes a field; of metadata, one of its values within [`Self::any`].
-    fn column(&mut self, known: Known<'_>) {
+    fn column(&mut self, known: &Known<'_>) {
         let column = match known {
             Known::Id => "a.ext_id",
             Known::Title => "a.title",
@@ -329,7 +337,7 @@ impl<'a> Compiler<'a> {
             Known::Source => "a.source",
             Known::Origin => "a.origin",
             Known::Topic => "(SELECT t.topic FROM article_topic t WHERE t.article = a.id)",
-            Known::Metadata(_) | Known::Inside(..) => "v",
+            Known::Metadata(_) => "v",
         };
         self.sql.push_str(column);
     }

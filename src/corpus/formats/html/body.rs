@@ -18,9 +18,15 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
     let mut best = candidate(document, title);
     if size(&best) < ENOUGH {
         let document = parse::page(source);
+        prune(&document, Pruning::Full);
+        best = or_landmark(best, landmark(&document), title);
+    }
+    if size(&best) < ENOUGH {
+        let document = parse::page(source);
         prune(&document, Pruning::Hidden);
         let all = document.body().map(|body| blocks(body, Reading::default()));
-        let second = candidate(document, title);
+        let landmark = landmark(&document);
+        let second = or_landmark(candidate(document, title), landmark, title);
         if size(&second) > 2 * size(&best) {
             best = second;
         }
@@ -63,22 +69,37 @@ fn told(body: &str) -> Vec<Block> {
 
 /// The article of a page that was pruned.
 fn candidate(document: Document, title: &str) -> Vec<Block> {
-    let marked = marked(&document);
+    let (marked, parts) = marked(&document);
     let marked = clean::clean(marked, title);
-    let landmark = clean::clean(landmark(&document), title);
     let scored = clean::clean(scored(document), title);
     let mut best = scored;
-    if size(&marked) >= ENOUGH && size(&marked) > 2 * size(&best) {
+    // Several parts are marked one by one, of which scoring may find one alone.
+    let much = if parts > 1 {
+        size(&best) * 6 / 5
+    } else {
+        2 * size(&best)
+    };
+    if size(&marked) >= ENOUGH && size(&marked) > much {
         best = marked;
-    }
-    if size(&best) < ENOUGH && size(&landmark) > size(&best) * 3 / 2 {
-        best = landmark;
     }
     best
 }
 
-/// The text that the page marks as its article's: all parts of it, in order.
-fn marked(document: &Document) -> Vec<Block> {
+/// What a way found, or where that is no article's length the page's landmark.
+fn or_landmark(best: Vec<Block>, landmark: Vec<Block>, title: &str) -> Vec<Block> {
+    if size(&best) >= ENOUGH {
+        return best;
+    }
+    let landmark = clean::clean(landmark, title);
+    if size(&landmark) > size(&best) * 3 / 2 {
+        return landmark;
+    }
+    best
+}
+
+/// The text that the page marks as its article's: all parts of it, in order, and how many.
+fn marked(document: &Document) -> (Vec<Block>, usize) {
+    let mut count = 0;
     let mut all: Vec<Block> = Vec::new();
     let selection = document.select(r#"[itemprop~="articleBody" i], [property~="articleBody" i]"#);
     let nodes = selection.nodes();
@@ -86,10 +107,11 @@ fn marked(document: &Document) -> Vec<Block> {
     for node in nodes {
         let nested = node.ancestors_it(None).any(|a| parts.contains(&a.id));
         if !nested {
+            count += 1;
             all.extend(blocks(*node, Reading::default()));
         }
     }
-    all
+    (all, count)
 }
 
 /// The text of the element that the page calls its article or main part, by how much text it has.

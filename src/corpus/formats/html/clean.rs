@@ -197,6 +197,7 @@ pub(super) fn clean(blocks: Vec<Block>, title: &str) -> Vec<Block> {
     mark_dates(&blocks, &mut gone);
     mark_repeated(&blocks, &mut gone);
     mark_counters(&blocks, &mut gone);
+    mark_rights(&blocks, &mut gone);
     if !title.is_empty()
         && let Some(i) = (0..blocks.len()).find(|i| !gone[*i])
         && letters(&blocks[i].text) == title
@@ -304,6 +305,37 @@ fn mark_repeated(blocks: &[Block], gone: &mut [bool]) {
     let mut seen = std::collections::HashSet::new();
     for (i, block) in blocks.iter().enumerate() {
         if !seen.insert(block.text.as_str()) && block.kind == Kind::Caption {
+            gone[i] = true;
+        }
+    }
+}
+
+/// Whose the page is, at its end: `© 2024 The Post. All rights reserved.`
+fn mark_rights(blocks: &[Block], gone: &mut [bool]) {
+    const BEGINNINGS: [&str; 8] = [
+        "©",
+        "copyright",
+        "(c) 19",
+        "(c) 20",
+        "all rights reserved",
+        "alle rechte vorbehalten",
+        "tous droits réservés",
+        "todos los derechos reservados",
+    ];
+    let left = (0..blocks.len()).rev().filter(|i| !gone[*i]);
+    for i in left.take(2).collect::<Vec<_>>() {
+        let text = blocks[i].text.trim_start().to_lowercase();
+        let short = blocks[i].text.len() <= SHORT;
+        // "Copyright law …" is what an article may end with.
+        let year = text.contains(['©', '('])
+            || text
+                .split(|c: char| !c.is_ascii_digit())
+                .any(|n| n.len() == 4);
+        let says = text.contains("reserved")
+            || text.contains("vorbehalten")
+            || text.contains("droits")
+            || text.contains("derechos");
+        if short && BEGINNINGS.iter().any(|b| text.starts_with(b)) && (year || says) {
             gone[i] = true;
         }
     }

@@ -21,10 +21,19 @@ pub(in crate::corpus) fn fragment(text: &str) -> Option<String> {
     })
 }
 
+/// The text of what is HTML for certain, such as a block of HTML in Markdown: all tags in it are tags,
+/// also one alone that closes what stands elsewhere.
+pub(in crate::corpus) fn block(html: &str) -> String {
+    rendered(html)
+}
+
 fn render(text: &str) -> String {
-    let source = only_tags(text);
-    let broken = Tags::in_text(&source).any(|t| t.breaks_lines());
-    let document = parse::fragment(&source);
+    rendered(&only_tags(text))
+}
+
+fn rendered(source: &str) -> String {
+    let broken = Tags::in_text(source).any(|t| t.breaks_lines());
+    let document = parse::fragment(source);
     let reading = Reading {
         blank_lines: true,
         lines: !broken,

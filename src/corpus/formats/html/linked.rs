@@ -20,6 +20,72 @@ pub(super) struct Linked {
     pub body: Option<String>,
 }
 
+/// What a page says it is about, beside its descriptions.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// Its own addresses.
+    pub addresses: Vec<String>,
+    /// Its titles, as letters only.
+    pub titles: Vec<String>,
+}
+
+impl About {
+    /// Whether an object describes this page's article (`Some(true)`), by its own word another
+    /// (`Some(false)`), or says neither.
+    fn is_of(&self, object: &Map<String, Value>) -> Option<bool> {
+        let headline = ["headline", "name"]
+            .iter()
+            .find_map(|key| object.get(*key)?.as_str())
+            .map(super::metadata::letters)
+            .filter(|headline| !headline.is_empty());
+        let titled = headline.as_ref().map(|headline| {
+            self.titles.iter().any(|t| {
+                t == headline
+                    || headline.len() > 12
+                        && (t.contains(headline) || headline.contains(t.as_str()) && t.len() > 12)
+            })
+        });
+        let own = addresses(object);
+        let located = (!own.is_empty() && !self.addresses.is_empty()).then(|| {
+            own.iter()
+                .any(|a| self.addresses.iter().any(|b| same_address(a, b)))
+        });
+        match (titled, located) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            // A headline that was shortened or changed for search engines is still the page's,
+            // where no address says otherwise.
+            (_, Some(false)) if !self.titles.is_empty() => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// The addresses of the page that an object says it is of.
+fn addresses(object: &Map<String, Value>) -> Vec<&str> {
+    ["url", "mainEntityOfPage", "@id"]
+        .iter()
+        .filter_map(|key| object.get(*key))
+        .filter_map(|value| match value {
+            Value::String(s) => Some(s.as_str()),
+            Value::Object(o) => o.get("@id").or_else(|| o.get("url"))?.as_str(),
+            _ => None,
+        })
+        .filter(|address| address.starts_with("http"))
+        .collect()
+}
+
+/// Whether two addresses are of one page: without the protocol, what is behind `#` or `?`, `www.` and
+/// a last slash.
+fn same_address(a: &str, b: &str) -> bool {
+    let plain = |address: &str| {
+        let address = address.split(['#', '?']).next().unwrap_or(address);
+        let address = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let address = address.strip_prefix("www.").unwrap_or(address);
+        address.trim_end_matches('/').to_lowercase()
+    };
+    plain(a) == plain(b)
+}
+
 /// How deep an article lies in its description: in a graph, in a page, in a list.
 const DEEPEST: usize = 6;
 /// How many objects of a description are looked at.
@@ -27,7 +93,7 @@ const MOST: usize = 10_000;
 
 /// Reads the descriptions of a page; the first of an article counts, and what it leaves open is
 /// filled from those that follow.
-pub(super) fn linked(document: &Document) -> Linked {
+pub(super) fn linked(document: &Document, about: &About) -> Linked {
     let mut values = Vec::new();
     for script in document.select(r#"script[type*="ld+json" i]"#).nodes() {
         values.extend(parse(&script.text()));
@@ -41,8 +107,14 @@ pub(super) fn linked(document: &Document) -> Linked {
         .copied()
         .filter(|o| rank(o).is_some())
         .collect();
+    // What describes another article says nothing of this; a film only where it is what the page is
+    // about.
+    articles.retain(|o| match about.is_of(o) {
+        Some(of_this) => of_this,
+        None => !is_type(o, &["VideoObject"]),
+    });
     // An article says more of itself than the page that it stands on; the sort is stable.
-    articles.sort_by_key(|o| rank(o));
+    articles.sort_by_key(|o| (rank(o), about.is_of(o) != Some(true)));
     let mut linked = Linked::default();
     for (i, article) in articles.iter().enumerate() {
         let read = read(article, &objects);
@@ -181,16 +253,7 @@ fn read(object: &Map<String, Value>, all: &[&Map<String, Value>]) -> Linked {
             .find_map(|k| object.get(*k))
             .map(|v| names(v, all))
             .unwrap_or_default(),
-        url: ["url", "mainEntityOfPage", "@id"]
-            .iter()
-            .filter_map(|k| object.get(*k))
-            .filter_map(|v| match v {
-                Value::String(s) => Some(s.as_str()),
-                Value::Object(o) => o.get("@id").or_else(|| o.get("url"))?.as_str(),
-                _ => None,
-            })
-            .find(|u| u.starts_with("http"))
-            .map(str::to_string),
+        url: addresses(object).first().map(ToString::to_string),
         section: of(&["articleSection"]),
         language: of(&["inLanguage"]),
         keywords: object

@@ -1,6 +1,6 @@
 //! What a page says of its article: title, date, source, address, author.
 
-use super::linked::Linked;
+use super::linked::{About, Linked};
 use super::prune::words_of;
 use super::text::{Edge, Walk};
 use crate::corpus::article::one_line;
@@ -56,6 +56,28 @@ fn first_text(document: &Document, selector: &str) -> Option<String> {
         .find(|t| !t.is_empty())
 }
 
+/// What tells which article a page is about: its addresses, and its titles.
+pub(super) fn about(document: &Document, metas: &Metas) -> About {
+    let canonical = document.select(r#"link[rel~="canonical" i]"#);
+    let mut addresses: Vec<String> = canonical
+        .nodes()
+        .iter()
+        .filter_map(|n| n.attr("href"))
+        .map(|h| one_line(&h))
+        .collect();
+    addresses.extend(metas.get(&["og:url"]).map(str::to_string));
+    let given = ["og:title", "twitter:title"];
+    let titles = given
+        .iter()
+        .filter_map(|key| metas.get(&[key]).map(letters));
+    let mut titles: Vec<String> = titles.collect();
+    titles.extend(first_text(document, "head title").map(|t| letters(&t)));
+    let headings = document.select("h1");
+    titles.extend(headings.nodes().iter().take(20).map(|n| letters(&n.text())));
+    titles.retain(|title| !title.is_empty());
+    About { addresses, titles }
+}
+
 /// The headline, without the name of its site.
 pub(super) fn title(document: &Document, metas: &Metas, linked: &Linked) -> String {
     let site = source(metas, linked);
@@ -95,7 +117,7 @@ pub(super) fn title(document: &Document, metas: &Metas, linked: &Linked) -> Stri
         .unwrap_or_default()
 }
 
-fn letters(text: &str) -> String {
+pub(super) fn letters(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
@@ -246,6 +268,8 @@ pub(super) fn date(
 fn date_within(document: &Document) -> Option<String> {
     let body = document.body()?;
     let mut found: [Option<String>; 3] = [None, None, None];
+    // A comment's time is the comment's.
+    let mut comments = 0usize;
     let (mut articles, mut headline, mut aside) = (0usize, false, 0usize);
     let has_headline = document.select_single("h1").exists();
     for edge in Walk::new(body) {
@@ -254,13 +278,14 @@ fn date_within(document: &Document) -> Option<String> {
                 let Some(name) = node.node_name() else {
                     continue;
                 };
+                comments += usize::from(comments > 0 || is_comment(&node));
                 match &*name {
                     "article" | "main" => articles += 1,
                     "h1" => headline = true,
                     "aside" | "footer" | "nav" | "form" => aside += 1,
                     _ => {}
                 }
-                if aside > 0 {
+                if aside > 0 || comments > 0 {
                     continue;
                 }
                 let Some((certain, date)) = date_of(&node, &name) else {
@@ -280,6 +305,7 @@ fn date_within(document: &Document) -> Option<String> {
                 let Some(name) = node.node_name() else {
                     continue;
                 };
+                comments = comments.saturating_sub(1);
                 match &*name {
                     "article" | "main" => articles = articles.saturating_sub(1),
                     "aside" | "footer" | "nav" | "form" => aside = aside.saturating_sub(1),
@@ -289,6 +315,22 @@ fn date_within(document: &Document) -> Option<String> {
         }
     }
     found.into_iter().flatten().next()
+}
+
+/// Whether an element is named as a reader's comment, or several.
+fn is_comment(node: &NodeRef<'_>) -> bool {
+    let mut words = Vec::new();
+    for key in ["class", "id", "itemprop"] {
+        if let Some(value) = node.attr(key) {
+            words_of(&value, &mut words);
+        }
+    }
+    let stems = ["comment", "kommentar", "comentar", "disqus"];
+    let not = ["commentary", "commentator", "commented"];
+    words.iter().any(|word| {
+        stems.iter().any(|stem| word.starts_with(stem))
+            && !not.iter().any(|other| word.starts_with(other))
+    })
 }
 
 /// The date that an element gives, and whether it says that it is the one of publication.

@@ -19,7 +19,7 @@ mod parse;
 mod prune;
 mod text;
 
-pub(in crate::corpus) use fragment::fragment;
+pub(in crate::corpus) use fragment::{block, fragment};
 
 use super::{Context, whole};
 use crate::corpus::article::Article;

@@ -7,8 +7,8 @@ use crate::corpus::article::{Article, tidy};
 
 pub(super) fn extract(source: &str) -> Article {
     let document = parse::page(source);
-    let linked = linked(&document);
     let metas = Metas::of(&document);
+    let linked = linked(&document, &metadata::about(&document, &metas));
     let title = metadata::title(&document, &metas, &linked);
     let url = metadata::address(&document, &metas, &linked);
     let date = metadata::date(&document, &metas, &linked, url.as_deref());

@@ -196,6 +196,9 @@ const ENOUGH: usize = 100;
 /// A form or button with more text than this, in characters, holds more than itself.
 const CONTROL: usize = 250;
 
+/// An article within another of fewer characters than this may be a teaser.
+const TEASER: usize = 400;
+
 /// What is known of an element and all below it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Size {
@@ -216,6 +219,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
     let mut doubtful: Vec<NodeRef<'_>> = Vec::new();
     let mut doubted = 0;
     let mut forms = Vec::new();
+    let mut articles = 0usize;
     let mut left = total.chars;
     let mut walk = Walk::new(body);
     // Inside the article's own marked body or a quotation, a footer or an author is text.
@@ -229,6 +233,23 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
                 let size = sizes.get(&node.id).copied().unwrap_or_default();
                 let about = About::of(&node);
                 quotes += usize::from(about.name == "blockquote");
+                // A short article within a longer one that leads elsewhere is a teaser.
+                let teaser = articles > 0
+                    && about.name == "article"
+                    && !about.body
+                    && pruning == Pruning::Full
+                    && size.linked > 0
+                    && size.chars < TEASER
+                    && size.chars * 4 < total.chars;
+                if teaser {
+                    left -= size.chars.min(left);
+                    gone.push(node);
+                    walk.skip_children();
+                    // Its end is met all the same.
+                    articles += 1;
+                    continue;
+                }
+                articles += usize::from(about.name == "article");
                 if let Some(sure) = about.goes(size, total, left, pruning, quotes > 0) {
                     left -= size.chars.min(left);
                     if sure {
@@ -245,6 +266,8 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
             Edge::Close(node) => {
                 if node.has_name("blockquote") {
                     quotes = quotes.saturating_sub(1);
+                } else if node.has_name("article") {
+                    articles = articles.saturating_sub(1);
                 }
             }
         }

@@ -250,6 +250,7 @@ impl Writer {
                 }
             }
             "td" | "th" => self.cell(),
+            "label" | "button" | "select" | "textarea" | "output" => self.blank = true,
             "a" => self.links += 1,
             "pre" | "listing" | "xmp" => {
                 self.flush();
@@ -292,6 +293,7 @@ impl Writer {
                 }
                 self.blank = true;
             }
+            "label" | "button" | "select" | "textarea" | "output" => self.blank = true,
             "a" => self.links = self.links.saturating_sub(1),
             "pre" | "listing" | "xmp" => {
                 self.flush();

@@ -30,7 +30,7 @@ const LISTS: [&str; 20] = [
     "list",
 ];
 /// Objects that hold an article's fields one level below its identifier or kind.
-const WRAPPERS: [&str; 10] = [
+const WRAPPERS: [&str; 11] = [
     "_source",
     "attributes",
     "fields",
@@ -41,6 +41,7 @@ const WRAPPERS: [&str; 10] = [
     "article",
     "tweet",
     "post",
+    "row",
 ];
 /// Columns that often describe a whole list; an object with no other text may be an envelope.
 const DESCRIPTIONS: [&str; 5] = ["description", "summary", "abstract", "subtitle", "content"];

@@ -3,6 +3,46 @@
 use crate::corpus::columns::{Columns, Mapping, Role};
 use serde_json::{Map, Value};
 
+/// `{"columns": ["title", "text"], "data": [["T", "C"], …]}`, as pandas writes it where it is told to
+/// split.
+fn split(object: &Map<String, Value>) -> Option<Vec<Map<String, Value>>> {
+    let names = object.get("columns")?.as_array()?;
+    let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
+    let names = names.filter(|names| !names.is_empty())?;
+    let row = |row: &Value| {
+        let cells = row.as_array().filter(|cells| cells.len() == names.len())?;
+        let cells = names.iter().zip(cells);
+        Some(
+            cells
+                .map(|(name, cell)| ((*name).to_string(), cell.clone()))
+                .collect(),
+        )
+    };
+    object.get("data")?.as_array()?.iter().map(row).collect()
+}
+
+/// `{"title": ["T", …], "text": ["C", …]}`: lists of one length, of which one has the text. A list
+/// alone is the paragraphs of one.
+fn columns_of(
+    object: &Map<String, Value>,
+    mapping: Option<&Mapping>,
+) -> Option<Vec<Map<String, Value>>> {
+    let mapping = mapping?;
+    let texts = mapping.column(Role::Text).or(mapping.column(Role::Title))?;
+    let texts = object.get(texts)?.as_array()?;
+    let alike = |column: &Value| column.as_array().is_some_and(|c| c.len() == texts.len());
+    if object.len() < 2 || texts.len() < 2 || !object.values().all(alike) {
+        return None;
+    }
+    let row = |i: usize| {
+        let cells = object.iter();
+        cells
+            .filter_map(|(name, column)| Some((name.clone(), column.get(i)?.clone())))
+            .collect()
+    };
+    Some((0..texts.len()).map(row).collect())
+}
+
 /// The rows of an object that is no article: `{"title": {"0": …}, "text": {"0": …}}` with the roles
 /// of its names in `mapping`, or `{"key": {"title": …, "text": …}}`.
 pub(super) fn rows(
@@ -10,6 +50,9 @@ pub(super) fn rows(
     mapping: Option<&Mapping>,
     columns: &Columns,
 ) -> Option<Vec<Map<String, Value>>> {
+    if let Some(rows) = split(object).or_else(|| columns_of(object, mapping)) {
+        return Some(rows);
+    }
     if !object.values().all(Value::is_object) {
         return None;
     }
