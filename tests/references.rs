@@ -17,8 +17,8 @@ struct Expected {
     vector: Vec<f32>,
 }
 
-/// The folders of models that embed texts, and whether they end in unit length.
-const EMBEDDING: [&str; 18] = [
+/// The folders of models that embed texts.
+const EMBEDDING: [&str; 16] = [
     "bert-dense",
     "bert-max-normalize-dense",
     "bert-st6",
@@ -35,8 +35,6 @@ const EMBEDDING: [&str; 18] = [
     "nomic-native",
     "qwen3-embedding",
     "xlm-roberta-e5",
-    "bert-prompt-excluded",
-    "bert-cls-mean-sqrt",
 ];
 
 fn folder(name: &str) -> PathBuf {
