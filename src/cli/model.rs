@@ -128,7 +128,10 @@ fn about(files: &ModelFiles, config: Option<&Config>) -> Value {
     let mut value = json!({"id": files.id, "revision": files.revision, "folder": files.folder, "source": files.source});
     if let (Some(c), Value::Object(map)) = (config, &mut value) {
         map.insert("dim".into(), json!(c.dim));
-        map.insert("layers".into(), json!(c.described.architecture.blocks.len()));
+        map.insert(
+            "layers".into(),
+            json!(c.described.architecture.blocks.len()),
+        );
         map.insert("max_tokens".into(), json!(c.max_tokens));
         map.insert("pooling".into(), json!(c.head.pooling.name()));
         map.insert("hash".into(), json!(c.hash));

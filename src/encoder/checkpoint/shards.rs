@@ -115,7 +115,9 @@ impl Shards {
         let read = (&mut file).take(header).read_to_end(&mut bytes);
         read.map_err(|e| cut(e.to_string()))?;
         // Of the crate's reading of whole files only what does not need all of their bytes.
-        let parsed = guarded(path.display(), || serde_json::from_slice::<Metadata>(&bytes))?;
+        let parsed = guarded(path.display(), || {
+            serde_json::from_slice::<Metadata>(&bytes)
+        })?;
         let metadata = parsed.map_err(|e| {
             let reason = e.to_string();
             cut(reason.lines().next().unwrap_or("").to_string())
