@@ -1,28 +1,28 @@
 //! Texts in, vectors out.
 //!
 //! An [`Encoder`] tokenises, plans batches and normalises; a [`Backend`] runs the
-//! transformer. On the CPU that is [`CpuBackend`], Nearwise's own; [`CandleBackend`] is the
+//! transformer. On the CPU that is [`CpuBackend`], Nearwise's own; [`PlainBackend`] is the
 //! plain reference that it is tested against, and what runs on Metal. CUDA devices have an
 //! encoder of their own in builds with the feature `cuda`.
 
 mod backend;
 mod batch;
 mod builder;
-mod candle;
 mod checkpoint;
 mod cpu;
 #[cfg(any(feature = "cuda", all(test, unix)))]
 mod cuda;
 mod device;
+mod head;
 mod options;
 mod pipeline;
+mod plain;
 mod relative;
 
 pub use crate::kernels::{Dtype, DtypeChoice, Level};
 pub use backend::{Backend, Call, Done, Priority, Queue};
 pub use batch::{Batch, plan};
 pub use builder::EncoderBuilder;
-pub use candle::CandleBackend;
 pub use cpu::CpuBackend;
 #[doc(hidden)]
 pub use cpu::bench;
@@ -30,9 +30,11 @@ pub use cpu::bench;
 pub(crate) use cuda::twin_of;
 pub use device::{DeviceChoice, OpenDevice, Place, SeenDevice, seen_devices};
 pub use options::{EncodeOptions, Prompt, TextTokens, TooLong, Vectors};
+pub use plain::PlainBackend;
 
 use crate::error::{Error, Result};
 use crate::guard::guarded;
+use crate::model::tokens;
 use crate::model::{Config, ModelFiles, Prompts, Tokenizer, Tokens};
 use std::sync::Arc;
 
@@ -442,10 +444,29 @@ fn place(texts: &[usize], vectors: &[f32], dim: usize, values: &mut [f32]) {
     }
 }
 
-/// Fails where a text is too long for a model or a token is not in its vocabulary.
-fn check_texts(texts: &[&[u32]], longest: usize, vocabulary: usize, device: &str) -> Result<()> {
+/// What a backend can be given.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// The most tokens of a text.
+    longest: usize,
+    /// Words of the vocabulary.
+    vocabulary: usize,
+    /// Types of tokens.
+    types: usize,
+}
+
+/// Fails on a text that would read beyond a table.
+fn check_texts(texts: &[&[u32]], limits: Limits, device: &str) -> Result<()> {
+    let Limits {
+        longest,
+        vocabulary,
+        types,
+    } = limits;
+    let fits = |&token: &u32| {
+        (tokens::id(token) as usize) < vocabulary && (tokens::kind(token) as usize) < types
+    };
     for text in texts {
-        if text.len() > longest || text.iter().any(|&id| id as usize >= vocabulary) {
+        if text.len() > longest || !text.iter().all(fits) {
             return Err(Error::device(
                 device.to_string(),
                 format!(
@@ -472,16 +493,15 @@ pub fn backend(
     let wanted = device
         .dtype(dtype)
         .map_err(|message| Error::device(device.name.clone(), message))?;
-    match &device.place {
+    let backend: Box<dyn Backend> = match &device.place {
         Place::Cpu => {
             let dtype = cpu::dtype(wanted, files)?;
-            Ok(Box::new(
-                CpuBackend::load(files, config, dtype)?.on_threads(threads),
-            ))
+            Box::new(CpuBackend::load(files, config, dtype)?.on_threads(threads))
         }
-        Place::Metal(_) => Ok(Box::new(CandleBackend::load(files, config, device)?)),
-        Place::Cuda(numbers) => cuda_backend(files, config, numbers, wanted),
-    }
+        Place::Metal(_) => Box::new(PlainBackend::load(files, config, device)?),
+        Place::Cuda(numbers) => cuda_backend(files, config, numbers, wanted)?,
+    };
+    head::behind(backend, files, config)
 }
 
 #[cfg(feature = "cuda")]

@@ -1,34 +1,45 @@
-//! Self-attention of one head over one text, without masks and without the scores of all
-//! pairs in memory at a time.
+//! Self-attention of one head over one text, without the scores of all pairs in memory at a
+//! time; of a query that sees a part of the text, no others are computed than those beside it.
 
 use super::gemm::tile;
 use super::math;
 use super::pack::Aligned;
 use super::simd::{Dot, Simd};
+use std::ops::Range;
 
 /// One head of one text.
 #[derive(Debug, Clone)]
 pub(crate) struct Attention {
-    /// Queries, keys and values: for each token a row of `3 * hidden` operand numbers, of which
-    /// the queries are scaled so that a power of two of the scores makes the softmax.
+    /// Queries, keys and values: for each token a row of operand numbers, of which the queries are
+    /// scaled so that a power of two of the scores makes the softmax.
     pub qkv: *const u32,
     /// Words from a row to the next.
     pub stride: usize,
     /// Tokens of the text.
     pub tokens: usize,
-    /// Numbers of a token's queries, of all heads.
-    pub hidden: usize,
-    /// Numbers of a head.
+    /// Numbers of a head; even.
     pub head_dim: usize,
-    /// Which head.
-    pub head: usize,
-    /// Where the first token's result goes.
+    /// The first number of the head's queries, keys and values in a row; even.
+    pub columns: [usize; 3],
+    /// How many tokens before itself a query sees; `usize::MAX` for all.
+    pub before: usize,
+    /// How many behind itself.
+    pub behind: usize,
+    /// Where the first number of the first token's result goes.
     pub out: *mut f32,
     /// Floats from a row of results to the next.
     pub out_stride: usize,
     /// What is added to the score of a query and a key, by the key's position less the
     /// query's, or null; points at the number for 0.
     pub bias: *const f32,
+}
+
+impl Attention {
+    /// The keys that a query sees.
+    fn keys(&self, query: usize) -> Range<usize> {
+        let end = query.saturating_add(self.behind).saturating_add(1);
+        query.saturating_sub(self.before)..end.min(self.tokens)
+    }
 }
 
 /// What the attention of one thread needs beside it.
@@ -83,7 +94,7 @@ pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: us
 /// Keys to panels of `width` keys: (panels, words, width).
 #[inline(always)]
 unsafe fn pack_keys<S: Simd, D: Dot<S>>(a: &Attention, words: usize, width: usize, to: *mut u32) {
-    let first = (a.hidden + a.head * a.head_dim) / D::GROUP;
+    let first = a.columns[1] / D::GROUP;
     // SAFETY: the caller's.
     unsafe {
         let from = a.qkv.add(first);
@@ -115,7 +126,7 @@ unsafe fn pack_keys<S: Simd, D: Dot<S>>(a: &Attention, words: usize, width: usiz
 /// Values to panels of `wide` numbers of the head: (panels, groups of tokens, wide).
 #[inline(always)]
 unsafe fn pack_values<S: Simd, D: Dot<S>>(a: &Attention, groups: usize, wide: usize, to: *mut u32) {
-    let first = 2 * a.hidden + a.head * a.head_dim;
+    let first = a.columns[2];
     // A row of bf16 for the token behind the last.
     let nothing = [0u32; 16];
     // SAFETY: the caller's.
@@ -157,7 +168,7 @@ unsafe fn pack_values<S: Simd, D: Dot<S>>(a: &Attention, groups: usize, wide: us
     }
 }
 
-/// `MR` queries against all keys, the softmax, and the values.
+/// `MR` queries against all keys that one of them sees, the softmax, and the values.
 #[inline(always)]
 unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
     a: &Attention,
@@ -169,17 +180,21 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
 ) {
     let (width, wide) = (NV * S::LANES, 2 * S::LANES);
     let scores = scratch.scores.as_mut_ptr();
-    // SAFETY: the caller's.
+    // Of the last query the end, of the first the beginning: both grow with the position.
+    let start = a.keys(row).start / width;
+    let end = a.keys(row + MR - 1).end;
+    let first_key = start * width;
+    // SAFETY: the caller's; keys of panels from the first to the last are within the packed ones.
     unsafe {
-        let queries = a.qkv.add(row * a.stride + a.head * a.head_dim / D::GROUP);
-        for panel in 0..padded / width {
+        let queries = a.qkv.add(row * a.stride + a.columns[0] / D::GROUP);
+        for panel in start..end.div_ceil(width) {
             let mut acc = [[D::start(0, std::ptr::null()); NV]; MR];
             let keys = scratch.keys.as_ptr().add(panel * words * width);
             tile::<S, D, MR, NV>(queries, a.stride, keys, words, &mut acc);
             for m in 0..MR {
                 for v in 0..NV {
                     let x = D::finish(acc[m][v], 1.0, std::ptr::null());
-                    let at = m * padded + panel * width + v * S::LANES;
+                    let at = m * padded + (panel - start) * width + v * S::LANES;
                     S::store(scores.cast::<f32>().add(at), x);
                 }
             }
@@ -190,14 +205,19 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
             let bias = if a.bias.is_null() {
                 a.bias
             } else {
-                a.bias.sub(row + m)
+                a.bias.sub(row + m).add(first_key)
             };
-            weights[m] = 1.0 / softmax::<S, D>(scores, a.tokens, bias);
+            let seen = a.keys(row + m);
+            let seen = seen.start - first_key..seen.end - first_key;
+            weights[m] = 1.0 / softmax::<S, D>(scores, end - first_key, seen, bias);
         }
+        let first_group = first_key / D::GROUP;
+        let some = end.div_ceil(D::GROUP) - first_group;
         for panel in 0..a.head_dim.div_ceil(wide) {
             let mut acc = [[D::start(0, std::ptr::null()); 2]; MR];
-            let values = scratch.values.as_ptr().add(panel * groups * wide);
-            tile::<S, D, MR, 2>(scores, padded, values, groups, &mut acc);
+            let at = (panel * groups + first_group) * wide;
+            let values = scratch.values.as_ptr().add(at);
+            tile::<S, D, MR, 2>(scores, padded, values, some, &mut acc);
             for m in 0..MR {
                 for v in 0..2 {
                     let number = panel * wide + v * S::LANES;
@@ -206,8 +226,7 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
                     }
                     let x = D::finish(acc[m][v], 1.0, std::ptr::null());
                     let x = S::mul(x, S::splat(weights[m]));
-                    let column = a.head * a.head_dim + number;
-                    let to = a.out.add((row + m) * a.out_stride + column);
+                    let to = a.out.add((row + m) * a.out_stride + number);
                     let left = a.head_dim - number;
                     if left >= S::LANES {
                         S::store(to, x);
@@ -223,18 +242,47 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
 /// A score whose power of two is zero, and which is far from infinite.
 const LEAST: f32 = -1e30;
 
-/// Powers of two of a row's scores less the largest, as operands in their place; returns
-/// their sum.
+/// Ones between zeros, to load a vector from that is one where a range begins or ends in it.
+const EDGE: [f32; 48] = {
+    let mut edge = [0.0; 48];
+    let mut i = 16;
+    while i < 32 {
+        edge[i] = 1.0;
+        i += 1;
+    }
+    edge
+};
+
+/// One for lanes `i..i + LANES` that are in `seen`, zero for the others.
 #[inline(always)]
-unsafe fn softmax<S: Simd, D: Dot<S>>(scores: *mut u32, n: usize, bias: *const f32) -> f32 {
+unsafe fn mask<S: Simd>(i: usize, seen: &Range<usize>) -> S::F {
+    let before = seen.start.saturating_sub(i).min(S::LANES);
+    let until = seen.end.saturating_sub(i).min(S::LANES);
+    // SAFETY: the caller's; a vector has at most 16 lanes, so both loads end within 48.
+    unsafe {
+        let from = S::load(EDGE.as_ptr().add(16 - before));
+        S::mul(from, S::load(EDGE.as_ptr().add(32 - until)))
+    }
+}
+
+/// Powers of two of a row's scores less the largest, of those that are `seen`, as operands in
+/// their place, and zero for the others of the first `n`; returns their sum.
+#[inline(always)]
+unsafe fn softmax<S: Simd, D: Dot<S>>(
+    scores: *mut u32,
+    n: usize,
+    seen: Range<usize>,
+    bias: *const f32,
+) -> f32 {
     let row = scores.cast::<f32>();
     // SAFETY: the caller's; the row is filled up to a whole vector.
     unsafe {
         let mut largest = S::splat(LEAST);
         for i in (0..n).step_by(S::LANES) {
+            let whole = i >= seen.start && i + S::LANES <= seen.end;
             let mut x = S::load(row.add(i));
-            let left = n - i;
             if !bias.is_null() {
+                let left = n - i;
                 let bias = if left >= S::LANES {
                     S::load(bias.add(i))
                 } else {
@@ -242,10 +290,12 @@ unsafe fn softmax<S: Simd, D: Dot<S>>(scores: *mut u32, n: usize, bias: *const f
                 };
                 x = S::add(x, bias);
             }
-            if left < S::LANES {
-                x = S::keep_first(x, left, LEAST);
+            if !whole {
+                // What is behind the end of the text is any finite number.
+                let seen = mask::<S>(i, &seen);
+                x = S::fma(S::sub(S::splat(1.0), seen), S::splat(LEAST), x);
             }
-            if !bias.is_null() || left < S::LANES {
+            if !bias.is_null() || !whole {
                 S::store(row.add(i), x);
             }
             largest = S::max(largest, x);
@@ -259,8 +309,8 @@ unsafe fn softmax<S: Simd, D: Dot<S>>(scores: *mut u32, n: usize, bias: *const f
             } else {
                 math::exp2::<S, false>(x)
             };
-            if n - i < S::LANES {
-                x = S::keep_first(x, n - i, 0.0);
+            if i < seen.start || i + S::LANES > seen.end {
+                x = S::mul(x, mask::<S>(i, &seen));
             }
             sum = S::add(sum, x);
             // What is written takes no more room than what was read, so it stays behind it.

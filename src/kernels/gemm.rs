@@ -18,6 +18,12 @@ pub(crate) enum Epilogue {
     GeluTanh,
     /// What is below zero becomes zero.
     Relu,
+    /// x times its logistic function.
+    Silu,
+    /// The logistic function.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
 }
 
 /// How a product is stored.
@@ -126,17 +132,38 @@ unsafe fn block<S: Simd, D: Dot<S>, O: Dot<S>, const MR: usize, const NV: usize>
                 let x = S::add(x, S::load(w.bias.as_ptr().add(at)));
                 let to = g.out.add((row + m) * g.out_stride);
                 let x = match g.epilogue {
-                    Epilogue::Plain => x,
                     Epilogue::Add => S::add(x, S::load(to.cast::<f32>().add(at))),
-                    Epilogue::Gelu if D::ROUGH => math::gelu::<S, true>(x),
-                    Epilogue::Gelu => math::gelu::<S, false>(x),
-                    Epilogue::GeluTanh => math::gelu_tanh::<S>(x),
-                    Epilogue::Relu => S::max(x, S::splat(0.0)),
+                    other => activate::<S, D>(x, other),
                 };
                 match g.output {
                     Output::F32 => S::store(to.cast::<f32>().add(at), x),
                     Output::Operand => O::put(to, at, x, 0),
                 }
+            }
+        }
+    }
+}
+
+/// The activation of numbers; those to be added to others are left as they are.
+///
+/// # Safety
+/// The level's instructions are there.
+#[inline(always)]
+pub(super) unsafe fn activate<S: Simd, D: Dot<S>>(x: S::F, activation: Epilogue) -> S::F {
+    // SAFETY: the caller's.
+    unsafe {
+        match activation {
+            Epilogue::Plain | Epilogue::Add => x,
+            Epilogue::Gelu if D::ROUGH => math::gelu::<S, true>(x),
+            Epilogue::Gelu => math::gelu::<S, false>(x),
+            Epilogue::GeluTanh => math::gelu_tanh::<S>(x),
+            Epilogue::Relu => S::max(x, S::splat(0.0)),
+            Epilogue::Silu => S::mul(x, math::sigmoid::<S>(x)),
+            Epilogue::Sigmoid => math::sigmoid::<S>(x),
+            // 2 / (1 + e^-2x) - 1
+            Epilogue::Tanh => {
+                let twice = math::sigmoid::<S>(S::add(x, x));
+                S::fma(twice, S::splat(2.0), S::splat(-1.0))
             }
         }
     }

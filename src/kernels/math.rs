@@ -97,6 +97,18 @@ pub(super) unsafe fn gelu_tanh<S: Simd>(x: S::F) -> S::F {
     }
 }
 
+/// The logistic function, `1 / (1 + e^-x)`.
+#[inline(always)]
+pub(super) unsafe fn sigmoid<S: Simd>(x: S::F) -> S::F {
+    // SAFETY: the caller's.
+    unsafe {
+        let power = S::mul(x, S::splat(-std::f32::consts::LOG2_E));
+        let power = S::max(S::min(power, S::splat(126.0)), S::splat(-126.0));
+        let one = S::splat(1.0);
+        S::div(one, S::add(one, exp2::<S, false>(power)))
+    }
+}
+
 /// By Horner's rule, the constant first.
 #[inline(always)]
 unsafe fn polynomial<S: Simd, const N: usize>(x: S::F, coefficients: &[f32; N]) -> S::F {

@@ -36,7 +36,7 @@ pub(crate) use gemm::{Epilogue, Gemm, Output};
 pub use level::Level;
 pub(crate) use level::wanted_level;
 pub(crate) use pack::{Aligned, Format, Packed};
-pub(crate) use rows::{Norm, Rows};
+pub(crate) use rows::{Heads, Norm, Rows};
 
 /// The entry points for one level and one dtype.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +49,14 @@ pub(crate) struct Kernels {
     pub operand: Format,
     /// See [`gemm::gemm`].
     pub gemm: unsafe fn(&Gemm<'_>),
-    /// See [`rows::layer_norm`].
-    pub layer_norm: unsafe fn(&Rows, &Norm<'_>),
+    /// See [`rows::norm`].
+    pub norm: unsafe fn(&Rows, &Norm<'_>),
+    /// See [`rows::add_normed`].
+    pub add_normed: unsafe fn(&Rows, &Norm<'_>),
+    /// See [`rows::heads`].
+    pub heads: unsafe fn(&Heads<'_>),
+    /// See [`rows::gate`].
+    pub gate: unsafe fn(&Rows, Epilogue),
     /// See [`rows::operands`].
     pub operands: unsafe fn(&Rows),
     /// See [`attention::attention`].
@@ -74,9 +80,24 @@ macro_rules! entry_points {
                 unsafe { gemm::gemm::<$simd, $dot, $operand, $mr, $nv>(g) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn layer_norm(r: &Rows, norm: &Norm<'_>) {
+            unsafe fn norm(r: &Rows, norm: &Norm<'_>) {
                 // SAFETY: the caller's.
-                unsafe { rows::layer_norm::<$simd, $dot>(r, norm) }
+                unsafe { rows::norm::<$simd, $dot>(r, norm) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn add_normed(r: &Rows, norm: &Norm<'_>) {
+                // SAFETY: the caller's.
+                unsafe { rows::add_normed::<$simd>(r, norm) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn heads(h: &Heads<'_>) {
+                // SAFETY: the caller's.
+                unsafe { rows::heads::<$simd, $operand>(h) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn gate(r: &Rows, activation: Epilogue) {
+                // SAFETY: the caller's.
+                unsafe { rows::gate::<$simd, $dot>(r, activation) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn operands(r: &Rows) {
@@ -98,7 +119,10 @@ macro_rules! entry_points {
                 width: $nv * <$simd as simd::Simd>::LANES,
                 operand: $operand_format,
                 gemm,
-                layer_norm,
+                norm,
+                add_normed,
+                heads,
+                gate,
                 operands,
                 attention,
                 peak,

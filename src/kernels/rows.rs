@@ -1,5 +1,6 @@
-//! What is done to rows between matrix products: LayerNorm, and numbers to operands.
+//! What is done to rows between matrix products: norms, rotations, gates, and numbers to operands.
 
+use super::gemm::{Epilogue, activate};
 use super::simd::{Dot, Simd};
 
 /// Rows of f32 that become operands of a matrix product.
@@ -9,6 +10,10 @@ pub(crate) struct Rows {
     pub values: *mut f32,
     /// Floats from a row to the next.
     pub stride: usize,
+    /// Where normalised rows go; the rows themselves, or others.
+    pub normed: *mut f32,
+    /// Floats from there to the next row's.
+    pub normed_stride: usize,
     /// Numbers of a row.
     pub len: usize,
     /// How many rows.
@@ -23,9 +28,11 @@ pub(crate) struct Rows {
     pub zeros: *mut i32,
 }
 
-/// LayerNorm's parameters.
+/// A norm's parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct Norm<'a> {
+    /// Whether the mean is taken off first (LayerNorm), or not (RMSNorm).
+    pub centred: bool,
     /// The gain, one for each number.
     pub weight: &'a [f32],
     /// The bias, one for each number.
@@ -59,38 +66,27 @@ unsafe fn store<S: Simd>(row: *mut f32, i: usize, n: usize, x: S::F) {
     }
 }
 
-/// LayerNorm (<https://arxiv.org/abs/1607.06450>) of each row in place, and the operands.
+/// LayerNorm (<https://arxiv.org/abs/1607.06450>) or RMSNorm (<https://arxiv.org/abs/1910.07467>)
+/// of each row, and the operands.
 ///
 /// # Safety
 /// The level's instructions are there; all that `r` names is valid for its counts, operands
 /// for `len` numbers filled up to a whole vector; `norm` has `len` numbers.
 #[inline(always)]
-pub(super) unsafe fn layer_norm<S: Simd, D: Dot<S>>(r: &Rows, norm: &Norm<'_>) {
+pub(super) unsafe fn norm<S: Simd, D: Dot<S>>(r: &Rows, norm: &Norm<'_>) {
     let n = r.len;
     // SAFETY: the caller's.
     unsafe {
         for row in 0..r.count {
             let x = r.values.add(row * r.stride);
-            let mut sum = S::splat(0.0);
-            for i in (0..n).step_by(S::LANES) {
-                sum = S::add(sum, load::<S>(x, i, n));
-            }
-            let mean = S::splat(S::sum(sum) / n as f32);
-            let mut squares = S::splat(0.0);
-            for i in (0..n).step_by(S::LANES) {
-                let mut d = S::sub(load::<S>(x, i, n), mean);
-                if i + S::LANES > n {
-                    d = S::keep_first(d, n - i, 0.0);
-                }
-                squares = S::fma(d, d, squares);
-            }
-            let factor = S::splat(1.0 / (S::sum(squares) / n as f32 + norm.eps).sqrt());
+            let to = r.normed.add(row * r.normed_stride);
+            let (mean, factor) = moments::<S>(x, n, norm);
             let (mut low, mut high) = (S::splat(0.0), S::splat(0.0));
             for i in (0..n).step_by(S::LANES) {
                 let d = S::mul(S::sub(load::<S>(x, i, n), mean), factor);
                 let weight = load::<S>(norm.weight.as_ptr(), i, n);
                 let y = S::fma(d, weight, load::<S>(norm.bias.as_ptr(), i, n));
-                store::<S>(x, i, n, y);
+                store::<S>(to, i, n, y);
                 if D::QUANTISED {
                     // Behind the end of a row y is zero, which the range holds anyway.
                     low = S::min(low, y);
@@ -100,7 +96,167 @@ pub(super) unsafe fn layer_norm<S: Simd, D: Dot<S>>(r: &Rows, norm: &Norm<'_>) {
                 }
             }
             if D::QUANTISED {
-                quantise::<S, D>(r, row, S::smallest(low), S::largest(high));
+                quantise::<S, D>(r, row, to, S::smallest(low), S::largest(high));
+            }
+        }
+    }
+}
+
+/// A row's mean, or zero, and what numbers less the mean are multiplied by.
+#[inline(always)]
+unsafe fn moments<S: Simd>(x: *const f32, n: usize, norm: &Norm<'_>) -> (S::F, S::F) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut mean = S::splat(0.0);
+        if norm.centred {
+            let mut sum = S::splat(0.0);
+            for i in (0..n).step_by(S::LANES) {
+                sum = S::add(sum, load::<S>(x, i, n));
+            }
+            mean = S::splat(S::sum(sum) / n as f32);
+        }
+        let mut squares = S::splat(0.0);
+        for i in (0..n).step_by(S::LANES) {
+            let mut d = S::sub(load::<S>(x, i, n), mean);
+            if i + S::LANES > n {
+                d = S::keep_first(d, n - i, 0.0);
+            }
+            squares = S::fma(d, d, squares);
+        }
+        let factor = 1.0 / (S::sum(squares) / n as f32 + norm.eps).sqrt();
+        (mean, S::splat(factor))
+    }
+}
+
+/// Adds each row, normalised, to the row of `normed`; makes no operands.
+///
+/// # Safety
+/// As for [`norm`].
+#[inline(always)]
+pub(super) unsafe fn add_normed<S: Simd>(r: &Rows, norm: &Norm<'_>) {
+    let n = r.len;
+    // SAFETY: the caller's.
+    unsafe {
+        for row in 0..r.count {
+            let x = r.values.add(row * r.stride);
+            let to = r.normed.add(row * r.normed_stride);
+            let (mean, factor) = moments::<S>(x, n, norm);
+            for i in (0..n).step_by(S::LANES) {
+                let d = S::mul(S::sub(load::<S>(x, i, n), mean), factor);
+                let weight = load::<S>(norm.weight.as_ptr(), i, n);
+                let y = S::fma(d, weight, load::<S>(norm.bias.as_ptr(), i, n));
+                store::<S>(to, i, n, S::add(load::<S>(to, i, n), y));
+            }
+        }
+    }
+}
+
+/// Queries, keys and values of tokens that stand behind each other in a text.
+#[derive(Debug, Clone)]
+pub(crate) struct Heads<'a> {
+    /// The rows: heads of queries, then heads of keys, then the values.
+    pub values: *mut f32,
+    /// Floats from a row to the next.
+    pub stride: usize,
+    /// How many rows.
+    pub count: usize,
+    /// Numbers of a row.
+    pub len: usize,
+    /// Heads of queries, and of keys.
+    pub heads: [usize; 2],
+    /// Numbers of a head.
+    pub head_dim: usize,
+    /// Of each head's queries, and of its keys.
+    pub norms: Option<[Norm<'a>; 2]>,
+    /// Cosines and sines of the first row's position, `pairs` each; those of the next rows behind.
+    pub rotation: Option<(*const f32, *const f32)>,
+    /// Pairs of numbers of a head that are rotated: number `i` with number `i + pairs`.
+    pub pairs: usize,
+    /// Where the operands go, in words; may be `values` where operands are f32.
+    pub operands: *mut u32,
+    /// Words from an operand row to the next.
+    pub operand_stride: usize,
+}
+
+/// Normalises and rotates queries and keys in place, and makes operands of all of each row.
+///
+/// # Safety
+/// The level's instructions are there; all that `h` names is valid for its counts, operands
+/// for `len` numbers filled up to a whole vector; norms have `head_dim` numbers.
+#[inline(always)]
+pub(super) unsafe fn heads<S: Simd, O: Dot<S>>(h: &Heads<'_>) {
+    let n = h.head_dim;
+    // SAFETY: the caller's.
+    unsafe {
+        for row in 0..h.count {
+            let x = h.values.add(row * h.stride);
+            for head in 0..h.heads[0] + h.heads[1] {
+                let x = x.add(head * n);
+                if let Some(norms) = &h.norms {
+                    let norm = &norms[usize::from(head >= h.heads[0])];
+                    let (mean, factor) = moments::<S>(x, n, norm);
+                    for i in (0..n).step_by(S::LANES) {
+                        let d = S::mul(S::sub(load::<S>(x, i, n), mean), factor);
+                        let weight = load::<S>(norm.weight.as_ptr(), i, n);
+                        let y = S::fma(d, weight, load::<S>(norm.bias.as_ptr(), i, n));
+                        store::<S>(x, i, n, y);
+                    }
+                }
+                if let Some((cos, sin)) = h.rotation {
+                    let (cos, sin) = (cos.add(row * h.pairs), sin.add(row * h.pairs));
+                    rotate::<S>(x, cos, sin, h.pairs);
+                }
+            }
+            let to = h.operands.add(row * h.operand_stride);
+            for i in (0..h.len).step_by(S::LANES) {
+                O::put(to, i, load::<S>(x, i, h.len), 0);
+            }
+        }
+    }
+}
+
+/// Turns the numbers `i` and `i + pairs` of `x` by an angle each.
+#[inline(always)]
+unsafe fn rotate<S: Simd>(x: *mut f32, cos: *const f32, sin: *const f32, pairs: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        let y = x.add(pairs);
+        for i in (0..pairs).step_by(S::LANES) {
+            let (a, b) = (load::<S>(x, i, pairs), load::<S>(y, i, pairs));
+            let (cos, sin) = (load::<S>(cos, i, pairs), load::<S>(sin, i, pairs));
+            let turned = S::sub(S::mul(a, cos), S::mul(b, sin));
+            store::<S>(y, i, pairs, S::fma(b, cos, S::mul(a, sin)));
+            store::<S>(x, i, pairs, turned);
+        }
+    }
+}
+
+/// Of each row's first `len` numbers the activation, times the `len` numbers behind them, in
+/// place of the first; and the operands.
+///
+/// # Safety
+/// As for [`norm`]; rows have `2 * len` numbers.
+#[inline(always)]
+pub(super) unsafe fn gate<S: Simd, D: Dot<S>>(r: &Rows, activation: Epilogue) {
+    let n = r.len;
+    // SAFETY: the caller's.
+    unsafe {
+        for row in 0..r.count {
+            let x = r.values.add(row * r.stride);
+            let (mut low, mut high) = (S::splat(0.0), S::splat(0.0));
+            for i in (0..n).step_by(S::LANES) {
+                let gate = activate::<S, D>(load::<S>(x, i, n), activation);
+                let y = S::mul(gate, load::<S>(x.add(n), i, n));
+                if D::QUANTISED {
+                    store::<S>(x, i, n, y);
+                    low = S::min(low, y);
+                    high = S::max(high, y);
+                } else {
+                    D::put(r.operands.add(row * r.operand_stride), i, y, 0);
+                }
+            }
+            if D::QUANTISED {
+                quantise::<S, D>(r, row, x, S::smallest(low), S::largest(high));
             }
         }
     }
@@ -109,7 +265,7 @@ pub(super) unsafe fn layer_norm<S: Simd, D: Dot<S>>(r: &Rows, norm: &Norm<'_>) {
 /// The operands of each row.
 ///
 /// # Safety
-/// As for [`layer_norm`].
+/// As for [`norm`].
 #[inline(always)]
 pub(super) unsafe fn operands<S: Simd, D: Dot<S>>(r: &Rows) {
     let n = r.len;
@@ -124,7 +280,7 @@ pub(super) unsafe fn operands<S: Simd, D: Dot<S>>(r: &Rows) {
                     low = S::min(low, x);
                     high = S::max(high, x);
                 }
-                quantise::<S, D>(r, row, S::smallest(low), S::largest(high));
+                quantise::<S, D>(r, row, x, S::smallest(low), S::largest(high));
             } else {
                 for i in (0..n).step_by(S::LANES) {
                     let to = r.operands.add(row * r.operand_stride);
@@ -138,7 +294,7 @@ pub(super) unsafe fn operands<S: Simd, D: Dot<S>>(r: &Rows) {
 /// Quantises a row to 0..=255 so that its range, which holds zero, just fits: what is one-sided,
 /// as after the GELU, keeps a bit more than it would by a symmetric scale.
 #[inline(always)]
-unsafe fn quantise<S: Simd, D: Dot<S>>(r: &Rows, row: usize, low: f32, high: f32) {
+unsafe fn quantise<S: Simd, D: Dot<S>>(r: &Rows, row: usize, x: *const f32, low: f32, high: f32) {
     let n = r.len;
     let range = high - low;
     let scale = if range > 0.0 { range / 255.0 } else { 1.0 };
@@ -148,7 +304,6 @@ unsafe fn quantise<S: Simd, D: Dot<S>>(r: &Rows, row: usize, low: f32, high: f32
     unsafe {
         *r.scales.add(row) = scale;
         *r.zeros.add(row) = zero;
-        let x = r.values.add(row * r.stride);
         let to = r.operands.add(row * r.operand_stride);
         let factor = S::splat(inverse);
         for i in (0..n).step_by(S::LANES) {

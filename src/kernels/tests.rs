@@ -52,6 +52,9 @@ fn finished(x: f64, epilogue: Epilogue, before: f64) -> f64 {
             0.5 * x * (1.0 + y.tanh())
         }
         Epilogue::Relu => x.max(0.0),
+        Epilogue::Silu => x / (1.0 + (-x).exp()),
+        Epilogue::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Epilogue::Tanh => x.tanh(),
     }
 }
 
@@ -98,6 +101,8 @@ fn operands(k: &Kernels, values: &mut [f32], inner: usize) -> Operands {
     let rows = Rows {
         values: values.as_mut_ptr(),
         stride: inner,
+        normed: values.as_mut_ptr(),
+        normed_stride: inner,
         len: inner,
         count,
         operands: out.words.as_mut_ptr(),
@@ -120,6 +125,23 @@ impl Operands {
     }
 }
 
+/// A row as a norm makes it.
+fn normalised(row: &[f32], norm: &Norm<'_>) -> Vec<f64> {
+    let x: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
+    let n = x.len() as f64;
+    let mean = if norm.centred {
+        x.iter().sum::<f64>() / n
+    } else {
+        0.0
+    };
+    let square = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    let factor = 1.0 / (square + f64::from(norm.eps)).sqrt();
+    let finished = x.iter().zip(norm.weight).zip(norm.bias);
+    finished
+        .map(|((x, weight), bias)| (x - mean) * factor * f64::from(*weight) + f64::from(*bias))
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -132,8 +154,10 @@ proptest! {
     ) {
         let weights = numbers(seed, columns * inner);
         let bias = numbers(seed ^ 1, columns);
-        let epilogues =
-            [Epilogue::Plain, Epilogue::Add, Epilogue::Gelu, Epilogue::GeluTanh, Epilogue::Relu];
+        let epilogues = [
+            Epilogue::Plain, Epilogue::Add, Epilogue::Gelu, Epilogue::GeluTanh, Epilogue::Relu,
+            Epilogue::Silu, Epilogue::Sigmoid, Epilogue::Tanh,
+        ];
         for (level, dtype, k) in kernels() {
             let mut values = numbers(seed ^ 2, rows * inner);
             let packed = Packed::new(&weights, &bias, inner, k.format, k.width);
@@ -197,27 +221,160 @@ proptest! {
             let stride = made.stride;
             let mut words = Aligned::zeros(rows * stride);
             let (mut scales, mut zeros) = (made.scales.clone(), made.zeros.clone());
-            let args = Rows {
+            // In place, and apart; the apart ones are then added to what they came from.
+            for (centred, apart) in [(true, false), (true, true), (false, true)] {
+                let mut values = before.clone();
+                let mut other = vec![0.0f32; rows * n];
+                let args = Rows {
+                    values: values.as_mut_ptr(),
+                    stride: n,
+                    normed: if apart { other.as_mut_ptr() } else { values.as_mut_ptr() },
+                    normed_stride: n,
+                    len: n,
+                    count: rows,
+                    operands: words.as_mut_ptr(),
+                    operand_stride: stride,
+                    scales: scales.as_mut_ptr(),
+                    zeros: zeros.as_mut_ptr(),
+                };
+                let norm = Norm { centred, weight: &weight, bias: &bias, eps: 1e-5 };
+                // SAFETY: the level is there, and the buffers are as long as the counts say.
+                unsafe { (k.norm)(&args, &norm) };
+                let normed = if apart { &other } else { &values };
+                if apart {
+                    prop_assert_eq!(&values, &before);
+                }
+                let mut expected = Vec::new();
+                for row in before.chunks_exact(n) {
+                    expected.extend(normalised(row, &norm));
+                }
+                for (got, expected) in normed.iter().zip(&expected) {
+                    let error = (f64::from(*got) - expected).abs();
+                    prop_assert!(error < 1e-4, "{:?} {}: {} {}", level, centred, got, expected);
+                }
+                if apart {
+                    let mut sum = before.clone();
+                    let mut from = before.clone();
+                    let args = Rows { values: from.as_mut_ptr(), normed: sum.as_mut_ptr(), ..args };
+                    // SAFETY: as above.
+                    unsafe { (k.add_normed)(&args, &norm) };
+                    for ((got, x), expected) in sum.iter().zip(&before).zip(&expected) {
+                        let error = (f64::from(*got) - f64::from(*x) - expected).abs();
+                        prop_assert!(error < 1e-4, "{:?}: {} {}", level, got, expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gates(seed in any::<u64>(), rows in 1usize..9, n in 2usize..150) {
+        let before = numbers(seed, rows * 2 * n);
+        for (level, dtype, k) in kernels() {
+            for activation in [Epilogue::Gelu, Epilogue::GeluTanh, Epilogue::Silu, Epilogue::Sigmoid] {
+                let mut values: Vec<f32> = before.iter().map(|x| 3.0 * x).collect();
+                let wide: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
+                let stride = n.next_multiple_of(64) / k.format.group() + 16;
+                let mut made = Operands {
+                    words: Aligned::zeros(rows * stride),
+                    stride,
+                    scales: vec![0.0; rows],
+                    zeros: vec![0; rows],
+                };
+                let args = Rows {
+                    values: values.as_mut_ptr(),
+                    stride: 2 * n,
+                    normed: values.as_mut_ptr(),
+                    normed_stride: 2 * n,
+                    len: n,
+                    count: rows,
+                    operands: made.words.as_mut_ptr(),
+                    operand_stride: stride,
+                    scales: made.scales.as_mut_ptr(),
+                    zeros: made.zeros.as_mut_ptr(),
+                };
+                // SAFETY: the level is there, and the buffers are as long as the counts say.
+                unsafe { (k.gate)(&args, activation) };
+                for row in 0..rows {
+                    for i in 0..n {
+                        let gate = finished(wide[2 * n * row + i], activation, 0.0);
+                        let expected = gate * wide[2 * n * row + n + i];
+                        let got = made.number(k.format, row, i);
+                        let step = if k.format.quantised() { f64::from(made.scales[row]) * 0.51 } else { 0.0 };
+                        let rounding = if dtype == Dtype::F32 { 1e-5 } else { 2e-3 + expected.abs() / 128.0 };
+                        prop_assert!(
+                            (got - expected).abs() <= step + rounding,
+                            "{:?} {:?} {:?}: {} {}", level, dtype, activation, got, expected
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn heads_normalised_and_rotated(
+        seed in any::<u64>(),
+        tokens in 1usize..6,
+        heads in 1usize..4,
+        kv_heads in 1usize..3,
+        half_dim in 1usize..40,
+        rotated in 0usize..40,
+        normalised_heads in any::<bool>(),
+    ) {
+        let head_dim = 2 * half_dim;
+        let pairs = rotated.min(half_dim);
+        let len = (heads + 2 * kv_heads) * head_dim;
+        let weight = numbers(seed ^ 1, head_dim);
+        let bias = vec![0.0; head_dim];
+        let angles = numbers(seed ^ 2, tokens * pairs);
+        let cos: Vec<f32> = angles.iter().map(|a| a.cos()).collect();
+        let sin: Vec<f32> = angles.iter().map(|a| a.sin()).collect();
+        for (level, dtype, k) in kernels() {
+            let stride = len.next_multiple_of(k.width) + 16;
+            let mut values = numbers(seed, tokens * stride);
+            let before = values.clone();
+            let operand_stride = len.next_multiple_of(k.width) / k.operand.group() + 16;
+            let mut words = Aligned::zeros(tokens * operand_stride);
+            let norm = || Norm { centred: false, weight: &weight, bias: &bias, eps: 1e-6 };
+            let args = Heads {
                 values: values.as_mut_ptr(),
-                stride: n,
-                len: n,
-                count: rows,
+                stride,
+                count: tokens,
+                len,
+                heads: [heads, kv_heads],
+                head_dim,
+                norms: normalised_heads.then(|| [norm(), norm()]),
+                rotation: (pairs > 0).then_some((cos.as_ptr(), sin.as_ptr())),
+                pairs,
                 operands: words.as_mut_ptr(),
-                operand_stride: stride,
-                scales: scales.as_mut_ptr(),
-                zeros: zeros.as_mut_ptr(),
+                operand_stride,
             };
             // SAFETY: the level is there, and the buffers are as long as the counts say.
-            unsafe { (k.layer_norm)(&args, &Norm { weight: &weight, bias: &bias, eps: 1e-5 }) };
-            for row in 0..rows {
-                let x: Vec<f64> = before[row * n..][..n].iter().map(|x| f64::from(*x)).collect();
-                let mean = x.iter().sum::<f64>() / n as f64;
-                let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
-                for i in 0..n {
-                    let expected = (x[i] - mean) / (variance + 1e-5).sqrt() * f64::from(weight[i])
-                        + f64::from(bias[i]);
-                    let got = f64::from(values[row * n + i]);
-                    prop_assert!((got - expected).abs() < 1e-4, "{:?}: {} {}", level, got, expected);
+            unsafe { (k.heads)(&args) };
+            for row in 0..tokens {
+                // SAFETY: the buffer has a stride for each row.
+                let made = unsafe {
+                    std::slice::from_raw_parts(words.as_ptr().add(row * operand_stride), operand_stride)
+                };
+                let x = &before[row * stride..][..len];
+                for (head, x) in x.chunks_exact(head_dim).enumerate() {
+                    let value = head >= heads + kv_heads;
+                    let mut expected: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+                    if normalised_heads && !value {
+                        expected = normalised(x, &norm());
+                    }
+                    for i in 0..if value { 0 } else { pairs } {
+                        let (a, b) = (expected[i], expected[i + pairs]);
+                        let (cos, sin) = (f64::from(cos[row * pairs + i]), f64::from(sin[row * pairs + i]));
+                        expected[i] = a * cos - b * sin;
+                        expected[i + pairs] = b * cos + a * sin;
+                    }
+                    for (i, expected) in expected.iter().enumerate() {
+                        let got = operand(made, k.operand, 1.0, 0, head * head_dim + i);
+                        let bound = if k.operand == Format::F32 { 1e-5 } else { expected.abs() / 128.0 + 1e-5 };
+                        prop_assert!((got - expected).abs() <= bound, "{:?} {:?}: {} {}", level, dtype, got, expected);
+                    }
                 }
             }
         }
@@ -227,21 +384,25 @@ proptest! {
     fn attention_of_a_head(
         seed in any::<u64>(),
         tokens in 1usize..140,
-        heads in 1usize..4,
+        kv_heads in 1usize..3,
+        shared in 1usize..3,
         half_dim in 1usize..40,
         biased in any::<bool>(),
+        before in prop_oneof![Just(usize::MAX), 0usize..70],
+        behind in prop_oneof![Just(usize::MAX), Just(0), 0usize..70],
     ) {
         let head_dim = 2 * half_dim;
-        let hidden = heads * head_dim;
-        let values: Vec<f32> = numbers(seed, tokens * 3 * hidden);
+        let heads = kv_heads * shared;
+        let (hidden, len) = (heads * head_dim, (heads + 2 * kv_heads) * head_dim);
+        let values: Vec<f32> = numbers(seed, tokens * len);
         let bias = numbers(seed ^ 1, 2 * tokens - 1);
         for (level, dtype, k) in kernels() {
             let group = k.operand.group();
-            let stride = 3 * hidden / group + 32;
+            let stride = len / group + 32;
             let mut qkv = Aligned::zeros(tokens * stride);
             for row in 0..tokens {
-                for i in 0..3 * hidden {
-                    let x = values[row * 3 * hidden + i];
+                for i in 0..len {
+                    let x = values[row * len + i];
                     // SAFETY: within the row.
                     unsafe {
                         let to = qkv.as_mut_ptr().add(row * stride);
@@ -255,14 +416,16 @@ proptest! {
             }
             for head in 0..heads {
                 let mut out = vec![7.0f32; tokens * hidden];
+                let columns = [head, heads + head / shared, heads + kv_heads + head / shared];
                 let a = Attention {
                     qkv: qkv.as_ptr(),
                     stride,
                     tokens,
-                    hidden,
                     head_dim,
-                    head,
-                    out: out.as_mut_ptr(),
+                    columns: columns.map(|n| n * head_dim),
+                    before,
+                    behind,
+                    out: out.as_mut_ptr().wrapping_add(head * head_dim),
                     out_stride: hidden,
                     // From the whole, since it is read on both sides of the number for 0.
                     bias: if biased {
@@ -275,14 +438,16 @@ proptest! {
                 // as far as the text is long on both sides.
                 unsafe { (k.attention)(&a, &mut AttentionScratch::default()) };
                 let number = |row: usize, part: usize, i: usize| {
-                    f64::from(values[row * 3 * hidden + part * hidden + head * head_dim + i])
+                    f64::from(values[row * len + columns[part] * head_dim + i])
                 };
                 for query in 0..tokens {
+                    let seen = query.saturating_sub(before)
+                        ..query.saturating_add(behind).saturating_add(1).min(tokens);
                     let powers: Vec<f64> = (0..tokens)
                         .map(|key| {
                             let score: f64 = (0..head_dim).map(|i| number(query, 0, i) * number(key, 1, i)).sum();
                             let bias = if biased { f64::from(bias[tokens - 1 + key - query]) } else { 0.0 };
-                            (score + bias).exp2()
+                            if seen.contains(&key) { (score + bias).exp2() } else { 0.0 }
                         })
                         .collect();
                     let sum: f64 = powers.iter().sum();

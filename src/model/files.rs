@@ -52,6 +52,17 @@ impl ModelFiles {
         layout::file(&self.id, &self.folder, name)
     }
 
+    /// The files of the transformer's weights.
+    ///
+    /// # Errors
+    /// The model's list of modules or of files is malformed.
+    pub(crate) fn weights(&self) -> Result<Vec<PathBuf>> {
+        let layout = layout::Layout::read(&self.id, &self.folder)?;
+        let names = layout.weights(&self.id, &self.folder)?;
+        let tensors = names.iter().filter(|n| n.ends_with(".safetensors"));
+        Ok(tensors.map(|n| self.folder.join(n)).collect())
+    }
+
     /// Whether vectors computed with int8 were measured for this very model and keep their
     /// meaning.
     pub(crate) fn int8_is_faithful(&self) -> bool {

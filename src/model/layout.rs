@@ -78,6 +78,60 @@ impl Layout {
     pub(super) fn file(&self, name: &str) -> String {
         inside(&self.transformer, name)
     }
+
+    /// The transformer's files of weights, by their paths in the model's folder: one, or those
+    /// that an index lists, whose own comes first.
+    ///
+    /// # Errors
+    /// The index is malformed, or names a file outside the folder.
+    pub(super) fn weights(&self, model: &str, folder: &Path) -> Result<Vec<String>> {
+        let whole = self.file(WEIGHTS);
+        let index = self.file(WEIGHTS_INDEX);
+        if folder.join(&whole).is_file() {
+            return Ok(vec![whole]);
+        }
+        let Some(text) = read_up_to(model, &folder.join(&index), INDEX_BYTES)? else {
+            return Ok(vec![whole]);
+        };
+        let shards = shards(&text).map_err(|m| Error::model(model, format!("{index}: {m}")))?;
+        let shards = shards.iter().map(|name| self.file(name));
+        Ok(std::iter::once(index).chain(shards).collect())
+    }
+}
+
+/// The transformer's weights.
+const WEIGHTS: &str = "model.safetensors";
+/// The list of the files of weights, where there are several.
+const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
+/// The most of such a list that is read; that of a model of 100,000 tensors has some 10 MB.
+const INDEX_BYTES: u64 = 32 << 20;
+/// The most files of weights.
+const SHARDS: usize = 1024;
+
+/// The files that an index of weights names, each once.
+fn shards(text: &str) -> std::result::Result<Vec<String>, String> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: std::collections::HashMap<String, String>,
+    }
+    let index: Index = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let names: std::collections::BTreeSet<String> = index.weight_map.into_values().collect();
+    if names.is_empty() || names.len() > SHARDS {
+        return Err(format!(
+            "names {} files; 1 to {SHARDS} can be used",
+            names.len()
+        ));
+    }
+    for name in &names {
+        let mut parts = Path::new(name).components();
+        let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
+        if !plain || name.contains('\\') || !name.ends_with(".safetensors") {
+            return Err(format!(
+                "{name:?} is no file of weights in the model's folder"
+            ));
+        }
+    }
+    Ok(names.into_iter().collect())
 }
 
 /// The modules that a `modules.json` lists.
@@ -107,6 +161,10 @@ pub(super) fn parse(text: &str) -> std::result::Result<Vec<Module>, String> {
 
 /// A file of settings; `None` where there is none.
 pub(super) fn read(model: &str, path: &Path) -> Result<Option<String>> {
+    read_up_to(model, path, SETTINGS_BYTES)
+}
+
+fn read_up_to(model: &str, path: &Path, most: u64) -> Result<Option<String>> {
     let bad = |message: String| Error::model(model, format!("{}: {message}", path.display()));
     let file = match File::open(path) {
         Ok(file) => file,
@@ -114,10 +172,10 @@ pub(super) fn read(model: &str, path: &Path) -> Result<Option<String>> {
         Err(e) => return Err(bad(e.to_string()).with_source(e)),
     };
     let mut text = String::new();
-    let read = file.take(SETTINGS_BYTES + 1).read_to_string(&mut text);
+    let read = file.take(most + 1).read_to_string(&mut text);
     read.map_err(|e| bad(e.to_string()).with_source(e))?;
-    if text.len() as u64 > SETTINGS_BYTES {
-        return Err(bad(format!("longer than {} KiB", SETTINGS_BYTES >> 10)));
+    if text.len() as u64 > most {
+        return Err(bad(format!("longer than {} KiB", most >> 10)));
     }
     Ok(Some(text))
 }
@@ -136,7 +194,7 @@ pub(super) fn require(model: &str, folder: &Path) -> Result<()> {
             "save the model's fast tokenizer there (`AutoTokenizer.from_pretrained(...).save_pretrained(...)`)",
         ),
         (
-            "model.safetensors",
+            WEIGHTS,
             "only safetensors weights are read; convert other weights with `save_pretrained(..., safe_serialization=True)`",
         ),
     ] {
@@ -145,15 +203,16 @@ pub(super) fn require(model: &str, folder: &Path) -> Result<()> {
             pointer(model, &path)?;
             continue;
         }
-        let shards = path.with_file_name("model.safetensors.index.json");
-        if name == "model.safetensors" && shards.is_file() {
-            return Err(Error::model(
-                model,
-                format!(
-                    "{}: weights in several files are not read; save them in one with `save_pretrained(..., max_shard_size=\"100GB\")`",
-                    shards.display()
-                ),
-            ));
+        if name == WEIGHTS && path.with_file_name(WEIGHTS_INDEX).is_file() {
+            for shard in layout.weights(model, folder)? {
+                let path = folder.join(&shard);
+                if !path.is_file() {
+                    let message = format!("{} names {shard}, which is missing", WEIGHTS_INDEX);
+                    return Err(Error::model(model, message));
+                }
+                pointer(model, &path)?;
+            }
+            continue;
         }
         let place = path.parent().unwrap_or(folder).display();
         return Err(Error::model(

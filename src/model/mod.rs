@@ -1,22 +1,31 @@
 //! Which model, where its files come from, how it is configured, its tokenizer.
 
+pub mod architecture;
 mod config;
+mod families;
 mod files;
+mod head;
 mod hub;
 mod layout;
 mod manifest;
 mod package;
 mod prompts;
+mod settings;
 mod staging;
+mod tensors;
 mod tokenizer;
 mod tokenizer_limits;
+pub mod tokens;
 
-pub use config::{Architecture, Config, Pooling};
+pub use config::Config;
+pub use families::{Classifier, Described, StepAt};
 pub(crate) use files::hex;
 pub use files::{Fetch, ModelFiles, Source, cache_root, cached, find, verify};
+pub use head::{Head, Step};
 pub use manifest::{KnownModel, known_models};
 pub(crate) use prompts::KeptPrompts;
 pub use prompts::{PromptSource, Prompts};
+pub use tensors::{BlockAt, LinearAt, NormAt, Part, TensorsAt};
 pub use tokenizer::{Offsets, Tokenizer, Tokens};
 
 /// Minimum cosine to f32 for a lower-precision dtype to be chosen automatically.

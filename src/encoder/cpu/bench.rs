@@ -5,9 +5,10 @@
 
 use super::crew::alone;
 use super::forward::{Model, Run, Scratch};
-use super::weights::{Layer, NormWeights, Weights};
+use super::weights::{Block, BlockNorms, NormWeights, Table, Weights};
 use crate::kernels::{Aligned, Epilogue, Gemm, Kernels, Output, Packed};
 use crate::kernels::{Dtype, wanted_level};
+use crate::model::architecture::{NormKind, Reach};
 use std::sync::Arc;
 
 fn kernels(dtype: Dtype) -> Kernels {
@@ -143,6 +144,8 @@ impl OneLayer {
             (0..n).map(value).collect()
         };
         let norm = || NormWeights {
+            kind: NormKind::Layer,
+            eps: 1e-12,
             weight: vec![1.0; hidden],
             bias: vec![0.0; hidden],
         };
@@ -160,22 +163,33 @@ impl OneLayer {
             model: Arc::new(Model {
                 weights: Weights {
                     hidden,
-                    heads,
-                    intermediate,
-                    eps: 1e-12,
-                    activation: Epilogue::Gelu,
-                    words: values(hidden),
-                    positions: values(tokens * hidden),
-                    norm: norm(),
-                    layers: vec![Layer {
+                    vocabulary: 1,
+                    types: 1,
+                    longest: tokens,
+                    words: Table::F32(values(hidden)),
+                    scale: 1.0,
+                    places: Some(values(tokens * hidden)),
+                    rows: tokens,
+                    norm: Some(norm()),
+                    blocks: vec![Block {
+                        heads,
+                        kv_heads: heads,
+                        head_dim: hidden / heads,
+                        reach: Reach::ALL,
                         qkv: linear(hidden, 3 * hidden),
+                        head_norms: None,
+                        rotary: None,
                         output: linear(hidden, hidden),
-                        norm: norm(),
+                        norms: BlockNorms::Post([norm(), norm()]),
+                        width: intermediate,
+                        activation: Epilogue::Gelu,
+                        gated: false,
                         up: linear(hidden, intermediate),
                         down: linear(intermediate, hidden),
-                        last_norm: norm(),
                     }],
+                    last_norm: None,
                     bias: None,
+                    operations: 2 * (4 * hidden * hidden + 2 * hidden * intermediate),
                 },
                 kernels,
             }),
@@ -188,7 +202,7 @@ impl OneLayer {
     pub fn operations(&self) -> u64 {
         let tokens: usize = self.texts.iter().map(Vec::len).sum();
         let pairs: usize = self.texts.iter().map(|t| t.len() * t.len()).sum();
-        (tokens * self.model.weights.operations() + 4 * pairs * self.model.weights.hidden) as u64
+        (tokens * self.model.weights.operations + 4 * pairs * self.model.weights.hidden) as u64
     }
 
     /// Computes it once.

@@ -7,12 +7,13 @@
 #![allow(unsafe_code)]
 
 use super::crew::Worker;
-use super::weights::{NormWeights, Weights};
+use super::weights::{Block, BlockNorms, NormWeights, Weights};
 use crate::kernels::{
-    Aligned, Attention, AttentionScratch, Epilogue, Format, Gemm, Kernels, Norm, Output, Packed,
+    Aligned, Attention, AttentionScratch, Epilogue, Format, Gemm, Heads, Kernels, Output, Packed,
     Rows,
 };
-use crate::model::Pooling;
+use crate::model::architecture::Pooling;
+use crate::model::tokens;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +27,9 @@ pub(super) struct Scratch {
     hidden: Aligned,
     operands: Aligned,
     qkv: Aligned,
+    qkv_wide: Aligned,
     context: Aligned,
+    added: Aligned,
     wide: Aligned,
     wide_operands: Aligned,
     scales: Aligned,
@@ -39,18 +42,26 @@ struct Buffers {
     /// (tokens, hidden) f32: the residual stream.
     hidden: *mut f32,
     hidden_stride: usize,
-    /// (tokens, hidden) operands; the residual stream itself where those are f32.
+    /// (tokens, hidden or what the attention gives) operands. Where those are f32, it is the
+    /// stream itself if all norms are of the stream, else `context`.
     operands: *mut u32,
     operand_stride: usize,
-    /// (tokens, 3 * hidden) operands of the attention.
+    /// (tokens, queries, keys and values) operands of the attention.
     qkv: *mut u32,
     qkv_stride: usize,
-    /// (tokens, hidden) f32: the attention's results.
+    /// The same in f32, where heads are normalised or rotated; `qkv` where operands are f32.
+    qkv_wide: *mut f32,
+    qkv_wide_stride: usize,
+    /// (tokens, hidden or what the attention gives) f32: the attention's results, and normalised
+    /// rows where the stream is kept as it is.
     context: *mut f32,
-    /// (`FEED_FORWARD_ROWS`, intermediate) f32, where operands are quantised.
+    context_stride: usize,
+    /// (tokens, hidden) f32: what is normalised before it is added to the stream.
+    added: *mut f32,
+    /// (`FEED_FORWARD_ROWS`, width) f32, where operands are quantised or gated.
     wide: *mut f32,
     wide_stride: usize,
-    /// (`FEED_FORWARD_ROWS`, intermediate) operands.
+    /// (`FEED_FORWARD_ROWS`, width) operands.
     wide_operands: *mut u32,
     wide_operand_stride: usize,
     /// (tokens) each, where operands are quantised; behind them those of wide rows.
@@ -102,22 +113,38 @@ impl Run {
         }
         let full = |n: usize| n.next_multiple_of(kernels.width);
         let words = |n: usize, format: Format| full(n) / format.group() + SKEW;
-        let hidden = full(weights.hidden) + SKEW;
-        let operands = words(weights.hidden, kernels.format);
-        let qkv = words(3 * weights.hidden, kernels.operand);
-        let wide = full(weights.intermediate) + SKEW;
-        let wide_operands = words(weights.intermediate, kernels.format);
-        let rows = tokens.min(FEED_FORWARD_ROWS);
         let same = kernels.format == Format::F32;
         let quantised = kernels.format.quantised();
+        let in_place = weights.in_place();
+        let width = weights.widest(|b| b.width);
+        let gated = weights.widest(|b| if b.gated { 2 * b.width } else { 0 });
+        let result = weights.widest(Block::context_len).max(weights.hidden);
+        let qkv_len = weights.widest(Block::qkv_len);
+        let prepares = weights.blocks.iter().any(Block::prepares_heads);
+        let sandwich = |b: &Block| matches!(b.norms, BlockNorms::Sandwich(_));
+        let hidden = full(weights.hidden) + SKEW;
+        let context = full(result) + SKEW;
+        let operands = words(result, kernels.format);
+        let qkv = words(qkv_len, kernels.operand);
+        let qkv_wide = full(qkv_len) + SKEW;
+        let wide = full(width.max(gated)) + SKEW;
+        let wide_operands = words(width, kernels.format);
+        let rows = tokens.min(FEED_FORWARD_ROWS);
         scratch.hidden.reserve(tokens * hidden);
-        scratch.context.reserve(tokens * hidden);
+        scratch.context.reserve(tokens * context);
         scratch.qkv.reserve(tokens * qkv);
         scratch.wide_operands.reserve(rows * wide_operands);
         if !same {
             scratch.operands.reserve(tokens * operands);
         }
-        if quantised {
+        let qkv_apart = prepares && kernels.operand.group() > 1;
+        if qkv_apart {
+            scratch.qkv_wide.reserve(tokens * qkv_wide);
+        }
+        if weights.blocks.iter().any(sandwich) {
+            scratch.added.reserve(tokens * hidden);
+        }
+        if quantised || gated > 0 {
             scratch.wide.reserve(rows * wide);
         }
         // Read for every format, used where it is quantised.
@@ -125,18 +152,27 @@ impl Run {
         scratch.zeros.reserve(tokens + rows);
         scratch.attention.resize_with(workers, Mutex::default);
         let stream = scratch.hidden.as_mut_ptr();
+        let (operands, operand_stride) = match (same, in_place) {
+            (true, true) => (stream, hidden),
+            (true, false) => (scratch.context.as_mut_ptr(), context),
+            (false, _) => (scratch.operands.as_mut_ptr(), operands),
+        };
         let buffers = Buffers {
             hidden: stream.cast(),
             hidden_stride: hidden,
-            operands: if same {
-                stream
-            } else {
-                scratch.operands.as_mut_ptr()
-            },
-            operand_stride: if same { hidden } else { operands },
+            operands,
+            operand_stride,
             qkv: scratch.qkv.as_mut_ptr(),
             qkv_stride: qkv,
+            qkv_wide: if qkv_apart {
+                scratch.qkv_wide.as_mut_ptr().cast()
+            } else {
+                scratch.qkv.as_mut_ptr().cast()
+            },
+            qkv_wide_stride: if qkv_apart { qkv_wide } else { qkv },
             context: scratch.context.as_mut_ptr().cast(),
+            context_stride: context,
+            added: scratch.added.as_mut_ptr().cast(),
             wide: scratch.wide.as_mut_ptr().cast(),
             wide_stride: wide,
             wide_operands: scratch.wide_operands.as_mut_ptr(),
@@ -161,40 +197,101 @@ impl Run {
 
     /// Computes this worker's share; all workers of the team call it.
     pub(super) fn compute(&self, worker: &Worker<'_>) {
-        let tokens = self.buffers.tokens;
-        self.embed(worker.share(tokens));
+        let (tokens, weights) = (self.buffers.tokens, &self.model.weights);
+        let share = worker.share(tokens);
+        self.embed(share.clone());
         worker.wait();
-        for layer in &self.model.weights.layers {
-            self.gemm(worker, Step::Qkv, &layer.qkv, 0..tokens);
-            worker.wait();
-            self.attend(worker);
-            worker.wait();
-            if self.model.kernels.format != Format::F32 {
-                self.operands(self.rows(self.buffers.context, worker.share(tokens)));
+        let mut made = weights.norm.is_some();
+        for block in &weights.blocks {
+            let post = matches!(block.norms, BlockNorms::Post(_));
+            // Where the norm before was of the stream, it made the operands.
+            if !(post && made) {
+                let norm = match &block.norms {
+                    BlockNorms::Post(_) => None,
+                    BlockNorms::Pre([norm, _]) => norm.as_ref(),
+                    BlockNorms::Sandwich([norm, ..]) => Some(norm),
+                };
+                self.norm_apart(share.clone(), norm);
                 worker.wait();
             }
-            self.gemm(worker, Step::Output, &layer.output, 0..tokens);
+            made = post;
+            self.gemm(worker, Step::Qkv, block, 0..tokens);
             worker.wait();
-            self.norm(worker.share(tokens), &layer.norm);
-            worker.wait();
-            for first in (0..tokens).step_by(FEED_FORWARD_ROWS) {
-                let rows = first..tokens.min(first + FEED_FORWARD_ROWS);
-                self.gemm(worker, Step::Up, &layer.up, rows.clone());
+            if block.prepares_heads() {
+                self.prepare_heads(block, share.clone());
                 worker.wait();
-                if self.model.kernels.format.quantised() {
-                    self.operands(self.wide_rows(worker.share(rows.len())));
+            }
+            self.attend(worker, block);
+            worker.wait();
+            if self.model.kernels.format != Format::F32 {
+                self.operands(self.context_rows(block, share.clone()));
+                worker.wait();
+            }
+            self.gemm(worker, Step::Output, block, 0..tokens);
+            worker.wait();
+            match &block.norms {
+                BlockNorms::Post([norm, _]) => {
+                    self.norm(share.clone(), norm);
                     worker.wait();
                 }
-                self.gemm(worker, Step::Down, &layer.down, rows.clone());
+                BlockNorms::Pre(_) => {}
+                BlockNorms::Sandwich([_, norm, ..]) => self.add_normed(share.clone(), norm),
+            }
+            for first in (0..tokens).step_by(FEED_FORWARD_ROWS) {
+                let rows = first..tokens.min(first + FEED_FORWARD_ROWS);
+                self.feed_forward(worker, block, rows);
+            }
+        }
+        if let Some(norm) = &weights.last_norm {
+            self.norm(share, norm);
+            worker.wait();
+        }
+    }
+
+    /// The feed-forward network over some rows, with the norms around it.
+    fn feed_forward(&self, worker: &Worker<'_>, block: &Block, rows: Range<usize>) {
+        let share = worker.share(rows.len());
+        let own = rows.start + share.start..rows.start + share.end;
+        let norm = match &block.norms {
+            BlockNorms::Post(_) => None,
+            BlockNorms::Pre([_, norm]) => Some(norm.as_ref()),
+            BlockNorms::Sandwich([_, _, norm, _]) => Some(Some(norm)),
+        };
+        if let Some(norm) = norm {
+            // The stream's rows are shared out in another way than those of a block.
+            worker.wait();
+            self.norm_apart(own.clone(), norm);
+            worker.wait();
+        }
+        self.gemm(worker, Step::Up, block, rows.clone());
+        worker.wait();
+        if block.gated {
+            // SAFETY: having the kernels proves the level; the rows are only this worker's, and
+            // twice as wide as what is made of them.
+            unsafe {
+                (self.model.kernels.gate)(&self.wide_rows(block, share.clone()), block.activation);
+            }
+            worker.wait();
+        } else if self.model.kernels.format.quantised() {
+            self.operands(self.wide_rows(block, share.clone()));
+            worker.wait();
+        }
+        self.gemm(worker, Step::Down, block, rows);
+        worker.wait();
+        match &block.norms {
+            BlockNorms::Post([_, norm]) => {
+                self.norm(own, norm);
                 worker.wait();
-                let share = worker.share(rows.len());
-                self.norm(first + share.start..first + share.end, &layer.last_norm);
+            }
+            BlockNorms::Pre(_) => {}
+            BlockNorms::Sandwich([.., norm]) => {
+                self.add_normed(own, norm);
                 worker.wait();
             }
         }
     }
 
-    /// Embeddings of tokens and positions, normalised.
+    /// Embeddings of tokens, of their types and positions, normalised.
     fn embed(&self, rows: Range<usize>) {
         let (w, b) = (&self.model.weights, &self.buffers);
         let mut text = 0;
@@ -203,30 +300,62 @@ impl Run {
                 text += 1;
             }
             let position = row - self.starts[text];
-            let token = self.texts[text][position] as usize;
+            let token = self.texts[text][position];
             // SAFETY: the row is one of the buffer's, and only this worker's.
             let out = unsafe {
                 std::slice::from_raw_parts_mut(b.hidden.add(row * b.hidden_stride), w.hidden)
             };
-            let word = &w.words[token * w.hidden..][..w.hidden];
-            let place = &w.positions[position * w.hidden..][..w.hidden];
-            for ((x, word), place) in out.iter_mut().zip(word).zip(place) {
-                *x = word + place;
+            w.words.row(tokens::id(token) as usize, out);
+            if w.scale != 1.0 {
+                out.iter_mut().for_each(|x| *x *= w.scale);
+            }
+            if let Some(places) = &w.places {
+                let place = if w.rows == 1 { 0 } else { position };
+                let place = tokens::kind(token) as usize * w.rows + place;
+                for (x, place) in out.iter_mut().zip(&places[place * w.hidden..]) {
+                    *x += place;
+                }
             }
         }
-        self.norm(rows, &w.norm);
+        if let Some(norm) = &w.norm {
+            self.norm(rows, norm);
+        }
     }
 
     /// Normalises rows of the residual stream and makes operands of them.
     fn norm(&self, rows: Range<usize>, norm: &NormWeights) {
-        let norm = Norm {
-            weight: &norm.weight,
-            bias: &norm.bias,
-            eps: self.model.weights.eps,
-        };
-        let rows = self.rows(self.buffers.hidden, rows);
+        let rows = self.stream_rows(rows);
         // SAFETY: having the kernels proves the level; the rows are only this worker's.
-        unsafe { (self.model.kernels.layer_norm)(&rows, &norm) }
+        unsafe { (self.model.kernels.norm)(&rows, &norm.kernel()) }
+    }
+
+    /// Makes operands of rows of the residual stream, normalised or as they are, and leaves the
+    /// stream alone.
+    fn norm_apart(&self, rows: Range<usize>, norm: Option<&NormWeights>) {
+        let b = &self.buffers;
+        let mut r = self.stream_rows(rows.clone());
+        // SAFETY: having the kernels proves the level; the rows are only this worker's, and those
+        // of `context` are free between the attention's product and the next attention.
+        unsafe {
+            r.normed = b.context.add(rows.start * b.context_stride);
+            r.normed_stride = b.context_stride;
+            match norm {
+                Some(norm) => (self.model.kernels.norm)(&r, &norm.kernel()),
+                None => (self.model.kernels.operands)(&r),
+            }
+        }
+    }
+
+    /// Adds rows of `added`, normalised, to the stream.
+    fn add_normed(&self, rows: Range<usize>, norm: &NormWeights) {
+        let b = &self.buffers;
+        let mut r = self.stream_rows(rows.clone());
+        r.normed = r.values;
+        // SAFETY: having the kernels proves the level; the rows are only this worker's.
+        unsafe {
+            r.values = b.added.add(rows.start * b.hidden_stride);
+            (self.model.kernels.add_normed)(&r, &norm.kernel());
+        }
     }
 
     fn operands(&self, rows: Rows) {
@@ -234,15 +363,17 @@ impl Run {
         unsafe { (self.model.kernels.operands)(&rows) }
     }
 
-    /// Rows of the residual stream or of the attention's results, with the operands that they
-    /// become.
-    fn rows(&self, values: *mut f32, rows: Range<usize>) -> Rows {
+    /// Rows of the residual stream, with the operands that they become.
+    fn stream_rows(&self, rows: Range<usize>) -> Rows {
         let b = &self.buffers;
         // SAFETY: the buffers have a row for each token, filled up to whole vectors.
         unsafe {
+            let values = b.hidden.add(rows.start * b.hidden_stride);
             Rows {
-                values: values.add(rows.start * b.hidden_stride),
+                values,
                 stride: b.hidden_stride,
+                normed: values,
+                normed_stride: b.hidden_stride,
                 len: self.model.weights.hidden,
                 count: rows.len(),
                 operands: b.operands.add(rows.start * b.operand_stride),
@@ -253,15 +384,34 @@ impl Run {
         }
     }
 
-    /// Rows between the feed-forward pair, of a block.
-    fn wide_rows(&self, rows: Range<usize>) -> Rows {
+    /// Rows of the attention's results, with the operands that they become.
+    fn context_rows(&self, block: &Block, rows: Range<usize>) -> Rows {
+        let b = &self.buffers;
+        let first = rows.start;
+        // SAFETY: the buffer has a row for each token, filled up to whole vectors.
+        let values = unsafe { b.context.add(first * b.context_stride) };
+        Rows {
+            values,
+            stride: b.context_stride,
+            normed: values,
+            normed_stride: b.context_stride,
+            len: block.context_len(),
+            ..self.stream_rows(rows)
+        }
+    }
+
+    /// Rows between the feed-forward pair, of a block of rows.
+    fn wide_rows(&self, block: &Block, rows: Range<usize>) -> Rows {
         let b = &self.buffers;
         // SAFETY: the buffers have a row for each of a block.
         unsafe {
+            let values = b.wide.add(rows.start * b.wide_stride);
             Rows {
-                values: b.wide.add(rows.start * b.wide_stride),
+                values,
                 stride: b.wide_stride,
-                len: self.model.weights.intermediate,
+                normed: values,
+                normed_stride: b.wide_stride,
+                len: block.width,
                 count: rows.len(),
                 operands: b.wide_operands.add(rows.start * b.wide_operand_stride),
                 operand_stride: b.wide_operand_stride,
@@ -271,57 +421,116 @@ impl Run {
         }
     }
 
+    /// Normalises and rotates the queries and keys of tokens.
+    fn prepare_heads(&self, block: &Block, rows: Range<usize>) {
+        let b = &self.buffers;
+        let (mut row, mut text) = (rows.start, 0);
+        while row < rows.end {
+            while row >= self.starts[text + 1] {
+                text += 1;
+            }
+            let end = rows.end.min(self.starts[text + 1]);
+            let position = row - self.starts[text];
+            // SAFETY: having the kernels proves the level; the rows are only this worker's, and
+            // the table has a row for each position of a text.
+            unsafe {
+                let rotation = block.rotary.as_ref().map(|table| {
+                    let at = position * table.pairs;
+                    (table.cos.as_ptr().add(at), table.sin.as_ptr().add(at))
+                });
+                let norms = block.head_norms.as_ref();
+                (self.model.kernels.heads)(&Heads {
+                    values: b.qkv_wide.add(row * b.qkv_wide_stride),
+                    stride: b.qkv_wide_stride,
+                    count: end - row,
+                    len: block.qkv_len(),
+                    heads: [block.heads, block.kv_heads],
+                    head_dim: block.head_dim,
+                    norms: norms.map(|[q, k]| [q.kernel(), k.kernel()]),
+                    rotation,
+                    pairs: block.rotary.as_ref().map_or(0, |table| table.pairs),
+                    operands: b.qkv.add(row * b.qkv_stride),
+                    operand_stride: b.qkv_stride,
+                });
+            }
+            row = end;
+        }
+    }
+
     /// This worker's panels of a step's matrix product.
-    fn gemm(&self, worker: &Worker<'_>, step: Step, weights: &Packed, rows: Range<usize>) {
+    fn gemm(&self, worker: &Worker<'_>, step: Step, block: &Block, rows: Range<usize>) {
         let b = &self.buffers;
         let quantised = self.model.kernels.format.quantised();
         let direct = self.model.kernels.format == Format::F32;
+        let sandwich = matches!(block.norms, BlockNorms::Sandwich(_));
+        let weights: &Packed = match step {
+            Step::Qkv => &block.qkv,
+            Step::Output => &block.output,
+            Step::Up => &block.up,
+            Step::Down => &block.down,
+        };
         // SAFETY: having the kernels proves the level, and the weights were packed for them.
         // The buffers have a row for each token, or of a block, as wide as the panels; the
         // panels are only this worker's, and what is read was finished a step before.
         unsafe {
-            let operands = b.operands.add(rows.start * b.operand_stride);
-            let stream = b.hidden.add(rows.start * b.hidden_stride).cast::<u32>();
-            let (rows_from, stride, out, out_stride, output, epilogue) = match step {
+            let operands = (
+                b.operands.add(rows.start * b.operand_stride),
+                b.operand_stride,
+            );
+            let at_stream = rows.start * b.hidden_stride;
+            // What a sandwich adds, it normalises first.
+            let (sum, epilogue) = if sandwich {
+                (b.added.add(at_stream), Epilogue::Plain)
+            } else {
+                (b.hidden.add(at_stream), Epilogue::Add)
+            };
+            let sum: (*mut u32, usize) = (sum.cast(), b.hidden_stride);
+            let ((rows_from, stride), (out, out_stride), output, epilogue) = match step {
+                Step::Qkv if block.prepares_heads() => (
+                    operands,
+                    (b.qkv_wide.cast(), b.qkv_wide_stride),
+                    Output::F32,
+                    Epilogue::Plain,
+                ),
                 Step::Qkv => (
                     operands,
-                    b.operand_stride,
-                    b.qkv,
-                    b.qkv_stride,
+                    (b.qkv, b.qkv_stride),
                     Output::Operand,
                     Epilogue::Plain,
                 ),
-                Step::Output => (
-                    if direct { b.context.cast() } else { operands },
-                    b.operand_stride,
-                    stream,
-                    b.hidden_stride,
+                Step::Output if direct => {
+                    let context = b.context.add(rows.start * b.context_stride);
+                    (
+                        (context.cast(), b.context_stride),
+                        sum,
+                        Output::F32,
+                        epilogue,
+                    )
+                }
+                Step::Output => (operands, sum, Output::F32, epilogue),
+                Step::Up if block.gated => (
+                    operands,
+                    (b.wide.cast(), b.wide_stride),
                     Output::F32,
-                    Epilogue::Add,
+                    Epilogue::Plain,
                 ),
                 Step::Up if quantised => (
                     operands,
-                    b.operand_stride,
-                    b.wide.cast(),
-                    b.wide_stride,
+                    (b.wide.cast(), b.wide_stride),
                     Output::F32,
-                    self.model.weights.activation,
+                    block.activation,
                 ),
                 Step::Up => (
                     operands,
-                    b.operand_stride,
-                    b.wide_operands,
-                    b.wide_operand_stride,
+                    (b.wide_operands, b.wide_operand_stride),
                     Output::Operand,
-                    self.model.weights.activation,
+                    block.activation,
                 ),
                 Step::Down => (
-                    b.wide_operands,
-                    b.wide_operand_stride,
-                    stream,
-                    b.hidden_stride,
+                    (b.wide_operands, b.wide_operand_stride),
+                    sum,
                     Output::F32,
-                    Epilogue::Add,
+                    epilogue,
                 ),
             };
             let offset = if step == Step::Down {
@@ -346,19 +555,21 @@ impl Run {
     }
 
     /// This worker's heads of the attention, of all texts.
-    fn attend(&self, worker: &Worker<'_>) {
+    fn attend(&self, worker: &Worker<'_>, block: &Block) {
         let (w, b) = (&self.model.weights, &self.buffers);
         // Its own; no other worker asks for it.
         let Ok(mut scratch) = self.scratch.attention[worker.index()].lock() else {
             return;
         };
-        let head_dim = w.hidden / w.heads;
-        for item in worker.share(self.texts.len() * w.heads) {
-            let (text, head) = (item / w.heads, item % w.heads);
+        let (heads, head_dim) = (block.heads, block.head_dim);
+        let shared = heads / block.kv_heads;
+        for item in worker.share(self.texts.len() * heads) {
+            let (text, head) = (item / heads, item % heads);
             let (first, end) = (self.starts[text], self.starts[text + 1]);
             if first == end {
                 continue;
             }
+            let column = |number: usize| number * head_dim;
             // SAFETY: having the kernels proves the level; the rows are the text's, and no
             // other worker writes this head's columns of them. The bias reaches as far on
             // both sides as a text is long.
@@ -372,11 +583,16 @@ impl Run {
                         qkv: b.qkv.add(first * b.qkv_stride),
                         stride: b.qkv_stride,
                         tokens: end - first,
-                        hidden: w.hidden,
                         head_dim,
-                        head,
-                        out: b.context.add(first * b.hidden_stride),
-                        out_stride: b.hidden_stride,
+                        columns: [
+                            column(head),
+                            column(heads + head / shared),
+                            column(heads + block.kv_heads + head / shared),
+                        ],
+                        before: block.reach.before,
+                        behind: block.reach.behind,
+                        out: b.context.add(first * b.context_stride + column(head)),
+                        out_stride: b.context_stride,
                         bias,
                     },
                     &mut scratch,
@@ -401,6 +617,16 @@ impl Run {
             let n = rows.len() as f32;
             match pooling {
                 Pooling::Cls => out.copy_from_slice(row(rows.start)),
+                Pooling::Last => out.copy_from_slice(row(rows.end - 1)),
+                Pooling::Weighted => {
+                    let sum = n * (n + 1.0) / 2.0;
+                    for (i, row_number) in rows.enumerate() {
+                        let weight = (i + 1) as f32 / sum;
+                        for (x, y) in out.iter_mut().zip(row(row_number)) {
+                            *x += weight * y;
+                        }
+                    }
+                }
                 Pooling::Max => {
                     out.copy_from_slice(row(rows.start));
                     for i in rows.skip(1) {

@@ -7,11 +7,12 @@ mod crew;
 mod forward;
 mod weights;
 
-use super::{Backend, Call, Priority, check_texts};
+use super::{Backend, Call, Limits, Priority, check_texts};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::kernels::{Dtype, Level, wanted_level};
-use crate::model::{Config, ModelFiles, Pooling};
+use crate::model::architecture::Pooling;
+use crate::model::{Config, ModelFiles};
 use crew::{Crew, Seats, Turn};
 use forward::{Model, Run, Scratch};
 use std::collections::VecDeque;
@@ -31,7 +32,7 @@ const SHARE_OPERATIONS: usize = 30_000_000;
 /// The most threads that share one run: beyond, they wait for each other.
 const TEAM: usize = 8;
 
-/// A transformer of the BERT family on the CPU.
+/// A transformer on the CPU.
 ///
 /// Vectors are the same to the bit whichever texts are in the batch, in whatever order, on any
 /// number of threads; between levels of instructions they differ by rounding. Clones share the
@@ -164,7 +165,7 @@ impl CpuBackend {
                     weights: Weights::load(files, config, &kernels)?,
                     kernels,
                 }),
-                pooling: config.pooling,
+                pooling: config.head.pooling,
                 dtype,
                 level,
                 scratch: Mutex::default(),
@@ -299,8 +300,12 @@ impl Backend for CpuBackend {
         let shared = &self.shared;
         let weights = &shared.model.weights;
         let hidden = weights.hidden;
-        let vocabulary = weights.words.len() / hidden;
-        check_texts(texts, weights.longest(), vocabulary, "cpu")?;
+        let limits = Limits {
+            longest: weights.longest,
+            vocabulary: weights.vocabulary,
+            types: weights.types,
+        };
+        check_texts(texts, limits, "cpu")?;
         let threads = self.crew.threads();
         let tokens: usize = texts.iter().map(|t| t.len()).sum();
         let share = shared.run_tokens().min(tokens.div_ceil(threads)).max(1);
@@ -325,7 +330,7 @@ impl Backend for CpuBackend {
             // Too little for all threads: each run is shared by a team, if there are seats.
             let mut alone = 0;
             for run in &runs {
-                let useful = length(run) * weights.operations() / SHARE_OPERATIONS;
+                let useful = length(run) * weights.operations / SHARE_OPERATIONS;
                 let Some(seats) = self.crew.seats(useful.clamp(1, TEAM)) else {
                     break;
                 };

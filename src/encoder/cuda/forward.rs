@@ -3,8 +3,7 @@
 use super::gpu::{Address, Args, Buffer, Epilogue, Gpu, GpuDtype, GpuResult, Launch, Multiply};
 use super::pack::BatchShape;
 use super::weights::{Pair, Shape, Weights};
-use crate::encoder::checkpoint::Activation;
-use crate::model::Pooling;
+use crate::model::architecture::{Activation, Pooling};
 
 /// Rows of a block, one a warp, and its threads; `rows.cu`.
 const ROWS: (usize, u32) = (4, 128);
@@ -232,6 +231,7 @@ impl Run<'_> {
             Activation::Relu => Epilogue::Relu,
             Activation::Gelu if exact => Epilogue::Plain,
             Activation::Gelu | Activation::GeluTanh => Epilogue::Gelu,
+            _ => Epilogue::Plain,
         };
         let sizes = (self.shape.hidden, self.shape.intermediate);
         let (stream, wide) = (self.arena.stream.address(), self.arena.wide.address());
@@ -275,6 +275,7 @@ impl Run<'_> {
             // They differ in length alone, and vectors are scaled to unit length.
             Pooling::Mean | Pooling::MeanSqrtLen => 1,
             Pooling::Max => 2,
+            _ => 3,
         };
         gpu.launch(&Launch {
             kernel: format!("pool_{}", self.kind),

@@ -28,7 +28,7 @@ pub(crate) use gpu::{Gpu, GpuDtype, GpuError};
 pub(super) use near::{DeviceVectors, Sizes};
 
 use super::checkpoint::Checkpoint;
-use super::{Backend, Call, Done, Priority, Queue, check_texts};
+use super::{Backend, Call, Done, Limits, Priority, Queue, check_texts};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::model::{Config, ModelFiles};
@@ -119,7 +119,7 @@ impl CudaBackend {
         number: GpuDtype,
     ) -> Result<Self> {
         let checkpoint = Checkpoint::open(files, config)?;
-        let (shape, weights) = weights::read(&checkpoint, config.pooling, number)?;
+        let (shape, weights) = weights::read(&checkpoint, config.head.pooling, number)?;
         let shared = Arc::new(Shared {
             shape,
             weights,
@@ -342,7 +342,12 @@ enum Step {
 }
 
 fn check(shape: &Shape, device: &str, texts: &[&[u32]]) -> Result<()> {
-    check_texts(texts, shape.longest, shape.vocabulary, device)
+    let limits = Limits {
+        longest: shape.longest,
+        vocabulary: shape.vocabulary,
+        types: 1,
+    };
+    check_texts(texts, limits, device)
 }
 
 /// Vectors on a twin of a device, for tests of what uses an accelerator.

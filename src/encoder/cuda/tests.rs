@@ -610,7 +610,7 @@ fn small_model() -> Model {
 fn executor(model: &Model, limit: usize) -> (Executor, Arc<Mutex<Watch>>) {
     let checkpoint = Checkpoint::open(&model.files, &model.config).unwrap();
     let (shape, weights) =
-        super::weights::read(&checkpoint, model.config.pooling, GpuDtype::F16).unwrap();
+        super::weights::read(&checkpoint, model.config.head.pooling, GpuDtype::F16).unwrap();
     let twin = Twin::new(0, limit);
     let watch = twin.watch.clone();
     (

@@ -1,9 +1,9 @@
 //! A model's weights, as numbers of the type that a device computes with.
 
 use super::gpu::{Buffer, Gpu, GpuDtype, GpuResult, put};
-use crate::encoder::checkpoint::{Activation, Checkpoint, Linear, NormWeights};
-use crate::error::Result;
-use crate::model::Pooling;
+use crate::encoder::checkpoint::{Checkpoint, Linear, NormWeights};
+use crate::error::{Error, Result};
+use crate::model::architecture::{Activation, NormKind, Norms, Place, Pooling, Reach};
 
 /// The sizes of a transformer and how its parts are computed.
 #[derive(Debug, Clone)]
@@ -58,21 +58,49 @@ pub(super) fn read(
     pooling: Pooling,
     number: GpuDtype,
 ) -> Result<(Shape, Weights<Vec<u8>>)> {
-    let embeddings = checkpoint.embeddings()?;
+    let from = &checkpoint.architecture;
+    let unsupported = |what: &str| {
+        Error::device(
+            "cuda",
+            format!("a model with {what} does not run on CUDA devices yet"),
+        )
+    };
+    let Some(first) = from.blocks.first() else {
+        return Err(unsupported("no layers"));
+    };
+    let post = match first.norms {
+        Norms::Post([norm, _]) if norm.kind == NormKind::Layer => norm,
+        _ => return Err(unsupported("norms before its layers")),
+    };
+    if from.blocks.iter().any(|b| b != first)
+        || first.feed_forward.gated
+        || matches!(first.attention.place, Place::Rotary(_))
+        || first.attention.reach != Reach::ALL
+        || first.attention.kv_heads != first.attention.heads
+        || first.attention.heads * first.attention.head_dim != from.hidden
+        || from.embedding.scale != 1.0
+        || from.last_norm.is_some()
+    {
+        return Err(unsupported("rotary positions, gates or windows"));
+    }
+    let embeddings = checkpoint.embedding()?;
     let relative = checkpoint.relative_bias()?;
-    let from = &checkpoint.shape;
-    let hidden = from.hidden_size;
-    let positions = embeddings.positions.len() / hidden;
+    let hidden = from.hidden;
+    let (Some(places), Some(first_norm)) = (embeddings.places, embeddings.norm) else {
+        return Err(unsupported("no table of positions"));
+    };
+    if embeddings.rows < checkpoint.longest {
+        return Err(unsupported("no table of positions"));
+    }
+    let words = embeddings.words.into_f32();
     let shape = Shape {
         hidden,
-        heads: from.num_attention_heads,
-        intermediate: from.intermediate_size,
-        vocabulary: embeddings.words.len() / hidden,
-        longest: relative
-            .as_ref()
-            .map_or(positions, |r| r.longest.min(positions)),
-        eps: from.layer_norm_eps as f32,
-        activation: checkpoint.activation,
+        heads: first.attention.heads,
+        intermediate: first.feed_forward.width,
+        vocabulary: from.vocabulary,
+        longest: checkpoint.longest,
+        eps: post.eps,
+        activation: first.feed_forward.activation,
         pooling,
         number,
     };
@@ -84,23 +112,26 @@ pub(super) fn read(
         weights: number.encode(weights),
         bias: number.encode(bias),
     };
-    let layers = (0..from.num_hidden_layers)
+    let layers = (0..from.blocks.len())
         .map(|i| {
-            let layer = checkpoint.layer(i)?;
+            let layer = checkpoint.block(i)?;
+            let [Some(after_attention), Some(after_feed_forward)] = layer.norms.as_slice() else {
+                return Err(unsupported("no norms"));
+            };
             Ok(Layer {
                 qkv: linear(&layer.qkv),
                 output: linear(&layer.output),
-                norm: norm(&layer.norm),
+                norm: norm(after_attention),
                 up: linear(&layer.up),
                 down: linear(&layer.down),
-                last_norm: norm(&layer.last_norm),
+                last_norm: norm(after_feed_forward),
             })
         })
         .collect::<Result<_>>()?;
     let weights = Weights {
-        words: number.encode(&embeddings.words),
-        positions: number.encode(&embeddings.positions),
-        norm: norm(&embeddings.norm),
+        words: number.encode(&words),
+        positions: number.encode(&places),
+        norm: norm(&first_norm),
         layers,
         relative: relative.map(|r| GpuDtype::F32.encode(&r.values)),
     };

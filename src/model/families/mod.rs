@@ -1,0 +1,292 @@
+//! Families of models: from a `config.json` to the description of an architecture and to where
+//! its tensors lie. A file each; what they compute, no backend knows by name.
+
+mod bert;
+mod distilbert;
+mod gemma3;
+mod gte;
+mod modernbert;
+mod mpnet;
+mod nomic;
+mod qwen3;
+
+use super::architecture::{Activation, Architecture, Module, Norm, NormKind, Pooling, Rotary};
+use super::settings::{Result, Settings};
+use super::tensors::{LinearAt, NormAt, TensorsAt};
+use serde_json::Value;
+use std::ops::RangeInclusive;
+
+// What a configuration may ask for. Numbers far beyond those of any model of these families would
+// have memory reserved before the weights show that they do not fit.
+/// The numbers of a hidden state; real models have up to 8,192.
+const HIDDEN: RangeInclusive<usize> = 1..=32_768;
+/// Layers; real models have up to 96.
+const LAYERS: RangeInclusive<usize> = 1..=512;
+/// The tokens of one text; real models have up to 131,072.
+const POSITIONS: RangeInclusive<usize> = 1..=262_144;
+/// The numbers of the feed-forward pair; real models have up to 32,768.
+const WIDTH: RangeInclusive<usize> = 1..=262_144;
+/// Words; real models have up to 262,144.
+const VOCABULARY: RangeInclusive<usize> = 1..=4_194_304;
+/// Kinds of tokens; real models have one or two.
+const TYPES: RangeInclusive<usize> = 0..=64;
+/// Heads; real models have up to 128.
+const HEADS: RangeInclusive<usize> = 1..=1024;
+/// Numbers of a head; real models have up to 256.
+const HEAD: RangeInclusive<usize> = 2..=1024;
+/// Labels of a classifier.
+const LABELS: usize = 4096;
+
+/// A model as its family reads its configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// What it computes.
+    pub architecture: Architecture,
+    /// Where its weights lie.
+    pub tensors: TensorsAt,
+    /// The token that fills short rows where a backend pads.
+    pub pad_id: u32,
+    /// The classifier of a model that judges pairs, where it is one.
+    pub classifier: Option<Classifier>,
+}
+
+/// What a sequence classifier does with the blocks' results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classifier {
+    /// How token vectors become one.
+    pub pooling: Pooling,
+    /// The steps behind it, and where their weights lie; those of a [`Module::Norm`] have no bias
+    /// unless the name says so.
+    pub steps: Vec<(Module, StepAt)>,
+    /// The numbers that come out.
+    pub labels: usize,
+}
+
+/// Where the weights of a step behind the pooling lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepAt {
+    /// A dense layer's.
+    Dense(LinearAt),
+    /// A norm's.
+    Norm(NormAt),
+}
+
+/// The `model_type` of each family, for messages.
+const SUPPORTED: &str = "bert (also with ALiBi, as JinaBERT), camembert, distilbert, gemma3_text, modernbert, mpnet, new (GTE), nomic_bert, qwen3, roberta and xlm-roberta";
+
+/// Describes the model of a `config.json`.
+///
+/// # Errors
+/// In one line, without the file's name: a key is missing or has a value that cannot be used, the
+/// family is not known, a key that may change the vectors is not known.
+pub(super) fn describe(json: &str) -> Result<Described> {
+    let settings = Settings::parse(json)?;
+    let kind = settings.text("model_type")?;
+    let described = match kind {
+        Some("bert") => bert::describe(&settings, bert::Kind::Bert),
+        Some("roberta" | "xlm-roberta" | "camembert") => {
+            bert::describe(&settings, bert::Kind::Roberta)
+        }
+        Some("distilbert") => distilbert::describe(&settings),
+        Some("mpnet") => mpnet::describe(&settings),
+        Some("nomic_bert") => nomic::describe(&settings),
+        Some("modernbert") => modernbert::describe(&settings),
+        Some("new" | "gte") => gte::describe(&settings),
+        Some("qwen3") => qwen3::describe(&settings),
+        Some("gemma3_text") => gemma3::describe(&settings),
+        Some(other) => Err(format!(
+            "model_type {other:?} is not supported; {SUPPORTED} are"
+        )),
+        None => Err("model_type is missing".to_string()),
+    }?;
+    settings.nothing_unread()?;
+    check(&described.architecture)?;
+    Ok(described)
+}
+
+/// What the model was called where it was saved; empty where it is not said.
+pub(super) fn saved_as(json: &str) -> String {
+    let settings = Settings::parse(json).ok();
+    let name = settings.as_ref().and_then(|s| s.get("_name_or_path"));
+    name.and_then(Value::as_str).unwrap_or("").to_string()
+}
+
+/// What no backend computes.
+fn check(architecture: &Architecture) -> Result<()> {
+    for block in &architecture.blocks {
+        let a = &block.attention;
+        if a.head_dim % 2 != 0 {
+            return Err(format!("heads of {} numbers, which is odd", a.head_dim));
+        }
+        if a.heads % a.kv_heads != 0 {
+            return Err(format!(
+                "{} heads of queries do not share {} heads of keys",
+                a.heads, a.kv_heads
+            ));
+        }
+        if let super::architecture::Place::Rotary(rotary) = &a.place
+            && rotary.dim() > a.head_dim
+        {
+            return Err(format!(
+                "{} rotated numbers of heads of {}",
+                rotary.dim(),
+                a.head_dim
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of a head where heads share the hidden state.
+fn even_share(hidden: usize, heads: usize) -> Result<usize> {
+    if hidden % heads != 0 || (hidden / heads) % 2 != 0 {
+        return Err(format!(
+            "{heads} heads do not fit a hidden size of {hidden}"
+        ));
+    }
+    Ok(hidden / heads)
+}
+
+/// The scale of scores that most attention has.
+fn usual_scale(head_dim: usize) -> f64 {
+    1.0 / (head_dim as f64).sqrt()
+}
+
+fn layer_norm(eps: f32) -> Norm {
+    Norm {
+        kind: NormKind::Layer,
+        eps,
+    }
+}
+
+fn rms_norm(eps: f32) -> Norm {
+    Norm {
+        kind: NormKind::Rms,
+        eps,
+    }
+}
+
+fn pad_id(settings: &Settings, default: u32) -> Result<u32> {
+    let most = *VOCABULARY.end();
+    // Some write -1 for none.
+    if settings.get("pad_token_id").and_then(Value::as_i64) == Some(-1) {
+        return Ok(default);
+    }
+    let id = settings.optional_size(&["pad_token_id"], 0..=most)?;
+    Ok(id.map_or(default, |id| id as u32))
+}
+
+/// The rotation of layers of a type (`full_attention`, `sliding_attention`) or of all, whose
+/// base stands under one of `flat` in older configurations and in `rope_parameters` in newer ones.
+fn rotary(
+    settings: &Settings,
+    layers: Option<&str>,
+    flat: &[&str],
+    default: f64,
+    dim: usize,
+) -> Result<Rotary> {
+    let mut theta = settings.positive(flat)?.unwrap_or(default);
+    let mut divisor = 1.0;
+    // Gemma's local layers are not scaled where the others are.
+    let scaled = layers != Some("sliding_attention");
+    let mut read = |key: &str, value: &Value| -> Result<()> {
+        let kind = value.get("rope_type").or_else(|| value.get("type"));
+        match kind.and_then(Value::as_str) {
+            None | Some("default") => {}
+            Some("linear") => {
+                let factor = value.get("factor").and_then(Value::as_f64).unwrap_or(0.0);
+                if !(factor.is_finite() && factor > 0.0) {
+                    return Err(format!("{key}: the factor is no number above 0"));
+                }
+                divisor = factor;
+            }
+            Some(other) => {
+                return Err(format!(
+                    "{key}: the type {other:?} is not supported; default and linear are"
+                ));
+            }
+        }
+        match value.get("rope_theta").map(|t| t.as_f64()) {
+            None => Ok(()),
+            Some(Some(t)) if t > 0.0 && t.is_finite() => {
+                theta = t;
+                Ok(())
+            }
+            Some(_) => Err(format!("{key}: rope_theta is no number above 0")),
+        }
+    };
+    if let Some(value) = settings.get("rope_parameters") {
+        let own = layers.and_then(|l| value.get(l)).unwrap_or(value);
+        read("rope_parameters", own)?;
+    } else if let Some(value) = settings.get("rope_scaling").filter(|_| scaled) {
+        read("rope_scaling", value)?;
+    }
+    let mut rotary = Rotary::new(theta, dim);
+    for frequency in &mut rotary.frequencies {
+        *frequency /= divisor;
+    }
+    Ok(rotary)
+}
+
+/// The types of layers, where the configuration lists them.
+fn layer_types(settings: &Settings, layers: usize) -> Result<Option<Vec<String>>> {
+    let Some(value) = settings.get("layer_types") else {
+        return Ok(None);
+    };
+    let names: Option<Vec<String>> = value.as_array().map(|all| {
+        all.iter()
+            .map(|t| t.as_str().unwrap_or("").to_string())
+            .collect()
+    });
+    let Some(names) = names.filter(|n| n.len() == layers) else {
+        return Err(format!("layer_types does not name {layers} layers"));
+    };
+    for name in &names {
+        if !["full_attention", "sliding_attention"].contains(&name.as_str()) {
+            return Err(format!(
+                "layer_types: {name:?} is not supported; full_attention and sliding_attention are"
+            ));
+        }
+    }
+    Ok(Some(names))
+}
+
+/// The labels of a sequence classifier; `None` where the model is none.
+fn labels(settings: &Settings) -> Result<Option<usize>> {
+    let is = settings
+        .get("architectures")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .any(|name| name.ends_with("ForSequenceClassification"));
+    if !is {
+        return Ok(None);
+    }
+    let named = settings
+        .get("id2label")
+        .and_then(Value::as_object)
+        .map(serde_json::Map::len);
+    let labels = match named {
+        Some(n) => n,
+        // What HF transformers takes where nothing is said.
+        None => settings
+            .optional_size(&["num_labels"], 1..=LABELS)?
+            .unwrap_or(2),
+    };
+    if (1..=LABELS).contains(&labels) {
+        Ok(Some(labels))
+    } else {
+        Err(format!("{labels} labels; 1 to {LABELS} can be used"))
+    }
+}
+
+/// A dense step with a bias.
+fn dense(name: &str, out: usize, activation: Activation) -> (Module, StepAt) {
+    let module = Module::Dense {
+        out,
+        bias: true,
+        activation,
+    };
+    (module, StepAt::Dense(LinearAt::new(name, true)))
+}

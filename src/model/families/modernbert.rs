@@ -1,0 +1,153 @@
+//! ModernBERT (<https://arxiv.org/abs/2412.13663>): pre-norm, rotary, gated; of every three
+//! layers, two see a window of the text.
+
+use super::{
+    Classifier, Described, HEADS, HIDDEN, LAYERS, POSITIONS, StepAt, VOCABULARY, WIDTH, dense,
+    even_share, labels, layer_norm, layer_types, pad_id, rotary, usual_scale,
+};
+use crate::model::architecture::{
+    Activation, Architecture, Attention, Block, Embedding, FeedForward, Module, Norms, Place,
+    Pooling, Reach,
+};
+use crate::model::settings::{Result, Settings};
+use crate::model::tensors::{BlockAt, LinearAt, NormAt, TensorsAt};
+use serde_json::json;
+
+pub(super) fn describe(s: &Settings) -> Result<Described> {
+    let hidden = s.size(&["hidden_size"], HIDDEN)?;
+    let heads = s.size(&["num_attention_heads"], HEADS)?;
+    let head_dim = even_share(hidden, heads)?;
+    let layers = s.size(&["num_hidden_layers"], LAYERS)?;
+    let width = s.size(&["intermediate_size"], WIDTH)?;
+    let norm = layer_norm(s.eps(&["norm_eps", "layer_norm_eps"], 1e-5)?);
+    let norm_bias = s.flag("norm_bias", false)?;
+    let attention_bias = s.flag("attention_bias", false)?;
+    let feed_bias = s.flag("mlp_bias", false)?;
+    s.only("position_embedding_type", &[json!("absolute")])?;
+    // Written from the architecture's variants that were never released.
+    s.get("decoder_bias");
+    let activation = s.activation(&["hidden_activation"], "gelu")?;
+    let window = s
+        .optional_size(&["local_attention"], 1..=1 << 30)?
+        .unwrap_or(128);
+    let every = s.optional_size(&["global_attn_every_n_layers"], 1..=512)?;
+    let types = layer_types(s, layers)?;
+    let is_local = |i: usize| match &types {
+        Some(names) => names[i] == "sliding_attention",
+        None => !i.is_multiple_of(every.unwrap_or(3)),
+    };
+    let full = rotary(
+        s,
+        Some("full_attention"),
+        &["global_rope_theta"],
+        160_000.0,
+        head_dim,
+    )?;
+    let local_keys: &[&str] = &["local_rope_theta"];
+    let local = rotary(s, Some("sliding_attention"), local_keys, 10_000.0, head_dim)?;
+    let block = |i: usize| Block {
+        attention: Attention {
+            heads,
+            kv_heads: heads,
+            head_dim,
+            scale: usual_scale(head_dim),
+            head_norm: None,
+            place: Place::Rotary(if is_local(i) { &local } else { &full }.clone()),
+            reach: if is_local(i) {
+                Reach::window(window / 2)
+            } else {
+                Reach::ALL
+            },
+        },
+        feed_forward: FeedForward {
+            width,
+            activation,
+            gated: true,
+        },
+        // What comes out of the embedding's norm is not normalised again.
+        norms: Norms::Pre([(i > 0).then_some(norm), Some(norm)]),
+    };
+    let blocks_at = (0..layers).map(|i| {
+        let name = |part: &str| format!("layers.{i}.{part}");
+        let qkv = name("attn.Wqkv");
+        let third = |n: usize| {
+            LinearAt::rows(
+                &qkv,
+                attention_bias,
+                n * hidden..(n + 1) * hidden,
+                3 * hidden,
+            )
+        };
+        let wide = name("mlp.Wi");
+        BlockAt {
+            qkv: [third(0), third(1), third(2)],
+            output: LinearAt::new(&name("attn.Wo"), attention_bias),
+            head_norms: None,
+            norms: vec![
+                (i > 0).then(|| NormAt::new(name("attn_norm"), norm_bias)),
+                Some(NormAt::new(name("mlp_norm"), norm_bias)),
+            ],
+            gate: Some(LinearAt::rows(&wide, feed_bias, 0..width, 2 * width)),
+            up: LinearAt::rows(&wide, feed_bias, width..2 * width, 2 * width),
+            down: LinearAt::new(&name("mlp.Wo"), feed_bias),
+        }
+    });
+    let pooling = match s.text("classifier_pooling")? {
+        None | Some("cls") => Pooling::Cls,
+        Some("mean") => Pooling::Mean,
+        Some(other) => {
+            return Err(format!(
+                "classifier_pooling {other:?} is not supported; cls and mean are"
+            ));
+        }
+    };
+    let head_bias = s.flag("classifier_bias", false)?;
+    let head_activation = s.activation(&["classifier_activation"], "gelu")?;
+    let classifier = labels(s)?.map(|labels| Classifier {
+        pooling,
+        steps: vec![
+            (
+                Module::Dense {
+                    out: hidden,
+                    bias: head_bias,
+                    activation: head_activation,
+                },
+                StepAt::Dense(LinearAt::new("head.dense", head_bias)),
+            ),
+            (
+                Module::Norm(norm),
+                StepAt::Norm(NormAt::new("head.norm", norm_bias)),
+            ),
+            dense("classifier", labels, Activation::Identity),
+        ],
+        labels,
+    });
+    Ok(Described {
+        architecture: Architecture {
+            vocabulary: s.size(&["vocab_size"], VOCABULARY)?,
+            hidden,
+            longest: s.size(&["max_position_embeddings"], POSITIONS)?,
+            embedding: Embedding {
+                positions: None,
+                types: 0,
+                scale: 1.0,
+                norm: Some(norm),
+            },
+            blocks: (0..layers).map(block).collect(),
+            last_norm: Some(norm),
+        },
+        tensors: TensorsAt {
+            prefixes: &["", "model."],
+            words: "embeddings.tok_embeddings.weight".into(),
+            positions: None,
+            types: None,
+            embedding_norm: Some(NormAt::new("embeddings.norm", norm_bias)),
+            blocks: blocks_at.collect(),
+            last_norm: Some(NormAt::new("final_norm", norm_bias)),
+            buckets: None,
+            unused: &["head.", "decoder.", "classifier."],
+        },
+        pad_id: pad_id(s, 0)?,
+        classifier,
+    })
+}

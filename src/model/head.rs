@@ -1,0 +1,283 @@
+//! What becomes of token vectors: the modules behind the transformer, as sentence-transformers
+//! lists them.
+
+use super::architecture::{Activation, Module, Norm, NormKind, Pooling};
+use super::families::StepAt;
+use super::files::ModelFiles;
+use super::layout::{self, MODULES_FILE};
+use super::tensors::{LinearAt, NormAt};
+use crate::error::{Error, Result};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The most numbers that come out of a dense module; real ones have up to 8,192.
+const OUT: usize = 65_536;
+/// PyTorch's for a LayerNorm.
+const EPS: f32 = 1e-5;
+
+/// Pooling, and the steps behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// How token vectors become one.
+    pub pooling: Pooling,
+    /// The steps, first to last.
+    pub steps: Vec<Step>,
+}
+
+/// A step behind the pooling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it computes.
+    pub module: Module,
+    /// Where its weights lie, where it has some.
+    pub at: Option<StepAt>,
+    /// The file of its weights, by its path in the model's folder; `None` for the transformer's.
+    pub file: Option<String>,
+}
+
+impl Head {
+    /// A pooling and no more.
+    pub fn only(pooling: Pooling) -> Self {
+        Self {
+            pooling,
+            steps: Vec::new(),
+        }
+    }
+
+    /// The length of the vectors that come out, where `hidden` numbers go in.
+    pub fn dim(&self, hidden: usize) -> usize {
+        self.steps
+            .iter()
+            .fold(hidden, |dim, step| match step.module {
+                Module::Dense { out, .. } => out,
+                Module::Norm(_) | Module::Normalize => dim,
+            })
+    }
+
+    /// The files of the steps' weights and their settings.
+    pub(super) fn files(&self) -> Vec<String> {
+        let files = self.steps.iter().filter_map(|s| s.file.as_ref());
+        files
+            .flat_map(|f| [f.replace(WEIGHTS, CONFIG), f.clone()])
+            .collect()
+    }
+}
+
+const WEIGHTS: &str = "model.safetensors";
+const CONFIG: &str = "config.json";
+
+/// The head that the modules of a model describe; `None` where none of them pools.
+///
+/// # Errors
+/// A module is not supported, or its settings are; the modules do not fit each other.
+pub(super) fn of_modules(
+    files: &ModelFiles,
+    modules: &[layout::Module],
+    hidden: usize,
+) -> Result<Option<Head>> {
+    let mut head: Option<Head> = None;
+    let mut size = hidden;
+    for (number, module) in modules.iter().enumerate() {
+        let class = module.class();
+        let bad = |message: String| Error::model(&files.id, message);
+        let misplaced = || bad(format!("{MODULES_FILE}: the {class} is out of place"));
+        match (class, head.as_mut()) {
+            ("Transformer", None) if number == 0 => continue,
+            // Of training.
+            ("Dropout", _) => continue,
+            ("Pooling", None) => {
+                let pooling = settings(files, module, |s| pooling(s, size))?;
+                head = Some(Head::only(pooling));
+            }
+            ("Normalize", Some(head)) => head.steps.push(Step {
+                module: Module::Normalize,
+                at: None,
+                file: None,
+            }),
+            ("Dense", Some(head)) => {
+                let dense = settings(files, module, |s| dense(s, size))?;
+                if let Module::Dense { out, .. } = dense.0 {
+                    size = out;
+                }
+                head.steps.push(step(module, dense));
+            }
+            ("LayerNorm", Some(head)) => {
+                let norm = settings(files, module, |s| layer_norm(s, size))?;
+                head.steps.push(step(module, norm));
+            }
+            ("Transformer" | "Pooling" | "Normalize" | "Dense" | "LayerNorm", _) => {
+                return Err(misplaced());
+            }
+            (other, _) => {
+                return Err(bad(format!(
+                    "{MODULES_FILE}: a module of type {other} is not supported; Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout are"
+                )));
+            }
+        }
+    }
+    Ok(head)
+}
+
+fn step(module: &layout::Module, (what, at): (Module, StepAt)) -> Step {
+    Step {
+        module: what,
+        at: Some(at),
+        file: Some(module.file(WEIGHTS)),
+    }
+}
+
+type Fields = HashMap<String, Value>;
+
+/// What `parse` makes of a module's settings.
+fn settings<T>(
+    files: &ModelFiles,
+    module: &layout::Module,
+    parse: impl Fn(&Fields) -> std::result::Result<T, String>,
+) -> Result<T> {
+    let name = module.file(CONFIG);
+    let bad = |message: String| Error::model(&files.id, message);
+    let text = layout::read(&files.id, &files.folder.join(&name))?
+        .ok_or_else(|| bad(format!("{name} is missing")))?;
+    let fields: std::result::Result<Fields, _> = serde_json::from_str(&text);
+    let fields = fields.map_err(|e| bad(format!("{name}: {e}")))?;
+    parse(&fields).map_err(|m| bad(format!("{name}: {m}")))
+}
+
+/// Fails where a key that says how many numbers go in says another than `size`.
+fn fits(fields: &Fields, key: &str, size: usize) -> std::result::Result<(), String> {
+    match fields.get(key).map(|v| v.as_u64()) {
+        Some(n) if n != Some(size as u64) => Err(format!(
+            "{key} is {}, and {size} numbers come in",
+            fields[key]
+        )),
+        _ => Ok(()),
+    }
+}
+
+const POOLINGS: &str = "cls, mean, max, mean_sqrt_len, weightedmean and lasttoken";
+
+fn pooling(fields: &Fields, size: usize) -> std::result::Result<Pooling, String> {
+    fits(fields, "word_embedding_dimension", size)?;
+    if fields.get("include_prompt").and_then(Value::as_bool) == Some(false) {
+        return Err("include_prompt false is not supported; true is".to_string());
+    }
+    // Newer files name the mode, older ones have a flag for each.
+    if let Some(mode) = fields.get("pooling_mode").and_then(Value::as_str) {
+        return match mode {
+            "cls" => Ok(Pooling::Cls),
+            "mean" => Ok(Pooling::Mean),
+            "max" => Ok(Pooling::Max),
+            "mean_sqrt_len_tokens" => Ok(Pooling::MeanSqrtLen),
+            "weightedmean" => Ok(Pooling::Weighted),
+            "lasttoken" => Ok(Pooling::Last),
+            other => Err(format!(
+                "pooling {other:?} is not supported; {POOLINGS} are"
+            )),
+        };
+    }
+    let set: Vec<&str> = fields
+        .iter()
+        .filter(|(name, value)| name.starts_with("pooling_mode_") && value.as_bool() == Some(true))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    match set.as_slice() {
+        ["pooling_mode_cls_token"] => Ok(Pooling::Cls),
+        ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
+        ["pooling_mode_max_tokens"] => Ok(Pooling::Max),
+        ["pooling_mode_mean_sqrt_len_tokens"] => Ok(Pooling::MeanSqrtLen),
+        ["pooling_mode_weightedmean_tokens"] => Ok(Pooling::Weighted),
+        ["pooling_mode_lasttoken"] => Ok(Pooling::Last),
+        [] => Err("no pooling mode is set".to_string()),
+        modes => Err(format!(
+            "{} is not supported; one of {POOLINGS} is",
+            modes.join(" with ")
+        )),
+    }
+}
+
+fn dense(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), String> {
+    fits(fields, "in_features", size)?;
+    let out = fields.get("out_features").and_then(Value::as_u64);
+    let out = out.and_then(|n| usize::try_from(n).ok());
+    let Some(out) = out.filter(|n| (1..=OUT).contains(n)) else {
+        return Err(format!("out_features is no number from 1 to {OUT}"));
+    };
+    let bias = fields.get("bias").and_then(Value::as_bool).unwrap_or(true);
+    let class = fields.get("activation_function").and_then(Value::as_str);
+    let class = class.unwrap_or("torch.nn.modules.activation.Tanh");
+    let activation = match class.rsplit('.').next().unwrap_or("") {
+        "Identity" => Activation::Identity,
+        "Tanh" => Activation::Tanh,
+        "ReLU" => Activation::Relu,
+        "GELU" => Activation::Gelu,
+        "SiLU" => Activation::Silu,
+        "Sigmoid" => Activation::Sigmoid,
+        other => {
+            return Err(format!(
+                "activation_function {other:?} is not supported; Identity, Tanh, ReLU, GELU, SiLU and Sigmoid are"
+            ));
+        }
+    };
+    let module = Module::Dense {
+        out,
+        bias,
+        activation,
+    };
+    Ok((module, StepAt::Dense(LinearAt::new("linear", bias))))
+}
+
+fn layer_norm(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), String> {
+    fits(fields, "dimension", size)?;
+    let norm = Norm {
+        kind: NormKind::Layer,
+        eps: EPS,
+    };
+    Ok((Module::Norm(norm), StepAt::Norm(NormAt::new("norm", true))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> std::result::Result<Pooling, String> {
+        pooling(&serde_json::from_str(text).unwrap(), 8)
+    }
+
+    #[test]
+    fn pooling_in_both_spellings() {
+        let old = r#"{"word_embedding_dimension": 8, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#;
+        assert_eq!(read(old), Ok(Pooling::Cls));
+        assert_eq!(read(r#"{"pooling_mode": "mean"}"#), Ok(Pooling::Mean));
+        assert_eq!(
+            read(r#"{"pooling_mode_weightedmean_tokens": true}"#),
+            Ok(Pooling::Weighted)
+        );
+        assert_eq!(
+            read(r#"{"pooling_mode_lasttoken": true}"#),
+            Ok(Pooling::Last)
+        );
+        let both = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#;
+        assert!(read(both).is_err());
+        assert!(read(r#"{"pooling_mode": "mean", "word_embedding_dimension": 9}"#).is_err());
+        assert!(read(r#"{"pooling_mode": "mean", "include_prompt": false}"#).is_err());
+    }
+
+    #[test]
+    fn dense_modules_and_their_activations() {
+        let read = |text: &str| dense(&serde_json::from_str(text).unwrap(), 8);
+        let (module, _) = read(
+            r#"{"in_features": 8, "out_features": 4, "bias": false, "activation_function": "torch.nn.modules.linear.Identity"}"#,
+        )
+        .unwrap();
+        let expected = Module::Dense {
+            out: 4,
+            bias: false,
+            activation: Activation::Identity,
+        };
+        assert_eq!(module, expected);
+        assert!(read(r#"{"in_features": 9, "out_features": 4}"#).is_err());
+        assert!(read(r#"{"in_features": 8, "out_features": 0}"#).is_err());
+        let e = read(r#"{"in_features": 8, "out_features": 4, "activation_function": "x.Mish"}"#);
+        assert!(e.unwrap_err().contains("Mish"));
+    }
+}
