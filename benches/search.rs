@@ -1,6 +1,7 @@
 //! Search by number of passages: exact against HNSW, warm (the corpus is open) and cold (it is
 //! opened for the one search, as a command does; the file is in the system's cache), with the
-//! share of the exact ten nearest that HNSW finds, and the time to build it.
+//! share of the exact ten nearest that HNSW finds, and the time to build it; then what pages,
+//! diversity, folds, ages and facets add.
 //!
 //! `cargo bench --bench search`; `NEARWISE_BENCH_SIZES="10000 1000000"` for other sizes.
 
@@ -8,7 +9,7 @@ mod common;
 
 use common::{corpus, sizes, vector};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use nearwise::search::{Mode, SearchOptions};
+use nearwise::search::{FoldBy, Mode, SearchBy, SearchOptions};
 use nearwise::{Corpus, Job, Reader};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -76,8 +77,58 @@ fn search(c: &mut Criterion) {
                 b.iter(|| ids(&open(), next(), mode));
             });
         }
+        for (name, options) in answers(&store) {
+            let mut turn = queries.iter().cycle();
+            group.bench_function(BenchmarkId::new(name, n), |b| {
+                b.iter(|| {
+                    let query = turn.next().expect("a cycle does not end");
+                    store.search_vector(query, "the bank", &options)
+                });
+            });
+        }
     }
     group.finish();
+}
+
+/// What an answer costs more when more is asked of it; every vector is compared.
+fn answers(store: &Reader) -> Vec<(&'static str, SearchOptions)> {
+    let exact = SearchOptions {
+        mode: Mode::Exact,
+        ..SearchOptions::default()
+    };
+    let asked = |with: fn(&mut SearchOptions)| {
+        let mut options = exact.clone();
+        with(&mut options);
+        options.check().expect("options that can be used");
+        options
+    };
+    let mut all = vec![
+        ("offset", asked(|o| o.offset = 100)),
+        (
+            "diverse",
+            asked(|o| o.diverse = Some(SearchOptions::LAMBDA)),
+        ),
+        ("fold-words", asked(|o| o.fold = Some(FoldBy::Words))),
+        ("fold-meaning", asked(|o| o.fold = Some(FoldBy::Meaning))),
+        ("half-life", asked(|o| o.half_life = "30d".parse().ok())),
+        (
+            "facets",
+            asked(|o| o.facets = vec!["source".into(), "year".into()]),
+        ),
+        (
+            "facets-threshold",
+            asked(|o| {
+                o.facets = vec!["source".into()];
+                o.threshold = Some(0.3);
+            }),
+        ),
+        ("both", asked(|o| o.by = SearchBy::Both)),
+    ];
+    // Every article holds the words.
+    if store.passage_count().is_ok_and(|n| n <= 50_000) {
+        all.push(("words", asked(|o| o.by = SearchBy::Words)));
+    }
+    all
 }
 
 criterion_group!(benches, search);

@@ -17,7 +17,7 @@ pub(super) struct AnswerArgs {
     #[arg(short = 'k', long, value_name = "N", default_value_t = 10, value_parser = super::args::positive)]
     pub limit: usize,
     /// Leave out the first N: the next page
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = offset, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = offset, hide_default_value = true, allow_negative_numbers = true)]
     pub offset: usize,
     /// Only articles that match, such as 'source = "x" AND date >= 2016-03-01'
     #[arg(long = "where", value_name = "FILTER")]
@@ -26,8 +26,8 @@ pub(super) struct AnswerArgs {
     #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     pub threshold: Option<f32>,
     /// Spare repeats, by maximal marginal relevance: LAMBDA is the weight of being relevant against
-    /// being unlike the hits before, 0 to 1 [default where it is left out: 0.7]
-    #[arg(long, value_name = "LAMBDA", num_args = 0..=1, require_equals = true, default_missing_value = "0.7")]
+    /// being unlike the hits before, 0 to 1 [default where it is left out: 0.8]
+    #[arg(long, value_name = "LAMBDA", num_args = 0..=1, require_equals = true, default_missing_value = "0.8")]
     pub diverse: Option<f32>,
     /// Fold articles that are nearly the same into one hit with their count: by words (half of the
     /// wording shared; the default), meaning (a cosine of 0.85), or either
@@ -178,11 +178,14 @@ pub(super) fn hits(found: &Found, options: &SearchOptions, full: bool) -> String
         };
         let most = if full { usize::MAX } else { SHOWN };
         out.push_str(&format!(
-            "{score:.3}  {}\n       {}\n       {}\n",
+            "{score:.3}  {}\n       {}\n",
             ui::snippet(title, 110),
             about.join("  "),
-            passage(hit, most)
         ));
+        let passage = passage(hit, most);
+        if !passage.is_empty() {
+            out.push_str(&format!("       {passage}\n"));
+        }
         if let Some(folded) = &hit.folded {
             out.push_str(&format!("       {}\n", folded_line(folded)));
         }

@@ -62,7 +62,7 @@ pub(super) struct Search {
     /// Show the whole of each passage
     #[arg(long)]
     full: bool,
-    /// Mark the sentence that answers best; by default up to 50 hits, and not with --file
+    /// Mark the sentence that answers best; by default of up to 20 hits, and not with --file
     #[arg(long, overrides_with = "no_sentence")]
     sentence: bool,
     /// Mark no sentence, which saves embedding those of each passage shown
@@ -78,7 +78,7 @@ pub(super) struct Search {
 }
 
 /// Hits up to which sentences are marked by default: more would keep people waiting.
-const MARKED: usize = 50;
+const MARKED: usize = 20;
 
 impl Search {
     pub(super) fn run(self) -> Result<Outcome> {

@@ -218,7 +218,7 @@ impl Default for SearchOptions {
 
 impl SearchOptions {
     /// A weight of relevance that changes little at the top and spares most repeats.
-    pub const LAMBDA: f32 = 0.7;
+    pub const LAMBDA: f32 = 0.8;
     /// The most hits, those before the page included, that can be diverse: each is compared with a
     /// pool that grows with their number.
     pub const MOST_DIVERSE: usize = 1_000;

@@ -38,10 +38,6 @@ pub(super) fn within(article: &StoredArticle, range: &Range<usize>) -> Vec<Sente
             }
         }
     }
-    let long = |s: &Sentence| s.text.split_whitespace().nth(WORDS - 1).is_some();
-    if out.iter().any(long) {
-        out.retain(long);
-    }
     out.truncate(MOST);
     out
 }
@@ -50,8 +46,14 @@ pub(super) fn within(article: &StoredArticle, range: &Range<usize>) -> Vec<Sente
 pub(super) fn nearest(
     encoder: &Encoder,
     queries: &[&[f32]],
-    hits: Vec<Vec<Sentence>>,
+    mut hits: Vec<Vec<Sentence>>,
 ) -> Result<Vec<Option<Sentence>>> {
+    let long = |s: &Sentence| s.text.split_whitespace().nth(WORDS - 1).is_some();
+    for sentences in &mut hits {
+        if sentences.iter().any(long) {
+            sentences.retain(long);
+        }
+    }
     // Where there is no choice, nothing is to be computed.
     let texts: Vec<&str> = hits
         .iter()
