@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{corpus, sizes, vector};
+use common::{corpus, encoder, sizes, vector};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use nearwise::search::{FoldBy, Mode, SearchBy, SearchOptions};
 use nearwise::{Corpus, Job, Reader};
@@ -77,6 +77,7 @@ fn search(c: &mut Criterion) {
                 b.iter(|| ids(&open(), next(), mode));
             });
         }
+        many(&store, n);
         for (name, options) in answers(&store) {
             let mut turn = queries.iter().cycle();
             group.bench_function(BenchmarkId::new(name, n), |b| {
@@ -88,6 +89,40 @@ fn search(c: &mut Criterion) {
         }
     }
     group.finish();
+}
+
+/// A thousand queries by one pass over the vectors for many, and one after another.
+fn many(store: &Reader, n: usize) {
+    let encoder = encoder();
+    let letters = |i: usize| char::from(b'b' + (i % 20) as u8);
+    let queries: Vec<String> = (0..1000)
+        .map(|i| {
+            format!(
+                "the bank {} {} {}",
+                letters(i),
+                letters(i / 20),
+                letters(i / 400)
+            )
+        })
+        .collect();
+    let options = SearchOptions {
+        mode: Mode::Exact,
+        ..SearchOptions::default()
+    };
+    let started = Instant::now();
+    let together = store.search_many(&encoder, &queries, &options);
+    let together = (together.expect("a sound corpus"), started.elapsed());
+    let started = Instant::now();
+    let each = queries.iter().map(|q| store.search(&encoder, q, &options));
+    let each: Vec<_> = each.map(|found| found.expect("a sound corpus")).collect();
+    let seconds = started.elapsed().as_secs_f64();
+    assert!(each == together.0, "the answers differ");
+    let per_second = |seconds: f64| queries.len() as f64 / seconds;
+    println!(
+        "{n} passages: {:.0} queries/s at once, {:.0} one after another",
+        per_second(together.1.as_secs_f64()),
+        per_second(seconds)
+    );
 }
 
 /// What an answer costs more when more is asked of it; every vector is compared.

@@ -560,7 +560,7 @@ fn every_search_equals_brute_force() {
         let found = reader.similar("n5", 10, None).unwrap();
         for (hit, score) in found.iter().zip(expected) {
             // What is stored is rounded; a cosine that is shown is none above 1.
-            assert!((hit.cosine.unwrap() - score.min(1.0)).abs() < 1e-5);
+            assert!((hit.cosine - score.min(1.0)).abs() < 1e-5);
         }
     }
 }

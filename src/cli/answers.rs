@@ -22,7 +22,8 @@ pub(super) struct AnswerArgs {
     /// Only articles that match, such as 'source = "x" AND date >= 2016-03-01'
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<String>,
-    /// Only articles whose cosine is at least this, -1 to 1
+    /// Only articles whose cosine is at least this, -1 to 1, also of those that words found; a search
+    /// by words alone has none
     #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     pub threshold: Option<f32>,
     /// Spare repeats, by maximal marginal relevance: LAMBDA is the weight of being relevant against

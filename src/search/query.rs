@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Queries that are answered by one pass over the vectors, at most.
 const TOGETHER: usize = 512;
 /// Places that all of these may keep meanwhile, of some hundred bytes each.
-const PLACES: usize = 1 << 20;
+const PLACES: usize = 1 << 18;
 
 impl Reader {
     /// Embeds a query and finds the articles that answer it: by default those whose best passage

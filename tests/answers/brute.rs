@@ -565,7 +565,7 @@ fn ties_are_broken_by_the_order_in_which_articles_were_read() {
 fn pages_by_both_join_far_down() {
     let made = |i: usize| Made {
         vector: vec![(i as f32).cos(), (i as f32).sin(), 0.3],
-        words: if i % 3 == 0 {
+        words: if i.is_multiple_of(3) {
             vec!["bank"; 1 + i % 7]
         } else {
             vec!["goal"; 3]

@@ -39,7 +39,7 @@ fn every_option_with_every_other() {
     let parts = [
         "--offset 2",
         "--diverse",
-        "--fold=either",
+        "--fold",
         "--half-life 2w",
         "--threshold -0.9",
         "--facets source,tags",
@@ -175,7 +175,7 @@ fn wrong_values_are_one_line() {
         ),
         ("--fold=copies", &["--fold", "words, meaning or either"]),
         ("--half-life 30", &["--half-life", "such as 30d"]),
-        ("--half-life -3d", &["--half-life"]),
+        ("--half-life 0d", &["--half-life"]),
         ("--half-life 3d --now soon", &["--now", "no date"]),
         ("--now 2025", &["--now", "half-life"]),
         ("--threshold 2", &["--threshold", "-1 to 1"]),
@@ -252,8 +252,12 @@ fn like_some_and_unlike_others() {
     );
     let mixed = world.json("similar a0 new.txt --unlike a1 --json");
     assert_eq!(mixed.as_array().unwrap().len(), 6);
-    let threshold = world.json("similar a0 --json --threshold 0.999 --where tags=\"x\"");
-    assert!(threshold.as_array().unwrap().len() <= 1);
+    let line = "similar a0 --json --threshold 1 --where tags=\"x\"";
+    let none = world.command(line).output().unwrap();
+    assert_eq!(
+        (none.status.code(), none.stdout),
+        (Some(3), b"[]\n".to_vec())
+    );
 }
 
 #[test]
@@ -343,13 +347,13 @@ fn hostile_articles_mark_and_move_nothing() {
     let world = World::new();
     let article = json!({
         "id": "x\u{1}y", "title": "A\u{1b}[31m\u{1}title\u{2}", "source": "s\u{202e}\u{1}",
-        "text": "One \u{1}two three four five\u{2} six seven. Then \u{1b}[2Jnothing more is said here at all.",
+        "text": "The bank \u{1}cut the rate\u{2} and the market. The minister \u{1b}[2Jmet the team of the city.",
     });
     world.write("x.jsonl", article.to_string());
     world.run("index x.jsonl -c x.nearwise");
     for line in [
-        "search two",
-        "search two --fold --facets source --full",
+        "search bank",
+        "search bank --fold --facets source --full",
         "similar x.jsonl --facets source",
     ] {
         let out = world.run(line);

@@ -30,7 +30,7 @@ fn article(i: usize) -> Article {
         id: Some(format!("n{i}")),
         title: format!("Number {i}: {}", word(0)),
         text: text.join(" "),
-        date: (i % 3 > 0).then(|| format!("2024-{:02}-03", 1 + i % 12)),
+        date: (!i.is_multiple_of(3)).then(|| format!("2024-{:02}-03", 1 + i % 12)),
         source: Some(format!("s{}", i % 4)),
         ..Article::default()
     }
