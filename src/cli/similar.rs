@@ -10,8 +10,9 @@ use nearwise::search::{Example, Examples, Found, SearchOptions};
 use nearwise::{Encoder, Error, ErrorKind, Missing, Reader};
 use std::path::Path;
 
-/// Find the articles most like one of the corpus, or like a file; or like several and unlike others
+/// Find the articles most like one of the corpus, or like a file
 ///
+/// There may be several, and others that the answers are not to be like.
 /// The score is the cosine of the two articles' vectors. Of several it is that to one vector: the
 /// mean of those to be like, less half of the mean of those to be unlike. The articles given are
 /// never among the answers.

@@ -163,7 +163,9 @@ fn place(field: &Field, metadata: &[String]) -> Result<Place> {
         exact.or_else(|| metadata.iter().find(|m| m.to_lowercase() == lower))
     };
     let built_in = || BUILT_IN.into_iter().find(|(known, _)| *known == lower);
-    if field.is_metadata() || built_in().is_none() {
+    // As filters take it: they know no year and no month, but of metadata.
+    let own = built_in().is_some_and(|(known, _)| !matches!(known, "year" | "month"));
+    if field.is_metadata() || !own {
         if let Some(name) = meta(name) {
             return Ok(Place::Meta(name.clone(), Vec::new()));
         }

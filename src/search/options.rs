@@ -187,8 +187,8 @@ pub struct SearchOptions {
     /// The date from which age is counted, as ISO 8601 writes it or its beginning; articles of
     /// later dates are of age 0. By default the latest date in the corpus, today at most.
     pub now: Option<String>,
-    /// Fields whose values are counted over the whole result: `source`, `topic`, `year`, `month`,
-    /// `date`, `origin` and any metadata.
+    /// Fields whose values are counted over the whole result: `source`, `topic`, `date` (by days),
+    /// `origin`, any metadata, and `year` and `month` of the date where no metadata is called so.
     pub facets: Vec<Field>,
     /// How many values of each of those are listed, at most; 10.
     pub facets_limit: usize,
