@@ -7,3 +7,4 @@ mod common;
 mod brute;
 mod program;
 mod queries;
+mod reference;
