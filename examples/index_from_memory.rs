@@ -46,7 +46,7 @@ fn main() -> nearwise::Result<()> {
         .reader()?
         .search(&encoder, "a goal in the match", &options)?;
     for hit in found.hits {
-        println!("{:.3}  {}  {}", hit.cosine, hit.id, hit.passage.text);
+        println!("{:.3}  {}  {}", hit.score, hit.id, hit.passage.text);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{SIX, repository, tiny_encoder};
 use nearwise::encoder::{EncodeOptions, Identity, Prompt, TooLong};
-use nearwise::search::{By, DuplicateOptions, Mode, Pair, SearchOptions};
+use nearwise::search::{By, DuplicateOptions, Mode, Pair, SearchBy, SearchOptions};
 use nearwise::{
     Article, Corpus, Encoder, Error, ErrorKind, Event, Filter, Job, Missing, Reader, Stage, Writer,
 };
@@ -181,7 +181,11 @@ fn eight_readers_while_one_writes() {
                     let counts = view.counts().unwrap();
                     let options = SearchOptions {
                         k: 100,
-                        hybrid: reader % 2 == 0,
+                        by: if reader % 2 == 0 {
+                            SearchBy::Both
+                        } else {
+                            SearchBy::Meaning
+                        },
                         ..SearchOptions::default()
                     };
                     let found = view
@@ -494,22 +498,26 @@ fn every_search_equals_brute_force() {
             assert_eq!(found.hits.len(), 25);
             for hit in &found.hits {
                 // Approximate or not, a cosine is computed exactly.
-                assert!((hit.cosine - scores[hit.id.as_str()]).abs() < 1e-5);
+                assert!((hit.cosine.unwrap() - scores[hit.id.as_str()]).abs() < 1e-5);
             }
             assert!(found.hits.is_sorted_by(|a, b| a.cosine >= b.cosine));
             if mode == Mode::Approximate {
                 // Which of the best it finds differs from build to build.
                 let last = expected[24].1 - 1e-5;
-                let right = found.hits.iter().filter(|hit| hit.cosine >= last).count();
+                let right = found
+                    .hits
+                    .iter()
+                    .filter(|hit| hit.cosine.unwrap() >= last)
+                    .count();
                 assert!(right >= 15, "{query}: {right} of the 25 nearest");
                 continue;
             }
             for (hit, (_, score)) in found.hits.iter().zip(&expected) {
                 // Ids may change places where scores are equal to rounding.
                 assert!(
-                    (hit.cosine - score).abs() < 1e-5,
+                    (hit.cosine.unwrap() - score).abs() < 1e-5,
                     "{query} {mode:?}: {} {score}",
-                    hit.cosine
+                    hit.cosine.unwrap()
                 );
             }
         }
@@ -531,7 +539,7 @@ fn every_search_equals_brute_force() {
         let filtered = expected.iter().filter(|(id, _)| wanted.contains(*id));
         for (hit, (_, score)) in found.hits.iter().zip(filtered) {
             assert!(wanted.contains(&hit.id));
-            assert!((hit.cosine - score).abs() < 1e-5);
+            assert!((hit.cosine.unwrap() - score).abs() < 1e-5);
         }
         // Similar: by the articles' own vectors.
         let key = |id: &str| reader.key_of(id).unwrap();
@@ -592,7 +600,7 @@ fn hybrid_search_is_reciprocal_rank_fusion() {
     }
     let hybrid = SearchOptions {
         k: 30,
-        hybrid: true,
+        by: SearchBy::Both,
         ..SearchOptions::default()
     };
     let found = reader.search(&ENCODER, query, &hybrid).unwrap();

@@ -70,8 +70,8 @@ impl Backend for Synthetic {
     }
 }
 
-/// A corpus of `n` articles of one passage each.
-pub fn corpus(folder: &Path, n: usize) -> Corpus {
+/// The encoder that such corpora are made with: fast, and of no meaning.
+pub fn encoder() -> Encoder {
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bert/tokenizer.json");
     let tokenizer = Tokenizer::from_file(&fixture, "synthetic", 256).expect("the fixture is there");
@@ -83,7 +83,12 @@ pub fn corpus(folder: &Path, n: usize) -> Corpus {
         max_tokens: 256,
         dtype: "f32".into(),
     };
-    let encoder = Encoder::from_parts(tokenizer, Box::new(Synthetic), identity);
+    Encoder::from_parts(tokenizer, Box::new(Synthetic), identity)
+}
+
+/// A corpus of `n` articles of one passage each.
+pub fn corpus(folder: &Path, n: usize) -> Corpus {
+    let encoder = encoder();
     let articles = (0..n).map(|i| {
         // Letters that the fixture's vocabulary has, so that no two articles are alike.
         let digits: String = format!("{i:x}")

@@ -1,5 +1,6 @@
 //! A file for each subcommand: parse, call the library, print.
 
+mod answers;
 mod args;
 mod check;
 mod completions;
@@ -14,6 +15,7 @@ mod index;
 mod map;
 mod model;
 mod problem;
+mod queries;
 mod search;
 mod show;
 mod similar;

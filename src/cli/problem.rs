@@ -45,6 +45,16 @@ fn option(parameter: &str) -> &str {
         "format" => "--format",
         "topics" => "TOPIC",
         "delimiter" => "--delimiter",
+        "offset" => "--offset",
+        "diverse" => "--diverse",
+        "fold" => "--fold",
+        "half_life" => "--half-life",
+        "now" => "--now",
+        "facets" => "--facets",
+        "sentences" => "--sentence",
+        "by" => "--by",
+        "like" => "ID|FILE",
+        "unlike" => "--unlike",
         other => other,
     }
 }

@@ -1,36 +1,57 @@
 //! `nearwise search`
 
+use super::answers::{self, AnswerArgs};
 use super::args::{CorpusArg, ModelArgs};
 use super::problem::usage;
-use super::{Outcome, ui};
+use super::{Outcome, queries, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::search::{Mode, SearchOptions};
+use nearwise::search::{Found, Mode, SearchBy, SearchOptions};
+use nearwise::{Encoder, Reader};
+use std::path::PathBuf;
 
 /// Find the articles whose meaning is nearest to a query
 ///
-/// The score is the cosine of the query and the article's best passage, which is shown. Every
-/// vector is compared up to 200,000 passages; above, an approximate index (HNSW) is used
-/// unless --exact is given or a filter narrows the search.
+/// The score is the cosine of the query and the article's best passage, which is shown with the
+/// sentence that answers best marked. Every vector is compared up to 200,000 passages; above, an
+/// approximate index (HNSW) is used unless --exact is given or a filter narrows the search.
+///
+/// The options go together: articles are ranked (--by, --where, --threshold, --half-life), what is
+/// nearly the same is folded (--fold), repeats are put behind (--diverse), and the page is cut out
+/// (-k, --offset). --facets counts over all that was ranked.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  nearwise search \"interest rate decision\"\n  \
     nearwise search \"peace talks\" --where 'source = \"wire\" AND date >= 2016-03-01'\n  \
-    nearwise search \"Kerry Lavrov\" --hybrid --json\n\n\
+    nearwise search \"Kerry Lavrov\" --by both --json\n  \
+    nearwise search \"storm damage\" --fold --half-life 30d --facets source,year\n  \
+    nearwise search --file queries.txt > answers.jsonl\n\n\
     --where compares id, title, text, date, url, source, origin, topic and any metadata with\n\
-    =, !=, <, <=, >, >=, ~ (contains), IN (…), BETWEEN … AND …, IS [NOT] NULL, joined by AND, OR, NOT."
+    =, !=, <, <=, >, >=, ~ (contains), IN (…), BETWEEN … AND …, IS [NOT] NULL, joined by AND, OR, NOT.\n\n\
+    --half-life: the score is cosine × 2^(−age/TIME); an article without a date counts as old as the\n\
+    middle one of those that have one.\n\
+    --diverse: each hit has the highest LAMBDA × cosine − (1 − LAMBDA) × (its greatest cosine with a hit\n\
+    before it); the n-th is chosen from the first max(100, 5 n) of the ranking.\n\
+    --facets counts over every article that matches --where and reaches --threshold (by words: that\n\
+    holds one of them), however many are shown. A name in backquotes is metadata.\n\
+    --file answers every line (or the \"query\" of every line of JSON, with its \"id\") with one of JSON."
 )]
 pub(super) struct Search {
     /// What to look for
-    query: String,
-    /// How many articles
-    #[arg(short = 'k', long, value_name = "N", default_value_t = 10, value_parser = super::args::positive)]
-    limit: usize,
-    /// Only articles that match, such as 'source = "x" AND date >= 2016-03-01'
-    #[arg(long = "where", value_name = "FILTER")]
-    filter: Option<String>,
-    /// Count words (BM25) as well as meaning, joined by reciprocal rank fusion
-    #[arg(long)]
+    #[arg(required_unless_present = "file")]
+    query: Option<String>,
+    /// Answer the queries of a file instead, one a line or as JSON lines {"id": …, "query": …} (- for
+    /// standard input), each with a line of JSON
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "full"])]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    answer: AnswerArgs,
+    /// What counts: meaning, words (BM25; needs no model), or both (joined by reciprocal rank
+    /// fusion)
+    #[arg(long, visible_alias = "mode", value_name = "BY", default_value = "meaning", value_parser = answers::by)]
+    by: SearchBy,
+    /// The same as --by both
+    #[arg(long, conflicts_with = "by")]
     hybrid: bool,
     /// Compare every vector, however many there are
     #[arg(long, conflicts_with = "approximate")]
@@ -41,6 +62,12 @@ pub(super) struct Search {
     /// Show the whole of each passage
     #[arg(long)]
     full: bool,
+    /// Mark the sentence that answers best; by default of up to 20 hits, and not with --file
+    #[arg(long, overrides_with = "no_sentence")]
+    sentence: bool,
+    /// Mark no sentence, which saves embedding those of each passage shown
+    #[arg(long)]
+    no_sentence: bool,
     #[command(flatten)]
     corpus: CorpusArg,
     #[command(flatten)]
@@ -50,64 +77,49 @@ pub(super) struct Search {
     json: bool,
 }
 
+/// Hits up to which sentences are marked by default: more would keep people waiting.
+const MARKED: usize = 20;
+
 impl Search {
     pub(super) fn run(self) -> Result<Outcome> {
         let reader = self.corpus.reader()?;
-        if self.query.trim().is_empty() {
+        if self.query.as_ref().is_some_and(|q| q.trim().is_empty()) {
             return Err(usage("QUERY", "it is empty; give some words"));
         }
-        let filter = super::args::filter(self.filter.as_deref(), &reader)?;
-        let mode = match (self.exact, self.approximate) {
-            (true, _) => Mode::Exact,
-            (_, true) => Mode::Approximate,
-            _ => Mode::Auto,
-        };
+        let options = self.options(&reader)?;
+        options.check()?;
         let running = ui::Running::new();
-        let encoder = self.model.open(&reader, running.job())?;
-        if filter.is_none()
-            && let Err(e) = reader.refresh_index(mode, running.job())
-        {
-            if e.is_cancelled() {
-                return Err(e.into());
+        let encoder = if options.by == SearchBy::Words {
+            None
+        } else {
+            let encoder = self.model.open(&reader, running.job())?;
+            if options.may_use_index()
+                && let Err(e) = reader.refresh_index(options.mode, running.job())
+            {
+                if e.is_cancelled() {
+                    return Err(e.into());
+                }
+                ui::tell(&format!(
+                    "without the approximate index, which cannot be made: {e}"
+                ));
             }
-            ui::tell(&format!(
-                "without the approximate index, which cannot be made: {e}"
-            ));
+            Some(encoder)
+        };
+        answers::tell_exact(&options);
+        if let Some(path) = &self.file {
+            return queries::answer(path, &reader, encoder.as_ref(), &options, running.job());
         }
         drop(running);
-        let options = SearchOptions {
-            k: self.limit,
-            filter,
-            hybrid: self.hybrid,
-            mode,
-        };
-        let found = reader.search(&encoder, &self.query, &options)?;
+        let query = self.query.as_deref().unwrap_or_default();
+        let found = one(&reader, encoder.as_ref(), query, &options)?;
         if self.json {
             ui::print_json(&found)?;
         } else {
-            let mut out = String::new();
-            for hit in &found.hits {
-                let mut about = vec![ui::clean(&hit.id)];
-                about.extend(hit.date.as_deref().map(ui::clean));
-                about.extend(hit.source.as_deref().map(ui::clean));
-                let title = if hit.title.is_empty() {
-                    "(no title)"
-                } else {
-                    &hit.title
-                };
-                let most = if self.full { usize::MAX } else { 280 };
-                out.push_str(&format!(
-                    "{:.3}  {}\n       {}\n       {}\n\n",
-                    hit.cosine,
-                    ui::snippet(title, 110),
-                    about.join("  "),
-                    ui::snippet(&hit.passage.text, most)
-                ));
+            let mut out = answers::hits(&found, &options, self.full);
+            if let Some(facets) = &found.facets {
+                out.push_str(&answers::facets(facets, &options));
             }
-            if found.hits.is_empty() {
-                out.push_str("nothing found\n");
-            }
-            ui::print(&out)?;
+            ui::print_marked(&out)?;
         }
         Ok(if found.hits.is_empty() {
             Outcome::NothingFound
@@ -115,4 +127,38 @@ impl Search {
             Outcome::Done
         })
     }
+
+    fn options(&self, reader: &Reader) -> Result<SearchOptions> {
+        let by = if self.hybrid { SearchBy::Both } else { self.by };
+        if self.approximate && by == SearchBy::Words {
+            return Err(usage(
+                "--approximate",
+                "it is about comparing vectors, and --by words compares none",
+            ));
+        }
+        let usual = self.file.is_none() && self.answer.limit <= MARKED;
+        Ok(SearchOptions {
+            by,
+            mode: match (self.exact, self.approximate) {
+                (true, _) => Mode::Exact,
+                (_, true) => Mode::Approximate,
+                _ => Mode::Auto,
+            },
+            sentences: self.sentence || (usual && !self.no_sentence),
+            ..self.answer.options(reader)?
+        })
+    }
+}
+
+/// Answers one query.
+fn one(
+    reader: &Reader,
+    encoder: Option<&Encoder>,
+    query: &str,
+    options: &SearchOptions,
+) -> Result<Found> {
+    Ok(match encoder {
+        Some(encoder) => reader.search(encoder, query, options)?,
+        None => reader.search_words(query, options)?,
+    })
 }

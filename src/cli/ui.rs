@@ -26,6 +26,34 @@ pub(super) fn print(text: &str) -> Result<()> {
     write(&harmless.join("\n"))
 }
 
+/// Before and behind what [`print_marked`] marks. No text that [`clean`] or [`snippet`] made holds
+/// them.
+pub(super) const MARK: char = '\u{1}';
+pub(super) const UNMARK: char = '\u{2}';
+
+/// As [`print`]; what stands between [`MARK`] and [`UNMARK`] is bold on a terminal, and between
+/// two pairs of asterisks elsewhere.
+pub(super) fn print_marked(text: &str) -> Result<()> {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let (on, off) = if std::io::stdout().is_terminal() && !dumb {
+        ("\u{1b}[1m", "\u{1b}[0m")
+    } else {
+        ("**", "**")
+    };
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(['\n', MARK, UNMARK]) {
+        let end = piece.chars().next_back();
+        out.push_str(&clean(piece.trim_end_matches(['\n', MARK, UNMARK])));
+        match end {
+            Some('\n') => out.push('\n'),
+            Some(MARK) => out.push_str(on),
+            Some(UNMARK) => out.push_str(off),
+            _ => {}
+        }
+    }
+    write(&out)
+}
+
 /// Writes a value as JSON on standard output.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(value)?;

@@ -392,6 +392,16 @@ fn own_text(article: &StoredArticle) -> String {
     boilerplate::without(&article.text, &article.boilerplate)
 }
 
+/// The shingles of an article's own text, as duplicates by words are told by.
+pub(super) fn own_shingles(store: &Reader, row: i64) -> Result<Vec<u64>> {
+    Ok(shingles(&own_text(&store.article_at(row)?)))
+}
+
+/// The share of wording of two articles, by their shingles.
+pub(super) fn shared(a: &[u64], b: &[u64]) -> f32 {
+    jaccard(a, b)
+}
+
 /// An article that is shown beside another.
 struct Shown {
     article: StoredArticle,
