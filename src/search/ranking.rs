@@ -137,14 +137,28 @@ impl<'a> Ranking<'a> {
             }
         };
         if let Some(index) = &self.index {
-            let depth = (4 * n.max(LEAST)).next_power_of_two();
-            let mut seen = FxHashSet::default();
-            for (_, passage) in index.articles(self.store, query, depth)? {
-                if seen.insert(passage.article)
-                    && let Some(other) = self.store.article_vector(passage.article)?
-                {
-                    offer(passage.article, dot(query, &other));
+            // Passages of what is left out, and several of one article, take places among the
+            // candidates: more are asked for until there are enough, or no others.
+            let (mut depth, all) = (4 * n.max(LEAST), self.store.passage_count()? as usize);
+            loop {
+                depth = depth.next_power_of_two();
+                let candidates = index.articles(self.store, query, depth)?;
+                let others = candidates.len() >= depth && depth < all;
+                let mut seen: FxHashSet<i64> = FxHashSet::default();
+                let articles = candidates.iter().map(|(_, passage)| passage.article);
+                let enough = articles
+                    .filter(|key| !self.is_left_out(*key) && seen.insert(*key))
+                    .count()
+                    >= n;
+                if enough || !others {
+                    for key in seen {
+                        if let Some(other) = self.store.article_vector(key)? {
+                            offer(key, dot(query, &other));
+                        }
+                    }
+                    break;
                 }
+                depth *= 4;
             }
         } else {
             let filter = self.options.filter.as_ref();
