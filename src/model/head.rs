@@ -2,7 +2,7 @@
 //! lists them.
 
 use super::architecture::{Activation, Module, Norm, NormKind, Pooling};
-use super::families::StepAt;
+use super::families::{Classifier, StepAt};
 use super::files::ModelFiles;
 use super::layout::{self, MODULES_FILE};
 use super::tensors::{LinearAt, NormAt};
@@ -20,6 +20,8 @@ const EPS: f32 = 1e-5;
 pub struct Head {
     /// How token vectors become one.
     pub pooling: Pooling,
+    /// Whether the tokens of a prompt are pooled with the others.
+    pub pools_prompt: bool,
     /// The steps, first to last.
     pub steps: Vec<Step>,
 }
@@ -40,7 +42,22 @@ impl Head {
     pub fn only(pooling: Pooling) -> Self {
         Self {
             pooling,
+            pools_prompt: true,
             steps: Vec::new(),
+        }
+    }
+
+    /// The head of a sequence classifier, whose weights lie in the transformer's files.
+    pub(super) fn of_classifier(classifier: &Classifier) -> Self {
+        let steps = classifier.steps.iter().map(|(module, at)| Step {
+            module: *module,
+            at: Some(at.clone()),
+            file: None,
+        });
+        Self {
+            pooling: classifier.pooling,
+            pools_prompt: true,
+            steps: steps.collect(),
         }
     }
 
@@ -52,6 +69,11 @@ impl Head {
                 Module::Dense { out, .. } => out,
                 Module::Norm(_) | Module::Normalize => dim,
             })
+    }
+
+    /// Whether there are steps that change more than a vector's length.
+    pub(crate) fn has_weights(&self) -> bool {
+        self.steps.iter().any(|s| s.module != Module::Normalize)
     }
 
     /// The files of the steps' weights and their settings.
@@ -86,14 +108,23 @@ pub(super) fn of_modules(
             // Of training.
             ("Dropout", _) => continue,
             ("Pooling", None) => {
-                let pooling = settings(files, module, |s| pooling(s, size))?;
-                head = Some(Head::only(pooling));
+                let (pooling, pools_prompt) = settings(files, module, |s| pooling(s, size))?;
+                head = Some(Head {
+                    pools_prompt,
+                    ..Head::only(pooling)
+                });
             }
-            ("Normalize", Some(head)) => head.steps.push(Step {
-                module: Module::Normalize,
-                at: None,
-                file: None,
-            }),
+            ("Normalize", Some(head)) => {
+                // Older models have no file of its settings.
+                if files.folder.join(module.file(CONFIG)).is_file() && !module.path.is_empty() {
+                    settings(files, module, place)?;
+                }
+                head.steps.push(Step {
+                    module: Module::Normalize,
+                    at: None,
+                    file: None,
+                });
+            }
             ("Dense", Some(head)) => {
                 let dense = settings(files, module, |s| dense(s, size))?;
                 if let Module::Dense { out, .. } = dense.0 {
@@ -156,13 +187,24 @@ fn fits(fields: &Fields, key: &str, size: usize) -> std::result::Result<(), Stri
 
 const POOLINGS: &str = "cls, mean, max, mean_sqrt_len, weightedmean and lasttoken";
 
-fn pooling(fields: &Fields, size: usize) -> std::result::Result<Pooling, String> {
+/// The pooling, and whether the tokens of a prompt are pooled too.
+fn pooling(fields: &Fields, size: usize) -> std::result::Result<(Pooling, bool), String> {
+    let include = fields.get("include_prompt").and_then(Value::as_bool);
+    Ok((mode(fields, size)?, include != Some(false)))
+}
+
+fn mode(fields: &Fields, size: usize) -> std::result::Result<Pooling, String> {
     fits(fields, "word_embedding_dimension", size)?;
-    if fields.get("include_prompt").and_then(Value::as_bool) == Some(false) {
-        return Err("include_prompt false is not supported; true is".to_string());
-    }
+    fits(fields, "embedding_dimension", size)?;
     // Newer files name the mode, older ones have a flag for each.
-    if let Some(mode) = fields.get("pooling_mode").and_then(Value::as_str) {
+    if let Some(mode) = fields.get("pooling_mode") {
+        let only = mode.as_array().filter(|all| all.len() == 1);
+        let mode = only.map_or(mode, |all| &all[0]);
+        let Some(mode) = mode.as_str() else {
+            return Err(format!(
+                "pooling_mode {mode} is not supported; one of {POOLINGS} is"
+            ));
+        };
         return match mode {
             "cls" => Ok(Pooling::Cls),
             "mean" => Ok(Pooling::Mean),
@@ -196,6 +238,7 @@ fn pooling(fields: &Fields, size: usize) -> std::result::Result<Pooling, String>
 }
 
 fn dense(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), String> {
+    place(fields)?;
     fits(fields, "in_features", size)?;
     let out = fields.get("out_features").and_then(Value::as_u64);
     let out = out.and_then(|n| usize::try_from(n).ok());
@@ -203,27 +246,55 @@ fn dense(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), 
         return Err(format!("out_features is no number from 1 to {OUT}"));
     };
     let bias = fields.get("bias").and_then(Value::as_bool).unwrap_or(true);
-    let class = fields.get("activation_function").and_then(Value::as_str);
-    let class = class.unwrap_or("torch.nn.modules.activation.Tanh");
-    let activation = match class.rsplit('.').next().unwrap_or("") {
-        "Identity" => Activation::Identity,
-        "Tanh" => Activation::Tanh,
-        "ReLU" => Activation::Relu,
-        "GELU" => Activation::Gelu,
-        "SiLU" => Activation::Silu,
-        "Sigmoid" => Activation::Sigmoid,
-        other => {
-            return Err(format!(
-                "activation_function {other:?} is not supported; Identity, Tanh, ReLU, GELU, SiLU and Sigmoid are"
-            ));
-        }
+    let class = match fields.get("activation_function") {
+        None => "torch.nn.modules.activation.Tanh",
+        Some(class) => class.as_str().unwrap_or(""),
     };
+    let activation = activation(class).map_err(|m| format!("activation_function {m}"))?;
+    if fields.get("use_residual").and_then(Value::as_bool) == Some(true) {
+        return Err("use_residual true is not supported; false is".to_string());
+    }
     let module = Module::Dense {
         out,
         bias,
         activation,
     };
     Ok((module, StepAt::Dense(LinearAt::new("linear", bias))))
+}
+
+/// The activation of a class of PyTorch, such as `torch.nn.modules.activation.Tanh`.
+pub(super) fn activation(class: &str) -> std::result::Result<Activation, String> {
+    let own = class.strip_prefix("torch.nn.").unwrap_or("");
+    Ok(match own.rsplit('.').next().unwrap_or("") {
+        "Identity" => Activation::Identity,
+        "Tanh" => Activation::Tanh,
+        "ReLU" => Activation::Relu,
+        "GELU" => Activation::Gelu,
+        "SiLU" => Activation::Silu,
+        "Sigmoid" => Activation::Sigmoid,
+        _ => {
+            return Err(format!(
+                "{class:?} is not supported; Identity, Tanh, ReLU, GELU, SiLU and Sigmoid of torch.nn are"
+            ));
+        }
+    })
+}
+
+/// Where a module takes its input from and puts its result, which may be elsewhere than at the
+/// text's vector.
+fn place(fields: &Fields) -> std::result::Result<(), String> {
+    for key in ["module_input_name", "module_output_name"] {
+        match fields.get(key) {
+            None | Some(Value::Null) => {}
+            Some(name) if name == "sentence_embedding" => {}
+            Some(name) => {
+                return Err(format!(
+                    "{key} {name} is not supported; sentence_embedding is"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn layer_norm(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), String> {
@@ -240,7 +311,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> std::result::Result<Pooling, String> {
-        pooling(&serde_json::from_str(text).unwrap(), 8)
+        mode(&serde_json::from_str(text).unwrap(), 8)
     }
 
     #[test]
@@ -259,7 +330,9 @@ mod tests {
         let both = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#;
         assert!(read(both).is_err());
         assert!(read(r#"{"pooling_mode": "mean", "word_embedding_dimension": 9}"#).is_err());
-        assert!(read(r#"{"pooling_mode": "mean", "include_prompt": false}"#).is_err());
+        assert_eq!(read(r#"{"pooling_mode": ["mean"]}"#), Ok(Pooling::Mean));
+        assert!(read(r#"{"pooling_mode": ["mean", "cls"]}"#).is_err());
+        assert!(read(r#"{"pooling_mode": "mean", "embedding_dimension": 9}"#).is_err());
     }
 
     #[test]
@@ -277,7 +350,13 @@ mod tests {
         assert_eq!(module, expected);
         assert!(read(r#"{"in_features": 9, "out_features": 4}"#).is_err());
         assert!(read(r#"{"in_features": 8, "out_features": 0}"#).is_err());
-        let e = read(r#"{"in_features": 8, "out_features": 4, "activation_function": "x.Mish"}"#);
+        let e = read(
+            r#"{"in_features": 8, "out_features": 4, "activation_function": "torch.nn.Mish"}"#,
+        );
         assert!(e.unwrap_err().contains("Mish"));
+        let elsewhere = r#"{"in_features": 8, "out_features": 4, "module_output_name": "scores"}"#;
+        assert!(read(elsewhere).unwrap_err().contains("scores"));
+        let residual = r#"{"in_features": 8, "out_features": 4, "use_residual": true}"#;
+        assert!(read(residual).unwrap_err().contains("use_residual"));
     }
 }

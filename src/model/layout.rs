@@ -12,6 +12,8 @@ pub(super) const SETTINGS_BYTES: u64 = 1 << 20;
 const MODULES: usize = 16;
 /// The file that lists them.
 pub(super) const MODULES_FILE: &str = "modules.json";
+/// The tokenizer's settings, of which the length and the inputs are read.
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// What a checkout without Git LFS has in place of a large file.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 

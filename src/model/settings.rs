@@ -51,6 +51,7 @@ const HARMLESS: &[&str] = &[
     "torch_dtype",
     "transformers_version",
     "sentence_transformers",
+    "sbert_ce_default_activation_function",
     "unpad_inputs",
     "use_cache",
     "use_flash_attn",
