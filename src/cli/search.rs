@@ -38,6 +38,8 @@ pub(super) struct Search {
     /// Use the approximate index, however few vectors there are
     #[arg(long)]
     approximate: bool,
+    #[command(flatten)]
+    rerank: super::rerank::RerankArgs,
     /// Show the whole of each passage
     #[arg(long)]
     full: bool,
@@ -75,13 +77,24 @@ impl Search {
             ));
         }
         drop(running);
+        let depth = self.rerank.depth(self.limit)?;
         let options = SearchOptions {
-            k: self.limit,
+            k: depth.unwrap_or(self.limit),
             filter,
             hybrid: self.hybrid,
             mode,
         };
         let found = reader.search(&encoder, &self.query, &options)?;
+        if depth.is_some() {
+            return self.rerank.answer(
+                &self.query,
+                found,
+                self.limit,
+                &self.model,
+                self.json,
+                self.full,
+            );
+        }
         if self.json {
             ui::print_json(&found)?;
         } else {

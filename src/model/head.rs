@@ -139,14 +139,38 @@ pub(super) fn of_modules(
             ("Transformer" | "Pooling" | "Normalize" | "Dense" | "LayerNorm", _) => {
                 return Err(misplaced());
             }
-            (other, _) => {
-                return Err(bad(format!(
-                    "{MODULES_FILE}: a module of type {other} is not supported; Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout are"
-                )));
-            }
+            (other, _) => return Err(bad(unknown(other))),
         }
     }
     Ok(head)
+}
+
+const MODULES: [&str; 6] = [
+    "Transformer",
+    "Pooling",
+    "Dense",
+    "LayerNorm",
+    "Normalize",
+    "Dropout",
+];
+
+/// Fails on the first module that is not supported.
+///
+/// # Errors
+/// As said.
+pub(super) fn check_classes(modules: &[layout::Module]) -> std::result::Result<(), String> {
+    let mut classes = modules.iter().map(layout::Module::class);
+    match classes.find(|class| !MODULES.contains(class)) {
+        None => Ok(()),
+        Some(class) => Err(unknown(class)),
+    }
+}
+
+fn unknown(class: &str) -> String {
+    format!(
+        "{MODULES_FILE}: a module of type {class} is not supported; {} are",
+        MODULES.join(", ")
+    )
 }
 
 fn step(module: &layout::Module, (what, at): (Module, StepAt)) -> Step {

@@ -24,7 +24,7 @@ pub(crate) use files::hex;
 pub use files::{Fetch, ModelFiles, Source, cache_root, cached, find, verify};
 pub use head::{Head, Step};
 pub use judge::Judge;
-pub use manifest::{KnownModel, known_models};
+pub use manifest::{KnownModel, Purpose, known_models};
 pub(crate) use prompts::KeptPrompts;
 pub use prompts::{PromptSource, Prompts};
 pub use tensors::{BlockAt, LinearAt, NormAt, Part, TensorsAt};

@@ -4,11 +4,13 @@
 
 mod ann;
 mod duplicates;
+mod rerank;
 mod similar;
 mod words;
 
 pub use ann::{ANN_FROM, AnnIndex, IndexState};
 pub use duplicates::{Alike, By, DuplicateOptions, Duplicates, Group, Kept, Member, Pair};
+pub use rerank::{RerankedHit, rerank, rerank_depth};
 pub use similar::SimilarHit;
 
 use crate::corpus::boilerplate;
