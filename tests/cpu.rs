@@ -1,15 +1,18 @@
-//! The CPU encoder against the plain reference, candle's, on random models of odd shapes: each
-//! architecture, dtype and level of instructions that this processor has.
+//! The CPU encoder against the plain reference on random models of odd shapes, of the families
+//! and of any architecture: each dtype and level of instructions that this processor has.
 
+#[path = "common/random_architecture.rs"]
+mod random_architecture;
 #[path = "common/random_model.rs"]
 mod random_model;
 
 use nearwise::encoder::{
-    Backend, Call, CandleBackend, CpuBackend, Dtype, Level, OpenDevice, Priority,
+    Backend, Call, CpuBackend, Dtype, Level, OpenDevice, PlainBackend, Priority,
 };
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
+use random_architecture::{architectures, made, poolings};
 use random_model::{
     Family, Random, Shape, VOCABULARY, cosine, least, model, shapes, slices, texts,
 };
@@ -28,13 +31,10 @@ proptest! {
         let texts = texts(&mut random, shape.longest);
         let dim = shape.heads * shape.head_dim;
         // The reference one by one, so that padding has no part in it.
-        let plain = CandleBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
+        let plain = PlainBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
         let expected: Vec<f32> =
             slices(&texts).into_iter().flat_map(|t| plain.forward(&[t], &Call::default()).unwrap()).collect();
-        // candle-transformers' DistilBERT takes the tanh approximation for the GELU, where HF
-        // transformers and this encoder have the exact one.
-        let approximate = shape.family == Family::DistilBert && shape.activation == "gelu";
-        let (exact, error) = if approximate { (0.999_99, 5e-3) } else { (0.999_999, 1e-4) };
+        let (exact, error) = (0.999_999, 1e-4);
         for level in levels() {
             for (dtype, bound) in [(Dtype::F32, exact), (Dtype::Bf16, 0.999), (Dtype::Int8, 0.99)] {
                 let own = CpuBackend::load_for(&model.files, &model.config, dtype, level).unwrap();
@@ -44,6 +44,38 @@ proptest! {
                 if dtype == Dtype::F32 {
                     for (a, b) in expected.iter().zip(&got) {
                         prop_assert!((a - b).abs() < error, "{level:?}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Also architectures that no family has: any norms, places, reaches, groups of heads, gates.
+    #[test]
+    fn every_level_interprets_any_architecture_alike(
+        architecture in architectures(),
+        pooling in poolings(),
+        seed in any::<u64>(),
+    ) {
+        let model = made(&architecture, pooling, seed);
+        let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(seed ^ 1));
+        let texts = texts(&mut random, architecture.longest);
+        let dim = architecture.hidden;
+        let plain = PlainBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
+        let expected: Vec<f32> =
+            slices(&texts).into_iter().flat_map(|t| plain.forward(&[t], &Call::default()).unwrap()).collect();
+        // Padded with others, the reference gives the same.
+        let together = plain.forward(&slices(&texts), &Call::default()).unwrap();
+        prop_assert!(least(&expected, &together, dim) > 0.999_999);
+        for level in levels() {
+            for (dtype, bound) in [(Dtype::F32, 0.999_999), (Dtype::Bf16, 0.99), (Dtype::Int8, 0.9)] {
+                let own = CpuBackend::load_for(&model.files, &model.config, dtype, level).unwrap();
+                let got = own.forward(&slices(&texts), &Call::default()).unwrap();
+                let cosine = least(&expected, &got, dim);
+                prop_assert!(cosine > bound, "{level:?} {dtype:?}: {cosine}");
+                if level == Level::best() {
+                    for (text, expected) in texts.iter().zip(got.chunks(dim)) {
+                        prop_assert_eq!(own.forward(&[text], &Call::default()).unwrap(), expected);
                     }
                 }
             }
@@ -187,7 +219,7 @@ fn hidden_sizes_of_768_and_1024() {
         let model = model(shape, 6, |_, _| {});
         let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(7));
         let texts = texts(&mut random, 20);
-        let plain = CandleBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
+        let plain = PlainBackend::load(&model.files, &model.config, OpenDevice::cpu()).unwrap();
         let expected = plain.forward(&[&texts[0]], &Call::default()).unwrap();
         for (dtype, bound) in [
             (Dtype::F32, 0.999_999),

@@ -24,10 +24,14 @@ pub struct Window {
     pub overlap: usize,
 }
 
+/// The tokens of a passage for models that take many more: one vector of a long text says little
+/// of each of its parts, and an answer should be read at a glance.
+const LONGEST: usize = 512;
+
 impl Window {
     /// The window of a model that takes `max_tokens` with `special` special tokens.
     pub fn of(max_tokens: usize, special: usize) -> Self {
-        let tokens = max_tokens.saturating_sub(special).max(8);
+        let tokens = max_tokens.min(LONGEST).saturating_sub(special).max(8);
         Self {
             tokens,
             overlap: tokens / 8,

@@ -213,8 +213,7 @@ const POOLINGS: &str = "cls, mean, max, mean_sqrt_len, weightedmean and lasttoke
 
 /// The pooling, and whether the tokens of a prompt are pooled too.
 fn pooling(fields: &Fields, size: usize) -> std::result::Result<(Pooling, bool), String> {
-    let include = fields.get("include_prompt").and_then(Value::as_bool);
-    Ok((mode(fields, size)?, include != Some(false)))
+    Ok((mode(fields, size)?, flag(fields, "include_prompt", true)?))
 }
 
 fn mode(fields: &Fields, size: usize) -> std::result::Result<Pooling, String> {
@@ -269,13 +268,13 @@ fn dense(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), 
     let Some(out) = out.filter(|n| (1..=OUT).contains(n)) else {
         return Err(format!("out_features is no number from 1 to {OUT}"));
     };
-    let bias = fields.get("bias").and_then(Value::as_bool).unwrap_or(true);
+    let bias = flag(fields, "bias", true)?;
     let class = match fields.get("activation_function") {
         None => "torch.nn.modules.activation.Tanh",
         Some(class) => class.as_str().unwrap_or(""),
     };
     let activation = activation(class).map_err(|m| format!("activation_function {m}"))?;
-    if fields.get("use_residual").and_then(Value::as_bool) == Some(true) {
+    if flag(fields, "use_residual", false)? {
         return Err("use_residual true is not supported; false is".to_string());
     }
     let module = Module::Dense {
@@ -302,6 +301,15 @@ pub(super) fn activation(class: &str) -> std::result::Result<Activation, String>
             ));
         }
     })
+}
+
+/// A yes or no.
+fn flag(fields: &Fields, key: &str, default: bool) -> std::result::Result<bool, String> {
+    match fields.get(key) {
+        None => Ok(default),
+        Some(Value::Bool(yes)) => Ok(*yes),
+        Some(other) => Err(format!("{key} is {other}, neither true nor false")),
+    }
 }
 
 /// Where a module takes its input from and puts its result, which may be elsewhere than at the

@@ -40,6 +40,8 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
             1..=512,
         )?
         .unwrap_or(6);
+    // HF transformers writes it beside the types of layers, and does not read it.
+    s.get("_sliding_window_pattern");
     let types = layer_types(s, layers)?;
     let is_local = |i: usize| match &types {
         Some(names) => names[i] == "sliding_attention",

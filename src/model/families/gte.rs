@@ -14,6 +14,8 @@ use crate::model::tensors::{BlockAt, LinearAt, NormAt, TensorsAt};
 use serde_json::{Value, json};
 
 pub(super) fn describe(s: &Settings) -> Result<Described> {
+    // HF transformers' own class has other defaults than the code that came with the models.
+    let native = s.text("model_type")? == Some("gte");
     let hidden = s.size(&["hidden_size"], HIDDEN)?;
     let heads = s.size(&["num_attention_heads"], HEADS)?;
     let head_dim = even_share(hidden, heads)?;
@@ -31,8 +33,14 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         s.only(key, &[only])?;
     }
     let positions = s.size(&["max_position_embeddings"], POSITIONS)?;
-    let (rotary, longest) = rotation(s, head_dim, positions)?;
-    let types = s.optional_size(&["type_vocab_size"], TYPES)?.unwrap_or(0);
+    let (rotary, longest) = rotation(
+        s,
+        head_dim,
+        positions,
+        if native { 160_000.0 } else { 10_000.0 },
+    )?;
+    let types = s.optional_size(&["type_vocab_size"], TYPES)?;
+    let types = types.unwrap_or(usize::from(native));
     let block = Block {
         attention: Attention {
             heads,
@@ -105,18 +113,23 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
                 "embeddings.position_ids",
             ],
         },
-        pad_id: pad_id(s, 0)?,
+        pad_id: pad_id(s, u32::from(native))?,
         classifier,
     })
 }
 
 /// The rotation, and the tokens that it reaches. GTE stretches it for texts beyond those that it
 /// was trained on first, by a scaling called ntk, whatever the length of the text at hand.
-fn rotation(s: &Settings, head_dim: usize, positions: usize) -> Result<(Rotary, usize)> {
+fn rotation(
+    s: &Settings,
+    head_dim: usize,
+    positions: usize,
+    default: f64,
+) -> Result<(Rotary, usize)> {
     let scaling = s.get("rope_scaling");
     let kind = scaling.and_then(|v| v.get("type").or_else(|| v.get("rope_type")));
     if kind.and_then(Value::as_str) != Some("ntk") {
-        let rotary = rotary(s, None, &["rope_theta"], 10_000.0, head_dim)?;
+        let rotary = rotary(s, None, &["rope_theta"], default, head_dim)?;
         return Ok((rotary, positions));
     }
     let factor = scaling
@@ -131,7 +144,7 @@ fn rotation(s: &Settings, head_dim: usize, positions: usize) -> Result<(Rotary, 
     {
         return Err("rope_scaling: mixed_b is not supported".to_string());
     }
-    let theta = s.positive(&["rope_theta"])?.unwrap_or(10_000.0);
+    let theta = s.positive(&["rope_theta"])?.unwrap_or(default);
     let mut rotary = Rotary::new(theta * factor, head_dim);
     let divisor = factor.powf(2.0 / head_dim as f64);
     for frequency in &mut rotary.frequencies {

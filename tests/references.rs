@@ -1,0 +1,128 @@
+//! Each family of models against what HF transformers and sentence-transformers compute; the
+//! models are random and small (`tests/fixtures/make_families.py`).
+
+use nearwise::encoder::{
+    Backend, Call, CpuBackend, Dtype, DtypeChoice, EncodeOptions, Encoder, Level, OpenDevice,
+    PlainBackend, Prompt,
+};
+use nearwise::model::{Config, ModelFiles, Source};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+#[derive(Deserialize)]
+struct Expected {
+    kind: String,
+    text: String,
+    ids: Vec<u32>,
+    vector: Vec<f32>,
+}
+
+/// The folders of models that embed texts.
+const EMBEDDING: [&str; 16] = [
+    "bert-dense",
+    "bert-max-normalize-dense",
+    "bert-st6",
+    "bert-weightedmean",
+    "embeddinggemma",
+    "gemma3-causal",
+    "gte",
+    "gte-ntk",
+    "gte-prefixed",
+    "jina-v2",
+    "modernbert",
+    "modernbert-v5",
+    "nomic",
+    "nomic-native",
+    "qwen3-embedding",
+    "xlm-roberta-e5",
+];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new("tests/fixtures/families").join(name)
+}
+
+fn files(name: &str) -> ModelFiles {
+    ModelFiles {
+        id: name.into(),
+        revision: "local".into(),
+        folder: folder(name),
+        source: Source::Folder,
+        hashes: Default::default(),
+    }
+}
+
+fn expected(name: &str) -> Vec<Expected> {
+    let path = folder(name).join("expected.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// How far `a` is from `b`, in lengths of `b`.
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let apart: f64 = a.iter().zip(b).map(|(x, y)| square(x - y)).sum();
+    let length: f64 = b.iter().map(|y| square(*y)).sum();
+    assert_eq!(a.len(), b.len());
+    (apart / length).sqrt()
+}
+
+/// A cosine of 0.999999 is a distance of 0.0014; this is far below, so that it shows an eps or an
+/// approximation of the GELU that is another than the model's.
+const NEAR: f64 = 3e-5;
+
+#[test]
+fn texts_in_order_one_batch_and_with_their_prompts() {
+    for name in EMBEDDING {
+        let encoder = Encoder::load(
+            &files(name),
+            OpenDevice::cpu(),
+            DtypeChoice::Only(Dtype::F32),
+        )
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+        for (kind, prompt) in [("document", Prompt::Document), ("query", Prompt::Query)] {
+            let expected: Vec<Expected> = expected(name)
+                .into_iter()
+                .filter(|e| e.kind == kind)
+                .collect();
+            let texts: Vec<&str> = expected.iter().map(|e| e.text.as_str()).collect();
+            let tokens = encoder.tokenize(&texts, prompt.clone()).unwrap();
+            let options = EncodeOptions::from(prompt).normalize(false);
+            let vectors = encoder.encode(&texts, options).unwrap();
+            for ((e, tokens), got) in expected.iter().zip(tokens).zip(vectors.rows()) {
+                assert_eq!(tokens.ids, e.ids, "{name} {kind} {:?}", e.text);
+                let far = distance(got, &e.vector);
+                assert!(far < NEAR, "{name} {kind} {:?}: {far:e}", e.text);
+            }
+        }
+    }
+}
+
+/// Each level of instructions, each dtype, and the plain reference, before the model's own steps
+/// behind the pooling.
+#[test]
+fn all_interpreters_agree_on_each_family() {
+    for name in EMBEDDING {
+        let files = files(name);
+        let config = Config::load(&files).unwrap();
+        let plain = PlainBackend::load(&files, &config, OpenDevice::cpu()).unwrap();
+        let expected = expected(name);
+        let ids: Vec<&[u32]> = expected.iter().map(|e| e.ids.as_slice()).collect();
+        let reference = plain.forward(&ids, &Call::default()).unwrap();
+        let dim = reference.len() / ids.len();
+        for level in Level::ALL.into_iter().filter(|l| l.available()) {
+            for (dtype, bound) in [(Dtype::F32, NEAR), (Dtype::Bf16, 0.05), (Dtype::Int8, 0.3)] {
+                let own = CpuBackend::load_for(&files, &config, dtype, level).unwrap();
+                let got = own.forward(&ids, &Call::default()).unwrap();
+                for ((got, expected), e) in
+                    got.chunks(dim).zip(reference.chunks(dim)).zip(&expected)
+                {
+                    let far = distance(got, expected);
+                    assert!(
+                        far < bound,
+                        "{name} {level:?} {dtype:?} {:?}: {far:e}",
+                        e.text
+                    );
+                }
+            }
+        }
+    }
+}
