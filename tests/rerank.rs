@@ -274,7 +274,7 @@ fn what_cannot_be_ordered_is_told_in_a_line() {
     world.fails(
         &format!("rerank x bad.jsonl --model {model}"),
         1,
-        &["bad.jsonl", "row 2", "\"text\""],
+        &["bad.jsonl:2", "\"text\""],
     );
     world.write("bytes.txt", b"\xff\xfe\n");
     world.fails(

@@ -145,12 +145,8 @@ fn about(files: &ModelFiles, config: Option<&Config>) -> Value {
 fn row(model: &KnownModel, here: Option<&ModelFiles>) -> (Vec<String>, Value) {
     let default = model.id == DEFAULT_MODEL;
     let languages = match model.languages.as_slice() {
-        _ if model.is_multilingual() => "some hundred".to_string(),
+        _ if model.is_multilingual() => "about 100".to_string(),
         all => all.join(" "),
-    };
-    let size = match model.bytes() {
-        Some(bytes) => format!("{} MB", bytes / 1_000_000),
-        None => format!("{} M weights", model.parameters),
     };
     // Of dtypes, only what was measured.
     let int8 = model.int8_cosine.map_or(String::new(), |c| format!("{c}"));
@@ -159,28 +155,26 @@ fn row(model: &KnownModel, here: Option<&ModelFiles>) -> (Vec<String>, Value) {
     } else {
         "by hash"
     };
-    let state = match here {
-        Some(_) => "cached".to_string(),
-        None if model.files.is_empty() => "not fetched; pinned on first use".to_string(),
-        None => "not fetched".to_string(),
-    };
+    let mut about = model.about.clone();
+    if default {
+        about.push_str(" (the default)");
+    }
+    if model.files.is_empty() {
+        about.push_str("; pinned on first use");
+    }
     let cells = vec![
         model.id.clone(),
-        state,
+        if here.is_some() { "yes" } else { "no" }.to_string(),
         match model.purpose {
             Purpose::Embedding => model.dim.to_string(),
             _ => "re-ranker".to_string(),
         },
         model.max_tokens.to_string(),
         languages,
-        size,
+        format!("{} M", model.parameters),
         int8,
         model.licence.clone(),
-        format!(
-            "{}{}",
-            model.about,
-            if default { " (the default)" } else { "" }
-        ),
+        about,
     ];
     let value = json!({
         "id": model.id, "aliases": model.aliases, "revision": model.revision,
@@ -210,7 +204,7 @@ fn list(json: bool) -> Result<()> {
             .iter()
             .any(|m| m.id == files.id && m.revision == files.revision)
         {
-            let mut cells = vec![files.id.clone(), "cached".into()];
+            let mut cells = vec![files.id.clone(), "yes".into()];
             cells.resize(8, String::new());
             cells.push(format!("revision {}", files.revision));
             rows.push(cells);
@@ -223,16 +217,19 @@ fn list(json: bool) -> Result<()> {
     } else {
         let header = [
             "model",
-            "state",
+            "cached",
             "vectors",
             "tokens",
             "languages",
-            "size",
-            "cosine of int8 to f32",
+            "weights",
+            "int8",
             "licence",
             "about",
         ];
         let table = ui::table(&header, &[2, 3], rows);
-        ui::print(&format!("{table}\ncache: {}\n", cache_root().display()))
+        ui::print(&format!(
+            "{table}\nint8: the least cosine to f32 of vectors computed with int8, where it was measured\ncache: {}\n",
+            cache_root().display()
+        ))
     }
 }

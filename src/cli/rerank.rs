@@ -5,7 +5,7 @@ use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::encoder::{DeviceChoice, DtypeChoice, RerankOptions, RerankerBuilder};
+use nearwise::encoder::{DeviceChoice, DtypeChoice, Identity, RerankOptions, RerankerBuilder};
 use nearwise::search::{Found, RerankedHit, rerank, rerank_depth};
 use nearwise::{Error, Job, Reranker};
 use serde_json::{Value, json};
@@ -125,9 +125,11 @@ impl RerankArgs {
         let hits = rerank(&reranker, query, found.hits, k, job)?;
         drop(running);
         if json {
-            ui::print_json(
-                &json!({"hits": hits, "exact": exact, "reranker": reranker.identity()}),
-            )?;
+            ui::print_json(&Answer {
+                hits: &hits,
+                exact,
+                reranker: reranker.identity(),
+            })?;
         } else {
             let mut out = String::new();
             for RerankedHit { rerank, hit } in &hits {
@@ -158,6 +160,14 @@ impl RerankArgs {
             Outcome::Done
         })
     }
+}
+
+/// What `search` prints of hits that were re-ranked.
+#[derive(serde::Serialize)]
+struct Answer<'a> {
+    hits: &'a [RerankedHit],
+    exact: bool,
+    reranker: &'a Identity,
 }
 
 /// A text to order.
