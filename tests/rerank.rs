@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{World, on_cpu, repository, tiny};
+use common::{World, copy, on_cpu, repository, tiny};
 use nearwise::Reranker;
 use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, RerankOptions};
 use nearwise::model::{Config, Fetch, Tokenizer, find, tokens};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 
@@ -310,6 +310,41 @@ fn what_cannot_be_ordered_is_told_in_a_line() {
         1,
         &["nobody/nothing", "offline"],
     );
+}
+
+#[test]
+fn settings_of_a_cross_encoder_that_cannot_be_used_are_told() {
+    let world = World::new();
+    world.write("a.txt", "a\n");
+    for (key, value, parts) in [
+        (
+            "sentence_transformers",
+            json!({"activation_fn": "os.system"}),
+            &["activation_fn", "os.system"][..],
+        ),
+        (
+            "sbert_ce_default_activation_function",
+            json!("torch.nn.Mish"),
+            &["sbert_ce", "Mish"],
+        ),
+        ("id2label", json!({}), &["0 labels"]),
+        (
+            "id2label",
+            json!({"0": "a", "1": "b"}),
+            &["classifier.weight", "[2, 18]"],
+        ),
+    ] {
+        let folder = world.path("changed");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        copy(&family("bert-cross"), &folder);
+        let path = folder.join("config.json");
+        let mut config: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        config[key] = value;
+        fs::write(&path, config.to_string()).unwrap();
+        let parts: Vec<&str> = parts.iter().copied().chain(["changed"]).collect();
+        world.fails("rerank x a.txt --model changed", 1, &parts);
+    }
 }
 
 #[test]

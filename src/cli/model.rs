@@ -92,7 +92,7 @@ impl Model {
                         config.described.architecture.blocks.len(),
                         config.dim,
                         config.max_tokens,
-                        config.head.pooling.name()
+                        poolings(&config)
                     ))?;
                 }
             }
@@ -126,6 +126,12 @@ impl Model {
     }
 }
 
+/// The names of a model's poolings.
+fn poolings(config: &Config) -> String {
+    let names: Vec<&str> = config.head.poolings().iter().map(|p| p.name()).collect();
+    names.join(" and ")
+}
+
 fn about(files: &ModelFiles, config: Option<&Config>) -> Value {
     let mut value = json!({"id": files.id, "revision": files.revision, "folder": files.folder, "source": files.source});
     if let (Some(c), Value::Object(map)) = (config, &mut value) {
@@ -135,7 +141,7 @@ fn about(files: &ModelFiles, config: Option<&Config>) -> Value {
             json!(c.described.architecture.blocks.len()),
         );
         map.insert("max_tokens".into(), json!(c.max_tokens));
-        map.insert("pooling".into(), json!(c.head.pooling.name()));
+        map.insert("pooling".into(), json!(poolings(c)));
         map.insert("hash".into(), json!(c.hash));
     }
     value

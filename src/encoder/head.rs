@@ -25,14 +25,16 @@ enum Step {
 /// The steps of a model.
 struct Steps {
     steps: Vec<Step>,
-    hidden: usize,
+    /// Numbers of a text that go in.
+    pooled: usize,
 }
 
 impl Steps {
     /// Loads the weights of some steps of a model.
     fn load(files: &ModelFiles, config: &Config, some: &[model::Step]) -> Result<Self> {
         let hidden = config.described.architecture.hidden;
-        let mut size = hidden;
+        let pooled = config.head.pooled(hidden);
+        let mut size = pooled;
         let mut steps = Vec::new();
         let mut own: Option<Checkpoint> = None;
         for step in some {
@@ -71,7 +73,7 @@ impl Steps {
                 _ => Step::Normalize,
             });
         }
-        Ok(Self { steps, hidden })
+        Ok(Self { steps, pooled })
     }
 
     /// The vectors that become of pooled ones, one behind another.
@@ -79,7 +81,7 @@ impl Steps {
     /// Each is multiplied by itself, so that its values do not depend on what is beside it.
     fn apply(&self, pooled: &[f32]) -> Vec<f32> {
         let mut out = Vec::new();
-        for vector in pooled.chunks_exact(self.hidden) {
+        for vector in pooled.chunks_exact(self.pooled) {
             let mut x = vector.to_vec();
             for step in &self.steps {
                 step.apply(&mut x);

@@ -507,7 +507,8 @@ pub fn backend(
         Place::Metal(_) => Box::new(PlainBackend::load(files, config, device)?),
         Place::Cuda(numbers) => {
             // Its vectors have unit length where they leave the device.
-            if config.judges_pairs() || config.head.has_weights() {
+            if config.judges_pairs() || config.head.has_weights() || !config.head.beside.is_empty()
+            {
                 return Err(Error::device(
                     device.name.clone(),
                     "models with modules behind the pooling are computed on the CPU",

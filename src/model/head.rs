@@ -20,6 +20,8 @@ const EPS: f32 = 1e-5;
 pub struct Head {
     /// How token vectors become one.
     pub pooling: Pooling,
+    /// Other ways in which they do, whose vectors stand behind the first one's.
+    pub beside: Vec<Pooling>,
     /// Whether the tokens of a prompt are pooled with the others.
     pub pools_prompt: bool,
     /// The steps, first to last.
@@ -42,6 +44,7 @@ impl Head {
     pub fn only(pooling: Pooling) -> Self {
         Self {
             pooling,
+            beside: Vec::new(),
             pools_prompt: true,
             steps: Vec::new(),
         }
@@ -56,16 +59,28 @@ impl Head {
         });
         Self {
             pooling: classifier.pooling,
+            beside: Vec::new(),
             pools_prompt: true,
             steps: steps.collect(),
         }
     }
 
-    /// The length of the vectors that come out, where `hidden` numbers go in.
+    /// All poolings, first to last.
+    pub fn poolings(&self) -> Vec<Pooling> {
+        let first = std::iter::once(self.pooling);
+        first.chain(self.beside.iter().copied()).collect()
+    }
+
+    /// The numbers of a text that go into the steps, where a token has `hidden`.
+    pub fn pooled(&self, hidden: usize) -> usize {
+        hidden * (1 + self.beside.len())
+    }
+
+    /// The length of the vectors that come out, where a token has `hidden` numbers.
     pub fn dim(&self, hidden: usize) -> usize {
         self.steps
             .iter()
-            .fold(hidden, |dim, step| match step.module {
+            .fold(self.pooled(hidden), |dim, step| match step.module {
                 Module::Dense { out, .. } => out,
                 Module::Norm(_) | Module::Normalize => dim,
             })
@@ -108,11 +123,9 @@ pub(super) fn of_modules(
             // Of training.
             ("Dropout", _) => continue,
             ("Pooling", None) => {
-                let (pooling, pools_prompt) = settings(files, module, |s| pooling(s, size))?;
-                head = Some(Head {
-                    pools_prompt,
-                    ..Head::only(pooling)
-                });
+                let pooling = settings(files, module, |s| pooling(s, size))?;
+                size = pooling.pooled(hidden);
+                head = Some(pooling);
             }
             ("Normalize", Some(head)) => {
                 // Older models have no file of its settings.
@@ -209,55 +222,59 @@ fn fits(fields: &Fields, key: &str, size: usize) -> std::result::Result<(), Stri
     }
 }
 
-const POOLINGS: &str = "cls, mean, max, mean_sqrt_len, weightedmean and lasttoken";
+/// Poolings by their names, in the order in which the vectors of several stand behind each other
+/// where a file has a flag for each.
+const POOLINGS: [(&str, Pooling); 6] = [
+    ("cls", Pooling::Cls),
+    ("max", Pooling::Max),
+    ("mean", Pooling::Mean),
+    ("mean_sqrt_len_tokens", Pooling::MeanSqrtLen),
+    ("weightedmean", Pooling::Weighted),
+    ("lasttoken", Pooling::Last),
+];
 
-/// The pooling, and whether the tokens of a prompt are pooled too.
-fn pooling(fields: &Fields, size: usize) -> std::result::Result<(Pooling, bool), String> {
-    Ok((mode(fields, size)?, flag(fields, "include_prompt", true)?))
-}
-
-fn mode(fields: &Fields, size: usize) -> std::result::Result<Pooling, String> {
+/// A head of a pooling alone.
+fn pooling(fields: &Fields, size: usize) -> std::result::Result<Head, String> {
     fits(fields, "word_embedding_dimension", size)?;
     fits(fields, "embedding_dimension", size)?;
-    // Newer files name the mode, older ones have a flag for each.
-    if let Some(mode) = fields.get("pooling_mode") {
-        let only = mode.as_array().filter(|all| all.len() == 1);
-        let mode = only.map_or(mode, |all| &all[0]);
-        let Some(mode) = mode.as_str() else {
-            return Err(format!(
-                "pooling_mode {mode} is not supported; one of {POOLINGS} is"
-            ));
+    let unknown = |what: &str| {
+        let all: Vec<&str> = POOLINGS.iter().map(|p| p.0).collect();
+        format!("{what} is not supported; {} are", all.join(", "))
+    };
+    let named = |name: &str| POOLINGS.iter().find(|p| p.0 == name).map(|p| p.1);
+    let mut all = Vec::new();
+    // Newer files name the modes, older ones have a flag for each.
+    if let Some(modes) = fields.get("pooling_mode") {
+        let modes = modes.as_array().map_or(std::slice::from_ref(modes), |m| m);
+        for mode in modes {
+            let pooling = mode.as_str().and_then(named);
+            all.push(pooling.ok_or_else(|| unknown(&format!("pooling_mode {mode}")))?);
+        }
+    } else {
+        let flag = |name: &str| match name {
+            "cls" => "pooling_mode_cls_token".to_string(),
+            "max" | "mean" => format!("pooling_mode_{name}_tokens"),
+            "weightedmean" => "pooling_mode_weightedmean_tokens".to_string(),
+            other => format!("pooling_mode_{other}"),
         };
-        return match mode {
-            "cls" => Ok(Pooling::Cls),
-            "mean" => Ok(Pooling::Mean),
-            "max" => Ok(Pooling::Max),
-            "mean_sqrt_len_tokens" => Ok(Pooling::MeanSqrtLen),
-            "weightedmean" => Ok(Pooling::Weighted),
-            "lasttoken" => Ok(Pooling::Last),
-            other => Err(format!(
-                "pooling {other:?} is not supported; {POOLINGS} are"
-            )),
-        };
+        let known: Vec<String> = POOLINGS.iter().map(|p| flag(p.0)).collect();
+        let set = |name: &str| fields.get(name).and_then(Value::as_bool) == Some(true);
+        let mut flags = fields.keys().filter(|k| k.starts_with("pooling_mode_"));
+        if let Some(other) = flags.find(|k| set(k) && !known.contains(k)) {
+            return Err(unknown(other));
+        }
+        let set = known.iter().zip(POOLINGS).filter(|(flag, _)| set(flag));
+        all.extend(set.map(|(_, (_, pooling))| pooling));
     }
-    let set: Vec<&str> = fields
-        .iter()
-        .filter(|(name, value)| name.starts_with("pooling_mode_") && value.as_bool() == Some(true))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    match set.as_slice() {
-        ["pooling_mode_cls_token"] => Ok(Pooling::Cls),
-        ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
-        ["pooling_mode_max_tokens"] => Ok(Pooling::Max),
-        ["pooling_mode_mean_sqrt_len_tokens"] => Ok(Pooling::MeanSqrtLen),
-        ["pooling_mode_weightedmean_tokens"] => Ok(Pooling::Weighted),
-        ["pooling_mode_lasttoken"] => Ok(Pooling::Last),
-        [] => Err("no pooling mode is set".to_string()),
-        modes => Err(format!(
-            "{} is not supported; one of {POOLINGS} is",
-            modes.join(" with ")
-        )),
+    // As many as there are: each would only be given again.
+    if all.is_empty() || all.len() > POOLINGS.len() {
+        return Err(format!("{} pooling modes are set", all.len()));
     }
+    Ok(Head {
+        beside: all.split_off(1),
+        pools_prompt: flag(fields, "include_prompt", true)?,
+        ..Head::only(all[0])
+    })
 }
 
 fn dense(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), String> {
@@ -343,7 +360,9 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> std::result::Result<Pooling, String> {
-        mode(&serde_json::from_str(text).unwrap(), 8)
+        let head = pooling(&serde_json::from_str(text).unwrap(), 8)?;
+        assert!(head.beside.is_empty());
+        Ok(head.pooling)
     }
 
     #[test]
@@ -359,11 +378,26 @@ mod tests {
             read(r#"{"pooling_mode_lasttoken": true}"#),
             Ok(Pooling::Last)
         );
-        let both = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#;
-        assert!(read(both).is_err());
+        let several = |text: &str| {
+            let head = pooling(&serde_json::from_str(text).unwrap(), 8);
+            head.map(|h| (h.poolings(), h.pooled(8)))
+        };
+        // In their own order where flags are set, else as they are named.
+        let flags = r#"{"pooling_mode_mean_tokens": true, "pooling_mode_mean_sqrt_len_tokens": true, "pooling_mode_cls_token": true}"#;
+        let expected = vec![Pooling::Cls, Pooling::Mean, Pooling::MeanSqrtLen];
+        assert_eq!(several(flags), Ok((expected, 24)));
+        let named = several(r#"{"pooling_mode": ["lasttoken", "cls"]}"#);
+        assert_eq!(named, Ok((vec![Pooling::Last, Pooling::Cls], 16)));
+        for wrong in [
+            r#"{"pooling_mode": []}"#,
+            r#"{"pooling_mode": ["mean", "median"]}"#,
+            r#"{"pooling_mode_median_tokens": true}"#,
+            r#"{"pooling_mode": ["cls", "cls", "cls", "cls", "cls", "cls", "cls"]}"#,
+        ] {
+            assert!(several(wrong).is_err(), "{wrong}");
+        }
         assert!(read(r#"{"pooling_mode": "mean", "word_embedding_dimension": 9}"#).is_err());
         assert_eq!(read(r#"{"pooling_mode": ["mean"]}"#), Ok(Pooling::Mean));
-        assert!(read(r#"{"pooling_mode": ["mean", "cls"]}"#).is_err());
         assert!(read(r#"{"pooling_mode": "mean", "embedding_dimension": 9}"#).is_err());
     }
 

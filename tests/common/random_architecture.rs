@@ -268,6 +268,8 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
             described,
             head: Head::only(pooling),
             dim: hidden,
+            full_dim: hidden,
+            judge: None,
             max_tokens: a.longest,
             pooling_assumed: false,
             lower_case: false,
