@@ -26,7 +26,7 @@ pub mod search;
 pub mod topics;
 
 pub use corpus::Article;
-pub use encoder::Encoder;
+pub use encoder::{Encoder, Reranker};
 pub use error::{Error, ErrorKind, Missing, Result};
 pub use job::{Event, Job, NoteKind, Progress, Stage};
 pub use new_file::NewFile;

@@ -193,10 +193,10 @@ fn damaged_models_are_refused() {
     assert!(shape.contains("does not fit"), "{shape}");
     let pooling = damage(
         "1_Pooling/config.json",
-        &replace("mean_tokens", "lasttoken"),
+        &replace("mean_tokens", "attention"),
     );
     assert!(
-        pooling.contains("not supported") && pooling.contains("lasttoken"),
+        pooling.contains("not supported") && pooling.contains("attention"),
         "{pooling}"
     );
     let dense = damage("modules.json", &replace("models.Normalize", "models.Dense"));

@@ -3,14 +3,15 @@
 mod common;
 
 use assert_cmd::Command;
-use common::{World, copy, database, tiny};
+use common::{World, copy, database, repository, tiny};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-/// A hub that has one model under `test/tiny`, and answers as the real one does: headers with
+/// A hub that has one model under every name, and answers as the real one does: headers with
 /// the commit, an etag, and byte ranges.
 struct Hub {
     endpoint: String,
@@ -20,11 +21,19 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 impl Hub {
     fn start(change: impl Fn(&str, Option<Vec<u8>>) -> Option<Vec<u8>> + Send + 'static) -> Self {
+        Self::of(tiny("tiny-bert"), change)
+    }
+
+    /// A hub whose model's files are those of a folder, after `change`.
+    fn of(
+        folder: PathBuf,
+        change: impl Fn(&str, Option<Vec<u8>>) -> Option<Vec<u8>> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), &change);
+                answer(stream.unwrap(), &folder, &change);
             }
         });
         Self { endpoint }
@@ -50,7 +59,27 @@ fn alone(world: &World, line: &str) -> Command {
     command
 }
 
-fn answer(mut stream: TcpStream, change: &impl Fn(&str, Option<Vec<u8>>) -> Option<Vec<u8>>) {
+/// The files of a folder, by their paths in it.
+fn names(folder: &Path) -> Vec<String> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            let inside = names(&entry.path());
+            out.extend(inside.iter().map(|inside| format!("{name}/{inside}")));
+        } else {
+            out.push(name);
+        }
+    }
+    out
+}
+
+fn answer(
+    mut stream: TcpStream,
+    folder: &Path,
+    change: &impl Fn(&str, Option<Vec<u8>>) -> Option<Vec<u8>>,
+) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let Some(Ok(request)) = lines.next() else {
         return;
@@ -71,28 +100,18 @@ fn answer(mut stream: TcpStream, change: &impl Fn(&str, Option<Vec<u8>>) -> Opti
         );
         [head.as_bytes(), body].concat()
     };
-    let names = [
-        "config.json",
-        "tokenizer.json",
-        "model.safetensors",
-        "modules.json",
-        "1_Pooling/config.json",
-        "sentence_bert_config.json",
-        "config_sentence_transformers.json",
-    ];
     // /OWNER/NAME/resolve/REVISION/FILE
     let file = path
         .split_once("/resolve/")
         .and_then(|(_, rest)| rest.split_once('/'))
         .map(|(_, file)| file.replace("%2F", "/"));
     let served = file.and_then(|file| {
-        let bytes = change(&file, fs::read(tiny("tiny-bert").join(&file)).ok())?;
+        let bytes = change(&file, fs::read(folder.join(&file)).ok())?;
         Some((file, bytes))
     });
     let response = if path.starts_with("/api/models/") {
-        let list: Vec<_> = names
+        let list: Vec<_> = names(folder)
             .iter()
-            .filter(|name| tiny("tiny-bert").join(name).is_file())
             .map(|name| serde_json::json!({"rfilename": name}))
             .collect();
         let body = serde_json::json!({"siblings": list, "sha": COMMIT}).to_string();
@@ -177,6 +196,119 @@ fn any_model_of_the_hub_is_fetched_once_and_verified_after() {
     let mut command = hub.command(&world, "model pull test/tiny --again");
     stdout(&mut command);
     stdout(&mut alone(&world, "model verify test/tiny"));
+}
+
+/// Files that were asked for, and a hub of a model of `tests/fixtures/families` that writes them
+/// down.
+fn watched(family: &str) -> (Arc<Mutex<Vec<String>>>, Hub) {
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = asked.clone();
+    let folder = repository("tests/fixtures/families").join(family);
+    let hub = Hub::of(folder, move |file, bytes| {
+        seen.lock().unwrap().push(file.to_string());
+        bytes
+    });
+    (asked, hub)
+}
+
+#[test]
+fn weights_in_several_files_and_those_of_modules_are_fetched() {
+    for name in ["qwen3-embedding", "bert-dense"] {
+        let world = World::new();
+        let (asked, hub) = watched(name);
+        let line = "embed bank --device cpu --model test/it";
+        let fetched = stdout(&mut hub.command(&world, line));
+        let folder = repository("tests/fixtures/families").join(name);
+        let own = world.run(&format!(
+            "embed bank --device cpu --model {}",
+            folder.display()
+        ));
+        assert_eq!(fetched, own, "{name}");
+        let asked = asked.lock().unwrap();
+        let parts = asked.iter().filter(|f| f.ends_with(".safetensors"));
+        let parts: std::collections::BTreeSet<_> = parts.collect();
+        assert_eq!(
+            parts.len(),
+            if name == "bert-dense" { 3 } else { 2 },
+            "{asked:?}"
+        );
+        assert_eq!(stdout(&mut alone(&world, line)), fetched);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_before_its_weights_are_fetched() {
+    for (file, from, to) in [
+        ("modules.json", "models.Dense", "models.Router"),
+        ("config.json", "\"bert\"", "\"t5\""),
+    ] {
+        let world = World::new();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = asked.clone();
+        let folder = repository("tests/fixtures/families/bert-dense");
+        let hub = Hub::of(folder, move |name, bytes| {
+            seen.lock().unwrap().push(name.to_string());
+            let text = String::from_utf8(bytes?.clone()).ok();
+            match text.filter(|_| name == file) {
+                Some(text) => Some(text.replace(from, to).into_bytes()),
+                None => fs::read(repository("tests/fixtures/families/bert-dense").join(name)).ok(),
+            }
+        });
+        let mut command = hub.command(&world, "model pull test/it");
+        let part = to.trim_matches('"').trim_start_matches("models.");
+        world.fails_with(&mut command, file, 1, &["test/it", file, part]);
+        let asked = asked.lock().unwrap();
+        assert!(
+            !asked.iter().any(|f| f.ends_with(".safetensors")),
+            "{asked:?}"
+        );
+        assert!(!world.path("models").join("test--it").exists());
+    }
+}
+
+#[test]
+fn a_known_model_without_hashes_is_pinned_when_it_is_first_used() {
+    let world = World::new();
+    let hub = Hub::start(|_, bytes| bytes);
+    let line = "embed bank --model multilingual-e5-small";
+    let mut command = alone(&world, line);
+    world.fails_with(&mut command, line, 1, &["intfloat/multilingual-e5-small"]);
+    let fetched = stdout(&mut hub.command(&world, line));
+    assert_eq!(stdout(&mut alone(&world, line)), fetched);
+    let list: Value =
+        serde_json::from_str(&stdout(&mut alone(&world, "model list --json"))).unwrap();
+    let models = list["models"].as_array().unwrap();
+    let row = models
+        .iter()
+        .find(|m| m["id"] == "intfloat/multilingual-e5-small")
+        .unwrap();
+    assert_eq!(
+        (&row["cached"], &row["commit"]),
+        (&json!(true), &json!(COMMIT))
+    );
+    assert_eq!(row["pinned"], "on first use");
+    stdout(&mut alone(&world, "model verify multilingual-e5-small"));
+    // The hub's branch moved on: what was fetched first stays.
+    let moved = Hub::start(|file, bytes| {
+        let mut bytes = bytes?;
+        if file == "config.json" {
+            bytes.push(b'\n');
+        }
+        Some(bytes)
+    });
+    assert_eq!(stdout(&mut moved.command(&world, line)), fetched);
+    // A file that is another than it was is told.
+    let folder = stdout(&mut alone(&world, "model path multilingual-e5-small"));
+    let config = Path::new(folder.trim()).join("config.json");
+    let mut bytes = fs::read(&config).unwrap();
+    bytes.push(b' ');
+    fs::write(&config, bytes).unwrap();
+    let mut command = alone(&world, "model verify multilingual-e5-small");
+    world.fails_with(&mut command, "verify", 1, &["config.json: its sha256 is"]);
+    let text = stdout(&mut alone(&world, "model list"));
+    for part in ["pinned on first use", "re-ranker", "0.9947", "MIT", "8192"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
@@ -599,7 +731,7 @@ fn folders_of_models_as_they_are_found() {
     )
     .unwrap();
     fs::write(folder.join("model.safetensors.index.json"), "{}").unwrap();
-    world.fails(line, 1, &["model.safetensors.index.json", "several files"]);
+    world.fails(line, 1, &["model.safetensors.index.json", "weight_map"]);
     // Texts in lower case, where the model's settings ask for it.
     let folder = own_model(&world);
     edit(&folder.join("tokenizer.json"), |v| {

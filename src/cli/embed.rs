@@ -6,7 +6,7 @@ use super::{Outcome, ui};
 use anyhow::{Context, Result};
 use clap::Args;
 use nearwise::encoder::{EncodeOptions, Prompt};
-use nearwise::store::npy_header;
+use nearwise::vectors::{Precision, Quantized, Ranges, npy_header_of, quantize, read_npy_rows};
 use nearwise::{Encoder, Error, NewFile};
 use serde_json::json;
 use std::fs::File;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Turn texts into vectors, without a corpus
 ///
 /// Texts are arguments, or the lines of a file or of standard input. Vectors are of unit
-/// length. A text longer than the model's length is cut, and the number of those is said on
+/// length unless --no-normalize is given. A text longer than the model's length is cut, and the number of those is said on
 /// standard error; `nearwise index` splits long articles instead.
 #[derive(Debug, Args)]
 #[command(
@@ -43,6 +43,25 @@ pub(super) struct Embed {
     /// The texts are queries, for models that tell queries from documents
     #[arg(long)]
     query: bool,
+    /// Put the model's prompt of this name in front of each text
+    #[arg(long, value_name = "NAME", conflicts_with = "query")]
+    prompt: Option<String>,
+    /// Keep only the first N values of each vector, for models trained for that (Matryoshka); the
+    /// rest is scaled to unit length. By default what the model's own files say
+    #[arg(long, value_name = "N", value_parser = super::args::positive)]
+    dim: Option<usize>,
+    /// Leave vectors as the model's own modules make them, of whatever length
+    #[arg(long)]
+    no_normalize: bool,
+    /// What values become: float32; int8 or uint8, one of 256 steps between the least and the
+    /// greatest value of a dimension; binary or ubinary, a bit each; as sentence-transformers'
+    /// `quantize_embeddings` defines them
+    #[arg(long, value_name = "PRECISION", default_value = "float32")]
+    precision: Precision,
+    /// Take the range of each dimension for int8 and uint8 from the vectors of this file, instead
+    /// of from those that are computed, which are then kept in memory to the end
+    #[arg(long, value_name = "FILE.npy")]
+    calibration: Option<PathBuf>,
     /// Embed this many texts at a time
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::args::positive)]
     batch: usize,
@@ -67,19 +86,30 @@ impl Embed {
         if self.json && self.out.is_some() {
             return Err(usage("--json", "it cannot go with --out"));
         }
+        if self.calibration.is_some() && !self.precision.needs_ranges() {
+            let message = format!(
+                "{} takes no ranges; int8 and uint8 do",
+                self.precision.name()
+            );
+            return Err(usage("--calibration", message));
+        }
         let lines = match &self.file {
             Some(path) => Some(open(path)?),
             None => None,
         };
         let running = ui::Running::new();
-        let encoder = self.model.builder(running.job()).open()?;
+        let builder = self.model.builder(running.job()).dimensions(self.dim);
+        let encoder = builder.open()?;
         let mut output = Output::open(&self, &encoder)?;
-        let prompt = if self.query {
-            Prompt::Query
-        } else {
-            Prompt::Document
+        let prompt = match (&self.prompt, self.query) {
+            (Some(name), _) => Prompt::Named(name.clone()),
+            (None, true) => Prompt::Query,
+            (None, false) => Prompt::Document,
         };
-        let options = EncodeOptions::from(prompt).bulk().job(running.job());
+        let options = EncodeOptions::from(prompt)
+            .normalize(!self.no_normalize)
+            .bulk()
+            .job(running.job());
         let mut done = Sum::default();
         let mut batch: Vec<String> = self.texts.clone();
         if let Some(mut lines) = lines {
@@ -147,7 +177,16 @@ struct Sum {
     time: Duration,
 }
 
-enum Output {
+/// Where vectors go, and what they become on the way.
+struct Output {
+    to: To,
+    precision: Precision,
+    ranges: Ranges,
+    /// Texts and vectors that wait for the ranges of all of them.
+    waiting: Option<(Vec<String>, Vec<f32>)>,
+}
+
+enum To {
     Lines,
     Document(Vec<serde_json::Value>),
     Npy {
@@ -157,24 +196,43 @@ enum Output {
     },
 }
 
+/// Vectors whose ranges say little of others.
+const FEW: u64 = 100;
+
 impl Output {
     fn open(args: &Embed, encoder: &Encoder) -> Result<Self> {
-        match &args.out {
+        let dim = encoder.identity().dim;
+        let mut ranges = Ranges::new(dim);
+        if let Some(path) = &args.calibration {
+            let rows = read_npy_rows(path, dim, |row| ranges.add(row))?;
+            if rows < 2 {
+                let message = format!("{} holds fewer than two vectors", path.display());
+                return Err(usage("--calibration", message));
+            }
+        }
+        let to = match &args.out {
             Some(path) => {
                 let mut file = NewFile::create(path)?;
-                file.write_all(&npy_header(0, encoder.identity().dim))?;
-                Ok(Self::Npy {
+                file.write_all(&npy_header_of(args.precision.numpy(), 0, dim))?;
+                To::Npy {
                     file,
                     path: path.clone(),
                     rows: 0,
-                })
+                }
             }
-            None if args.json => Ok(Self::Document(Vec::new())),
-            None => Ok(Self::Lines),
-        }
+            None if args.json => To::Document(Vec::new()),
+            None => To::Lines,
+        };
+        let wait = args.precision.needs_ranges() && args.calibration.is_none();
+        Ok(Self {
+            to,
+            precision: args.precision,
+            ranges,
+            waiting: wait.then(Default::default),
+        })
     }
 
-    /// Embeds and writes texts.
+    /// Embeds texts, and writes those that need not wait.
     fn write(
         &mut self,
         encoder: &Encoder,
@@ -188,37 +246,66 @@ impl Output {
         done.texts += texts.len() as u64;
         done.tokens += vectors.tokens() as u64;
         done.cut += vectors.cut() as u64;
-        for (text, vector) in texts.iter().zip(vectors.rows()) {
-            match self {
-                Self::Lines => {
-                    ui::print_json_line(&json!({"text": text, "vector": vector}))?;
-                }
-                Self::Document(list) => list.push(json!({"text": text, "vector": vector})),
-                Self::Npy { file, path, rows } => {
-                    for x in vector {
-                        file.write_all(&x.to_le_bytes())
-                            .with_context(|| path.display().to_string())?;
-                    }
-                    *rows += 1;
-                }
+        match &mut self.waiting {
+            None => self.put(texts, &vectors.values, vectors.dim),
+            Some((all, values)) => {
+                vectors.rows().for_each(|vector| self.ranges.add(vector));
+                all.extend_from_slice(texts);
+                values.extend_from_slice(&vectors.values);
+                Ok(())
+            }
+        }
+    }
+
+    fn put(&mut self, texts: &[String], values: &[f32], dim: usize) -> Result<()> {
+        for (text, vector) in texts.iter().zip(values.chunks_exact(dim)) {
+            let vector = quantize(vector, dim, self.precision, Some(&self.ranges))?;
+            if let To::Npy { file, path, rows } = &mut self.to {
+                file.write_all(&vector.to_bytes())
+                    .with_context(|| path.display().to_string())?;
+                *rows += 1;
+                continue;
+            }
+            let vector = match vector {
+                Quantized::Float32(vector) => json!(vector),
+                Quantized::Signed(vector) => json!(vector),
+                Quantized::Unsigned(vector) => json!(vector),
+            };
+            let line = json!({"text": text, "vector": vector});
+            match &mut self.to {
+                To::Document(list) => list.push(line),
+                _ => ui::print_json_line(&line)?,
             }
         }
         Ok(())
     }
 
-    fn finish(self, encoder: &Encoder) -> Result<()> {
-        match self {
-            Self::Lines => Ok(()),
-            Self::Document(list) => {
-                ui::print_json(&json!({"model": encoder.identity(), "embeddings": list}))
+    fn finish(mut self, encoder: &Encoder) -> Result<()> {
+        let dim = encoder.identity().dim;
+        if let Some((texts, values)) = self.waiting.take() {
+            self.put(&texts, &values, dim)?;
+            let n = self.ranges.vectors();
+            if (1..FEW).contains(&n) {
+                ui::tell(&format!(
+                    "the ranges of {} are of {} only; --calibration takes them from a file of more",
+                    self.precision.name(),
+                    ui::count(n, "vector")
+                ));
             }
-            Self::Npy {
+        }
+        match self.to {
+            To::Lines => Ok(()),
+            To::Document(list) => ui::print_json(&json!({
+                "model": encoder.identity(), "precision": self.precision.name(), "embeddings": list
+            })),
+            To::Npy {
                 mut file,
                 path,
                 rows,
             } => {
                 use std::io::Seek;
-                let header = npy_header(rows, encoder.identity().dim);
+                let length = self.precision.length(dim);
+                let header = npy_header_of(self.precision.numpy(), rows, length);
                 let written = file.rewind().and_then(|()| file.write_all(&header));
                 written.with_context(|| path.display().to_string())?;
                 Ok(file.finish()?)

@@ -51,7 +51,7 @@ impl Explore {
             None => default_name(&self.input.paths[0])?,
         };
         let (mut store, encoder, report) =
-            index::into_corpus(&path, &inputs, &self.input, &self.model)?;
+            index::into_corpus(&path, &inputs, &self.input, &self.model, None)?;
         let running = ui::Running::new();
         let job = running.job();
         let topics = store.update_topics(self.topics, self.seed, |_| Some(encoder), job)?;

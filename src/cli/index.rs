@@ -32,6 +32,10 @@ pub(super) struct Index {
     corpus: CorpusArg,
     #[command(flatten)]
     model: ModelArgs,
+    /// Keep only the first N values of each vector, for models trained for that (Matryoshka); the
+    /// rest is scaled to unit length. The corpus keeps to it
+    #[arg(long, value_name = "N", value_parser = super::args::positive)]
+    dim: Option<usize>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +45,7 @@ impl Index {
     pub(super) fn run(self) -> Result<Outcome> {
         let inputs = self.input.inputs()?;
         let path = self.corpus.path()?;
-        let (writer, _, report) = into_corpus(&path, &inputs, &self.input, &self.model)?;
+        let (writer, _, report) = into_corpus(&path, &inputs, &self.input, &self.model, self.dim)?;
         if self.json {
             ui::print_json(&report)?;
         } else {
@@ -77,12 +81,14 @@ pub(super) fn into_corpus(
     inputs: &[Input],
     args: &InputArgs,
     model: &ModelArgs,
+    dim: Option<usize>,
 ) -> Result<(Writer, Encoder, Report)> {
     // Before anything is made, so that a signal leaves nothing half made.
     let running = ui::Running::new();
     let job = running.job();
     let mut writer = Corpus::open_or_create(path)?.writer()?;
-    let outcome = model.open(&writer, job).and_then(|encoder| {
+    let encoder = writer.encoder(model.builder(job).dimensions(dim));
+    let outcome = encoder.map_err(anyhow::Error::from).and_then(|encoder| {
         let report = writer.index(&encoder, inputs, &args.options(), job)?;
         match writer.refresh_index(Mode::Auto, job) {
             Err(e) if e.is_cancelled() => return Err(e.into()),

@@ -16,6 +16,7 @@ mod map;
 mod model;
 mod problem;
 mod queries;
+mod rerank;
 mod search;
 mod show;
 mod similar;
@@ -48,6 +49,7 @@ enum Command {
     Index(index::Index),
     Search(search::Search),
     Similar(similar::Similar),
+    Rerank(rerank::Rerank),
     Duplicates(duplicates::Duplicates),
     Topics(topics::Topics),
     Map(map::Map),
@@ -92,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Index(c) => c.run(),
         Command::Search(c) => c.run(),
         Command::Similar(c) => c.run(),
+        Command::Rerank(c) => c.run(),
         Command::Duplicates(c) => c.run(),
         Command::Topics(c) => c.run(),
         Command::Map(c) => c.run(),

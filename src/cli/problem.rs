@@ -55,6 +55,11 @@ fn option(parameter: &str) -> &str {
         "by" => "--by",
         "like" => "ID|FILE",
         "unlike" => "--unlike",
+        "dimensions" => "--dim",
+        "label" => "--label",
+        "prompt" => "--prompt",
+        "precision" => "--precision",
+        "calibration" => "--calibration",
         other => other,
     }
 }
@@ -69,7 +74,7 @@ fn advice(e: &Error) -> Option<&'static str> {
         ErrorKind::NotFound(Missing::Vectors) => "run `nearwise index`",
         ErrorKind::NotFound(Missing::Model) => "`nearwise model list` shows the known ones",
         ErrorKind::WrongModel => {
-            "leave out --dtype, --device, --document-prompt and --model (or NEARWISE_MODEL), or index into a new corpus"
+            "leave out --dtype, --device, --dim, --document-prompt and --model (or NEARWISE_MODEL), or index into a new corpus"
         }
         ErrorKind::Network => {
             "with a network, `nearwise model pull` fetches it; without, pass --model FOLDER"

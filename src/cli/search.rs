@@ -59,6 +59,8 @@ pub(super) struct Search {
     /// Use the approximate index, however few vectors there are
     #[arg(long)]
     approximate: bool,
+    #[command(flatten)]
+    rerank: super::rerank::RerankArgs,
     /// Show the whole of each passage
     #[arg(long)]
     full: bool,
@@ -88,6 +90,18 @@ impl Search {
         }
         let options = self.options(&reader)?;
         options.check()?;
+        if self.rerank.wanted() && self.file.is_some() {
+            return Err(usage(
+                "--rerank",
+                "it does not go with --file; ask one query at a time",
+            ));
+        }
+        if self.rerank.wanted() && self.sentence {
+            return Err(usage(
+                "--sentence",
+                "it does not go with --rerank, which judges whole passages",
+            ));
+        }
         let running = ui::Running::new();
         let encoder = if options.by == SearchBy::Words {
             None
@@ -111,6 +125,21 @@ impl Search {
         }
         drop(running);
         let query = self.query.as_deref().unwrap_or_default();
+        if let Some(depth) = self.rerank.depth(&options)? {
+            let candidates = SearchOptions {
+                k: depth,
+                offset: 0,
+                sentences: false,
+                ..options.clone()
+            };
+            let found = one(&reader, encoder.as_ref(), query, &candidates)?;
+            let to = super::rerank::Page {
+                options: &options,
+                json: self.json,
+                full: self.full,
+            };
+            return self.rerank.answer(query, found, &to, &self.model);
+        }
         let found = one(&reader, encoder.as_ref(), query, &options)?;
         if self.json {
             ui::print_json(&found)?;

@@ -1,22 +1,77 @@
 //! Opening an encoder.
 
 use super::{DeviceChoice, DtypeChoice, Encoder, OpenDevice, Place};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Job, NoteKind};
-use crate::model::{Config, DEFAULT_MODEL, Fetch, KeptPrompts, PromptSource, find};
+use crate::model::{Config, DEFAULT_MODEL, Fetch, KeptPrompts, ModelFiles, PromptSource, find};
+
+/// What any model is opened with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Opening {
+    pub model: Option<String>,
+    pub device: DeviceChoice,
+    pub dtype: DtypeChoice,
+    pub offline: bool,
+    pub threads: Option<usize>,
+    pub job: Job,
+}
+
+impl Opening {
+    /// Finds the model, `default` where none is named, and reads its configuration.
+    ///
+    /// # Errors
+    /// It cannot be found, verified or read; the job is cancelled.
+    pub(super) fn find(&self, default: &str) -> Result<(ModelFiles, Config)> {
+        let name = self.model.as_deref().unwrap_or(default);
+        let fetch = Fetch {
+            offline: self.offline,
+            ..Fetch::new().job(&self.job)
+        };
+        let files = find(name, &fetch)?;
+        let config = Config::load(&files)?;
+        self.job.check()?;
+        Ok((files, config))
+    }
+
+    /// Opens the device and loads what `load` loads on it; on the CPU where the choice is open and
+    /// the device that was chosen first does not hold or not compute the model.
+    ///
+    /// # Errors
+    /// The device or dtype asked for cannot be used; the model cannot be loaded.
+    pub(super) fn load<T>(
+        &self,
+        load: impl Fn(OpenDevice, DtypeChoice, Option<usize>) -> Result<T>,
+    ) -> Result<T> {
+        let opened = self.device.open_for(self.dtype)?;
+        if let Some(why) = &opened.fallback {
+            self.job.note(NoteKind::Device, why);
+        }
+        let first_choice = !matches!(opened.place, Place::Cpu);
+        match load(opened, self.dtype, self.threads) {
+            // A device that works and yet does not hold or not compute this model.
+            Err(e)
+                if e.kind() == ErrorKind::Device
+                    && first_choice
+                    && self.device == DeviceChoice::Auto =>
+            {
+                let why = format!("using the CPU: {e}");
+                self.job.note(NoteKind::Device, why);
+                load(OpenDevice::cpu(), self.dtype, self.threads)
+            }
+            other => other,
+        }
+    }
+}
 
 /// What an encoder is opened with; see [`Encoder::builder`].
 #[derive(Debug, Clone, Default)]
 pub struct EncoderBuilder {
-    model: Option<String>,
-    device: DeviceChoice,
-    dtype: DtypeChoice,
-    offline: bool,
-    threads: Option<usize>,
+    opening: Opening,
+    dimensions: Option<usize>,
+    kept_dimensions: Option<usize>,
     query_prompt: Option<String>,
     document_prompt: Option<String>,
     kept: Option<Option<KeptPrompts>>,
-    job: Job,
 }
 
 impl EncoderBuilder {
@@ -24,28 +79,28 @@ impl EncoderBuilder {
     /// if wanted). all-MiniLM-L6-v2 where none is given.
     #[must_use]
     pub fn model(mut self, name: impl Into<String>) -> Self {
-        self.model = Some(name.into());
+        self.opening.model = Some(name.into());
         self
     }
 
     /// Where to compute.
     #[must_use]
     pub fn device(mut self, device: DeviceChoice) -> Self {
-        self.device = device;
+        self.opening.device = device;
         self
     }
 
     /// The dtype to compute with.
     #[must_use]
     pub fn dtype(mut self, dtype: DtypeChoice) -> Self {
-        self.dtype = dtype;
+        self.opening.dtype = dtype;
         self
     }
 
     /// Uses no network. The environment variable `HF_HUB_OFFLINE` does the same.
     #[must_use]
     pub fn offline(mut self, yes: bool) -> Self {
-        self.offline = yes;
+        self.opening.offline = yes;
         self
     }
 
@@ -53,14 +108,14 @@ impl EncoderBuilder {
     /// by all encoders of the process; with a number the encoder has that many of its own.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads.max(1));
+        self.opening.threads = Some(threads.max(1));
         self
     }
 
     /// Told what is fetched and which device computes; ends the download when it is cancelled.
     #[must_use]
     pub fn job(mut self, job: &Job) -> Self {
-        self.job = job.clone();
+        self.opening.job = job.clone();
         self
     }
 
@@ -79,6 +134,21 @@ impl EncoderBuilder {
         self
     }
 
+    /// Keeps only so many values of each vector, the first ones, before it is scaled to unit
+    /// length: for models trained for that (Matryoshka). `None` keeps what the model's own files
+    /// say, which is all of them for most.
+    #[must_use]
+    pub fn dimensions(mut self, dimensions: Option<usize>) -> Self {
+        self.dimensions = dimensions;
+        self
+    }
+
+    /// The values that a corpus keeps of each vector, where nothing else is asked for.
+    pub(crate) fn kept_dimensions(mut self, dimensions: usize) -> Self {
+        self.kept_dimensions = Some(dimensions);
+        self
+    }
+
     /// The prompts that a corpus was made with, where none are given; `None` for a corpus of before
     /// they were written down.
     pub(crate) fn kept_prompts(mut self, kept: Option<KeptPrompts>) -> Self {
@@ -88,14 +158,14 @@ impl EncoderBuilder {
 
     /// The model where none was given.
     pub(crate) fn default_model(mut self, name: String) -> Self {
-        self.model.get_or_insert(name);
+        self.opening.model.get_or_insert(name);
         self
     }
 
     /// The dtype where it was left open.
     pub(crate) fn default_dtype(mut self, dtype: DtypeChoice) -> Self {
-        if self.dtype == DtypeChoice::Auto {
-            self.dtype = dtype;
+        if self.opening.dtype == DtypeChoice::Auto {
+            self.opening.dtype = dtype;
         }
         self
     }
@@ -106,26 +176,37 @@ impl EncoderBuilder {
     /// The model cannot be found, verified or loaded; the device or dtype asked for cannot be
     /// used; the job is cancelled.
     pub fn open(self) -> Result<Encoder> {
-        let name = self.model.as_deref().unwrap_or(DEFAULT_MODEL);
-        let fetch = Fetch {
-            offline: self.offline,
-            ..Fetch::new().job(&self.job)
-        };
-        let files = find(name, &fetch)?;
-        let mut config = Config::load(&files)?;
+        let job = &self.opening.job;
+        let (files, mut config) = self.opening.find(DEFAULT_MODEL)?;
+        super::check_kind(&files, &config)?;
+        let full = config.full_dim;
+        match (self.dimensions, self.kept_dimensions) {
+            (Some(n), _) if (1..=full).contains(&n) => config.dim = n,
+            (Some(n), _) => {
+                return Err(Error::parameter(
+                    "dimensions",
+                    format!(
+                        "{n}; vectors of the model {} have {full} values, of which 1 to {full} can be kept",
+                        files.id
+                    ),
+                ));
+            }
+            // Beyond, the corpus is another model's, which is told when it is used.
+            (None, Some(n)) if n <= full => config.dim = n,
+            _ => {}
+        }
         if let Some(kept) = self.kept {
             config.prompts = config.prompts.kept(kept);
         }
         config.prompts = config
             .prompts
             .given(self.query_prompt, self.document_prompt);
-        self.job.check()?;
         if config.pooling_assumed {
             let note = format!(
                 "the model {} does not say its pooling; the mean over tokens is taken",
                 files.id
             );
-            self.job.note(NoteKind::Model, note);
+            job.note(NoteKind::Model, note);
         }
         if let PromptSource::Family(family) = config.prompts.source {
             let put = |prompt: &str| match prompt {
@@ -138,25 +219,10 @@ impl EncoderBuilder {
                 put(&config.prompts.query),
                 put(&config.prompts.document)
             );
-            self.job.note(NoteKind::Model, note);
+            job.note(NoteKind::Model, note);
         }
-        let opened = self.device.open_for(self.dtype)?;
-        if let Some(why) = &opened.fallback {
-            self.job.note(NoteKind::Device, why);
-        }
-        let first_choice = !matches!(opened.place, Place::Cpu);
-        match Encoder::load_on(&files, config.clone(), opened, self.dtype, self.threads) {
-            // A device that works and yet does not hold or not compute this model.
-            Err(e)
-                if e.kind() == ErrorKind::Device
-                    && first_choice
-                    && self.device == DeviceChoice::Auto =>
-            {
-                let why = format!("using the CPU: {e}");
-                self.job.note(NoteKind::Device, why);
-                Encoder::load_on(&files, config, OpenDevice::cpu(), self.dtype, self.threads)
-            }
-            other => other,
-        }
+        self.opening.load(|device, dtype, threads| {
+            Encoder::load_on(&files, config.clone(), device, dtype, threads)
+        })
     }
 }

@@ -5,7 +5,7 @@ use super::backend::{Backend, Call, Done, Queue};
 use super::checkpoint::{Checkpoint, NormWeights, StepWeights};
 use crate::error::{Error, Result};
 use crate::model::architecture::{Activation, Module, NormKind};
-use crate::model::{Config, ModelFiles};
+use crate::model::{self, Config, ModelFiles};
 use crate::vectors::normalize;
 use ndarray::{Array2, ArrayView2, Axis};
 use std::sync::Arc;
@@ -25,16 +25,19 @@ enum Step {
 /// The steps of a model.
 struct Steps {
     steps: Vec<Step>,
-    hidden: usize,
+    /// Numbers of a text that go in.
+    pooled: usize,
 }
 
 impl Steps {
-    fn load(files: &ModelFiles, config: &Config) -> Result<Self> {
+    /// Loads the weights of some steps of a model.
+    fn load(files: &ModelFiles, config: &Config, some: &[model::Step]) -> Result<Self> {
         let hidden = config.described.architecture.hidden;
-        let mut size = hidden;
+        let pooled = config.head.pooled(hidden);
+        let mut size = pooled;
         let mut steps = Vec::new();
         let mut own: Option<Checkpoint> = None;
-        for step in &config.head.steps {
+        for step in some {
             let weights = match (&step.at, &step.file) {
                 (None, _) => None,
                 (Some(at), Some(file)) => {
@@ -70,7 +73,7 @@ impl Steps {
                 _ => Step::Normalize,
             });
         }
-        Ok(Self { steps, hidden })
+        Ok(Self { steps, pooled })
     }
 
     /// The vectors that become of pooled ones, one behind another.
@@ -78,7 +81,7 @@ impl Steps {
     /// Each is multiplied by itself, so that its values do not depend on what is beside it.
     fn apply(&self, pooled: &[f32]) -> Vec<f32> {
         let mut out = Vec::new();
-        for vector in pooled.chunks_exact(self.hidden) {
+        for vector in pooled.chunks_exact(self.pooled) {
             let mut x = vector.to_vec();
             for step in &self.steps {
                 step.apply(&mut x);
@@ -135,7 +138,8 @@ struct Headed {
     steps: Arc<Steps>,
 }
 
-/// Puts a model's steps behind a backend, where it has some that change more than the length.
+/// Puts a model's steps behind a backend. The encoder scales to unit length itself, and knows
+/// whether the model does so too: that is no step here where nothing comes behind it.
 ///
 /// # Errors
 /// The weights of a step are missing or damaged.
@@ -144,15 +148,12 @@ pub(super) fn behind(
     files: &ModelFiles,
     config: &Config,
 ) -> Result<Box<dyn Backend>> {
-    if config
-        .head
-        .steps
-        .iter()
-        .all(|s| s.module == Module::Normalize)
-    {
+    let steps = &config.head.steps;
+    let last = steps.iter().rposition(|s| s.module != Module::Normalize);
+    let Some(last) = last else {
         return Ok(inner);
-    }
-    let steps = Arc::new(Steps::load(files, config)?);
+    };
+    let steps = Arc::new(Steps::load(files, config, &steps[..=last])?);
     Ok(Box::new(Headed { inner, steps }))
 }
 

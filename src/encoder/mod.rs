@@ -18,6 +18,8 @@ mod options;
 mod pipeline;
 mod plain;
 mod relative;
+mod reranker;
+mod run;
 
 pub use crate::kernels::{Dtype, DtypeChoice, Level};
 pub use backend::{Backend, Call, Done, Priority, Queue};
@@ -31,15 +33,13 @@ pub(crate) use cuda::twin_of;
 pub use device::{DeviceChoice, OpenDevice, Place, SeenDevice, seen_devices};
 pub use options::{EncodeOptions, Prompt, TextTokens, TooLong, Vectors};
 pub use plain::PlainBackend;
+pub use reranker::{Ranked, RerankOptions, Reranker, RerankerBuilder, Scores};
 
 use crate::error::{Error, Result};
 use crate::guard::guarded;
 use crate::model::tokens;
 use crate::model::{Config, ModelFiles, Prompts, Tokenizer, Tokens};
 use std::sync::Arc;
-
-/// Texts that are tokenized between two looks at the job.
-const TOKENIZED: usize = 1024;
 
 /// The identity of the model that made a vector.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -101,6 +101,12 @@ struct Inner {
     backend: Box<dyn Backend>,
     identity: Identity,
     prompts: Prompts,
+    /// The values that the backend gives for a text; the identity's `dim` are kept by default.
+    full_dim: usize,
+    /// Whether the model itself scales them to unit length last of all.
+    unit_length: bool,
+    /// Whether the tokens of a prompt are pooled with the others.
+    pools_prompt: bool,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -143,8 +149,13 @@ impl Encoder {
         dtype: DtypeChoice,
         threads: Option<usize>,
     ) -> Result<Self> {
+        check_kind(files, &config)?;
         let tokenizer = Tokenizer::load(files, &config)?;
         check_prompts(&tokenizer, &config.prompts)?;
+        if !config.head.pools_prompt {
+            pools_none(&files.id, &config.prompts.query)?;
+            pools_none(&files.id, &config.prompts.document)?;
+        }
         // Nobody vouched for the weights of a model of the user's own.
         let load = || backend(files, &config, device, dtype, threads);
         let backend = guarded(format!("model {}", files.id), load)??;
@@ -156,27 +167,32 @@ impl Encoder {
             max_tokens: config.max_tokens,
             dtype: backend.dtype().to_string(),
         };
-        Ok(Self::of(tokenizer, backend, identity, config.prompts))
-    }
-
-    /// An encoder of a tokenizer and any backend, without prompts.
-    pub fn from_parts(tokenizer: Tokenizer, backend: Box<dyn Backend>, identity: Identity) -> Self {
-        Self::of(tokenizer, backend, identity, Prompts::default())
-    }
-
-    fn of(
-        tokenizer: Tokenizer,
-        backend: Box<dyn Backend>,
-        identity: Identity,
-        prompts: Prompts,
-    ) -> Self {
-        Self {
+        Ok(Self {
             budget: backend.token_budget(),
             inner: Arc::new(Inner {
                 tokenizer,
                 backend,
                 identity,
-                prompts,
+                full_dim: config.full_dim,
+                unit_length: config.ends_in_unit_length(),
+                pools_prompt: config.head.pools_prompt,
+                prompts: config.prompts,
+            }),
+        })
+    }
+
+    /// An encoder of a tokenizer and any backend, without prompts.
+    pub fn from_parts(tokenizer: Tokenizer, backend: Box<dyn Backend>, identity: Identity) -> Self {
+        Self {
+            budget: backend.token_budget(),
+            inner: Arc::new(Inner {
+                tokenizer,
+                backend,
+                full_dim: identity.dim,
+                identity,
+                prompts: Prompts::default(),
+                unit_length: false,
+                pools_prompt: true,
             }),
         }
     }
@@ -230,11 +246,15 @@ impl Encoder {
     /// The model has no prompt of that name.
     fn prompt<'a>(&'a self, prompt: &'a Prompt) -> Result<&'a str> {
         let prompts = &self.inner.prompts;
-        Ok(match prompt {
+        let text = match prompt {
             Prompt::Query => &prompts.query,
             Prompt::Document => &prompts.document,
             Prompt::Text(text) => text,
             Prompt::None => "",
+            Prompt::Default => {
+                let named = prompts.default.as_ref().and_then(|n| prompts.named.get(n));
+                named.map_or("", String::as_str)
+            }
             Prompt::Named(name) => prompts.named.get(name).ok_or_else(|| {
                 let names: Vec<&str> = prompts.named.keys().map(String::as_str).collect();
                 let there = if names.is_empty() {
@@ -248,7 +268,11 @@ impl Encoder {
                     format!("the model {model} has no prompt {name:?}; {there}"),
                 )
             })?,
-        })
+        };
+        if !self.inner.pools_prompt {
+            pools_none(&self.inner.identity.model, text)?;
+        }
+        Ok(text)
     }
 
     /// How many tokens the document prompt takes of every passage.
@@ -289,34 +313,13 @@ impl Encoder {
     ) -> Result<Vectors> {
         let options = options.into();
         let prompt = self.prompt(&options.prompt)?;
-        options.length(self.identity().dim)?;
-        // As many batches as there are texts for, roughly: a few texts are one batch, and what
-        // is one batch gains nothing from a queue.
-        let batches = texts.len() * self.identity().max_tokens / self.budget;
-        if let Some(queue) = self.inner.backend.queue().filter(|_| batches > 1) {
-            let run = pipeline::Pipeline {
-                queue,
-                budget: self.budget,
-                dim: self.identity().dim,
-                call: &options.call,
-            };
-            let (values, texts) = run.run(texts.len(), |range| {
-                let tokens = self.inner.tokenizer.encode(prompt, &texts[range.clone()])?;
-                self.check_lengths(&tokens, range.start, &options)?;
-                Ok(tokens)
-            })?;
-            self.check(&values, texts.len())?;
-            return self.vectors(values, texts, &options);
-        }
-        let mut tokens = Vec::with_capacity(texts.len());
-        for some in texts.chunks(TOKENIZED) {
-            options.call.job.check()?;
-            tokens.extend(self.inner.tokenizer.encode(prompt, some)?);
-        }
-        self.check_lengths(&tokens, 0, &options)?;
-        let ids: Vec<&[u32]> = tokens.iter().map(|t| t.ids.as_slice()).collect();
-        let values = self.forward(&ids, &options)?;
-        let texts = tokens.iter().map(TextTokens::of).collect();
+        self.length(&options)?;
+        let (values, texts) = self.run(&options).texts(texts.len(), |range| {
+            let first = range.start;
+            let tokens = self.inner.tokenizer.encode(prompt, &texts[range])?;
+            self.check_lengths(&tokens, first, &options)?;
+            Ok(tokens)
+        })?;
         self.vectors(values, texts, &options)
     }
 
@@ -332,13 +335,13 @@ impl Encoder {
         options: impl Into<EncodeOptions>,
     ) -> Result<Vectors> {
         let options = options.into();
-        options.length(self.identity().dim)?;
+        self.length(&options)?;
         let ids: Vec<&[u32]> = texts.iter().map(AsRef::as_ref).collect();
         if let Some(i) = ids.iter().position(|t| t.is_empty()) {
             let message = format!("text {i} has no token");
             return Err(Error::parameter("texts", message));
         }
-        let values = self.forward(&ids, &options)?;
+        let values = self.run(&options).ids(&ids)?;
         let counts = |t: &&[u32]| TextTokens {
             tokens: t.len(),
             cut: 0,
@@ -346,20 +349,21 @@ impl Encoder {
         self.vectors(values, ids.iter().map(counts).collect(), &options)
     }
 
-    /// The vectors of texts, a batch at a time.
-    fn forward(&self, texts: &[&[u32]], options: &EncodeOptions) -> Result<Vec<f32>> {
-        let dim = self.identity().dim;
-        let backend = &self.inner.backend;
-        let mut values = vec![0.0; texts.len() * dim];
-        let lengths: Vec<usize> = texts.iter().map(|t| t.len()).collect();
-        for batch in plan(&lengths, self.budget, backend.pads()) {
-            options.call.job.check()?;
-            let ids: Vec<&[u32]> = batch.texts.iter().map(|&i| texts[i]).collect();
-            let vectors = backend.forward(&ids, &options.call)?;
-            self.check(&vectors, ids.len())?;
-            place(&batch.texts, &vectors, dim, &mut values);
+    /// What texts are computed with.
+    fn run<'a>(&'a self, options: &'a EncodeOptions) -> run::Run<'a> {
+        run::Run {
+            backend: self.inner.backend.as_ref(),
+            budget: self.budget,
+            dim: self.inner.full_dim,
+            max_tokens: self.identity().max_tokens,
+            model: &self.identity().model,
+            call: &options.call,
         }
-        Ok(values)
+    }
+
+    /// The length of the vectors that are asked for.
+    fn length(&self, options: &EncodeOptions) -> Result<usize> {
+        options.length(self.inner.full_dim, self.identity().dim)
     }
 
     fn vectors(
@@ -368,10 +372,11 @@ impl Encoder {
         texts: Vec<TextTokens>,
         options: &EncodeOptions,
     ) -> Result<Vectors> {
-        let dim = self.identity().dim;
+        let inner = &self.inner;
+        let dim = self.length(options)?;
         Ok(Vectors {
-            values: options.shape(values, dim)?,
-            dim: options.length(dim)?,
+            values: options.shape(values, inner.full_dim, dim, inner.unit_length),
+            dim,
             texts,
         })
     }
@@ -399,22 +404,30 @@ impl Encoder {
             )),
         }
     }
+}
 
-    /// A value that is no number would be stored and would then win or lose every search.
-    fn check(&self, vectors: &[f32], texts: usize) -> Result<()> {
-        let message = if vectors.len() != texts * self.identity().dim {
-            format!("gave {} values for {texts} texts", vectors.len())
-        } else if vectors.iter().any(|x| !x.is_finite()) {
-            "computed a value that is no finite number; nothing of this batch is stored".to_string()
-        } else {
-            return Ok(());
-        };
-        let model = &self.identity().model;
-        Err(Error::device(
-            self.device(),
-            format!("model {model} {message}"),
-        ))
+/// Fails where a model judges pairs of texts instead of embedding single ones.
+fn check_kind(files: &ModelFiles, config: &Config) -> Result<()> {
+    if config.judges_pairs() {
+        return Err(Error::model(
+            &files.id,
+            "it judges pairs of texts and has no vectors to give; it is for re-ranking, and an embedding model is needed here",
+        ));
     }
+    Ok(())
+}
+
+/// Fails where a prompt would have to be left out of the pooling, which no backend does.
+fn pools_none(model: &str, prompt: &str) -> Result<()> {
+    if prompt.is_empty() {
+        return Ok(());
+    }
+    Err(Error::model(
+        model,
+        format!(
+            "the configuration of its pooling has include_prompt false, which is not supported with a prompt; {prompt:?} is one"
+        ),
+    ))
 }
 
 /// A prompt that leaves no room for a text would be all that is embedded.
@@ -435,13 +448,6 @@ fn check_prompts(tokenizer: &Tokenizer, prompts: &Prompts) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Puts a batch's vectors where those of its texts belong.
-fn place(texts: &[usize], vectors: &[f32], dim: usize, values: &mut [f32]) {
-    for (&i, vector) in texts.iter().zip(vectors.chunks_exact(dim)) {
-        values[i * dim..(i + 1) * dim].copy_from_slice(vector);
-    }
 }
 
 /// What a backend can be given.
@@ -499,7 +505,17 @@ pub fn backend(
             Box::new(CpuBackend::load(files, config, dtype)?.on_threads(threads))
         }
         Place::Metal(_) => Box::new(PlainBackend::load(files, config, device)?),
-        Place::Cuda(numbers) => cuda_backend(files, config, numbers, wanted)?,
+        Place::Cuda(numbers) => {
+            // Its vectors have unit length where they leave the device.
+            if config.judges_pairs() || config.head.has_weights() || !config.head.beside.is_empty()
+            {
+                return Err(Error::device(
+                    device.name.clone(),
+                    "models with modules behind the pooling are computed on the CPU",
+                ));
+            }
+            cuda_backend(files, config, numbers, wanted)?
+        }
     };
     head::behind(backend, files, config)
 }

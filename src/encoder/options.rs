@@ -17,6 +17,8 @@ pub enum Prompt {
     Document,
     /// The model's prompt of this name.
     Named(String),
+    /// The model's prompt for texts of which nothing is said, which most models have not.
+    Default,
     /// This text.
     Text(String),
     /// Nothing.
@@ -77,14 +79,17 @@ impl EncodeOptions {
         self
     }
 
-    /// Whether vectors are scaled to unit length, as they are by default.
+    /// Whether vectors are scaled to unit length, as they are by default. Without, they are what
+    /// the model's own modules make of them: of unit length before they are cut where the last of
+    /// these scales them.
     #[must_use]
     pub fn normalize(mut self, yes: bool) -> Self {
         self.normalize = yes;
         self
     }
 
-    /// Keeps only the first values of each vector, for models trained for that (Matryoshka).
+    /// Keeps only the first values of each vector, for models trained for that (Matryoshka), in
+    /// place of what the encoder keeps by default; at most as many as the model gives.
     #[must_use]
     pub fn dimensions(mut self, dimensions: Option<usize>) -> Self {
         self.dimensions = dimensions;
@@ -112,24 +117,34 @@ impl EncodeOptions {
         self
     }
 
-    /// The length of the vectors, of `dim` values each before they are cut.
-    pub(super) fn length(&self, dim: usize) -> Result<usize> {
+    /// The length of the vectors: of `full` values each before they are cut, of which `own` are
+    /// kept by default.
+    pub(super) fn length(&self, full: usize, own: usize) -> Result<usize> {
         match self.dimensions {
-            None => Ok(dim),
-            Some(n) if (1..=dim).contains(&n) => Ok(n),
+            None => Ok(own),
+            Some(n) if (1..=full).contains(&n) => Ok(n),
             Some(n) => Err(Error::parameter(
                 "dimensions",
-                format!("{n} of vectors of {dim} values; give 1 to {dim}"),
+                format!("{n} of vectors of {full} values; give 1 to {full}"),
             )),
         }
     }
 
-    /// Cuts and scales the vectors of `dim` values, one behind another.
-    pub(super) fn shape(&self, mut values: Vec<f32>, dim: usize) -> Result<Vec<f32>> {
-        let length = self.length(dim)?;
-        if length < dim {
+    /// Cuts the vectors of `full` values, one behind another, to `length`, and scales them. What
+    /// has unit length of its own has it before it is cut.
+    pub(super) fn shape(
+        &self,
+        mut values: Vec<f32>,
+        full: usize,
+        length: usize,
+        unit_length: bool,
+    ) -> Vec<f32> {
+        if unit_length && !self.normalize {
+            values.chunks_exact_mut(full).for_each(normalize);
+        }
+        if length < full {
             values = values
-                .chunks_exact(dim)
+                .chunks_exact(full)
                 .flat_map(|vector| &vector[..length])
                 .copied()
                 .collect();
@@ -137,7 +152,7 @@ impl EncodeOptions {
         if self.normalize {
             values.chunks_exact_mut(length).for_each(normalize);
         }
-        Ok(values)
+        values
     }
 }
 

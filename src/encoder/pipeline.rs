@@ -1,7 +1,8 @@
 //! Many texts through a device that computes while the host does something else: the tokenizer
 //! runs ahead on all cores, and the device's queue always holds the next batches.
 
-use super::{Call, Queue, TextTokens, place, plan};
+use super::run::place;
+use super::{Call, Queue, TextTokens, plan};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::model::Tokens;

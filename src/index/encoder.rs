@@ -7,7 +7,7 @@ use crate::store::Reader;
 
 impl Reader {
     /// Opens the encoder that made the corpus's vectors, as far as `builder` leaves it open: its
-    /// model, the dtype that they were computed with, and the prompts in front of texts. For a
+    /// model, the dtype that they were computed with, how many values of each are kept, and the prompts in front of texts. For a
     /// corpus without vectors that is the default model.
     ///
     /// ```no_run
@@ -40,6 +40,7 @@ impl Reader {
         builder
             .default_model(model)
             .default_dtype(like)
+            .kept_dimensions(identity.dim)
             .kept_prompts(self.prompts()?)
             .open()
     }

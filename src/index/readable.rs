@@ -98,7 +98,8 @@ impl Readable {
         }
     }
 
-    /// Says what was counted, where there is something to say.
+    /// Says what was counted, where there is something to say; and which model suits the texts
+    /// better, where this one does not suit most of them.
     pub(super) fn tell(mut self, job: &Job) {
         let (model, texts) = (&self.model, self.texts);
         let verb = |n: u64| if n == 1 { "is" } else { "are" };
@@ -109,27 +110,43 @@ impl Readable {
                 NoteKind::Language,
                 format!(
                     "{n} of {texts} articles cannot be read by the model {model}, which does not know \
-                     {share:.0} % of their tokens; they are kept out of neighbours and of duplicates by \
-                     meaning. A multilingual model such as {MULTILINGUAL} may read them"
+                     {share:.0} % of their tokens; they are kept out of neighbours and of duplicates by meaning"
                 ),
             );
         }
-        if !self.foreign.is_empty() {
+        let foreign: u64 = self.foreign.iter().map(|f| f.1).sum();
+        if foreign > 0 {
             self.foreign.sort_by_key(|f| std::cmp::Reverse(f.1));
-            let all: u64 = self.foreign.iter().map(|f| f.1).sum();
             let named = self.foreign.iter().take(3);
             let named: Vec<&str> = named.map(|f| f.0.eng_name()).collect();
             job.note(
                 NoteKind::Language,
                 format!(
-                    "{all} of {texts} articles {} in a language that the model {model} was not trained \
-                     on ({}), and are compared less well than others; a multilingual model such as \
-                     {MULTILINGUAL} was",
-                    verb(all),
+                    "{foreign} of {texts} articles {} in a language that the model {model} was not trained \
+                     on ({}), and are compared less well than others",
+                    verb(foreign),
                     named.join(", "),
                 ),
             );
         }
+        if let Some(line) = self.better(foreign) {
+            job.note(NoteKind::Language, line);
+        }
+    }
+
+    /// The model that suits most of the texts, where this one does not.
+    fn better(&self, foreign: u64) -> Option<String> {
+        if self.unread + foreign == 0 || 2 * (self.unread + foreign) < self.texts {
+            return None;
+        }
+        let better = known_models().iter().find(|m| m.id == MULTILINGUAL)?;
+        (better.id != self.model).then(|| {
+            format!(
+                "the multilingual model {} suits these articles better ({}, vectors of {}, {} M weights); \
+                 a corpus keeps the model that it was made with",
+                better.id, better.about, better.dim, better.parameters
+            )
+        })
     }
 }
 
@@ -163,5 +180,36 @@ mod tests {
         };
         assert_eq!(any.judge(german, 0.0), Reads::Well);
         assert_eq!(any.judge("Мост откроют в мае", 0.1), Reads::Well);
+    }
+
+    #[test]
+    fn another_model_is_named_where_this_one_does_not_suit_most_texts() {
+        let of = |model: &str, foreign: u64, unread: u64| {
+            let mut readable = Readable {
+                model: model.to_string(),
+                languages: vec![Lang::Eng],
+                texts: 0,
+                unread: 0,
+                unknown: 0.0,
+                foreign: Vec::new(),
+            };
+            for n in 0..10 {
+                let reads = if n < foreign {
+                    Reads::Foreign(Lang::Deu)
+                } else if n < foreign + unread {
+                    Reads::Not
+                } else {
+                    Reads::Well
+                };
+                readable.count(reads, 0.0);
+            }
+            readable.better(foreign)
+        };
+        assert_eq!(of("m", 0, 0), None);
+        assert_eq!(of("m", 2, 2), None);
+        for line in [of("m", 3, 2), of("m", 10, 0), of("m", 0, 9)] {
+            assert!(line.is_some_and(|line| line.contains(MULTILINGUAL)));
+        }
+        assert_eq!(of(MULTILINGUAL, 10, 0), None);
     }
 }

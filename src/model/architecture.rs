@@ -352,7 +352,7 @@ mod tests {
         // torch.nn.functional's values at 0.5.
         for (activation, expected) in [
             (Activation::Gelu, 0.345_731_23),
-            (Activation::GeluTanh, 0.345_714_0),
+            (Activation::GeluTanh, 0.345_714),
             (Activation::Relu, 0.5),
             (Activation::Silu, 0.311_229_67),
             (Activation::Tanh, 0.462_117_16),

@@ -1,10 +1,11 @@
 //! What a sentence-transformers folder says of its model: architecture, pooling, length, prompts.
 
-use super::architecture::Pooling;
+use super::architecture::{Module, Pooling};
 use super::families::{self, Described};
 use super::files::{ModelFiles, hex};
 use super::head::{self, Head};
-use super::layout::{Layout, MODULES_FILE};
+use super::judge::{self, Judge};
+use super::layout::{Layout, MODULES_FILE, TOKENIZER_CONFIG};
 use super::prompts::{self, Prompts};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -16,8 +17,12 @@ pub struct Config {
     pub described: Described,
     /// What becomes of the token vectors.
     pub head: Head,
-    /// The length of a vector.
+    /// The length of a vector: all values that the head gives, or fewer where the model's own
+    /// files say that only the first are to be kept. The number of labels of a model that judges
+    /// pairs.
     pub dim: usize,
+    /// The values that the head gives.
+    pub full_dim: usize,
     /// The most tokens of one text, special tokens included.
     pub max_tokens: usize,
     /// Whether the model does not say its pooling, so that the mean was taken for it.
@@ -27,6 +32,8 @@ pub struct Config {
     /// What to put in front of texts: what the model's own files say, else what its family is
     /// known to want.
     pub prompts: Prompts,
+    /// How pairs of texts are judged, by a model that does that instead of embedding single ones.
+    pub judge: Option<Judge>,
     /// SHA-256 over everything that decides a vector: weights, tokenizer, configuration.
     pub hash: String,
 }
@@ -45,8 +52,16 @@ impl Config {
         let described = families::describe(&json).map_err(|m| bad(format!("{name}: {m}")))?;
         let hidden = described.architecture.hidden;
         let found = head::of_modules(files, &layout.modules, hidden)?;
-        let pooling_assumed = found.is_none();
-        let head = found.unwrap_or_else(|| Head::only(Pooling::Mean));
+        // A classifier's checkpoint may have been made an embedding model of, by a pooling.
+        let classifier = described.classifier.as_ref().filter(|_| found.is_none());
+        let judge = classifier
+            .map(|c| judge::of(files, &layout, &json, c.labels))
+            .transpose()?;
+        let pooling_assumed = found.is_none() && classifier.is_none();
+        let head = match (classifier, found) {
+            (Some(classifier), _) => Head::of_classifier(classifier),
+            (None, found) => found.unwrap_or_else(|| Head::only(Pooling::Mean)),
+        };
 
         let positions = described.architecture.longest;
         let settings = Settings::read(files, &layout)?;
@@ -61,8 +76,10 @@ impl Config {
         }
         let called = families::saved_as(&json);
         let prompts = prompts::of(files, &called)?;
+        let full_dim = head.dim(hidden);
         Ok(Self {
-            dim: head.dim(hidden),
+            dim: prompts::kept_dim(files)?.map_or(full_dim, |n| n.min(full_dim)),
+            full_dim,
             max_tokens,
             pooling_assumed,
             lower_case: settings.lower_case,
@@ -70,12 +87,19 @@ impl Config {
             hash: identity(files, &layout, &settings, &head)?,
             described,
             head,
+            judge,
         })
     }
 
     /// Whether the model judges pairs of texts instead of embedding single ones.
     pub fn judges_pairs(&self) -> bool {
-        false
+        self.judge.is_some()
+    }
+
+    /// Whether the model's own modules scale its vectors to unit length last of all.
+    pub(crate) fn ends_in_unit_length(&self) -> bool {
+        let last = self.head.steps.last();
+        last.is_some_and(|step| step.module == Module::Normalize)
     }
 }
 
@@ -84,7 +108,6 @@ fn read(files: &ModelFiles, name: &str) -> Result<Option<String>> {
 }
 
 const SENTENCE: &str = "sentence_bert_config.json";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// What is done to texts before the transformer has them.
 struct Settings {

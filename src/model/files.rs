@@ -63,6 +63,12 @@ impl ModelFiles {
         Ok(tensors.map(|n| self.folder.join(n)).collect())
     }
 
+    /// The commit that the files are of, where the hub told it when they were fetched.
+    pub fn commit(&self) -> Option<String> {
+        let text = layout::read(&self.id, &self.folder.join(COMMIT)).ok()??;
+        Some(text.trim().to_string())
+    }
+
     /// Whether vectors computed with int8 were measured for this very model and keep their
     /// meaning.
     pub(crate) fn int8_is_faithful(&self) -> bool {
@@ -147,8 +153,12 @@ pub fn find(name: &str, fetch: &Fetch) -> Result<ModelFiles> {
     if as_folder.is_dir() {
         return from_folder(name, as_folder);
     }
-    if let Some(model) = known(name) {
-        return find_known(model, fetch);
+    match known(name) {
+        Some(model) if model.files.is_empty() => {
+            return find_on_hub(&model.id, &model.revision, fetch);
+        }
+        Some(model) => return find_known(model, fetch),
+        None => {}
     }
     let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
     if id.split('/').count() != 2
@@ -280,13 +290,18 @@ fn find_on_hub(id: &str, revision: &str, fetch: &Fetch) -> Result<ModelFiles> {
         }
     }
     let staging = Staging::make()?;
-    hub::fetch_any(id, revision, staging.path(), fetch).map_err(|reason| {
+    let fetched = hub::fetch_any(id, revision, staging.path(), fetch);
+    let commit = fetched.map_err(|reason| {
         fetch.job.check().err().unwrap_or_else(|| {
             let message = format!("{cache}hub: {reason}");
             Error::new(reason.kind(), format!("model {id}"), message).with_source(reason)
         })
     })?;
     require(id, staging.path())?;
+    if let Some(commit) = commit {
+        let path = staging.path().join(COMMIT);
+        fs::write(&path, format!("{commit}\n")).map_err(|e| Error::io(path, e))?;
+    }
     record(staging.path())?;
     install(staging, &folder)?;
     Ok(found(Source::Hub))
@@ -348,6 +363,8 @@ fn check(model: &KnownModel, folder: &Path) -> Result<()> {
 }
 
 const RECORD: &str = "sha256sums.txt";
+/// Where it is written down which commit a branch was at when its files were fetched.
+const COMMIT: &str = "commit.txt";
 
 /// Writes down the hash of each file, in the format of `sha256sum`.
 fn record(folder: &Path) -> Result<()> {
@@ -441,7 +458,11 @@ pub fn verify(name: &str) -> Result<ModelFiles> {
     let (files, outcome) = match known(name) {
         Some(model) => {
             let folder = folder_of(&model.id, &model.revision);
-            let outcome = check(model, &folder);
+            let outcome = if model.files.is_empty() {
+                check_recorded(&folder)
+            } else {
+                check(model, &folder)
+            };
             (cached_at(&model.id, &model.revision), outcome)
         }
         None if Path::new(name).is_dir() => {

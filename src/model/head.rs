@@ -2,7 +2,7 @@
 //! lists them.
 
 use super::architecture::{Activation, Module, Norm, NormKind, Pooling};
-use super::families::StepAt;
+use super::families::{Classifier, StepAt};
 use super::files::ModelFiles;
 use super::layout::{self, MODULES_FILE};
 use super::tensors::{LinearAt, NormAt};
@@ -20,6 +20,10 @@ const EPS: f32 = 1e-5;
 pub struct Head {
     /// How token vectors become one.
     pub pooling: Pooling,
+    /// Other ways in which they do, whose vectors stand behind the first one's.
+    pub beside: Vec<Pooling>,
+    /// Whether the tokens of a prompt are pooled with the others.
+    pub pools_prompt: bool,
     /// The steps, first to last.
     pub steps: Vec<Step>,
 }
@@ -40,18 +44,51 @@ impl Head {
     pub fn only(pooling: Pooling) -> Self {
         Self {
             pooling,
+            beside: Vec::new(),
+            pools_prompt: true,
             steps: Vec::new(),
         }
     }
 
-    /// The length of the vectors that come out, where `hidden` numbers go in.
+    /// The head of a sequence classifier, whose weights lie in the transformer's files.
+    pub(super) fn of_classifier(classifier: &Classifier) -> Self {
+        let steps = classifier.steps.iter().map(|(module, at)| Step {
+            module: *module,
+            at: Some(at.clone()),
+            file: None,
+        });
+        Self {
+            pooling: classifier.pooling,
+            beside: Vec::new(),
+            pools_prompt: true,
+            steps: steps.collect(),
+        }
+    }
+
+    /// All poolings, first to last.
+    pub fn poolings(&self) -> Vec<Pooling> {
+        let first = std::iter::once(self.pooling);
+        first.chain(self.beside.iter().copied()).collect()
+    }
+
+    /// The numbers of a text that go into the steps, where a token has `hidden`.
+    pub fn pooled(&self, hidden: usize) -> usize {
+        hidden * (1 + self.beside.len())
+    }
+
+    /// The length of the vectors that come out, where a token has `hidden` numbers.
     pub fn dim(&self, hidden: usize) -> usize {
         self.steps
             .iter()
-            .fold(hidden, |dim, step| match step.module {
+            .fold(self.pooled(hidden), |dim, step| match step.module {
                 Module::Dense { out, .. } => out,
                 Module::Norm(_) | Module::Normalize => dim,
             })
+    }
+
+    /// Whether there are steps that change more than a vector's length.
+    pub(crate) fn has_weights(&self) -> bool {
+        self.steps.iter().any(|s| s.module != Module::Normalize)
     }
 
     /// The files of the steps' weights and their settings.
@@ -87,13 +124,20 @@ pub(super) fn of_modules(
             ("Dropout", _) => continue,
             ("Pooling", None) => {
                 let pooling = settings(files, module, |s| pooling(s, size))?;
-                head = Some(Head::only(pooling));
+                size = pooling.pooled(hidden);
+                head = Some(pooling);
             }
-            ("Normalize", Some(head)) => head.steps.push(Step {
-                module: Module::Normalize,
-                at: None,
-                file: None,
-            }),
+            ("Normalize", Some(head)) => {
+                // Older models have no file of its settings.
+                if files.folder.join(module.file(CONFIG)).is_file() && !module.path.is_empty() {
+                    settings(files, module, place)?;
+                }
+                head.steps.push(Step {
+                    module: Module::Normalize,
+                    at: None,
+                    file: None,
+                });
+            }
             ("Dense", Some(head)) => {
                 let dense = settings(files, module, |s| dense(s, size))?;
                 if let Module::Dense { out, .. } = dense.0 {
@@ -108,14 +152,38 @@ pub(super) fn of_modules(
             ("Transformer" | "Pooling" | "Normalize" | "Dense" | "LayerNorm", _) => {
                 return Err(misplaced());
             }
-            (other, _) => {
-                return Err(bad(format!(
-                    "{MODULES_FILE}: a module of type {other} is not supported; Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout are"
-                )));
-            }
+            (other, _) => return Err(bad(unknown(other))),
         }
     }
     Ok(head)
+}
+
+const MODULES: [&str; 6] = [
+    "Transformer",
+    "Pooling",
+    "Dense",
+    "LayerNorm",
+    "Normalize",
+    "Dropout",
+];
+
+/// Fails on the first module that is not supported.
+///
+/// # Errors
+/// As said.
+pub(super) fn check_classes(modules: &[layout::Module]) -> std::result::Result<(), String> {
+    let mut classes = modules.iter().map(layout::Module::class);
+    match classes.find(|class| !MODULES.contains(class)) {
+        None => Ok(()),
+        Some(class) => Err(unknown(class)),
+    }
+}
+
+fn unknown(class: &str) -> String {
+    format!(
+        "{MODULES_FILE}: a module of type {class} is not supported; {} are",
+        MODULES.join(", ")
+    )
 }
 
 fn step(module: &layout::Module, (what, at): (Module, StepAt)) -> Step {
@@ -154,76 +222,128 @@ fn fits(fields: &Fields, key: &str, size: usize) -> std::result::Result<(), Stri
     }
 }
 
-const POOLINGS: &str = "cls, mean, max, mean_sqrt_len, weightedmean and lasttoken";
+/// Poolings by their names, in the order in which the vectors of several stand behind each other
+/// where a file has a flag for each.
+const POOLINGS: [(&str, Pooling); 6] = [
+    ("cls", Pooling::Cls),
+    ("max", Pooling::Max),
+    ("mean", Pooling::Mean),
+    ("mean_sqrt_len_tokens", Pooling::MeanSqrtLen),
+    ("weightedmean", Pooling::Weighted),
+    ("lasttoken", Pooling::Last),
+];
 
-fn pooling(fields: &Fields, size: usize) -> std::result::Result<Pooling, String> {
+/// A head of a pooling alone.
+fn pooling(fields: &Fields, size: usize) -> std::result::Result<Head, String> {
     fits(fields, "word_embedding_dimension", size)?;
-    if fields.get("include_prompt").and_then(Value::as_bool) == Some(false) {
-        return Err("include_prompt false is not supported; true is".to_string());
-    }
-    // Newer files name the mode, older ones have a flag for each.
-    if let Some(mode) = fields.get("pooling_mode").and_then(Value::as_str) {
-        return match mode {
-            "cls" => Ok(Pooling::Cls),
-            "mean" => Ok(Pooling::Mean),
-            "max" => Ok(Pooling::Max),
-            "mean_sqrt_len_tokens" => Ok(Pooling::MeanSqrtLen),
-            "weightedmean" => Ok(Pooling::Weighted),
-            "lasttoken" => Ok(Pooling::Last),
-            other => Err(format!(
-                "pooling {other:?} is not supported; {POOLINGS} are"
-            )),
+    fits(fields, "embedding_dimension", size)?;
+    let unknown = |what: &str| {
+        let all: Vec<&str> = POOLINGS.iter().map(|p| p.0).collect();
+        format!("{what} is not supported; {} are", all.join(", "))
+    };
+    let named = |name: &str| POOLINGS.iter().find(|p| p.0 == name).map(|p| p.1);
+    let mut all = Vec::new();
+    // Newer files name the modes, older ones have a flag for each.
+    if let Some(modes) = fields.get("pooling_mode") {
+        let modes = modes.as_array().map_or(std::slice::from_ref(modes), |m| m);
+        for mode in modes {
+            let pooling = mode.as_str().and_then(named);
+            all.push(pooling.ok_or_else(|| unknown(&format!("pooling_mode {mode}")))?);
+        }
+    } else {
+        let flag = |name: &str| match name {
+            "cls" => "pooling_mode_cls_token".to_string(),
+            "max" | "mean" => format!("pooling_mode_{name}_tokens"),
+            "weightedmean" => "pooling_mode_weightedmean_tokens".to_string(),
+            other => format!("pooling_mode_{other}"),
         };
+        let known: Vec<String> = POOLINGS.iter().map(|p| flag(p.0)).collect();
+        let set = |name: &str| fields.get(name).and_then(Value::as_bool) == Some(true);
+        let mut flags = fields.keys().filter(|k| k.starts_with("pooling_mode_"));
+        if let Some(other) = flags.find(|k| set(k) && !known.contains(k)) {
+            return Err(unknown(other));
+        }
+        let set = known.iter().zip(POOLINGS).filter(|(flag, _)| set(flag));
+        all.extend(set.map(|(_, (_, pooling))| pooling));
     }
-    let set: Vec<&str> = fields
-        .iter()
-        .filter(|(name, value)| name.starts_with("pooling_mode_") && value.as_bool() == Some(true))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    match set.as_slice() {
-        ["pooling_mode_cls_token"] => Ok(Pooling::Cls),
-        ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
-        ["pooling_mode_max_tokens"] => Ok(Pooling::Max),
-        ["pooling_mode_mean_sqrt_len_tokens"] => Ok(Pooling::MeanSqrtLen),
-        ["pooling_mode_weightedmean_tokens"] => Ok(Pooling::Weighted),
-        ["pooling_mode_lasttoken"] => Ok(Pooling::Last),
-        [] => Err("no pooling mode is set".to_string()),
-        modes => Err(format!(
-            "{} is not supported; one of {POOLINGS} is",
-            modes.join(" with ")
-        )),
+    // As many as there are: each would only be given again.
+    if all.is_empty() || all.len() > POOLINGS.len() {
+        return Err(format!("{} pooling modes are set", all.len()));
     }
+    Ok(Head {
+        beside: all.split_off(1),
+        pools_prompt: flag(fields, "include_prompt", true)?,
+        ..Head::only(all[0])
+    })
 }
 
 fn dense(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), String> {
+    place(fields)?;
     fits(fields, "in_features", size)?;
     let out = fields.get("out_features").and_then(Value::as_u64);
     let out = out.and_then(|n| usize::try_from(n).ok());
     let Some(out) = out.filter(|n| (1..=OUT).contains(n)) else {
         return Err(format!("out_features is no number from 1 to {OUT}"));
     };
-    let bias = fields.get("bias").and_then(Value::as_bool).unwrap_or(true);
-    let class = fields.get("activation_function").and_then(Value::as_str);
-    let class = class.unwrap_or("torch.nn.modules.activation.Tanh");
-    let activation = match class.rsplit('.').next().unwrap_or("") {
-        "Identity" => Activation::Identity,
-        "Tanh" => Activation::Tanh,
-        "ReLU" => Activation::Relu,
-        "GELU" => Activation::Gelu,
-        "SiLU" => Activation::Silu,
-        "Sigmoid" => Activation::Sigmoid,
-        other => {
-            return Err(format!(
-                "activation_function {other:?} is not supported; Identity, Tanh, ReLU, GELU, SiLU and Sigmoid are"
-            ));
-        }
+    let bias = flag(fields, "bias", true)?;
+    let class = match fields.get("activation_function") {
+        None => "torch.nn.modules.activation.Tanh",
+        Some(class) => class.as_str().unwrap_or(""),
     };
+    let activation = activation(class).map_err(|m| format!("activation_function {m}"))?;
+    if flag(fields, "use_residual", false)? {
+        return Err("use_residual true is not supported; false is".to_string());
+    }
     let module = Module::Dense {
         out,
         bias,
         activation,
     };
     Ok((module, StepAt::Dense(LinearAt::new("linear", bias))))
+}
+
+/// The activation of a class of PyTorch, such as `torch.nn.modules.activation.Tanh`.
+pub(super) fn activation(class: &str) -> std::result::Result<Activation, String> {
+    let own = class.strip_prefix("torch.nn.").unwrap_or("");
+    Ok(match own.rsplit('.').next().unwrap_or("") {
+        "Identity" => Activation::Identity,
+        "Tanh" => Activation::Tanh,
+        "ReLU" => Activation::Relu,
+        "GELU" => Activation::Gelu,
+        "SiLU" => Activation::Silu,
+        "Sigmoid" => Activation::Sigmoid,
+        _ => {
+            return Err(format!(
+                "{class:?} is not supported; Identity, Tanh, ReLU, GELU, SiLU and Sigmoid of torch.nn are"
+            ));
+        }
+    })
+}
+
+/// A yes or no.
+fn flag(fields: &Fields, key: &str, default: bool) -> std::result::Result<bool, String> {
+    match fields.get(key) {
+        None => Ok(default),
+        Some(Value::Bool(yes)) => Ok(*yes),
+        Some(other) => Err(format!("{key} is {other}, neither true nor false")),
+    }
+}
+
+/// Where a module takes its input from and puts its result, which may be elsewhere than at the
+/// text's vector.
+fn place(fields: &Fields) -> std::result::Result<(), String> {
+    for key in ["module_input_name", "module_output_name"] {
+        match fields.get(key) {
+            None | Some(Value::Null) => {}
+            Some(name) if name == "sentence_embedding" => {}
+            Some(name) => {
+                return Err(format!(
+                    "{key} {name} is not supported; sentence_embedding is"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn layer_norm(fields: &Fields, size: usize) -> std::result::Result<(Module, StepAt), String> {
@@ -240,7 +360,9 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> std::result::Result<Pooling, String> {
-        pooling(&serde_json::from_str(text).unwrap(), 8)
+        let head = pooling(&serde_json::from_str(text).unwrap(), 8)?;
+        assert!(head.beside.is_empty());
+        Ok(head.pooling)
     }
 
     #[test]
@@ -256,10 +378,27 @@ mod tests {
             read(r#"{"pooling_mode_lasttoken": true}"#),
             Ok(Pooling::Last)
         );
-        let both = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#;
-        assert!(read(both).is_err());
+        let several = |text: &str| {
+            let head = pooling(&serde_json::from_str(text).unwrap(), 8);
+            head.map(|h| (h.poolings(), h.pooled(8)))
+        };
+        // In their own order where flags are set, else as they are named.
+        let flags = r#"{"pooling_mode_mean_tokens": true, "pooling_mode_mean_sqrt_len_tokens": true, "pooling_mode_cls_token": true}"#;
+        let expected = vec![Pooling::Cls, Pooling::Mean, Pooling::MeanSqrtLen];
+        assert_eq!(several(flags), Ok((expected, 24)));
+        let named = several(r#"{"pooling_mode": ["lasttoken", "cls"]}"#);
+        assert_eq!(named, Ok((vec![Pooling::Last, Pooling::Cls], 16)));
+        for wrong in [
+            r#"{"pooling_mode": []}"#,
+            r#"{"pooling_mode": ["mean", "median"]}"#,
+            r#"{"pooling_mode_median_tokens": true}"#,
+            r#"{"pooling_mode": ["cls", "cls", "cls", "cls", "cls", "cls", "cls"]}"#,
+        ] {
+            assert!(several(wrong).is_err(), "{wrong}");
+        }
         assert!(read(r#"{"pooling_mode": "mean", "word_embedding_dimension": 9}"#).is_err());
-        assert!(read(r#"{"pooling_mode": "mean", "include_prompt": false}"#).is_err());
+        assert_eq!(read(r#"{"pooling_mode": ["mean"]}"#), Ok(Pooling::Mean));
+        assert!(read(r#"{"pooling_mode": "mean", "embedding_dimension": 9}"#).is_err());
     }
 
     #[test]
@@ -277,7 +416,13 @@ mod tests {
         assert_eq!(module, expected);
         assert!(read(r#"{"in_features": 9, "out_features": 4}"#).is_err());
         assert!(read(r#"{"in_features": 8, "out_features": 0}"#).is_err());
-        let e = read(r#"{"in_features": 8, "out_features": 4, "activation_function": "x.Mish"}"#);
+        let e = read(
+            r#"{"in_features": 8, "out_features": 4, "activation_function": "torch.nn.Mish"}"#,
+        );
         assert!(e.unwrap_err().contains("Mish"));
+        let elsewhere = r#"{"in_features": 8, "out_features": 4, "module_output_name": "scores"}"#;
+        assert!(read(elsewhere).unwrap_err().contains("scores"));
+        let residual = r#"{"in_features": 8, "out_features": 4, "use_residual": true}"#;
+        assert!(read(residual).unwrap_err().contains("use_residual"));
     }
 }

@@ -3,6 +3,7 @@
 use super::files::Fetch;
 use super::layout::{self, MODULES_FILE};
 use super::manifest::KnownModel;
+use super::{families, head};
 use crate::error::{Error, ErrorKind, Result};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
@@ -15,8 +16,8 @@ const OPTIONAL: &[&str] = &[
     "config_sentence_transformers.json",
     "tokenizer_config.json",
 ];
-/// The transformer's files.
-const REQUIRED: &[&str] = &["config.json", "tokenizer.json", "model.safetensors"];
+/// The transformer's files, besides its weights.
+const REQUIRED: &[&str] = &["config.json", "tokenizer.json"];
 
 /// Fetches a known model's files at its pinned revision.
 pub(super) fn fetch_known(model: &KnownModel, to: &Path, fetch: &Fetch) -> Result<()> {
@@ -27,10 +28,17 @@ pub(super) fn fetch_known(model: &KnownModel, to: &Path, fetch: &Fetch) -> Resul
     Ok(())
 }
 
-/// Fetches the files of any model.
-pub(super) fn fetch_any(id: &str, revision: &str, to: &Path, fetch: &Fetch) -> Result<()> {
+/// Fetches the files of any model, and says which commit the hub has them of, where it tells.
+///
+/// What says that the model cannot be read is fetched first, before weights of gigabytes.
+pub(super) fn fetch_any(
+    id: &str,
+    revision: &str,
+    to: &Path,
+    fetch: &Fetch,
+) -> Result<Option<String>> {
     let hub = Hub::open(id, revision, fetch)?;
-    let listed = hub.list();
+    let (commit, listed) = hub.list();
     let lacks = |file: &str| {
         let listed = listed.as_ref();
         listed.is_some_and(|l| !l.iter().any(|name| name == file))
@@ -49,18 +57,19 @@ pub(super) fn fetch_any(id: &str, revision: &str, to: &Path, fetch: &Fetch) -> R
     // Which modules there are, and in which folders, the model says itself.
     optional(MODULES_FILE)?;
     let layout = layout::Layout::read(id, to)?;
+    head::check_classes(&layout.modules).map_err(unusable)?;
     for &name in REQUIRED {
         let file = &layout.file(name);
         if lacks(file) {
-            return Err(Error::new(
-                ErrorKind::Model,
-                "",
-                format!(
-                    "has no {file} on the hub; only models with safetensors weights in one file and a fast tokenizer are read"
-                ),
-            ));
+            return Err(unusable(format!(
+                "has no {file} on the hub; only models with a fast tokenizer are read"
+            )));
         }
         hub.get(file)?.copy(to, file)?;
+        if name == "config.json" {
+            let text = layout::read(id, &to.join(file))?.unwrap_or_default();
+            families::describe(&text).map_err(|m| unusable(format!("{file}: {m}")))?;
+        }
     }
     for &name in OPTIONAL {
         optional(name)?;
@@ -70,8 +79,48 @@ pub(super) fn fetch_any(id: &str, revision: &str, to: &Path, fetch: &Fetch) -> R
     }
     for module in layout.modules.iter().filter(|m| !m.path.is_empty()) {
         optional(&module.file("config.json"))?;
+        if module.has_weights() {
+            optional(&module.file(layout::WEIGHTS))?;
+        }
     }
-    Ok(())
+    let (whole, index) = (
+        layout.file(layout::WEIGHTS),
+        layout.file(layout::WEIGHTS_INDEX),
+    );
+    match (lacks(&whole), lacks(&index)) {
+        (true, true) => {
+            return Err(unusable(format!(
+                "has no {whole} on the hub; only models with safetensors weights are read"
+            )));
+        }
+        (false, _) => match hub.get(&whole) {
+            Ok(found) => {
+                found.copy(to, &whole)?;
+                return Ok(commit);
+            }
+            // Offline, the weights may be in several files.
+            Err(reason) if listed.is_none() => {
+                let Ok(found) = hub.get(&index) else {
+                    return Err(reason);
+                };
+                found.copy(to, &index)?;
+            }
+            Err(reason) => return Err(reason),
+        },
+        (true, false) => hub.get(&index)?.copy(to, &index)?,
+    }
+    for shard in layout
+        .weights(id, to)?
+        .iter()
+        .filter(|name| **name != index)
+    {
+        hub.get(shard)?.copy(to, shard)?;
+    }
+    Ok(commit)
+}
+
+fn unusable(message: String) -> Error {
+    Error::new(ErrorKind::Model, "", message)
 }
 
 struct Hub<'a> {
@@ -105,11 +154,19 @@ impl<'a> Hub<'a> {
         Ok(Self { api, repo, fetch })
     }
 
-    fn list(&self) -> Option<Vec<String>> {
-        let of_model = self.api.as_ref()?.repo(self.repo.clone());
-        let info = self.fetch.job.run_apart(move || of_model.info());
-        let info = info.ok()?.ok()?;
-        Some(info.siblings.into_iter().map(|s| s.rfilename).collect())
+    /// The commit, and the names of all files.
+    fn list(&self) -> (Option<String>, Option<Vec<String>>) {
+        let Some(api) = self.api.as_ref() else {
+            return (None, None);
+        };
+        let of_model = api.repo(self.repo.clone());
+        match self.fetch.job.run_apart(move || of_model.info()) {
+            Ok(Ok(info)) => {
+                let names = info.siblings.into_iter().map(|s| s.rfilename);
+                (Some(info.sha), Some(names.collect()))
+            }
+            _ => (None, None),
+        }
     }
 
     fn get(&self, file: &str) -> Result<Found> {

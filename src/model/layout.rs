@@ -12,6 +12,8 @@ pub(super) const SETTINGS_BYTES: u64 = 1 << 20;
 const MODULES: usize = 16;
 /// The file that lists them.
 pub(super) const MODULES_FILE: &str = "modules.json";
+/// The tokenizer's settings, of which the length and the inputs are read.
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// What a checkout without Git LFS has in place of a large file.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
@@ -29,6 +31,11 @@ impl Module {
     /// The class, without where it stands.
     pub(super) fn class(&self) -> &str {
         self.kind.rsplit('.').next().unwrap_or("")
+    }
+
+    /// Whether it has a file of weights of its own, beside those of the transformer.
+    pub(super) fn has_weights(&self) -> bool {
+        matches!(self.class(), "Dense" | "LayerNorm")
     }
 
     /// A file of the module, by its path in the model's folder.
@@ -100,9 +107,9 @@ impl Layout {
 }
 
 /// The transformer's weights.
-const WEIGHTS: &str = "model.safetensors";
+pub(super) const WEIGHTS: &str = "model.safetensors";
 /// The list of the files of weights, where there are several.
-const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
+pub(super) const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
 /// The most of such a list that is read; that of a model of 100,000 tensors has some 10 MB.
 const INDEX_BYTES: u64 = 32 << 20;
 /// The most files of weights.
@@ -219,6 +226,19 @@ pub(super) fn require(model: &str, folder: &Path) -> Result<()> {
             model,
             format!("{place} has no {name}; {hint}"),
         ));
+    }
+    for module in layout.modules.iter().filter(|m| m.has_weights()) {
+        for name in [module.file("config.json"), module.file(WEIGHTS)] {
+            let path = folder.join(&name);
+            if !path.is_file() {
+                let message = format!(
+                    "{MODULES_FILE} names a {}, and there is no {name}; only safetensors weights are read",
+                    module.class()
+                );
+                return Err(Error::model(model, message));
+            }
+            pointer(model, &path)?;
+        }
     }
     Ok(())
 }

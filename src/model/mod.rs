@@ -6,6 +6,7 @@ mod families;
 mod files;
 mod head;
 mod hub;
+mod judge;
 mod layout;
 mod manifest;
 mod package;
@@ -22,7 +23,8 @@ pub use families::{Classifier, Described, StepAt};
 pub(crate) use files::hex;
 pub use files::{Fetch, ModelFiles, Source, cache_root, cached, find, verify};
 pub use head::{Head, Step};
-pub use manifest::{KnownModel, known_models};
+pub use judge::Judge;
+pub use manifest::{KnownModel, Purpose, known_models};
 pub(crate) use prompts::KeptPrompts;
 pub use prompts::{PromptSource, Prompts};
 pub use tensors::{BlockAt, LinearAt, NormAt, Part, TensorsAt};
@@ -32,5 +34,7 @@ pub use tokenizer::{Offsets, Tokenizer, Tokens};
 pub const FAITHFUL_COSINE: f64 = 0.99;
 /// The model used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
+/// The model that texts are re-ranked with where none is named.
+pub const DEFAULT_RERANKER: &str = "cross-encoder/ms-marco-MiniLM-L6-v2";
 /// A model that reads some hundred languages, to name where another cannot read a text.
 pub const MULTILINGUAL: &str = "intfloat/multilingual-e5-small";

@@ -15,6 +15,9 @@ pub struct Prompts {
     pub document: String,
     /// All of the model's prompts by name.
     pub named: BTreeMap<String, String>,
+    /// The name of the one that stands in front of a text of which nothing is said, where the
+    /// model has such a one.
+    pub default: Option<String>,
     /// Who says the two prompts.
     pub source: PromptSource,
 }
@@ -194,21 +197,68 @@ pub(super) fn of(files: &ModelFiles, saved_as: &str) -> Result<Prompts> {
     })
 }
 
+#[derive(Deserialize, Default)]
+struct File {
+    #[serde(default)]
+    prompts: HashMap<String, Option<String>>,
+    #[serde(default)]
+    default_prompt_name: Option<String>,
+    /// Values of each vector that are kept.
+    #[serde(default)]
+    truncate_dim: Option<serde_json::Value>,
+}
+
+impl File {
+    fn read(folder: &Path, model: &str) -> Result<Self> {
+        let Some(text) = super::layout::read(model, &folder.join(FILE))? else {
+            return Ok(Self::default());
+        };
+        let bad = |message: String| Error::model(model, format!("{FILE}: {message}"));
+        let file: Self = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        // sentence-transformers always knows these two.
+        let known =
+            |name: &str| file.prompts.contains_key(name) || ["query", "document"].contains(&name);
+        match &file.default_prompt_name {
+            Some(name) if !known(name) => Err(bad(format!(
+                "default_prompt_name is {name:?}, and there is no such prompt"
+            ))),
+            _ => Ok(file),
+        }
+    }
+}
+
+/// How many values of each vector a model's own files say to keep; `None` for all.
+///
+/// # Errors
+/// The file is malformed, or the number is none above 0.
+pub(super) fn kept_dim(files: &ModelFiles) -> Result<Option<usize>> {
+    let Some(value) = File::read(&files.folder, &files.id)?.truncate_dim else {
+        return Ok(None);
+    };
+    let n = value.as_u64().and_then(|n| usize::try_from(n).ok());
+    match n.filter(|n| *n > 0) {
+        Some(n) => Ok(Some(n)),
+        None => Err(Error::model(
+            &files.id,
+            format!("{FILE}: truncate_dim is {value}; a whole number above 0 can be used"),
+        )),
+    }
+}
+
+/// The prompt that stands in front of a text of which nothing is said; empty for most models.
+///
+/// # Errors
+/// The file of prompts is malformed.
+pub(super) fn default_of(files: &ModelFiles) -> Result<String> {
+    let file = File::read(&files.folder, &files.id)?;
+    let name = file.default_prompt_name.as_deref();
+    let prompt = name.and_then(|name| file.prompts.get(name).cloned().flatten());
+    Ok(prompt.unwrap_or_default())
+}
+
 /// The prompts for queries and for documents, under the names in use.
 fn read(folder: &Path, model: &str) -> Result<Prompts> {
-    #[derive(Deserialize, Default)]
-    struct File {
-        #[serde(default)]
-        prompts: HashMap<String, Option<String>>,
-        #[serde(default)]
-        default_prompt_name: Option<String>,
-    }
-    let file: File = match super::layout::read(model, &folder.join(FILE))? {
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|e| Error::model(model, format!("{FILE}: {e}")))?
-        }
-        None => File::default(),
-    };
+    let file = File::read(folder, model)?;
     let prompt = |names: &[&str]| {
         names
             .iter()
@@ -226,6 +276,7 @@ fn read(folder: &Path, model: &str) -> Result<Prompts> {
         query,
         document,
         named: named.filter_map(|(name, p)| Some((name, p?))).collect(),
+        default: file.default_prompt_name,
         source: PromptSource::Model,
     })
 }

@@ -72,6 +72,7 @@ const HARMLESS: &[&str] = &[
     "return_dict",
     "return_dict_in_generate",
     "sentence_transformers",
+    "sbert_ce_default_activation_function",
     "seq_classif_dropout",
     "sinusoidal_pos_embds",
     "sparse_pred_ignore_index",

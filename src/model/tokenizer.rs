@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::files::ModelFiles;
 use super::tokenizer_limits as limits;
+use super::tokens;
 use crate::error::{Error, Result};
 use crate::guard::guarded;
 use rayon::prelude::*;
@@ -11,6 +12,9 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokenizers::normalizers::{Lowercase, Sequence};
+use tokenizers::utils::truncation::{
+    TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings,
+};
 
 /// How long a tokenizer may take to load and to take a short text apart. The largest take a few
 /// seconds on a slow machine.
@@ -42,6 +46,8 @@ pub struct Tokenizer {
     model: String,
     max_tokens: usize,
     special: usize,
+    /// How many special tokens are put around a pair of texts.
+    special_of_pair: usize,
     /// The id that stands for what is not in the vocabulary.
     unknown: Option<u32>,
 }
@@ -111,7 +117,7 @@ impl Tokenizer {
                 PATIENCE.as_secs()
             )),
         };
-        let (inner, special) = built.map_err(bad)?;
+        let (inner, special, special_of_pair) = built.map_err(bad)?;
         if special >= max_tokens {
             return Err(bad(format!(
                 "puts {special} tokens around every text, and the model takes {max_tokens}"
@@ -124,6 +130,7 @@ impl Tokenizer {
             model: model.to_string(),
             max_tokens,
             special,
+            special_of_pair,
         })
     }
 
@@ -135,6 +142,11 @@ impl Tokenizer {
     /// How many special tokens are put around a text.
     pub fn special_tokens(&self) -> usize {
         self.special
+    }
+
+    /// How many special tokens are put around a pair of texts.
+    pub fn special_tokens_of_pair(&self) -> usize {
+        self.special_of_pair
     }
 
     /// The byte offsets of a text's tokens, special tokens left out.
@@ -184,6 +196,77 @@ impl Tokenizer {
         Ok(self.fit(&encoding))
     }
 
+    /// The tokens of each pair of texts, with `prompt` in front of the first ones, as the
+    /// tokenizer's own template puts them together; with the type of each token, where `typed`.
+    /// Of a pair that is too long, the end of the longer text is cut off until both are of a
+    /// length, and then that of both.
+    ///
+    /// # Errors
+    /// The tokenizer fails on a text; the model's length leaves no room beside special tokens.
+    pub fn encode_pairs<A, B>(
+        &self,
+        prompt: &str,
+        pairs: &[(A, B)],
+        typed: bool,
+    ) -> Result<Vec<Tokens>>
+    where
+        A: AsRef<str> + Sync,
+        B: AsRef<str> + Sync,
+    {
+        // One token of each text.
+        if self.special_of_pair + 2 > self.max_tokens {
+            return Err(Error::model(
+                &self.model,
+                format!(
+                    "tokenizer: puts {} tokens around every pair, and the model takes {}",
+                    self.special_of_pair, self.max_tokens
+                ),
+            ));
+        }
+        pairs
+            .par_iter()
+            .map(|(a, b)| self.encode_pair(prompt, a.as_ref(), b.as_ref(), typed))
+            .collect()
+    }
+
+    fn encode_pair(&self, prompt: &str, a: &str, b: &str, typed: bool) -> Result<Tokens> {
+        let room = TruncationParams {
+            max_length: self.max_tokens - self.special_of_pair,
+            strategy: TruncationStrategy::LongestFirst,
+            stride: 0,
+            direction: TruncationDirection::Right,
+        };
+        let (encoding, cut) = self.guard(|| {
+            let first = self.inner.encode_fast(format!("{prompt}{a}"), false)?;
+            let mut second = self.inner.encode_fast(b, false)?;
+            // As where both are encoded in one call; a template may give other types.
+            second.set_type_ids(vec![1; second.len()]);
+            let whole = first.len() + second.len();
+            let (mut first, second) = truncate_encodings(first, Some(second), &room)?;
+            let mut second = second.unwrap_or_default();
+            // What was cut off would be put together too, each piece of one with each of the other.
+            first.take_overflowing();
+            second.take_overflowing();
+            let cut = whole - first.len() - second.len();
+            let encoding = self.inner.post_process(first, Some(second), true)?;
+            Ok((encoding, cut))
+        })?;
+        let ids = encoding.get_ids().iter().zip(encoding.get_type_ids());
+        let token = |(&id, &kind): (&u32, &u32)| tokens::typed(id, if typed { kind } else { 0 });
+        let ids: Vec<u32> = ids.map(token).collect();
+        if ids.len() > self.max_tokens {
+            return Err(Error::model(
+                &self.model,
+                format!(
+                    "tokenizer: makes {} tokens of a pair, and the model takes {}",
+                    ids.len(),
+                    self.max_tokens
+                ),
+            ));
+        }
+        Ok(Tokens { ids, cut })
+    }
+
     /// What the crate says of a text. Its steps may panic on one, where the file is made for it.
     fn guard<T>(&self, f: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
         let failed = |message: &str| Error::model(&self.model, format!("tokenizer: {message}"));
@@ -214,11 +297,11 @@ impl Tokenizer {
 }
 
 /// Makes a tokenizer of a file's content, tries it, and counts the special tokens that it puts
-/// around a text.
+/// around a text and around a pair of texts.
 fn build(
     json: &[u8],
     lower_case: bool,
-) -> std::result::Result<(tokenizers::Tokenizer, usize), String> {
+) -> std::result::Result<(tokenizers::Tokenizer, usize, usize), String> {
     let bad = |e: tokenizers::Error| e.to_string();
     let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(bad)?;
     // The file may ask for padding and truncation of its own, often at another length
@@ -238,5 +321,9 @@ fn build(
     }
     inner.encode(PROBE, false).map_err(bad)?;
     let special = inner.encode("", true).map_err(bad)?.get_ids().len();
-    Ok((inner, special))
+    let pair = inner.encode(("", ""), true).map_err(bad)?;
+    if pair.len() > PROBE_TOKENS {
+        return Err(format!("puts {} tokens around a pair of texts", pair.len()));
+    }
+    Ok((inner, special, pair.len()))
 }

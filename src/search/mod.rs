@@ -20,6 +20,7 @@ mod query;
 mod rank;
 mod ranking;
 mod recency;
+mod rerank;
 mod sentence;
 mod similar;
 mod words;
@@ -30,6 +31,7 @@ pub use answer::{
 };
 pub use duplicates::{Alike, By, DuplicateOptions, Duplicates, Group, Kept, Member, Pair};
 pub use options::{FoldBy, HalfLife, Mode, SearchBy, SearchOptions};
+pub use rerank::{RerankedHit, rerank, rerank_depth};
 pub use similar::{Example, Examples, SimilarHit};
 
 use crate::error::{Error, Result};

@@ -10,6 +10,7 @@ use crate::corpus::{EXPORTED, plain_json};
 use crate::error::{Error, Result};
 use crate::job::{Job, Stage};
 use crate::new_file::NewFile;
+use crate::vectors::npy_header_of;
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
@@ -256,16 +257,7 @@ fn npy(rows: &Rows<'_>, out: &mut NewFile, to: &Path) -> Result<Exported> {
 /// The header of NumPy's format 1.0 for an f32 array of (rows, dim), always 128 bytes:
 /// <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 pub fn npy_header(rows: u64, dim: usize) -> Vec<u8> {
-    const LENGTH: usize = 128;
-    let mut out = b"\x93NUMPY\x01\x00".to_vec();
-    out.extend_from_slice(&((LENGTH - 10) as u16).to_le_bytes());
-    out.extend_from_slice(
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}")
-            .as_bytes(),
-    );
-    out.resize(LENGTH - 1, b' ');
-    out.push(b'\n');
-    out
+    npy_header_of("<f4", rows, dim)
 }
 
 const SCHEMA: &str = "message article {

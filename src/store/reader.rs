@@ -143,8 +143,18 @@ impl Reader {
                 "it holds no vectors yet",
             ));
         };
-        if stored.hash == identity.hash {
+        if stored.hash == identity.hash && stored.dim == identity.dim {
             return Ok(());
+        }
+        if stored.hash == identity.hash {
+            return Err(Error::corpus(
+                ErrorKind::WrongModel,
+                self.path(),
+                format!(
+                    "{} values are kept of each of its vectors, not {}, and the two cannot be compared",
+                    stored.dim, identity.dim
+                ),
+            ));
         }
         Err(Error::corpus(
             ErrorKind::WrongModel,

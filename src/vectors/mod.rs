@@ -1,17 +1,22 @@
 //! Vectors and what is done with them: unit length, dot products, f16, the best of many, products
-//! of many with many on the CPU or on a device. No text, no files.
+//! of many with many on the CPU or on a device. No text; files only of
+//! NumPy's arrays.
 //!
 //! Vectors are slices of `f32`; many of them stand one behind another, `dim` values each. All that
 //! Nearwise stores have unit length, so that a dot product is a cosine.
 
 mod accelerator;
 mod half;
+mod npy;
 mod products;
+mod quantize;
 mod top_k;
 
 pub use accelerator::Accelerator;
 pub use half::{from_f16, to_f16};
+pub use npy::{npy_header_of, read_npy_rows};
 pub use products::Products;
+pub use quantize::{Precision, Quantized, Ranges, quantize};
 pub use top_k::TopK;
 
 /// Scales a vector to unit length; a vector of zeros stays as it is.

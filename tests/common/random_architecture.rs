@@ -155,6 +155,10 @@ pub(super) fn architectures() -> impl Strategy<Value = Architecture> {
 }
 
 /// A model of an architecture with weights that a seed decides, saved under names of its own.
+#[allow(
+    clippy::type_complexity,
+    reason = "two closures take the one that adds a tensor"
+)]
 pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> Made {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(seed));
@@ -268,6 +272,8 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
             described,
             head: Head::only(pooling),
             dim: hidden,
+            full_dim: hidden,
+            judge: None,
             max_tokens: a.longest,
             pooling_assumed: false,
             lower_case: false,

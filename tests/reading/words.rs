@@ -297,9 +297,11 @@ fn a_text_that_the_model_cannot_read_is_counted_and_has_no_neighbours() {
         .lines()
         .find(|l| l.contains("cannot be read"))
         .unwrap_or_else(|| panic!("{said}"));
-    for part in ["2 of 4 articles", "100 %", "tiny-bert", "multilingual"] {
+    for part in ["2 of 4 articles", "100 %", "tiny-bert"] {
         assert!(line.contains(part), "{part}: {line}");
     }
+    // Half of them would be better off with another model.
+    assert!(said.contains("multilingual"), "{said}");
     let pairs = world.json("duplicates --by meaning --threshold 0.5 --json");
     assert_eq!(pairs["articles"], 2);
     assert_eq!(ids(&world.json("similar en0 --json")), ["en1"]);

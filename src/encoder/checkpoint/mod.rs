@@ -192,7 +192,7 @@ impl Checkpoint {
         let unused = |name: &str| {
             let inner = name.strip_prefix(self.prefix).unwrap_or(name);
             let named = |u: &&str| name.starts_with(*u) || inner.starts_with(*u);
-            at.unused.iter().any(|u| named(&u)) || COMPUTED.iter().any(|c| name.ends_with(c))
+            at.unused.iter().any(named) || COMPUTED.iter().any(|c| name.ends_with(c))
         };
         let mut extra: Vec<&str> = self
             .shards

@@ -46,7 +46,7 @@ pub struct CpuBackend {
 /// What the threads of the crew compute with.
 struct Shared {
     model: Arc<Model>,
-    pooling: Pooling,
+    poolings: Vec<Pooling>,
     dtype: Dtype,
     level: Level,
     /// Memory of runs, kept for the next.
@@ -165,7 +165,7 @@ impl CpuBackend {
                     weights: Weights::load(files, config, &kernels)?,
                     kernels,
                 }),
-                pooling: config.head.pooling,
+                poolings: config.head.poolings(),
                 dtype,
                 level,
                 scratch: Mutex::default(),
@@ -193,6 +193,11 @@ impl CpuBackend {
 }
 
 impl Shared {
+    /// The numbers that come out for a text.
+    fn width(&self) -> usize {
+        self.model.weights.hidden * self.poolings.len()
+    }
+
     fn run_tokens(&self) -> usize {
         if self.model.kernels.format.group() == 1 {
             RUN_TOKENS.0
@@ -216,8 +221,19 @@ impl Shared {
 
     /// Takes the vectors out of a run that was computed, and keeps its memory for the next.
     fn finish(&self, run: Run, texts: usize) -> Vec<f32> {
-        let mut out = vec![0.0; texts * self.model.weights.hidden];
-        run.pool(self.pooling, &mut out);
+        let (hidden, width) = (self.model.weights.hidden, self.width());
+        let mut out = vec![0.0; texts * width];
+        if let [only] = self.poolings[..] {
+            run.pool(only, &mut out);
+        } else {
+            let mut one = vec![0.0; texts * hidden];
+            for (number, pooling) in self.poolings.iter().enumerate() {
+                run.pool(*pooling, &mut one);
+                for (to, from) in out.chunks_exact_mut(width).zip(one.chunks_exact(hidden)) {
+                    to[number * hidden..][..hidden].copy_from_slice(from);
+                }
+            }
+        }
         if let Ok(mut kept) = self.scratch.lock() {
             kept.push(run.into_scratch());
         }
@@ -267,7 +283,7 @@ impl Turn for Shared {
         let mut sizes = Vec::with_capacity(pieces.len());
         let mut all = Vec::new();
         for piece in &mut pieces {
-            sizes.push(piece.texts.len() * self.model.weights.hidden);
+            sizes.push(piece.texts.len() * self.width());
             all.append(&mut piece.texts);
         }
         if all.is_empty() {
@@ -299,7 +315,7 @@ impl Backend for CpuBackend {
     fn forward(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
         let shared = &self.shared;
         let weights = &shared.model.weights;
-        let hidden = weights.hidden;
+        let width = shared.width();
         let limits = Limits {
             longest: weights.longest,
             vocabulary: weights.vocabulary,
@@ -325,7 +341,7 @@ impl Backend for CpuBackend {
         let owned = |run: &[&[u32]]| -> Vec<Vec<u32>> { run.iter().map(|t| t.to_vec()).collect() };
         let length = |run: &[&[u32]]| -> usize { run.iter().map(|t| t.len()).sum() };
 
-        let mut values = Vec::with_capacity(texts.len() * hidden);
+        let mut values = Vec::with_capacity(texts.len() * width);
         if 2 * runs.len() <= threads {
             // Too little for all threads: each run is shared by a team, if there are seats.
             let mut alone = 0;
@@ -343,7 +359,7 @@ impl Backend for CpuBackend {
             return Ok(values);
         }
         let first = values.len();
-        values.resize(texts.len() * hidden, 0.0);
+        values.resize(texts.len() * width, 0.0);
         let ticket = Arc::new(Ticket {
             result: Mutex::new(Awaited {
                 values,
@@ -363,7 +379,7 @@ impl Backend for CpuBackend {
                     first: at,
                     ticket: ticket.clone(),
                 };
-                at += run.len() * hidden;
+                at += run.len() * width;
                 piece
             })
             .collect();

@@ -19,7 +19,7 @@ const GPU_TOKENS: usize = 32_768;
 /// A transformer in f32, of candle's tensors.
 pub struct PlainBackend {
     transformer: Transformer,
-    pooling: Pooling,
+    poolings: Vec<Pooling>,
     device: Device,
     name: String,
 }
@@ -53,16 +53,29 @@ impl PlainBackend {
         Ok(Self {
             transformer: Transformer::load(&checkpoint, &device)
                 .map_err(|e| e.named(&opened.name))?,
-            pooling: config.head.pooling,
+            poolings: config.head.poolings(),
             device,
             name: opened.name,
         })
     }
 
+    /// What all poolings give, one behind another.
     fn pool(&self, texts: &[&[u32]], hidden: &Tensor) -> candle_core::Result<Tensor> {
+        let all = self.poolings.iter();
+        let all: candle_core::Result<Vec<Tensor>> =
+            all.map(|p| self.pool_by(*p, texts, hidden)).collect();
+        Tensor::cat(&all?, 1)
+    }
+
+    fn pool_by(
+        &self,
+        pooling: Pooling,
+        texts: &[&[u32]],
+        hidden: &Tensor,
+    ) -> candle_core::Result<Tensor> {
         let longest = hidden.dim(1)?;
         let mut weights = vec![0.0f32; texts.len() * longest];
-        if self.pooling == Pooling::Max {
+        if pooling == Pooling::Max {
             // Padding must lose against any value.
             for (text, row) in texts.iter().zip(weights.chunks_exact_mut(longest)) {
                 row[text.len()..].fill(f32::NEG_INFINITY);
@@ -71,7 +84,7 @@ impl PlainBackend {
             return hidden.broadcast_add(&padding)?.max(1);
         }
         for (text, row) in texts.iter().zip(weights.chunks_exact_mut(longest)) {
-            token_weights(self.pooling, &mut row[..text.len()]);
+            token_weights(pooling, &mut row[..text.len()]);
         }
         let weights = Tensor::from_vec(weights, (texts.len(), 1, longest), &self.device)?;
         weights.matmul(hidden)?.squeeze(1)
@@ -100,7 +113,8 @@ impl Backend for PlainBackend {
         let transformer = &self.transformer;
         super::check_texts(texts, transformer.limits(), &self.name)?;
         if texts.iter().all(|t| t.is_empty()) {
-            return Ok(vec![0.0; texts.len() * transformer.hidden()]);
+            let width = transformer.hidden() * self.poolings.len();
+            return Ok(vec![0.0; texts.len() * width]);
         }
         let compute = || {
             let hidden = transformer.forward(texts)?;

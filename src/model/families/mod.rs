@@ -139,7 +139,7 @@ fn check(architecture: &Architecture) -> Result<()> {
 
 /// The numbers of a head where heads share the hidden state.
 fn even_share(hidden: usize, heads: usize) -> Result<usize> {
-    if hidden % heads != 0 || (hidden / heads) % 2 != 0 {
+    if !hidden.is_multiple_of(heads) || !(hidden / heads).is_multiple_of(2) {
         return Err(format!(
             "{heads} heads do not fit a hidden size of {hidden}"
         ));
