@@ -229,7 +229,7 @@ impl SearchOptions {
     pub const MOST: usize = 2_000_000;
 
     /// How many hits there are to the end of the page.
-    pub(super) fn end(&self) -> usize {
+    pub fn end(&self) -> usize {
         self.k.saturating_add(self.offset)
     }
 
