@@ -499,7 +499,7 @@ pub fn backend(
             Box::new(CpuBackend::load(files, config, dtype)?.on_threads(threads))
         }
         Place::Metal(_) => Box::new(PlainBackend::load(files, config, device)?),
-        Place::Cuda(numbers) => cuda_backend(files, config, numbers, wanted)?,
+        Place::Cuda(numbers) => cuda_backend(files, config, numbers, dtype)?,
     };
     head::behind(backend, files, config)
 }
@@ -509,13 +509,9 @@ fn cuda_backend(
     files: &ModelFiles,
     config: &Config,
     devices: &[usize],
-    dtype: Option<Dtype>,
+    dtype: DtypeChoice,
 ) -> Result<Box<dyn Backend>> {
-    let number = match dtype {
-        Some(Dtype::F32) => cuda::GpuDtype::F32,
-        Some(Dtype::Bf16) => cuda::GpuDtype::Bf16,
-        _ => cuda::GpuDtype::F16,
-    };
+    let number = cuda::number(dtype, &config.described.architecture);
     let opener = Box::new(cuda::open);
     let backend = cuda::CudaBackend::load(files, config, devices, opener, number)?;
     Ok(Box::new(backend))
@@ -526,7 +522,7 @@ fn cuda_backend(
     _: &ModelFiles,
     _: &Config,
     _: &[usize],
-    _: Option<Dtype>,
+    _: DtypeChoice,
 ) -> Result<Box<dyn Backend>> {
     // No device of this kind can be opened in such a build.
     Err(Error::device(
