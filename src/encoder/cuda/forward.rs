@@ -309,7 +309,11 @@ impl Run<'_> {
         ])
         .float(eps(inner))
         .float(eps(norm));
-        self.rows(gpu, "add_norm", args)
+        let kernel = match (added, norm) {
+            (Added::AsItIs, Some(_)) if out == Some(self.arena.stream.address()) => "add_norm",
+            _ => "add_norms",
+        };
+        self.rows(gpu, kernel, args)
     }
 
     /// Adds to the stream, and says where what the next product takes lies: the stream normalised,

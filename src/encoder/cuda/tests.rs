@@ -366,6 +366,7 @@ fn the_host_asks_for_the_kernels_that_there_are() {
         for parts in [1, 2, 3, 4, 6, 8, 16, 32] {
             asked.insert(format!("embed_{name}_{parts}"));
             asked.insert(format!("add_norm_{name}_{parts}"));
+            asked.insert(format!("add_norms_{name}_{parts}"));
         }
         for kernel in ["attention", "heads", "activate", "gate", "pool"] {
             asked.insert(format!("{kernel}_{name}"));

@@ -188,23 +188,45 @@ struct AddNorm {
     float eps;
 };
 
-// stream += norm(added); out = norm(stream). Each part may be left out, and the stream's own value
-// is not written where its norm takes its place.
+// stream = norm(stream + added): the common case of what follows, which takes fewer registers.
 template <typename T, int Chunks> __device__ __forceinline__ void add_norm(const AddNorm &a) {
     uint32_t row = blockIdx.x * ROW_WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (row >= a.rows) {
         return;
     }
     uint32_t fours = (a.hidden + 3) / 4;
-    size_t begin = row * 4 * size_t(fours);
+    size_t begin = row * (4 * size_t(fours));
+    T *stream = at<T>(a.stream) + begin;
+    Four x[Chunks] = {};
+    add_rows(stream, 1.0f, at<T>(a.added) + begin, fours, lane, x);
+    normalise(x, a.hidden, lane, {at<float>(a.gain), at<float>(a.bias), a.centred != 0, a.eps});
+    store_row(x, fours, lane, stream);
+}
+
+// stream += norm(added); out = norm(stream). Each part may be left out, and the stream's own value
+// is not written where its norm takes its place.
+template <typename T, int Chunks> __device__ __forceinline__ void add_norms(const AddNorm &a) {
+    uint32_t row = blockIdx.x * ROW_WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
+    if (row >= a.rows) {
+        return;
+    }
+    uint32_t fours = (a.hidden + 3) / 4;
+    size_t begin = row * (4 * size_t(fours));
     const T *added = at<T>(a.added) + begin;
     T *stream = at<T>(a.stream) + begin;
     Four x[Chunks] = {};
-    if (a.inner_gain != 0) {
+    if (a.added == 0) {
+        load_row(stream, fours, lane, x);
+    } else if (a.inner_gain == 0 && Chunks <= 16) {
+        // Both rows are on their way at a time, where there are registers for them.
+        add_rows(stream, 1.0f, added, fours, lane, x);
+    } else {
         load_row(added, fours, lane, x);
-        normalise(x, a.hidden, lane,
-                  {at<float>(a.inner_gain), at<float>(a.inner_bias), a.inner_centred != 0,
-                   a.inner_eps});
+        if (a.inner_gain != 0) {
+            normalise(x, a.hidden, lane,
+                      {at<float>(a.inner_gain), at<float>(a.inner_bias), a.inner_centred != 0,
+                       a.inner_eps});
+        }
 #pragma unroll
         for (int c = 0; c < Chunks; c++) {
             uint32_t four = lane + 32 * c;
@@ -216,11 +238,6 @@ template <typename T, int Chunks> __device__ __forceinline__ void add_norm(const
                 }
             }
         }
-    } else if (a.added != 0) {
-        // Both rows are on their way at a time.
-        add_rows(stream, 1.0f, added, fours, lane, x);
-    } else {
-        load_row(stream, fours, lane, x);
     }
     if (a.added != 0 && (a.gain == 0 || a.out != a.stream)) {
         store_row(x, fours, lane, stream);
@@ -472,7 +489,8 @@ template <typename T> __device__ __forceinline__ void pool(const Pool &a) {
 
 #define ROW_KERNELS(T, chunks)                                                                    \
     KERNEL(embed_##T##_##chunks, ROW_THREADS, Embed, embed<T, chunks>)                            \
-    KERNEL(add_norm_##T##_##chunks, ROW_THREADS, AddNorm, add_norm<T, chunks>)
+    KERNEL(add_norm_##T##_##chunks, ROW_THREADS, AddNorm, add_norm<T, chunks>)                    \
+    KERNEL(add_norms_##T##_##chunks, ROW_THREADS, AddNorm, add_norms<T, chunks>)
 
 typedef float f32;
 #define ALL_ROW_KERNELS(T)                                                                        \

@@ -188,7 +188,9 @@ fn the_stream_is_added_to_and_normed_in_place_or_apart() {
                     .numbers(&[rows, hidden, inner_centred, centred])
                     .float(inner_eps)
                     .float(eps);
-                let name = kernel("add_norm", number, hidden);
+                let usual = adds && inner.is_none() && norms && in_place;
+                let name = if usual { "add_norm" } else { "add_norms" };
+                let name = kernel(name, number, hidden);
                 bench.run(&name, (rows.div_ceil(4), 1), 128, args);
                 let mut sums = Vec::new();
                 for (row, delta) in stream.chunks(hidden).zip(added.chunks(hidden)) {
