@@ -17,11 +17,10 @@ struct Expected {
     vector: Vec<f32>,
 }
 
-/// The folders of models that embed texts, and whether they end in unit length.
-const EMBEDDING: [&str; 18] = [
+/// The folders of models that embed texts.
+const EMBEDDING: [&str; 15] = [
     "bert-dense",
     "bert-max-normalize-dense",
-    "bert-st6",
     "bert-weightedmean",
     "embeddinggemma",
     "gemma3-causal",
@@ -35,8 +34,6 @@ const EMBEDDING: [&str; 18] = [
     "nomic-native",
     "qwen3-embedding",
     "xlm-roberta-e5",
-    "bert-prompt-excluded",
-    "bert-cls-mean-sqrt",
 ];
 
 fn folder(name: &str) -> PathBuf {
@@ -67,64 +64,85 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     (apart / length).sqrt()
 }
 
+/// Runs a test on each folder, and fails with all that they fail with.
+fn each(names: &[&str], test: impl Fn(&str) -> Vec<String>) {
+    let failures: Vec<String> = names.iter().flat_map(|name| test(name)).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 /// A cosine of 0.999999 is a distance of 0.0014; this is far below, so that it shows an eps or an
 /// approximation of the GELU that is another than the model's.
 const NEAR: f64 = 3e-5;
 
 #[test]
 fn texts_in_order_one_batch_and_with_their_prompts() {
-    for name in EMBEDDING {
-        let encoder = Encoder::load(
-            &files(name),
-            OpenDevice::cpu(),
-            DtypeChoice::Only(Dtype::F32),
-        )
-        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    each(&EMBEDDING, |name| {
+        let dtype = DtypeChoice::Only(Dtype::F32);
+        let encoder = match Encoder::load(&files(name), OpenDevice::cpu(), dtype) {
+            Ok(encoder) => encoder,
+            Err(e) => return vec![format!("{name}: {e}")],
+        };
+        let mut failures = Vec::new();
         for (kind, prompt) in [("document", Prompt::Document), ("query", Prompt::Query)] {
             let expected: Vec<Expected> = expected(name)
                 .into_iter()
                 .filter(|e| e.kind == kind)
                 .collect();
+            // Where a model has no prompts there is one kind.
+            let Some(first) = expected.first() else {
+                continue;
+            };
+            let length: f32 = first.vector.iter().map(|x| x * x).sum();
             let texts: Vec<&str> = expected.iter().map(|e| e.text.as_str()).collect();
             let tokens = encoder.tokenize(&texts, prompt.clone()).unwrap();
-            let options = EncodeOptions::from(prompt).normalize(false);
+            let options = EncodeOptions::from(prompt).normalize((length - 1.0).abs() < 1e-4);
             let vectors = encoder.encode(&texts, options).unwrap();
             for ((e, tokens), got) in expected.iter().zip(tokens).zip(vectors.rows()) {
-                assert_eq!(tokens.ids, e.ids, "{name} {kind} {:?}", e.text);
                 let far = distance(got, &e.vector);
-                assert!(far < NEAR, "{name} {kind} {:?}: {far:e}", e.text);
+                if tokens.ids != e.ids || far >= NEAR {
+                    let ids = if tokens.ids == e.ids {
+                        ""
+                    } else {
+                        "other tokens, "
+                    };
+                    failures.push(format!("{name} {kind} {:?}: {ids}{far:e}", e.text));
+                }
             }
         }
-    }
+        failures
+    });
 }
 
 /// Each level of instructions, each dtype, and the plain reference, before the model's own steps
 /// behind the pooling.
 #[test]
 fn all_interpreters_agree_on_each_family() {
-    for name in EMBEDDING {
+    each(&EMBEDDING, |name| {
         let files = files(name);
-        let config = Config::load(&files).unwrap();
+        let config = match Config::load(&files) {
+            Ok(config) => config,
+            Err(e) => return vec![format!("{name}: {e}")],
+        };
         let plain = PlainBackend::load(&files, &config, OpenDevice::cpu()).unwrap();
         let expected = expected(name);
         let ids: Vec<&[u32]> = expected.iter().map(|e| e.ids.as_slice()).collect();
         let reference = plain.forward(&ids, &Call::default()).unwrap();
         let dim = reference.len() / ids.len();
+        let mut failures = Vec::new();
         for level in Level::ALL.into_iter().filter(|l| l.available()) {
             for (dtype, bound) in [(Dtype::F32, NEAR), (Dtype::Bf16, 0.05), (Dtype::Int8, 0.3)] {
                 let own = CpuBackend::load_for(&files, &config, dtype, level).unwrap();
                 let got = own.forward(&ids, &Call::default()).unwrap();
-                for ((got, expected), e) in
-                    got.chunks(dim).zip(reference.chunks(dim)).zip(&expected)
-                {
-                    let far = distance(got, expected);
-                    assert!(
-                        far < bound,
-                        "{name} {level:?} {dtype:?} {:?}: {far:e}",
-                        e.text
-                    );
+                let pairs = got.chunks(dim).zip(reference.chunks(dim));
+                for ((got, reference), e) in pairs.zip(&expected) {
+                    let far = distance(got, reference);
+                    if far >= bound {
+                        let what = format!("{name} {level:?} {dtype:?} {:?}: {far:e}", e.text);
+                        failures.push(what);
+                    }
                 }
             }
         }
-    }
+        failures
+    });
 }

@@ -87,10 +87,10 @@ impl Model {
                         "{} in {}: {} layers, vectors of {}, {} tokens, {} pooling\n",
                         files.id,
                         files.folder.display(),
-                        config.layers,
+                        config.described.architecture.blocks.len(),
                         config.dim,
                         config.max_tokens,
-                        config.pooling.name()
+                        config.head.pooling.name()
                     ))?;
                 }
             }
@@ -128,9 +128,12 @@ fn about(files: &ModelFiles, config: Option<&Config>) -> Value {
     let mut value = json!({"id": files.id, "revision": files.revision, "folder": files.folder, "source": files.source});
     if let (Some(c), Value::Object(map)) = (config, &mut value) {
         map.insert("dim".into(), json!(c.dim));
-        map.insert("layers".into(), json!(c.layers));
+        map.insert(
+            "layers".into(),
+            json!(c.described.architecture.blocks.len()),
+        );
         map.insert("max_tokens".into(), json!(c.max_tokens));
-        map.insert("pooling".into(), json!(c.pooling.name()));
+        map.insert("pooling".into(), json!(c.head.pooling.name()));
         map.insert("hash".into(), json!(c.hash));
     }
     value

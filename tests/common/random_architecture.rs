@@ -173,7 +173,7 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
     if a.embedding.types > 0 {
         add("types".into(), &[a.embedding.types, hidden], 0.0, 0.3);
     }
-    let mut norm = |add: &mut dyn FnMut(String, &[usize], f32, f32), name: &str, norm: Norm, n| {
+    let norm = |add: &mut dyn FnMut(String, &[usize], f32, f32), name: &str, norm: Norm, n| {
         let bias = norm.kind == NormKind::Layer;
         add(format!("{name}.weight"), &[n], 1.0, 0.2);
         if bias {

@@ -1,0 +1,192 @@
+"""Tokens a second for shapes of other families: Nearwise, sentence-transformers and ONNX Runtime.
+
+    python benches/peers/families.py [--shapes modernbert-base qwen3-0.6b] [--threads 2] [--rounds 3]
+
+The weights are random, of the shape of the published model; the speed does not depend on them.
+The tokenizer is the default model's, so all engines have the same tokens. Each engine embeds the
+same texts once a round, one engine after another, tokenisation included; the table has the median
+of the rounds, the ratio of medians to the faster peer of the same precision, and the cosine to
+sentence-transformers' f32 (of random weights it says that the arithmetic agrees, no more).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from common import parser, run
+from speed import Nearwise, Onnx, Torch, make_texts, processor
+
+
+def modernbert_base():
+    from transformers import ModernBertConfig, ModernBertModel
+
+    config = ModernBertConfig(pad_token_id=0, bos_token_id=101, eos_token_id=102,
+                              cls_token_id=101, sep_token_id=102)
+    return ModernBertModel(config), "mean"
+
+
+def qwen3_06b():
+    from transformers import Qwen3Config, Qwen3Model
+
+    config = Qwen3Config(
+        vocab_size=151_669, hidden_size=1024, intermediate_size=3072, num_hidden_layers=28,
+        num_attention_heads=16, num_key_value_heads=8, head_dim=128, max_position_embeddings=32_768,
+        rope_theta=1_000_000, pad_token_id=0, bos_token_id=101, eos_token_id=102,
+    )
+    return Qwen3Model(config), "lasttoken"
+
+
+SHAPES = {"modernbert-base": modernbert_base, "qwen3-0.6b": qwen3_06b}
+
+
+def write(shape: str, folder: Path, default_model: Path, length: int):
+    """A sentence-transformers folder of a shape, with random weights."""
+    import torch
+
+    torch.manual_seed(7)
+    model, pooling = SHAPES[shape]()
+    model.eval().save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        if (default_model / name).exists():
+            shutil.copy(default_model / name, folder / name)
+    kinds = ["Transformer", "Pooling", "Normalize"]
+    modules = [
+        {"idx": i, "name": str(i), "path": "" if i == 0 else f"{i}_{kind}",
+         "type": f"sentence_transformers.models.{kind}"}
+        for i, kind in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": length}))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text(json.dumps({
+        "word_embedding_dimension": model.config.hidden_size,
+        f"pooling_mode_{'lasttoken' if pooling == 'lasttoken' else 'mean_tokens'}": True,
+    }))
+    return model, pooling
+
+
+def export(model, folder: Path) -> Path:
+    import torch
+
+    class Hidden(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def forward(self, input_ids, attention_mask):
+            return self.inner(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    path = folder / "model.onnx"
+    ids = torch.ones(2, 8, dtype=torch.long)
+    texts, tokens = torch.export.Dim("texts"), torch.export.Dim("tokens")
+    dims = {0: texts, 1: tokens}
+    torch.onnx.export(
+        Hidden(), (ids, torch.ones_like(ids)), str(path), dynamo=True,
+        input_names=["input_ids", "attention_mask"], output_names=["hidden"],
+        dynamic_shapes={"input_ids": dims, "attention_mask": dims},
+    )
+    return path
+
+
+class OnnxPooled(Onnx):
+    """Pooled as the shape's model is."""
+
+    pooling = "mean"
+
+    def vectors(self, texts):
+        if self.pooling == "mean":
+            return super().vectors(texts)
+        rows = self.tokenizer.encode_batch_fast(texts)
+        ids = np.array([r.ids for r in rows], dtype=np.int64)
+        mask = np.array([r.attention_mask for r in rows], dtype=np.int64)
+        hidden = self.session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        pooled = hidden[np.arange(len(rows)), mask.sum(1) - 1]
+        return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+
+
+def main():
+    p = parser(__doc__)
+    p.formatter_class = argparse.RawDescriptionHelpFormatter
+    p.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--texts", type=int, default=48)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--lengths", nargs="+", default=["mixed"])
+    p.add_argument("--no-onnx", action="store_true", help="leave ONNX Runtime out")
+    args = p.parse_args()
+
+    import sentence_transformers
+    import torch
+    from tokenizers import Tokenizer
+
+    print(f"{processor()}, {args.threads} threads; {run(args.nearwise, '--version').strip()}; torch "
+          f"{torch.__version__}, sentence-transformers {sentence_transformers.__version__}")
+    default_model = Path(run(args.nearwise, "model", "path").strip())
+    torch.set_num_threads(args.threads)
+    for shape in args.shapes:
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder) / shape
+            folder.mkdir()
+            model, pooling = write(shape, folder, default_model, 256)
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            tokenizer.enable_truncation(256)
+            tokenizer.enable_padding()
+            engines = {}
+            for dtype in ("f32", "bf16", "int8"):
+                engine = Nearwise(args.nearwise, dtype, args.threads)
+                engine.command += ["--model", str(folder)]
+                engines[f"nearwise {dtype}"] = engine
+            for dtype in ("f32", "bf16"):
+                kind = torch.float32 if dtype == "f32" else torch.bfloat16
+                loaded = sentence_transformers.SentenceTransformer(
+                    str(folder), device="cpu", model_kwargs={"dtype": kind})
+                engines[f"torch {dtype}"] = Torch(loaded)
+            if not args.no_onnx:
+                try:
+                    engine = OnnxPooled(export(model, folder), tokenizer, args.threads)
+                    engine.pooling = pooling
+                    engines["onnxruntime f32"] = engine
+                except Exception as e:  # a shape that the exporter cannot do is said, not hidden
+                    print(f"ONNX Runtime left out for {shape}: {str(e).splitlines()[0]}", file=sys.stderr)
+            for kind in args.lengths:
+                measure(shape, kind, args, engines, tokenizer)
+
+
+def measure(shape, kind, args, engines, tokenizer):
+    texts = make_texts(kind, args.texts)
+    tokens = sum(sum(row.attention_mask) for row in tokenizer.encode_batch_fast(texts))
+    for name, engine in engines.items():
+        if not name.startswith("nearwise"):
+            engine.batch = 8
+    seconds = {name: [] for name in engines}
+    vectors = {}
+    for _ in range(args.rounds + 1):
+        for name, engine in engines.items():
+            vectors[name], taken = engine.embed(texts, False)
+            seconds[name].append(taken)
+    medians = {name: statistics.median(s[1:]) for name, s in seconds.items()}
+    unit = {n: v / np.linalg.norm(v, axis=1, keepdims=True) for n, v in vectors.items()}
+    print(f"\n{shape}, {kind}: {len(texts)} texts of {tokens / len(texts):.0f} tokens, median of {args.rounds} rounds")
+    print("| engine | tokens/s | ratio | cosine to f32, least / mean |\n|---|---|---|---|")
+    for name in sorted(engines):
+        system, precision = name.split(" ")
+        ratio = ""
+        if system == "nearwise":
+            peers = [n for n in engines if not n.startswith("nearwise") and n.endswith(precision)]
+            peers = peers or [n for n in engines if not n.startswith("nearwise")]
+            peer = min(peers, key=medians.get)
+            ratio = f"{medians[peer] / medians[name]:.2f} x {peer}"
+        cosine = (unit[name] * unit["torch f32"]).sum(1)
+        print(f"| {name} | {tokens / medians[name]:,.0f} | {ratio} | {cosine.min():.5f} / {cosine.mean():.5f} |")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
