@@ -103,7 +103,7 @@ impl Executor {
         }
         self.settle()?;
         let others = std::mem::take(&mut self.entries);
-        let mut out = Vec::with_capacity(texts.len() * self.shape.hidden());
+        let mut out = Vec::with_capacity(texts.len() * self.shape.out_width());
         let (left, right) = texts.split_at(texts.len() / 2);
         for half in [left, right] {
             self.submit(half)?;
@@ -131,7 +131,8 @@ impl Executor {
             return Err(GpuError::Other("a batch lost its memory".to_string()));
         };
         let (hidden, width) = (self.shape.hidden(), self.shape.hidden_width());
-        let mut vectors = super::gpu::floats(&pinned.bytes()[..4 * texts * width]);
+        let bytes = 4 * texts * self.shape.out_width();
+        let mut vectors = super::gpu::floats(&pinned.bytes()[..bytes]);
         if hidden < width {
             let own = vectors.chunks_exact(width).flat_map(|v| &v[..hidden]);
             vectors = own.copied().collect();
@@ -203,7 +204,7 @@ impl Executor {
                 forward(gpu, shape, weights, arena, &padded, from, to)?;
             }
         }
-        let bytes = 4 * texts.len() * shape.hidden_width();
+        let bytes = 4 * texts.len() * shape.out_width();
         gpu.download(to, bytes, &**vectors)?;
         let mark = gpu.mark()?;
         self.entries.push_back(Entry::Running {
@@ -249,7 +250,7 @@ impl Executor {
     fn fit_slot(&mut self, number: usize, padded: &BatchShape) -> GpuResult<()> {
         let (input, output) = (
             4 * padded.words(),
-            4 * padded.texts * self.shape.hidden_width(),
+            4 * padded.texts * self.shape.out_width(),
         );
         let slot = &mut self.slots[number];
         let holds = |part: &Option<(Box<dyn Pinned>, Buffer)>, bytes: usize| {

@@ -139,7 +139,7 @@ fn parts(hidden: usize) -> Option<usize> {
 }
 
 /// Asks for the vectors of a batch: `input` describes it as [`BatchShape::write`] does, `out` gets
-/// the pooled vector of each text of the batch as it is, (texts, hidden width), f32.
+/// the pooled vectors of each text of the batch as they are, (texts, poolings, hidden width), f32.
 pub(super) fn forward(
     gpu: &mut dyn Gpu,
     shape: &Shape,
@@ -192,7 +192,14 @@ pub(super) fn forward(
     }
     let last = weights.last_norm.as_ref();
     run.add_norm(gpu, added, last.map(|norm| (norm, stream)))?;
-    run.pool(gpu, out)
+    for (number, pooling) in shape.poolings.iter().enumerate() {
+        run.pool(
+            gpu,
+            *pooling,
+            out + (4 * number * shape.hidden_width()) as Address,
+        )?;
+    }
+    Ok(())
 }
 
 /// What is added to the stream: what the last product made.
@@ -505,9 +512,9 @@ impl Run<'_> {
         }
     }
 
-    fn pool(&self, gpu: &mut dyn Gpu, out: Address) -> GpuResult<()> {
+    fn pool(&self, gpu: &mut dyn Gpu, pooling: Pooling, out: Address) -> GpuResult<()> {
         // As in `rows.cu`.
-        let mode = match self.shape.pooling {
+        let mode = match pooling {
             Pooling::Cls => 0,
             Pooling::Mean => 1,
             Pooling::Max => 2,
@@ -524,7 +531,7 @@ impl Run<'_> {
                 self.word(self.padded.starts_at()),
                 out,
             ])
-            .numbers(&[self.shape.hidden_width(), mode]),
+            .numbers(&[self.shape.hidden_width(), mode, self.shape.out_width(), 0]),
         })
     }
 }

@@ -125,7 +125,7 @@ impl CudaBackend {
         number: GpuDtype,
     ) -> Result<Self> {
         let checkpoint = Checkpoint::open(files, config)?;
-        let (shape, weights) = weights::read(&checkpoint, config.head.pooling, number)?;
+        let (shape, weights) = weights::read(&checkpoint, &[config.head.pooling], number)?;
         let shared = Arc::new(Shared {
             shape,
             weights,

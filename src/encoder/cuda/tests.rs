@@ -140,12 +140,16 @@ proptest! {
             let values = rounded(number, &normals(&mut random, rows.max(1) * hidden));
             for mode in 0..6 {
                 let mut bench = Bench::new();
-                let out = bench.room(lengths.len() * hidden * 4);
+                // Another pooling's vectors stand beside them.
+                let stride = hidden + [0, 8][random.below(2)];
+                let out = bench.room(lengths.len() * stride * 4);
                 let addresses = [bench.put(number, &values), bench.words(starts.clone()), out];
-                let args = Args::addresses(&addresses).numbers(&[hidden, mode]);
+                let args = Args::addresses(&addresses).numbers(&[hidden, mode, stride, 0]);
                 bench.run(&format!("pool_{}", number.name()), (lengths.len(), 1), 512, args);
-                let got = bench.get(GpuDtype::F32, out, lengths.len() * hidden);
-                for (text, got) in got.chunks(hidden).enumerate() {
+                let got = bench.get(GpuDtype::F32, out, lengths.len() * stride);
+                for (text, got) in got.chunks(stride).enumerate() {
+                    let (got, beside) = got.split_at(hidden);
+                    prop_assert!(beside.iter().all(|x| x.is_nan()));
                     let rows: Vec<&[f32]> = values
                         [starts[text] as usize * hidden..starts[text + 1] as usize * hidden]
                         .chunks(hidden)
@@ -390,7 +394,7 @@ fn small_model() -> Model {
 fn executor(model: &Model, limit: usize) -> (Executor, Arc<Mutex<Watch>>) {
     let checkpoint = Checkpoint::open(&model.files, &model.config).unwrap();
     let (shape, weights) =
-        super::weights::read(&checkpoint, model.config.head.pooling, GpuDtype::F16).unwrap();
+        super::weights::read(&checkpoint, &[model.config.head.pooling], GpuDtype::F16).unwrap();
     let twin = Twin::new(0, limit);
     let watch = twin.watch.clone();
     (

@@ -24,7 +24,8 @@ pub(super) struct Shape {
     pub place_rows: usize,
     /// The most tokens of a text.
     pub longest: usize,
-    pub pooling: Pooling,
+    /// How token vectors become one; the vectors of several stand behind each other.
+    pub poolings: Vec<Pooling>,
     pub number: GpuDtype,
 }
 
@@ -37,6 +38,11 @@ impl Shape {
     /// Numbers of a hidden state as it lies in memory.
     pub(super) fn hidden_width(&self) -> usize {
         self.hidden().next_multiple_of(FOUR)
+    }
+
+    /// Numbers of a text's vector as it lies in memory: one hidden state for each pooling.
+    pub(super) fn out_width(&self) -> usize {
+        self.poolings.len() * self.hidden_width()
     }
 }
 
@@ -124,7 +130,7 @@ pub(super) struct Weights<B> {
 /// that is no finite number.
 pub(super) fn read(
     checkpoint: &Checkpoint,
-    pooling: Pooling,
+    poolings: &[Pooling],
     number: GpuDtype,
 ) -> Result<(Shape, Weights<Vec<u8>>)> {
     let architecture = &checkpoint.architecture;
@@ -143,7 +149,7 @@ pub(super) fn read(
         types,
         place_rows: embedding.rows,
         longest: checkpoint.longest,
-        pooling,
+        poolings: poolings.to_vec(),
         number,
     };
     let to = To {

@@ -415,9 +415,11 @@ template <typename T> __device__ __forceinline__ void gate(const Activate &a) {
 struct Pool {
     address rows;   // T, (tokens, width)
     address starts; // u32, (texts + 1): the first row of each text, and the end of the last
-    address out;    // f32, (texts, width)
+    address out;    // f32, (texts, out_stride), of which this has the first `width`
     uint32_t width; // divisible by 4
     uint32_t mode;
+    uint32_t out_stride; // divisible by 4
+    uint32_t unused;
 };
 
 // Modes of the pooling; `pool` in forward.rs has the same.
@@ -446,7 +448,7 @@ template <typename T> __device__ __forceinline__ void pool(const Pool &a) {
     }
     uint32_t fours = a.width / 4, thread = threadIdx.x;
     uint32_t groups = fours >= POOL_THREADS ? 1 : POOL_THREADS / fours;
-    float *out = at<float>(a.out) + size_t(blockIdx.x) * a.width;
+    float *out = at<float>(a.out) + size_t(blockIdx.x) * a.out_stride;
     for (uint32_t begin = 0; begin < fours; begin += POOL_THREADS) {
         uint32_t wide = fours < POOL_THREADS ? fours : POOL_THREADS;
         uint32_t group = thread / wide, four = begin + thread % wide;
