@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Machine code for each of these architectures, from Ampere to Hopper.
-const ARCHITECTURES: [&str; 4] = ["80", "86", "89", "90a"];
+/// Machine code for each of these architectures, from Ampere to Blackwell.
+const ARCHITECTURES: [&str; 6] = ["80", "86", "89", "90a", "100", "120"];
 /// Code for newer architectures, which the driver compiles when it is first used.
 const NEWER: &str = "90";
 /// Where a toolkit is looked for, as usual.

@@ -505,17 +505,7 @@ pub fn backend(
             Box::new(CpuBackend::load(files, config, dtype)?.on_threads(threads))
         }
         Place::Metal(_) => Box::new(PlainBackend::load(files, config, device)?),
-        Place::Cuda(numbers) => {
-            // Its vectors have unit length where they leave the device.
-            if config.judges_pairs() || config.head.has_weights() || !config.head.beside.is_empty()
-            {
-                return Err(Error::device(
-                    device.name.clone(),
-                    "models with modules behind the pooling are computed on the CPU",
-                ));
-            }
-            cuda_backend(files, config, numbers, wanted)?
-        }
+        Place::Cuda(numbers) => cuda_backend(files, config, numbers, dtype)?,
     };
     head::behind(backend, files, config)
 }
@@ -525,13 +515,9 @@ fn cuda_backend(
     files: &ModelFiles,
     config: &Config,
     devices: &[usize],
-    dtype: Option<Dtype>,
+    dtype: DtypeChoice,
 ) -> Result<Box<dyn Backend>> {
-    let number = match dtype {
-        Some(Dtype::F32) => cuda::GpuDtype::F32,
-        Some(Dtype::Bf16) => cuda::GpuDtype::Bf16,
-        _ => cuda::GpuDtype::F16,
-    };
+    let number = cuda::number(dtype, &config.described.architecture);
     let opener = Box::new(cuda::open);
     let backend = cuda::CudaBackend::load(files, config, devices, opener, number)?;
     Ok(Box::new(backend))
@@ -542,7 +528,7 @@ fn cuda_backend(
     _: &ModelFiles,
     _: &Config,
     _: &[usize],
-    _: Option<Dtype>,
+    _: DtypeChoice,
 ) -> Result<Box<dyn Backend>> {
     // No device of this kind can be opened in such a build.
     Err(Error::device(

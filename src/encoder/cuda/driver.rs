@@ -281,6 +281,7 @@ struct PlanKey {
     count: usize,
     columns: usize,
     inner: usize,
+    row_stride: usize,
     out_stride: usize,
     epilogue: Epilogue,
     bias: bool,
@@ -379,7 +380,7 @@ fn new_plan(handle: lt_sys::cublasLtHandle_t, key: &PlanKey) -> Result<Plan, lt:
     let mut plan = Plan {
         description,
         weights: lt::create_matrix_layout(kind, inner, columns, key.inner as i64)?,
-        rows: lt::create_matrix_layout(kind, inner, count, key.inner as i64)?,
+        rows: lt::create_matrix_layout(kind, inner, count, key.row_stride as i64)?,
         out: lt::create_matrix_layout(
             number_type(key.out_number),
             columns,
@@ -594,6 +595,7 @@ impl Gpu for Driver {
             count: product.count,
             columns: product.columns,
             inner: product.inner,
+            row_stride: product.row_stride,
             out_stride: product.out_stride,
             epilogue: product.epilogue,
             bias: product.bias.is_some(),

@@ -1,7 +1,7 @@
 //! One device's batches: two under way at a time, so that the device computes one while the
 //! host packs the next.
 
-use super::forward::{Arena, forward, unsupported};
+use super::forward::{Arena, forward};
 use super::gpu::{Buffer, CapturedGraph, Event, Gpu, GpuError, GpuResult, Pinned};
 use super::pack::{BatchShape, SMALL};
 use super::weights::{Shape, Weights};
@@ -57,11 +57,6 @@ impl Executor {
         weights: &Weights<Vec<u8>>,
         budget: usize,
     ) -> GpuResult<Self> {
-        if let Some(why) = unsupported(shape) {
-            return Err(GpuError::Other(format!(
-                "the kernels do not fit this model: {why}"
-            )));
-        }
         let weights = weights.put(&mut *gpu)?;
         Ok(Self {
             gpu,
@@ -108,7 +103,7 @@ impl Executor {
         }
         self.settle()?;
         let others = std::mem::take(&mut self.entries);
-        let mut out = Vec::with_capacity(texts.len() * self.shape.hidden);
+        let mut out = Vec::with_capacity(texts.len() * self.shape.out_width());
         let (left, right) = texts.split_at(texts.len() / 2);
         for half in [left, right] {
             self.submit(half)?;
@@ -135,8 +130,14 @@ impl Executor {
         let Some((pinned, _)) = &mut self.slots[slot].output else {
             return Err(GpuError::Other("a batch lost its memory".to_string()));
         };
-        let bytes = &pinned.bytes()[..4 * texts * self.shape.hidden];
-        Ok(super::gpu::floats(bytes))
+        let (hidden, width) = (self.shape.hidden(), self.shape.hidden_width());
+        let bytes = 4 * texts * self.shape.out_width();
+        let mut vectors = super::gpu::floats(&pinned.bytes()[..bytes]);
+        if hidden < width {
+            let own = vectors.chunks_exact(width).flat_map(|v| &v[..hidden]);
+            vectors = own.copied().collect();
+        }
+        Ok(vectors)
     }
 
     /// Waits for all batches under way; their vectors are kept.
@@ -203,7 +204,8 @@ impl Executor {
                 forward(gpu, shape, weights, arena, &padded, from, to)?;
             }
         }
-        gpu.download(to, 4 * texts.len() * shape.hidden, &**vectors)?;
+        let bytes = 4 * texts.len() * shape.out_width();
+        gpu.download(to, bytes, &**vectors)?;
         let mark = gpu.mark()?;
         self.entries.push_back(Entry::Running {
             slot,
@@ -246,7 +248,10 @@ impl Executor {
     }
 
     fn fit_slot(&mut self, number: usize, padded: &BatchShape) -> GpuResult<()> {
-        let (input, output) = (4 * padded.words(), 4 * padded.texts * self.shape.hidden);
+        let (input, output) = (
+            4 * padded.words(),
+            4 * padded.texts * self.shape.out_width(),
+        );
         let slot = &mut self.slots[number];
         let holds = |part: &Option<(Box<dyn Pinned>, Buffer)>, bytes: usize| {
             part.as_ref().is_some_and(|(_, b)| b.bytes() >= bytes)

@@ -200,6 +200,8 @@ pub(crate) struct Multiply {
     pub count: usize,
     pub columns: usize,
     pub inner: usize,
+    /// From one row to the next, in numbers.
+    pub row_stride: usize,
     /// From one row of the result to the next, in numbers.
     pub out_stride: usize,
     pub epilogue: Epilogue,

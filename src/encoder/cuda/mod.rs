@@ -1,6 +1,7 @@
 //! Nearwise's own encoder on CUDA devices: no padding, tensor-core products by cuBLASLt with
-//! bias and activation fused, attention that stores no scores, residual and LayerNorm in one
-//! kernel, pooling on the device, one copy back a batch.
+//! bias and activation fused, attention that stores no scores, residual and norm in one kernel,
+//! pooling on the device, one copy back a batch. It interprets a description of any
+//! architecture, as the CPU's encoder does.
 //!
 //! [`gpu`] is the seam to the driver; all else is the same on a device and on its twin in the
 //! tests. `docs/performance.md` says what of it has run where.
@@ -12,6 +13,9 @@ mod forward;
 mod gpu;
 mod near;
 mod pack;
+#[cfg(test)]
+#[path = "../../../tests/common/random_architecture.rs"]
+mod random_architecture;
 #[cfg(test)]
 #[path = "../../../tests/common/random_model.rs"]
 mod random_model;
@@ -28,9 +32,10 @@ pub(crate) use gpu::{Gpu, GpuDtype, GpuError};
 pub(super) use near::{DeviceVectors, Sizes};
 
 use super::checkpoint::Checkpoint;
-use super::{Backend, Call, Done, Limits, Priority, Queue, check_texts};
+use super::{Backend, Call, Done, Dtype, DtypeChoice, Limits, Priority, Queue, check_texts};
 use crate::error::{Error, Result};
 use crate::job::Job;
+use crate::model::architecture::{Architecture, Block, Norms};
 use crate::model::{Config, ModelFiles};
 use executor::Executor;
 use std::collections::VecDeque;
@@ -57,8 +62,8 @@ const AT_ONCE: usize = 16;
 pub(crate) type Opener =
     Box<dyn Fn(usize) -> std::result::Result<Box<dyn Gpu>, GpuError> + Send + Sync>;
 
-/// A transformer of the BERT family on one or several CUDA devices. Each is driven by a thread of
-/// its own, which takes batches from one queue, those of queries first.
+/// A transformer on one or several CUDA devices. Each is driven by a thread of its own, which
+/// takes batches from one queue, those of queries first.
 pub(crate) struct CudaBackend {
     shared: Arc<Shared>,
 }
@@ -109,8 +114,9 @@ impl CudaBackend {
     /// them when there is more than one batch.
     ///
     /// # Errors
-    /// The weights are damaged, of other shapes than the configuration says, or hold a value
-    /// that is no finite number; the device fails or has no memory for them.
+    /// The kernels do not compute the architecture; the weights are damaged, of other shapes
+    /// than the configuration says, or hold a value that is no finite number; the device fails or
+    /// has no memory for them.
     pub(super) fn load(
         files: &ModelFiles,
         config: &Config,
@@ -119,7 +125,7 @@ impl CudaBackend {
         number: GpuDtype,
     ) -> Result<Self> {
         let checkpoint = Checkpoint::open(files, config)?;
-        let (shape, weights) = weights::read(&checkpoint, config.head.pooling, number)?;
+        let (shape, weights) = weights::read(&checkpoint, &config.head.poolings(), number)?;
         let shared = Arc::new(Shared {
             shape,
             weights,
@@ -341,11 +347,29 @@ enum Step {
     Collect,
 }
 
+/// The dtype of a model's numbers: the one that was asked for, and where it was left open, 16 bits
+/// that hold them.
+///
+/// Norms of what is added to the stream are there because it grows large: in models that have them
+/// (Gemma 3) the stream passes what f16 holds, 65,504, and they are published for bf16 and f32.
+pub(super) fn number(choice: DtypeChoice, architecture: &Architecture) -> GpuDtype {
+    let large = |b: &Block| matches!(b.norms, Norms::Sandwich(_));
+    let large = architecture.blocks.iter().any(large);
+    match choice {
+        DtypeChoice::Auto if large => GpuDtype::Bf16,
+        // As near as f16 is to f32 where f16 can be used.
+        DtypeChoice::Like(Dtype::F32 | Dtype::F16) if large => GpuDtype::F32,
+        DtypeChoice::Only(Dtype::F32) => GpuDtype::F32,
+        DtypeChoice::Only(Dtype::Bf16) | DtypeChoice::Like(Dtype::Bf16) => GpuDtype::Bf16,
+        _ => GpuDtype::F16,
+    }
+}
+
 fn check(shape: &Shape, device: &str, texts: &[&[u32]]) -> Result<()> {
     let limits = Limits {
         longest: shape.longest,
-        vocabulary: shape.vocabulary,
-        types: 1,
+        vocabulary: shape.architecture.vocabulary,
+        types: shape.types,
     };
     check_texts(texts, limits, device)
 }

@@ -248,6 +248,7 @@ impl Inner {
             count,
             columns,
             inner: self.dim,
+            row_stride: self.dim,
             out_stride,
             epilogue: Epilogue::Plain,
             number: GpuDtype::F16,

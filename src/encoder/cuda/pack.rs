@@ -51,7 +51,7 @@ impl BatchShape {
         self.tiles_at() + TILE_WORDS * self.tiles
     }
 
-    /// Where each row's place in its text begins; ids come before.
+    /// Where each row's place in its text begins; tokens come before.
     pub(super) fn places_at(&self) -> usize {
         self.tokens
     }
@@ -82,8 +82,8 @@ impl BatchShape {
                 }
                 tile += TILE_WORDS;
             }
-            for (place, &id) in text.iter().enumerate() {
-                put(row, id as usize);
+            for (place, &token) in text.iter().enumerate() {
+                put(row, token as usize);
                 put(self.places_at() + row, place);
                 row += 1;
             }

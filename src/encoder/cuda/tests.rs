@@ -1,6 +1,10 @@
 //! The kernels' twin and the host's side of the encoder against plain arithmetic and against
 //! the CPU's encoder.
 
+mod architectures;
+mod attention;
+mod rows;
+
 use super::executor::Executor;
 use super::gpu::{Address, Args, Buffer, Gpu, GpuDtype, GpuError, Launch, floats, get, put, words};
 use super::near::{DeviceVectors, Sizes};
@@ -117,237 +121,8 @@ impl Bench {
     }
 }
 
-fn layer_norm(row: &[f32], gain: &[f32], bias: &[f32], eps: f64) -> Vec<f32> {
-    let n = row.len() as f64;
-    let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
-    let variance = row
-        .iter()
-        .map(|&x| (f64::from(x) - mean).powi(2))
-        .sum::<f64>()
-        / n;
-    row.iter()
-        .zip(gain.iter().zip(bias))
-        .map(|(&x, (&g, &b))| {
-            let unit = (f64::from(x) - mean) / (variance + eps).sqrt();
-            (unit * f64::from(g) + f64::from(b)) as f32
-        })
-        .collect()
-}
-
-#[test]
-fn rows_are_embedded_added_and_normed() {
-    // At and beside the sizes that each kernel is made for.
-    for (seed, hidden) in [4, 128, 132, 312, 384, 512, 640, 768, 1024, 1540, 2048]
-        .into_iter()
-        .enumerate()
-    {
-        for number in NUMBERS {
-            let mut random = random(seed as u64);
-            let rows = 1 + random.below(9);
-            let parts = [1, 2, 3, 4, 6, 8, 16]
-                .into_iter()
-                .find(|p| 128 * p >= hidden)
-                .unwrap();
-            let kernel = |name: &str| format!("{name}_{}_{parts}", number.name());
-            let (words, places) = (7, 5);
-            let mut bench = Bench::new();
-            let word_rows = rounded(number, &normals(&mut random, words * hidden));
-            let place_rows = rounded(number, &normals(&mut random, places * hidden));
-            let (gain, bias) = (normals(&mut random, hidden), normals(&mut random, hidden));
-            let ids: Vec<u32> = (0..rows).map(|_| random.below(words) as u32).collect();
-            let at: Vec<u32> = (0..rows).map(|_| random.below(places) as u32).collect();
-            let out = bench.room(rows * hidden * number.size());
-            let (g, b) = (
-                bench.put(GpuDtype::F32, &gain),
-                bench.put(GpuDtype::F32, &bias),
-            );
-            let addresses = [
-                bench.words(ids.clone()),
-                bench.words(at.clone()),
-                bench.put(number, &word_rows),
-                bench.put(number, &place_rows),
-                g,
-                b,
-                out,
-            ];
-            let args = |a: &[Address]| Args::addresses(a).numbers(&[rows, hidden]).float(1e-6);
-            bench.run(
-                &kernel("embed"),
-                (rows.div_ceil(4), 1),
-                128,
-                args(&addresses),
-            );
-            let got = bench.get(number, out, rows * hidden);
-            let mut expected = Vec::new();
-            for (&id, &place) in ids.iter().zip(&at) {
-                let row: Vec<f32> = word_rows[id as usize * hidden..][..hidden]
-                    .iter()
-                    .zip(&place_rows[place as usize * hidden..])
-                    .map(|(w, p)| w + p)
-                    .collect();
-                expected.extend(layer_norm(&row, &gain, &bias, 1e-6));
-            }
-            close(number, &got, &expected);
-
-            let added = rounded(number, &normals(&mut random, rows * hidden));
-            let delta = bench.put(number, &added);
-            let args = args(&[delta, out, g, b]);
-            bench.run(&kernel("add_norm"), (rows.div_ceil(4), 1), 128, args);
-            let twice = bench.get(number, out, rows * hidden);
-            let sums: Vec<f32> = got.iter().zip(&added).map(|(x, d)| x + d).collect();
-            let expected: Vec<f32> = sums
-                .chunks(hidden)
-                .flat_map(|row| layer_norm(row, &gain, &bias, 1e-6))
-                .collect();
-            close(number, &twice, &expected);
-        }
-    }
-}
-
-#[test]
-fn the_exact_gelu_is_the_error_functions() {
-    // From scipy.special.erf: x (1 + erf(x / sqrt 2)) / 2.
-    let known = [
-        (-6.0, -5.919_552e-9),
-        (-3.0, -0.004_049_694),
-        (-1.0, -0.158_655_26),
-        (-0.5, -0.154_268_77),
-        (0.0, 0.0),
-        (0.5, 0.345_731_23),
-        (1.0, 0.841_344_7),
-        (3.0, 2.995_950_3),
-    ];
-    let values: Vec<f32> = known.iter().map(|k| k.0).collect();
-    let expected: Vec<f32> = known.iter().map(|k| k.1).collect();
-    for number in NUMBERS {
-        let mut bench = Bench::new();
-        let at = bench.put(number, &values);
-        let kernel = format!("activate_{}", number.name());
-        let args = Args::addresses(&[at, values.len() as Address]);
-        bench.run(&kernel, (1, 1), 256, args);
-        close(number, &bench.get(number, at, values.len()), &expected);
-    }
-}
-
-/// Softmax attention of one head, scores as powers of two, in f64.
-fn attention(
-    qkv: &[f32],
-    (first, tokens): (usize, usize),
-    (hidden, head, dim): (usize, usize, usize),
-    bias: impl Fn(usize, usize) -> f32,
-) -> Vec<f32> {
-    let part = |row: usize, which: usize| {
-        &qkv[(first + row) * 3 * hidden + which * hidden + head * dim..][..dim]
-    };
-    let mut out = Vec::new();
-    for query in 0..tokens {
-        let scores: Vec<f64> = (0..tokens)
-            .map(|key| {
-                let pairs = part(query, 0).iter().zip(part(key, 1));
-                let score: f64 = pairs.map(|(q, k)| f64::from(*q) * f64::from(*k)).sum();
-                score + f64::from(bias(query, key))
-            })
-            .collect();
-        let most = scores.iter().fold(f64::NEG_INFINITY, |m, &s| m.max(s));
-        let weights: Vec<f64> = scores.iter().map(|s| (s - most).exp2()).collect();
-        let sum: f64 = weights.iter().sum();
-        for d in 0..dim {
-            let value: f64 = (0..tokens)
-                .map(|key| weights[key] * f64::from(part(key, 2)[d]))
-                .sum();
-            out.push((value / sum) as f32);
-        }
-    }
-    out
-}
-
-fn check_attention(lengths: &[usize], heads: usize, dim: usize, relative: bool, seed: u64) {
-    let mut random = random(seed);
-    let hidden = heads * dim;
-    let tokens: usize = lengths.iter().sum();
-    let longest = lengths.iter().copied().max().unwrap();
-    for number in NUMBERS {
-        let mut qkv = normals(&mut random, tokens * 3 * hidden);
-        // Scores of a few bits, as real ones.
-        let scale = 2.0 / (dim as f32).sqrt();
-        for row in qkv.chunks_mut(3 * hidden) {
-            row[..hidden].iter_mut().for_each(|x| *x *= scale);
-        }
-        let qkv = rounded(number, &qkv);
-        let table = normals(&mut random, heads * (2 * longest - 1));
-        let mut tiles = Vec::new();
-        let mut first = 0;
-        for &n in lengths {
-            for query in (0..n).step_by(64) {
-                tiles.extend([first as u32, n as u32, query as u32, 0]);
-            }
-            first += n;
-        }
-        tiles.extend([0; 4]);
-        let count = tiles.len() / 4;
-        let mut names = vec![format!("attention_{}", number.name())];
-        if number != GpuDtype::F32 && [32, 64].contains(&dim) {
-            names.push(format!("attention_{}_{dim}", number.name()));
-        }
-        for name in names {
-            let mut bench = Bench::new();
-            let out = bench.room(tokens * hidden * number.size());
-            let addresses = [
-                bench.put(number, &qkv),
-                bench.words(tiles.clone()),
-                if relative {
-                    bench.put(GpuDtype::F32, &table)
-                } else {
-                    0
-                },
-                out,
-            ];
-            let args = Args::addresses(&addresses).numbers(&[hidden, dim, longest]);
-            bench.run(&name, (count, heads), 128, args);
-            let got = bench.get(number, out, tokens * hidden);
-            let mut first = 0;
-            for &n in lengths {
-                for head in 0..heads {
-                    let expected = attention(&qkv, (first, n), (hidden, head, dim), |q, k| {
-                        if relative {
-                            table[head * (2 * longest - 1) + longest - 1 + k - q]
-                        } else {
-                            0.0
-                        }
-                    });
-                    let own: Vec<f32> = (first..first + n)
-                        .flat_map(|row| got[row * hidden + head * dim..][..dim].to_vec())
-                        .collect();
-                    close(number, &own, &expected);
-                }
-                first += n;
-            }
-        }
-    }
-}
-
-#[test]
-fn attention_is_softmax_attention_at_every_edge_of_a_tile() {
-    check_attention(&[1, 2, 15, 16, 17, 63, 64, 65], 2, 32, false, 1);
-    check_attention(&[130, 7, 128], 1, 64, false, 2);
-    check_attention(&[33, 1, 70], 2, 64, true, 3);
-    check_attention(&[127, 129], 1, 32, true, 4);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn attention_is_softmax_attention_on_any_mix(
-        lengths in proptest::collection::vec(1usize..150, 1..5),
-        (heads, dim) in prop_oneof![
-            Just((1, 32)), Just((2, 32)), Just((1, 64)), Just((3, 8)), Just((2, 20)), Just((1, 256))
-        ],
-        relative in any::<bool>(),
-        seed in any::<u64>(),
-    ) {
-        check_attention(&lengths, heads, dim, relative, seed);
-    }
 
     #[test]
     fn pooling_is_that_of_sentence_transformers(
@@ -363,14 +138,18 @@ proptest! {
         }
         for number in NUMBERS {
             let values = rounded(number, &normals(&mut random, rows.max(1) * hidden));
-            for mode in 0..3 {
+            for mode in 0..6 {
                 let mut bench = Bench::new();
-                let out = bench.room(lengths.len() * hidden * 4);
+                // Another pooling's vectors stand beside them.
+                let stride = hidden + [0, 8][random.below(2)];
+                let out = bench.room(lengths.len() * stride * 4);
                 let addresses = [bench.put(number, &values), bench.words(starts.clone()), out];
-                let args = Args::addresses(&addresses).numbers(&[hidden, mode]);
+                let args = Args::addresses(&addresses).numbers(&[hidden, mode, stride, 0]);
                 bench.run(&format!("pool_{}", number.name()), (lengths.len(), 1), 512, args);
-                let got = bench.get(GpuDtype::F32, out, lengths.len() * hidden);
-                for (text, got) in got.chunks(hidden).enumerate() {
+                let got = bench.get(GpuDtype::F32, out, lengths.len() * stride);
+                for (text, got) in got.chunks(stride).enumerate() {
+                    let (got, beside) = got.split_at(hidden);
+                    prop_assert!(beside.iter().all(|x| x.is_nan()));
                     let rows: Vec<&[f32]> = values
                         [starts[text] as usize * hidden..starts[text + 1] as usize * hidden]
                         .chunks(hidden)
@@ -382,13 +161,16 @@ proptest! {
                             _ if rows.is_empty() => 0.0,
                             0 => f64::from(rows[0][d]),
                             1 => all.sum::<f64>() / n,
-                            _ => all.fold(f64::NEG_INFINITY, f64::max),
+                            2 => all.fold(f64::NEG_INFINITY, f64::max),
+                            3 => all.sum::<f64>() / n.sqrt(),
+                            4 => {
+                                let weighted = all.zip(1..).map(|(x, i)| x * f64::from(i));
+                                weighted.sum::<f64>() / (n * (n + 1.0) / 2.0)
+                            }
+                            _ => f64::from(rows[rows.len() - 1][d]),
                         }
                     };
-                    let pooled: Vec<f64> = (0..hidden).map(column).collect();
-                    let norm = pooled.iter().map(|x| x * x).sum::<f64>().sqrt();
-                    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-                    let expected: Vec<f32> = pooled.iter().map(|x| (x * scale) as f32).collect();
+                    let expected: Vec<f32> = (0..hidden).map(|d| column(d) as f32).collect();
                     close(GpuDtype::F32, got, &expected);
                 }
             }
@@ -585,16 +367,18 @@ fn every_family_gets_the_vectors_of_the_cpus_encoder() {
 fn the_host_asks_for_the_kernels_that_there_are() {
     let mut asked = BTreeSet::new();
     for name in ["f32", "f16", "bf16"] {
-        for parts in [1, 2, 3, 4, 6, 8, 16] {
+        for parts in [1, 2, 3, 4, 6, 8, 16, 32] {
             asked.insert(format!("embed_{name}_{parts}"));
             asked.insert(format!("add_norm_{name}_{parts}"));
+            asked.insert(format!("add_norms_{name}_{parts}"));
         }
-        for kernel in ["attention", "activate", "pool"] {
+        for kernel in ["attention", "heads", "activate", "gate", "pool"] {
             asked.insert(format!("{kernel}_{name}"));
         }
         if name != "f32" {
-            asked.insert(format!("attention_{name}_32"));
-            asked.insert(format!("attention_{name}_64"));
+            for head in [32, 64, 128, 256] {
+                asked.insert(format!("attention_{name}_{head}"));
+            }
         }
     }
     for kernel in ["select_best", "nearest_column", "cluster_sums"] {
@@ -610,7 +394,7 @@ fn small_model() -> Model {
 fn executor(model: &Model, limit: usize) -> (Executor, Arc<Mutex<Watch>>) {
     let checkpoint = Checkpoint::open(&model.files, &model.config).unwrap();
     let (shape, weights) =
-        super::weights::read(&checkpoint, model.config.head.pooling, GpuDtype::F16).unwrap();
+        super::weights::read(&checkpoint, &[model.config.head.pooling], GpuDtype::F16).unwrap();
     let twin = Twin::new(0, limit);
     let watch = twin.watch.clone();
     (

@@ -267,8 +267,17 @@ fn write(address: Address, bytes: &[u8]) {
     }
 }
 
+/// Numbers from the first of a matrix to its last.
+fn span(count: usize, stride: usize, columns: usize) -> usize {
+    (count - 1) * stride + columns
+}
+
 fn product(m: &Multiply) {
-    let rows = read(m.number, m.rows, m.count * m.inner);
+    let mut rows = read(m.number, m.rows, span(m.count, m.row_stride, m.inner));
+    if m.row_stride != m.inner {
+        let some = rows.chunks(m.row_stride).flat_map(|row| &row[..m.inner]);
+        rows = some.copied().collect();
+    }
     let weights = read(m.number, m.weights, m.columns * m.inner);
     let bias = m.bias.map(|b| read(m.out_number, b, m.columns));
     let products = Products::new(&weights, m.inner);
@@ -416,8 +425,10 @@ impl Gpu for Twin {
     }
 
     fn multiply(&mut self, m: &Multiply) -> GpuResult<()> {
-        let out = ((m.count - 1) * m.out_stride + m.columns) * m.out_number.size();
-        within(&self.memory, m.rows, m.count * m.inner * m.number.size());
+        assert!(m.row_stride >= m.inner && m.out_stride >= m.columns);
+        let out = span(m.count, m.out_stride, m.columns) * m.out_number.size();
+        let rows = span(m.count, m.row_stride, m.inner) * m.number.size();
+        within(&self.memory, m.rows, rows);
         within(
             &self.memory,
             m.weights,

@@ -1,0 +1,199 @@
+//! The attention's kernels against softmax attention in f64.
+
+use super::*;
+use crate::model::architecture::Reach;
+
+/// What a query and the keys of one head are.
+#[derive(Debug, Clone, Copy)]
+struct Heads {
+    heads: usize,
+    kv_heads: usize,
+    dim: usize,
+}
+
+impl Heads {
+    fn all(heads: usize, dim: usize) -> Self {
+        Self {
+            heads,
+            kv_heads: heads,
+            dim,
+        }
+    }
+
+    fn stride(self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.dim
+    }
+}
+
+/// Softmax attention of one head over one text, scores as powers of two, in f64.
+fn attention(
+    qkv: &[f32],
+    (first, tokens): (usize, usize),
+    (sizes, head): (Heads, usize),
+    reach: Reach,
+    bias: impl Fn(usize, usize) -> f32,
+) -> Vec<f32> {
+    let kv = head / (sizes.heads / sizes.kv_heads);
+    let part = |row: usize, head: usize| {
+        &qkv[(first + row) * sizes.stride() + head * sizes.dim..][..sizes.dim]
+    };
+    let mut out = Vec::new();
+    for query in 0..tokens {
+        let keys = reach.keys(query, tokens);
+        let score = |key: usize| {
+            let pairs = part(query, head).iter().zip(part(key, sizes.heads + kv));
+            let score: f64 = pairs.map(|(q, k)| f64::from(*q) * f64::from(*k)).sum();
+            score + f64::from(bias(query, key))
+        };
+        let scores: Vec<f64> = keys.clone().map(score).collect();
+        let most = scores.iter().fold(f64::NEG_INFINITY, |m, &s| m.max(s));
+        let weights: Vec<f64> = scores.iter().map(|s| (s - most).exp2()).collect();
+        let sum: f64 = weights.iter().sum();
+        for d in 0..sizes.dim {
+            let value = |(key, weight): (usize, &f64)| {
+                weight * f64::from(part(key, sizes.heads + sizes.kv_heads + kv)[d])
+            };
+            let value: f64 = keys.clone().zip(&weights).map(value).sum();
+            out.push((value / sum) as f32);
+        }
+    }
+    out
+}
+
+fn check(lengths: &[usize], sizes: Heads, reach: Reach, relative: bool, seed: u64) {
+    let Heads {
+        heads,
+        kv_heads,
+        dim,
+    } = sizes;
+    let mut random = random(seed);
+    let tokens: usize = lengths.iter().sum();
+    let longest = lengths.iter().copied().max().unwrap();
+    for number in NUMBERS {
+        let mut qkv = normals(&mut random, tokens * sizes.stride());
+        // Scores of a few bits, as real ones.
+        let scale = 2.0 / (dim as f32).sqrt();
+        for row in qkv.chunks_mut(sizes.stride()) {
+            row[..heads * dim].iter_mut().for_each(|x| *x *= scale);
+        }
+        let qkv = rounded(number, &qkv);
+        let table = normals(&mut random, heads * (2 * longest - 1));
+        let mut tiles = Vec::new();
+        let mut first = 0;
+        for &n in lengths {
+            for query in (0..n).step_by(64) {
+                tiles.extend([first as u32, n as u32, query as u32, 0]);
+            }
+            first += n;
+        }
+        tiles.extend([0; 4]);
+        let count = tiles.len() / 4;
+        let mut names = vec![format!("attention_{}", number.name())];
+        if number != GpuDtype::F32 && [32, 64, 128, 256].contains(&dim) {
+            names.push(format!("attention_{}_{dim}", number.name()));
+        }
+        for name in names {
+            let mut bench = Bench::new();
+            let out = bench.room(tokens * heads * dim * number.size());
+            let addresses = [
+                bench.put(number, &qkv),
+                bench.words(tiles.clone()),
+                if relative {
+                    bench.put(GpuDtype::F32, &table)
+                } else {
+                    0
+                },
+                out,
+            ];
+            let (before, behind) = (reach.before.min(longest), reach.behind.min(longest));
+            let args = Args::addresses(&addresses)
+                .numbers(&[heads, kv_heads, dim, longest, before, behind]);
+            bench.run(&name, (count, heads), 128, args);
+            let got = bench.get(number, out, tokens * heads * dim);
+            let mut first = 0;
+            for &n in lengths {
+                for head in 0..heads {
+                    let bias = |q: usize, k: usize| match relative {
+                        true => table[head * (2 * longest - 1) + longest - 1 + k - q],
+                        false => 0.0,
+                    };
+                    let expected = attention(&qkv, (first, n), (sizes, head), reach, bias);
+                    let own: Vec<f32> = (first..first + n)
+                        .flat_map(|row| got[(row * heads + head) * dim..][..dim].to_vec())
+                        .collect();
+                    close(number, &own, &expected);
+                }
+                first += n;
+            }
+        }
+    }
+}
+
+#[test]
+fn attention_is_softmax_attention_at_every_edge_of_a_tile() {
+    let edges = [1, 2, 15, 16, 17, 63, 64, 65];
+    check(&edges, Heads::all(2, 32), Reach::ALL, false, 1);
+    check(&[130, 7, 128], Heads::all(1, 64), Reach::ALL, false, 2);
+    check(&[33, 1, 70], Heads::all(2, 64), Reach::ALL, true, 3);
+    check(&[127, 129], Heads::all(1, 32), Reach::ALL, true, 4);
+    check(&edges, Heads::all(1, 128), Reach::ALL, false, 5);
+    check(&[65, 33, 17], Heads::all(1, 256), Reach::ALL, false, 6);
+}
+
+#[test]
+fn queries_see_the_keys_within_their_reach_alone() {
+    let sizes = Heads {
+        heads: 4,
+        kv_heads: 2,
+        dim: 32,
+    };
+    let lengths = [1, 63, 64, 65, 200];
+    let reaches = [
+        Reach::CAUSAL,
+        Reach::window(0),
+        Reach::window(1),
+        Reach::window(64),
+        Reach {
+            before: 0,
+            behind: usize::MAX,
+        },
+        Reach {
+            before: 31,
+            behind: 2,
+        },
+    ];
+    for (seed, reach) in (10..).zip(reaches) {
+        check(&lengths, sizes, reach, false, seed);
+        let narrow = Heads {
+            heads: 3,
+            kv_heads: 1,
+            dim: 128,
+        };
+        check(&[70, 130], narrow, reach, true, seed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn attention_is_softmax_attention_on_any_mix(
+        lengths in proptest::collection::vec(1usize..150, 1..5),
+        (kv_heads, shared, dim) in prop_oneof![
+            Just((1, 1, 32)), Just((2, 1, 32)), Just((1, 1, 64)), Just((3, 1, 8)),
+            Just((2, 1, 20)), Just((1, 1, 256)), Just((1, 3, 64)), Just((2, 2, 32)),
+            Just((2, 2, 5)), Just((1, 2, 128)),
+        ],
+        reach in prop_oneof![
+            2 => Just(Reach::ALL),
+            1 => Just(Reach::CAUSAL),
+            1 => (0usize..80).prop_map(Reach::window),
+            1 => (0usize..80, 0usize..80).prop_map(|(before, behind)| Reach { before, behind }),
+        ],
+        relative in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let sizes = Heads { heads: kv_heads * shared, kv_heads, dim };
+        check(&lengths, sizes, reach, relative, seed);
+    }
+}
