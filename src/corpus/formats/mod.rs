@@ -389,7 +389,9 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
         .bom_override(true)
         .build(inner);
     let (sample, inner) = look(stream, SAMPLE, context.path)?;
-    let stream = BufReader::with_capacity(1 << 16, Met { inner, met });
+    // A buffer is zeroed first; a small file needs a small one.
+    let capacity = sample.len().clamp(1 << 10, 1 << 16);
+    let stream = BufReader::with_capacity(capacity, Met { inner, met });
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
