@@ -18,6 +18,7 @@ mod metadata;
 mod page;
 mod parse;
 mod prune;
+mod shortcodes;
 mod text;
 
 pub(in crate::corpus) use fragment::{block, fragment};
