@@ -67,6 +67,11 @@ fn is_hz(bytes: &[u8]) -> bool {
                     rest = after;
                     break;
                 }
+                // Each line begins in ASCII.
+                [b'\r' | b'\n', after @ ..] => {
+                    rest = after;
+                    break;
+                }
                 // Of the first bytes, GB 2312 has no more than these.
                 [0x21..=0x77, 0x21..=0x7e, after @ ..] => {
                     characters += 1;
