@@ -47,7 +47,11 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
             .unwrap();
         out.finish().unwrap()
     };
+    let wide = "\u{feff}Title\n\nA wide text.".chars();
     vec![
+        ("wide.txt", wide.flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+        ("hz.txt", b"Title\n\nA text ~{8[?Z5D>IGE~} ~~ and ~{=+SZ~}.\n".to_vec()),
+        ("a.json", b"[\n {\"id\": 1, \"text\": \"[caption id=\\\"a\\\"]<b>one</b>[/caption] [sic]\"},\n {\"id\": 2, \"text\": \"two\"}\n]\n".to_vec()),
         ("a.txt", b"A title\n\nA text of two\nlines, and more.\n".to_vec()),
         ("a.md", b"---\ntitle: T\ndate: 2024-01-02\n---\n# Head\n\nText *with* [marks](x).\n\n> quote\n".to_vec()),
         ("a.html", b"<html><head><title>T</title><meta name=date content=2024-01-02></head><body><article><h1>T</h1><p>One &amp; two</p><p>Three</p></article></body></html>".to_vec()),
@@ -60,7 +64,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: common::cases(150), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn damaged_files_end_in_articles_or_errors(damages in proptest::collection::vec(damage(), 1..5)) {

@@ -94,7 +94,7 @@ pub(super) fn input_advice(message: &str) -> Option<&'static str> {
     const ADVICE: [(&str, &str); 3] = [
         (
             "say so if there is no header",
-            "--no-header does, and the columns are then 1, 2, 3 (as in --text-column 3)",
+            "--no-header does, and columns then go by their numbers (as in --text-column 1)",
         ),
         ("say which delimiter does", "--delimiter names it"),
         (

@@ -109,6 +109,12 @@ impl Decoder {
     }
 }
 
+/// The text of bytes that nearly always are UTF-8; the standard library's replacing reader takes
+/// several times as long as its checking one.
+pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 fn guess(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);

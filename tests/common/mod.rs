@@ -229,6 +229,14 @@ pub enum Damage {
     Repeat(usize, usize),
 }
 
+/// How many cases a law is tried on: as many as `PROPTEST_CASES` says, `few` otherwise.
+pub fn cases(few: u32) -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(few)
+}
+
 /// Flips of bits mostly, which leave the most of a file to be read.
 pub fn damage() -> impl Strategy<Value = Damage> {
     prop_oneof![

@@ -1125,7 +1125,7 @@ fn the_samples_are_read_as_they_are() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::common::cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn damaged_files_end_in_articles_or_problems(damages in proptest::collection::vec(damage(), 1..6)) {
@@ -1139,5 +1139,18 @@ proptest! {
             }
             prop_assert!(!seen.articles.is_empty() || !seen.bad.is_empty() || !seen.notes.is_empty(), "{name}");
         }
+    }
+}
+
+#[test]
+fn the_other_endings_of_a_page() {
+    let page = b"<title>Bridge</title><p>One paragraph.</p>";
+    for name in ["a.html", "a.htm", "a.xhtml", "a"] {
+        let article = one(name, page);
+        assert_eq!(
+            (article.title.as_str(), article.text.as_str()),
+            ("Bridge", "One paragraph."),
+            "{name}"
+        );
     }
 }

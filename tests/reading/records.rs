@@ -509,3 +509,54 @@ fn a_tag_that_closes_an_earlier_block_is_no_text() {
     let text = world.run("export -c c.nearwise");
     assert!(text.contains("Hidden text.\\n\\nEnd."), "{text}");
 }
+
+#[test]
+fn encodings_that_the_standard_left_out() {
+    let world = World::new();
+    let wide = |text: &str| -> Vec<u8> {
+        let units = std::iter::once('\u{feff}').chain(text.chars());
+        units.flat_map(|c| u32::from(c).to_le_bytes()).collect()
+    };
+    let (said, rows) = index(
+        &world,
+        "wide.csv",
+        wide("id,title,text\n1,Brücke,Die Brücke öffnet.\n"),
+    );
+    assert!(said.contains("wide.csv: read as UTF-32"), "{said}");
+    assert_eq!(
+        (&rows[0]["title"], &rows[0]["text"]),
+        (&json!("Brücke"), &json!("Die Brücke öffnet."))
+    );
+    let page = b"<meta charset=hz-gb-2312><title>~{GE~}</title><p>~{8[?Z5D>IGE=+SZ~}</p>";
+    let (said, rows) = index(&world, "old.html", page);
+    assert!(said.contains("old.html: read as HZ"), "{said}");
+    assert_eq!(
+        (&rows[0]["title"], &rows[0]["text"]),
+        (&json!("桥"), &json!("港口的旧桥将于"))
+    );
+}
+
+#[test]
+fn shortcodes_of_wordpress_in_columns_and_exports() {
+    let world = World::new();
+    let post = "[caption id=\"a_5\" width=\"300\"]<img src=x> The quay[/caption]The bridge opens, \
+                he said [sic]. [gallery ids=\"1,2\"]";
+    let bare = "The quay\n\nThe bridge opens, he said [sic].";
+    let quoted = post.replace('"', "\"\"");
+    let (_, rows) = index(
+        &world,
+        "posts.csv",
+        format!("ID,post_title,post_content\n1,Bridge,\"{quoted}\"\n"),
+    );
+    assert_eq!(rows[0]["text"], json!(bare));
+    let (_, rows) = index(
+        &world,
+        "export.xml",
+        format!(
+            "<?xml version=\"1.0\"?><rss version=\"2.0\" xmlns:content=\"http://purl.org/rss/1.0/modules/content/\" \
+             xmlns:wp=\"http://wordpress.org/export/1.2/\"><channel><title>Post</title><item><title>Bridge</title>\
+             <content:encoded><![CDATA[{post}]]></content:encoded><wp:post_type>post</wp:post_type></item></channel></rss>"
+        ),
+    );
+    assert_eq!(rows[0]["text"], json!(bare));
+}

@@ -388,3 +388,33 @@ fn speed() {
         eprintln!("{name}: {size:.0} MB, {:.0} MB/s", size / best);
     }
 }
+
+#[test]
+fn one_column_without_a_header() {
+    let world = World::new();
+    world.write(
+        "lines.csv",
+        "The bridge will reopen in autumn\nFerry fares rise again\n",
+    );
+    let output = world
+        .command("index lines.csv -c held.nearwise")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "not like the name of a column",
+        "--no-header",
+        "--text-column 1",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let texts = held(&world, "lines.csv --no-header");
+    assert_eq!(
+        texts,
+        pairs(&[
+            ("", "The bridge will reopen in autumn"),
+            ("", "Ferry fares rise again")
+        ])
+    );
+}

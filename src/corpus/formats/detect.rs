@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::foreign::{self, Foreign};
-use crate::corpus::decode::looks_binary;
+use crate::corpus::decode::{looks_binary, lossy};
 use encoding_rs::Encoding;
 use std::borrow::Cow;
 
@@ -120,7 +120,7 @@ fn by_signature(head: &[u8]) -> Option<Content> {
 fn text(head: &[u8]) -> Cow<'_, str> {
     match Encoding::for_bom(head) {
         Some((encoding, mark)) => encoding.decode_without_bom_handling(&head[mark..]).0,
-        None => String::from_utf8_lossy(head),
+        None => lossy(head),
     }
 }
 
@@ -334,44 +334,44 @@ fn is_code(text: &str) -> bool {
     if text.starts_with("#!") {
         return true;
     }
+    const BEGINNINGS: [&str; 25] = [
+        "import ",
+        "from ",
+        "def ",
+        "class ",
+        "return ",
+        "#include",
+        "#define",
+        "//",
+        "/*",
+        "package ",
+        "using ",
+        "const ",
+        "let ",
+        "var ",
+        "fn ",
+        "pub ",
+        "use ",
+        "public ",
+        "private ",
+        "static ",
+        "function ",
+        "if (",
+        "for (",
+        "while (",
+        "@",
+    ];
     let (mut lines, mut code) = (0, 0);
     for line in text.lines().take(LINES).map(str::trim) {
         if line.is_empty() {
             continue;
         }
         lines += 1;
-        let ends = line.ends_with([';', '{', '}']) || line.ends_with("):") || line.ends_with("*/");
-        let begins = [
-            "import ",
-            "from ",
-            "def ",
-            "class ",
-            "return ",
-            "#include",
-            "#define",
-            "//",
-            "/*",
-            "package ",
-            "using ",
-            "const ",
-            "let ",
-            "var ",
-            "fn ",
-            "pub ",
-            "use ",
-            "public ",
-            "private ",
-            "static ",
-            "function ",
-            "if (",
-            "for (",
-            "while (",
-            "@",
-        ]
-        .iter()
-        .any(|word| line.starts_with(word));
-        let prose = line.split_whitespace().count() > 8 && line.ends_with(['.', '!', '?', ',']);
-        code += usize::from((ends || begins) && !prose);
+        let ends =
+            || line.ends_with([';', '{', '}']) || line.ends_with("):") || line.ends_with("*/");
+        let begins = || BEGINNINGS.iter().any(|word| line.starts_with(word));
+        let prose = || line.ends_with(['.', '!', '?', ',']) && line.split_whitespace().count() > 8;
+        code += usize::from((begins() || ends()) && !prose());
     }
     lines >= 3 && code * 2 > lines
 }

@@ -20,12 +20,16 @@ pub(super) struct Pushback<'r> {
     inner: BufReader<Box<dyn Read + 'r>>,
 }
 
+/// How far is read ahead. The buffer is zeroed for each file, which for small ones took longer than
+/// reading them; what asks for more than this at once passes it by.
+const AHEAD: usize = 1 << 13;
+
 impl<'r> Pushback<'r> {
     pub(super) fn new(inner: Box<dyn Read + 'r>) -> Self {
         Self {
             head: Vec::new(),
             at: 0,
-            inner: BufReader::with_capacity(1 << 16, inner),
+            inner: BufReader::with_capacity(AHEAD, inner),
         }
     }
 

@@ -21,6 +21,7 @@ mod parquet;
 mod pdf;
 #[cfg(feature = "documents")]
 mod pdf_bounds;
+mod recode;
 mod repeats;
 mod sgml;
 mod table;
@@ -42,6 +43,7 @@ use compression::{Unpacked, spool};
 use detect::HEAD;
 use encoding_rs::Encoding;
 pub use format::Format;
+use recode::Recoded;
 use repeats::Ids;
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -296,6 +298,21 @@ fn read_unpacked(
     if head.is_empty() {
         return context.bad(None, "the input is empty");
     }
+    let (head, stream): (_, Box<dyn Read + '_>) = match Recoded::of(&head) {
+        None => (head, Box::new(stream)),
+        Some(encoding) => {
+            let Some(bytes) = whole(stream, context)? else {
+                return Ok(());
+            };
+            context.sink.note(Note::Encoding {
+                path: context.path.to_string(),
+                encoding: encoding.name(),
+            });
+            let text = encoding.utf8(&bytes);
+            let head = text[..text.len().min(HEAD)].to_vec();
+            (head, Box::new(io::Cursor::new(text)))
+        }
+    };
     let name = context.path.to_lowercase();
     let format = match detect::format(hints.given, hints.named, &name, &head) {
         // Nothing but a name makes a text of bytes with a NUL among them.
@@ -389,7 +406,9 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
         .bom_override(true)
         .build(inner);
     let (sample, inner) = look(stream, SAMPLE, context.path)?;
-    let stream = BufReader::with_capacity(1 << 16, Met { inner, met });
+    // A buffer is zeroed first; a small file needs a small one.
+    let capacity = sample.len().clamp(1 << 10, 1 << 16);
+    let stream = BufReader::with_capacity(capacity, Met { inner, met });
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }

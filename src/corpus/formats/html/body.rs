@@ -5,7 +5,7 @@ use super::prune::{Pruning, prune, sizes};
 use super::text::{Block, Kind, Reading, blocks};
 use super::{clean, parse};
 use crate::corpus::article::one_line;
-use dom_query::{Document, NodeRef};
+use dom_query::Document;
 use dom_smoothie::{Config, Readability};
 
 /// An article has this much text, in characters without blanks. Where a way finds less, another
@@ -136,6 +136,9 @@ fn landmark(document: &Document) -> Vec<Block> {
     Vec::new()
 }
 
+/// The element that Readability puts an article into.
+const FOUND: &str = "#readability-page-1";
+
 /// The text of the part that scores best by its paragraphs, links, classes and ids: Mozilla's
 /// Readability, as dom_smoothie ports it.
 fn scored(document: Document) -> Vec<Block> {
@@ -146,12 +149,17 @@ fn scored(document: Document) -> Vec<Block> {
         keep_classes: true,
         ..Config::default()
     };
-    let article = Readability::with_document(document, None, Some(config))
-        .and_then(|mut readability| readability.parse());
-    let Ok(article) = article else {
+    let Ok(mut readability) = Readability::with_document(document, None, Some(config)) else {
         return Vec::new();
     };
-    let document = Document::fragment(article.content);
-    let root: NodeRef<'_> = document.root();
-    blocks(root, Reading::default())
+    if readability.parse().is_err() {
+        return Vec::new();
+    }
+    // What it found is left in its tree, and need not be parsed once more.
+    let found = readability.doc.select_single(FOUND);
+    found
+        .nodes()
+        .first()
+        .map(|node| blocks(*node, Reading::default()))
+        .unwrap_or_default()
 }

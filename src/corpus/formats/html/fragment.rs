@@ -1,18 +1,24 @@
 //! Markup in a field of a table: whether it is any, and its text.
 
-use super::parse;
 use super::text::{Reading, blocks};
+use super::{parse, shortcodes};
 use std::borrow::Cow;
 
 /// The plain text of a field that holds markup (`<p>…</p>`, `<br>`, `&amp;`), paragraphs apart by
-/// blank lines; `None` where it holds none, so that a text about `a < b`, an address in angle
+/// blank lines and without shortcodes; `None` where it holds none, so that a text about `a < b`, an address in angle
 /// brackets or code stays as it is. All visible text is kept: there is nothing around an article
 /// to leave out here.
 pub(in crate::corpus) fn fragment(text: &str) -> Option<String> {
-    if is_markup(text) {
-        return Some(render(text));
+    let bare = shortcodes::without(text);
+    if is_markup(&bare) {
+        return Some(render(&bare));
     }
-    let plain = without_entities(text)?;
+    let Some(plain) = without_entities(&bare) else {
+        return match bare {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(bare) => Some(bare),
+        };
+    };
     // Markup that was escaped once more, as in feeds.
     Some(if is_markup(&plain) {
         render(&plain)

@@ -2,7 +2,7 @@
 
 use super::fragment::fragment;
 use crate::corpus::article::one_line;
-use dom_query::Document;
+use dom_query::NodeRef;
 use serde_json::{Map, Value};
 
 /// The article of a page, as its publisher describes it for search engines.
@@ -93,9 +93,9 @@ const MOST: usize = 10_000;
 
 /// Reads the descriptions of a page; the first of an article counts, and what it leaves open is
 /// filled from those that follow.
-pub(super) fn linked(document: &Document, about: &About) -> Linked {
+pub(super) fn linked(scripts: &[NodeRef<'_>], about: &About) -> Linked {
     let mut values = Vec::new();
-    for script in document.select(r#"script[type*="ld+json" i]"#).nodes() {
+    for script in scripts {
         values.extend(parse(&script.text()));
     }
     let mut objects = Vec::new();

@@ -1,11 +1,12 @@
 //! What a page says of its article: title, date, source, address, author.
 
 use super::linked::{About, Linked};
-use super::prune::words_of;
+use super::marks::Marks;
+use super::prune::Words;
 use super::text::{Edge, Walk};
 use crate::corpus::article::one_line;
 use crate::corpus::dates::parse_date;
-use dom_query::{Document, NodeRef};
+use dom_query::{Document, Element, LocalName, NodeRef, local_name};
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
@@ -14,9 +15,9 @@ use serde_json::{Map, Value};
 pub(super) struct Metas(FxHashMap<String, Vec<String>>);
 
 impl Metas {
-    pub(super) fn of(document: &Document) -> Self {
+    pub(super) fn of(marks: &Marks<'_>) -> Self {
         let mut metas: FxHashMap<String, Vec<String>> = FxHashMap::default();
-        for node in document.select("meta").nodes() {
+        for node in &marks.metas {
             let Some(content) = node.attr("content").map(|c| one_line(&c)) else {
                 continue;
             };
@@ -46,21 +47,18 @@ impl Metas {
     }
 }
 
-/// The text of the first element that a selector finds and that has any.
-fn first_text(document: &Document, selector: &str) -> Option<String> {
-    document
-        .select(selector)
-        .nodes()
+/// The text of the first of some elements that has any.
+fn first_text(nodes: &[NodeRef<'_>]) -> Option<String> {
+    nodes
         .iter()
         .map(|n| one_line(&n.text()))
         .find(|t| !t.is_empty())
 }
 
 /// What tells which article a page is about: its addresses, and its titles.
-pub(super) fn about(document: &Document, metas: &Metas) -> About {
-    let canonical = document.select(r#"link[rel~="canonical" i]"#);
-    let mut addresses: Vec<String> = canonical
-        .nodes()
+pub(super) fn about(marks: &Marks<'_>, metas: &Metas) -> About {
+    let mut addresses: Vec<String> = marks
+        .canonical
         .iter()
         .filter_map(|n| n.attr("href"))
         .map(|h| one_line(&h))
@@ -71,22 +69,20 @@ pub(super) fn about(document: &Document, metas: &Metas) -> About {
         .iter()
         .filter_map(|key| metas.get(&[key]).map(letters));
     let mut titles: Vec<String> = titles.collect();
-    titles.extend(first_text(document, "head title").map(|t| letters(&t)));
-    let headings = document.select("h1");
-    titles.extend(headings.nodes().iter().take(20).map(|n| letters(&n.text())));
+    titles.extend(first_text(&marks.window_titles).map(|t| letters(&t)));
+    titles.extend(marks.headings.iter().take(20).map(|n| letters(&n.text())));
     titles.retain(|title| !title.is_empty());
     About { addresses, titles }
 }
 
 /// The headline, without the name of its site.
-pub(super) fn title(document: &Document, metas: &Metas, linked: &Linked) -> String {
+pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
     let site = source(metas, linked);
     let given = metas.get(&["og:title", "twitter:title", "dc.title", "citation_title"]);
-    let window = first_text(document, "head title").or_else(|| first_text(document, "title"));
+    let window = first_text(&marks.window_titles).or_else(|| first_text(&marks.titles));
     let headline = linked.headline.as_deref();
-    let headings: Vec<String> = document
-        .select("h1")
-        .nodes()
+    let headings: Vec<String> = marks
+        .headings
         .iter()
         .map(|n| one_line(&n.text()))
         .filter(|t| !t.is_empty() && t.len() < 500)
@@ -183,10 +179,9 @@ pub(super) fn source(metas: &Metas, linked: &Linked) -> Option<String> {
 }
 
 /// Its address: what the page calls its own, complete ones first.
-pub(super) fn address(document: &Document, metas: &Metas, linked: &Linked) -> Option<String> {
-    let canonical = document
-        .select(r#"link[rel~="canonical" i]"#)
-        .nodes()
+pub(super) fn address(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Option<String> {
+    let canonical = marks
+        .canonical
         .iter()
         .find_map(|n| n.attr("href"))
         .map(|h| one_line(&h));
@@ -209,6 +204,7 @@ pub(super) fn address(document: &Document, metas: &Metas, linked: &Linked) -> Op
 /// the day in its address. The site's clock, and when the page was last changed, are none of it.
 pub(super) fn date(
     document: &Document,
+    marks: &Marks<'_>,
     metas: &Metas,
     linked: &Linked,
     address: Option<&str>,
@@ -260,26 +256,33 @@ pub(super) fn date(
                 .iter()
                 .find_map(|name| metas.get(&[name]).and_then(parse_date))
         })
-        .or_else(|| date_within(document))
+        .or_else(|| date_within(document, !marks.headings.is_empty()))
         .or_else(|| address.and_then(date_in_address))
 }
 
 /// A date in the page's text: marked as the article's, or in an `<article>`, or after the headline.
-fn date_within(document: &Document) -> Option<String> {
+fn date_within(document: &Document, has_headline: bool) -> Option<String> {
     let body = document.body()?;
     let mut found: [Option<String>; 3] = [None, None, None];
     // A comment's time is the comment's.
     let mut comments = 0usize;
     let (mut articles, mut headline, mut aside) = (0usize, false, 0usize);
-    let has_headline = document.select_single("h1").exists();
+    let mut words = Words::default();
     for edge in Walk::new(body) {
         match edge {
             Edge::Open(node) => {
-                let Some(name) = node.node_name() else {
+                let Some(element) = node.element_ref() else {
                     continue;
                 };
-                comments += usize::from(comments > 0 || is_comment(&node));
-                match &*name {
+                let name = element.name.local.as_ref();
+                words.clear();
+                for key in [local_name!("class"), local_name!("id")] {
+                    add_words(&element, &key, &mut words);
+                }
+                let named = words.count();
+                add_words(&element, &local_name!("itemprop"), &mut words);
+                comments += usize::from(comments > 0 || words.iter().any(is_comment));
+                match name {
                     "article" | "main" => articles += 1,
                     "h1" => headline = true,
                     "aside" | "footer" | "nav" | "form" => aside += 1,
@@ -288,7 +291,7 @@ fn date_within(document: &Document) -> Option<String> {
                 if aside > 0 || comments > 0 {
                     continue;
                 }
-                let Some((certain, date)) = date_of(&node, &name) else {
+                let Some((certain, date)) = date_of(&node, name, words.iter().take(named)) else {
                     continue;
                 };
                 // Whose time it is: the article's by its own word, by its place, or by following
@@ -302,11 +305,11 @@ fn date_within(document: &Document) -> Option<String> {
                 found[level].get_or_insert(date);
             }
             Edge::Close(node) => {
-                let Some(name) = node.node_name() else {
+                let Some(name) = node.qual_name_ref() else {
                     continue;
                 };
                 comments = comments.saturating_sub(1);
-                match &*name {
+                match name.local.as_ref() {
                     "article" | "main" => articles = articles.saturating_sub(1),
                     "aside" | "footer" | "nav" | "form" => aside = aside.saturating_sub(1),
                     _ => {}
@@ -317,36 +320,35 @@ fn date_within(document: &Document) -> Option<String> {
     found.into_iter().flatten().next()
 }
 
-/// Whether an element is named as a reader's comment, or several.
-fn is_comment(node: &NodeRef<'_>) -> bool {
-    let mut words = Vec::new();
-    for key in ["class", "id", "itemprop"] {
-        if let Some(value) = node.attr(key) {
-            words_of(&value, &mut words);
+/// Adds the words of an attribute, where the element has it.
+fn add_words(element: &Element, key: &LocalName, words: &mut Words) {
+    for attribute in &element.attrs {
+        if attribute.name.local == *key {
+            words.add(&attribute.value);
         }
     }
+}
+
+/// Whether a word of an element's names says that it is a reader's comment, or several.
+fn is_comment(word: &str) -> bool {
     let stems = ["comment", "kommentar", "comentar", "disqus"];
     let not = ["commentary", "commentator", "commented"];
-    words.iter().any(|word| {
-        stems.iter().any(|stem| word.starts_with(stem))
-            && !not.iter().any(|other| word.starts_with(other))
-    })
+    stems.iter().any(|stem| word.starts_with(stem))
+        && !not.iter().any(|other| word.starts_with(other))
 }
 
 /// The date that an element gives, and whether it says that it is the one of publication.
-fn date_of(node: &NodeRef<'_>, name: &str) -> Option<(bool, String)> {
+fn date_of<'w>(
+    node: &NodeRef<'_>,
+    name: &str,
+    words: impl Iterator<Item = &'w str> + Clone,
+) -> Option<(bool, String)> {
     let itemprop = node.attr("itemprop").unwrap_or_default();
     let certain = itemprop
         .split_whitespace()
         .any(|p| p.eq_ignore_ascii_case("datePublished"))
         || node.has_attr("pubdate");
-    let mut words = Vec::new();
-    for key in ["class", "id"] {
-        if let Some(value) = node.attr(key) {
-            words_of(&value, &mut words);
-        }
-    }
-    let has = |names: &[&str]| words.iter().any(|w| names.contains(&w.as_str()));
+    let has = |names: &[&str]| words.clone().any(|w| names.contains(&w));
     if !certain
         && has(&[
             "modified", "updated", "update", "clock", "today", "current", "now",
@@ -403,7 +405,7 @@ fn date_in_address(address: &str) -> Option<String> {
 }
 
 /// What else is known of it and has no field of its own.
-pub(super) fn rest(document: &Document, metas: &Metas, linked: &Linked) -> Map<String, Value> {
+pub(super) fn rest(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Map<String, Value> {
     let mut rest = Map::new();
     let mut authors = linked.authors.clone();
     if authors.is_empty() {
@@ -424,9 +426,8 @@ pub(super) fn rest(document: &Document, metas: &Metas, linked: &Linked) -> Map<S
         .unwrap_or_default();
     }
     if authors.is_empty() {
-        authors = document
-            .select(r#"[itemprop~="author"], [rel~="author"]"#)
-            .nodes()
+        authors = marks
+            .authors
             .iter()
             .take(8)
             .map(|n| one_line(&n.text()))
@@ -447,9 +448,9 @@ pub(super) fn rest(document: &Document, metas: &Metas, linked: &Linked) -> Map<S
     if let Some(section) = section {
         rest.insert("section".into(), section.into());
     }
-    let language = document
-        .select_single("html")
-        .attr("lang")
+    let language = marks
+        .root
+        .and_then(|html| html.attr("lang"))
         .map(|l| l.trim().to_string())
         .filter(|l| !l.is_empty() && l.len() <= 35)
         .or_else(|| linked.language.clone());

@@ -1,7 +1,7 @@
 //! HTML: the article's own text out of its page.
 //!
-//! A page goes through these steps, a module each: `parse` builds its tree within bounds; `linked`
-//! and `metadata` read what it says of its article; `prune` takes out what is no part of one;
+//! A page goes through these steps, a module each: `parse` builds its tree within bounds; `marks`
+//! finds the elements that say something of its article, which `linked` and `metadata` read; `prune` takes out what is no part of one;
 //! `body` finds the part that is, mostly by Mozilla's Readability as the crate dom_smoothie ports
 //! it; `text` writes that part's text, and `clean` leaves out lines that are not the article's.
 //!
@@ -13,10 +13,12 @@ mod body;
 mod clean;
 mod fragment;
 mod linked;
+mod marks;
 mod metadata;
 mod page;
 mod parse;
 mod prune;
+mod shortcodes;
 mod text;
 
 pub(in crate::corpus) use fragment::{block, fragment};

@@ -1,18 +1,20 @@
 //! A page to its article.
 
 use super::linked::linked;
+use super::marks::Marks;
 use super::metadata::{self, Metas};
 use super::{body, parse};
 use crate::corpus::article::{Article, tidy};
 
 pub(super) fn extract(source: &str) -> Article {
     let document = parse::page(source);
-    let metas = Metas::of(&document);
-    let linked = linked(&document, &metadata::about(&document, &metas));
-    let title = metadata::title(&document, &metas, &linked);
-    let url = metadata::address(&document, &metas, &linked);
-    let date = metadata::date(&document, &metas, &linked, url.as_deref());
-    let meta = metadata::rest(&document, &metas, &linked);
+    let marks = Marks::of(&document);
+    let metas = Metas::of(&marks);
+    let linked = linked(&marks.descriptions, &metadata::about(&marks, &metas));
+    let title = metadata::title(&marks, &metas, &linked);
+    let url = metadata::address(&marks, &metas, &linked);
+    let date = metadata::date(&document, &marks, &metas, &linked, url.as_deref());
+    let meta = metadata::rest(&marks, &metas, &linked);
     let blocks = body::body(source, document, &linked, &title);
     let text: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
     Article {

@@ -7,6 +7,7 @@
 //! two, tags beyond the bounds are left out and their text stays, so that every page is read, and
 //! in linear time.
 
+use crate::corpus::decode::lossy;
 use dom_query::{Document, NodeId};
 use html5ever::interface::{
     Attribute, ElementFlags, NodeOrText, QuirksMode, TreeSink, create_element,
@@ -220,7 +221,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
             CallbackEvent::OpenStartTag { name } => {
                 self.tag = Some(Tag {
                     kind: TagKind::StartTag,
-                    name: LocalName::from(&*String::from_utf8_lossy(name)),
+                    name: LocalName::from(&*lossy(name)),
                     self_closing: false,
                     attrs: Vec::new(),
                     had_duplicate_attributes: false,
@@ -234,11 +235,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
                     let past = tag.attrs.len() == MOST_ATTRIBUTES;
                     let name: &[u8] = if past { b"past-the-bound" } else { name };
                     tag.attrs.push(Attribute {
-                        name: QualName::new(
-                            None,
-                            ns!(),
-                            LocalName::from(&*String::from_utf8_lossy(name)),
-                        ),
+                        name: QualName::new(None, ns!(), LocalName::from(&*lossy(name))),
                         value: StrTendril::new(),
                     });
                 }
@@ -248,7 +245,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
                     && tag.attrs.len() <= MOST_ATTRIBUTES
                     && let Some(attribute) = tag.attrs.last_mut()
                 {
-                    attribute.value.push_slice(&String::from_utf8_lossy(value));
+                    attribute.value.push_slice(&lossy(value));
                 }
             }
             CallbackEvent::CloseStartTag { self_closing } => {
@@ -260,11 +257,11 @@ impl Callback<Infallible, ()> for Bridge<'_> {
                 }
             }
             CallbackEvent::EndTag { name } => {
-                self.end(LocalName::from(&*String::from_utf8_lossy(name)));
+                self.end(LocalName::from(&*lossy(name)));
             }
             CallbackEvent::String { value } => {
-                let text = String::from_utf8_lossy(value);
-                self.parted &= text.trim().is_empty();
+                let text = lossy(value);
+                self.parted = self.parted && text.trim().is_empty();
                 for part in text.split('\0').filter(|part| !part.is_empty()) {
                     self.token(Token::CharacterTokens(StrTendril::from_slice(part)));
                 }
@@ -275,7 +272,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
                 system_identifier,
                 force_quirks,
             } => {
-                let tendril = |b: &[u8]| StrTendril::from_slice(&String::from_utf8_lossy(b));
+                let tendril = |b: &[u8]| StrTendril::from_slice(&lossy(b));
                 self.token(Token::DoctypeToken(Doctype {
                     name: Some(name).filter(|n| !n.is_empty()).map(tendril),
                     public_id: public_identifier.map(tendril),

@@ -2,7 +2,7 @@
 //! its author marked by class or id as comments, related links, share bars, consent boxes …
 
 use super::text::{Edge, Walk};
-use dom_query::{Document, NodeId, NodeRef};
+use dom_query::{Document, LocalName, NodeData, NodeId, NodeRef, local_name};
 use rustc_hash::FxHashMap;
 
 /// How much is taken out.
@@ -16,13 +16,13 @@ pub(super) enum Pruning {
 }
 
 /// Names for what surrounds an article. An element whose class or id has a word of these, or a
-/// word that begins with a [`STEMS`] one, goes, however long it is.
+/// word that begins with a [`STEMS`] one, goes, however long it is. Sorted, as are the stems.
 const WORDS: &[&str] = &[
     "ad",
-    "ads",
     "adbox",
     "addthis",
     "addtoany",
+    "ads",
     "anzeige",
     "apester",
     "breadcrumb",
@@ -67,8 +67,8 @@ const WORDS: &[&str] = &[
     "share",
     "sharedaddy",
     "shares",
-    "sharing",
     "shariff",
+    "sharing",
     "shoutbox",
     "sidebar",
     "signup",
@@ -232,10 +232,10 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
                 }
                 let size = sizes.get(&node.id).copied().unwrap_or_default();
                 let about = About::of(&node);
-                quotes += usize::from(about.name == "blockquote");
+                quotes += usize::from(about.name == local_name!("blockquote"));
                 // A short article within a longer one that leads elsewhere is a teaser.
                 let teaser = articles > 0
-                    && about.name == "article"
+                    && about.name == local_name!("article")
                     && !about.body
                     && pruning == Pruning::Full
                     && size.linked > 0
@@ -249,7 +249,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
                     articles += 1;
                     continue;
                 }
-                articles += usize::from(about.name == "article");
+                articles += usize::from(about.name == local_name!("article"));
                 if let Some(sure) = about.goes(size, total, left, pruning, quotes > 0) {
                     left -= size.chars.min(left);
                     if sure {
@@ -259,7 +259,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
                         doubtful.push(node);
                     }
                     walk.skip_children();
-                } else if about.name == "form" {
+                } else if about.name == local_name!("form") {
                     forms.push(node);
                 }
             }
@@ -294,19 +294,22 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
         match edge {
             Edge::Open(node) => {
                 if node.is_element() {
-                    let name = node.node_name().unwrap_or_default();
-                    links += usize::from(&*name == "a");
+                    let name = name(&node);
+                    links += usize::from(name == local_name!("a"));
                     unseen += usize::from(is_code(&name));
                     open.push(Size {
-                        headline: &*name == "h1",
+                        headline: name == local_name!("h1"),
                         ..Size::default()
                     });
                 } else if unseen == 0
-                    && node.is_text()
                     && let Some(top) = open.last_mut()
                 {
-                    let text = node.text();
-                    let chars = text.chars().filter(|c| !c.is_whitespace()).count();
+                    let chars = node.query_or(0, |node| match &node.data {
+                        NodeData::Text { contents } => {
+                            contents.chars().filter(|c| !c.is_whitespace()).count()
+                        }
+                        _ => 0,
+                    });
                     top.chars += chars;
                     if links > 0 {
                         top.linked += chars;
@@ -317,8 +320,8 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
                 if !node.is_element() {
                     continue;
                 }
-                let name = node.node_name().unwrap_or_default();
-                links -= usize::from(&*name == "a");
+                let name = name(&node);
+                links -= usize::from(name == local_name!("a"));
                 unseen -= usize::from(is_code(&name));
                 let Some(size) = open.pop() else { continue };
                 if let Some(parent) = open.last_mut() {
@@ -333,15 +336,21 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
     sizes
 }
 
-fn is_code(name: &str) -> bool {
-    matches!(name, "script" | "style" | "noscript" | "template")
+/// An element's name; empty for any other node.
+fn name(node: &NodeRef<'_>) -> LocalName {
+    node.qual_name_ref()
+        .map_or_else(|| local_name!(""), |name| name.local.clone())
+}
+
+fn is_code(name: &LocalName) -> bool {
+    matches!(name.as_ref(), "script" | "style" | "noscript" | "template")
 }
 
 /// An element's name and what its attributes say of it.
 struct About {
-    name: String,
+    name: LocalName,
     role: String,
-    names: Vec<String>,
+    names: Words,
     hidden: bool,
     body: bool,
 }
@@ -349,21 +358,21 @@ struct About {
 impl About {
     fn of(node: &NodeRef<'_>) -> Self {
         let mut about = Self {
-            name: String::new(),
+            name: local_name!(""),
             role: String::new(),
-            names: Vec::new(),
+            names: Words::default(),
             hidden: false,
             body: false,
         };
         let Some(element) = node.element_ref() else {
             return about;
         };
-        about.name = element.name.local.to_string();
+        about.name = element.name.local.clone();
         for attribute in &element.attrs {
             let value: &str = &attribute.value;
             match attribute.name.local.as_ref() {
                 "class" | "id" | "data-testid" | "data-component" => {
-                    words_of(value, &mut about.names);
+                    about.names.add(value);
                 }
                 "role" => about.role = value.trim().to_ascii_lowercase(),
                 "hidden" => about.hidden |= !value.eq_ignore_ascii_case("until-found"),
@@ -397,7 +406,7 @@ impl About {
             || self.body
             || quoted
             || matches!(
-                self.name.as_str(),
+                self.name.as_ref(),
                 "html"
                     | "body"
                     | "main"
@@ -422,7 +431,7 @@ impl About {
         let rest = left.saturating_sub(size.chars);
         let most = size.chars * 2 > total.chars;
         let enough = rest >= ENOUGH && !most;
-        match self.name.as_str() {
+        match self.name.as_ref() {
             "script" | "style" | "noscript" | "template" | "iframe" | "object" | "svg"
             | "canvas" | "select" | "textarea" | "dialog" => return true,
             "button" => return size.chars < CONTROL,
@@ -433,7 +442,7 @@ impl About {
             return !most;
         }
         let links = size.linked as f32 / size.chars.max(1) as f32;
-        match self.name.as_str() {
+        match self.name.as_ref() {
             "nav" => return links > 0.3 || !most,
             "footer" if !quoted => return !most || links > 0.5,
             "form" => {
@@ -447,7 +456,7 @@ impl About {
             "complementary" | "dialog" | "alertdialog" => return enough,
             _ => {}
         }
-        self.name == "aside" && enough && !self.body
+        self.name == local_name!("aside") && enough && !self.body
     }
 
     /// Whether its class or id says so.
@@ -458,8 +467,8 @@ impl About {
         if size.headline {
             return None;
         }
-        let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n.as_str()));
-        let strong = self.names.iter().any(|n| is_strong(n))
+        let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n));
+        let strong = self.names.iter().any(is_strong)
             || has(&["author", "authors", "autor", "auteur", "writer"]) && has(ABOUT);
         if strong {
             let comments = self.names.iter().any(|n| {
@@ -472,14 +481,18 @@ impl About {
             }
             return (enough && !large).then_some(links > 0.25);
         }
-        let weak = has(WEAK) && enough && links > 0.5;
-        (weak && self.name != "p").then_some(true)
+        let weak = enough && links > 0.5 && has(WEAK);
+        (weak && self.name != local_name!("p")).then_some(true)
     }
 }
 
 fn is_strong(name: &str) -> bool {
-    WORDS.contains(&name)
-        || STEMS.iter().any(|s| name.starts_with(s))
+    // Of sorted stems none of which begins with another, only the last that is not behind the name
+    // may begin it.
+    let stem = STEMS.partition_point(|stem| *stem <= name);
+    WORDS.binary_search(&name).is_ok()
+        || stem > 0
+            && name.starts_with(STEMS[stem - 1])
             && !NOT_STEMS.iter().any(|s| name.starts_with(s))
 }
 
@@ -498,17 +511,110 @@ fn hides(style: &str) -> bool {
     })
 }
 
-/// The words of a class or id, in lower case: `relatedArticles__list` is related, articles, list.
-pub(super) fn words_of(value: &str, words: &mut Vec<String>) {
-    let mut word = String::new();
-    let mut lower = false;
-    for c in value.chars().chain([' ']) {
-        if (!c.is_alphanumeric() || lower && c.is_uppercase()) && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
+/// The words of classes and ids, in lower case: `relatedArticles__list` is related, articles, list.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    /// All of them, one behind the other.
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Words {
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> + Clone {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(a, b)| &self.text[a..*b])
+    }
+
+    /// Adds those of one value.
+    pub(super) fn add(&mut self, value: &str) {
+        let mut lower = false;
+        for c in value.chars() {
+            let (inner, upper) = if c.is_ascii() {
+                (c.is_ascii_alphanumeric(), c.is_ascii_uppercase())
+            } else {
+                (c.is_alphanumeric(), c.is_uppercase())
+            };
+            if !inner || lower && upper {
+                self.end();
+            }
+            if c.is_ascii_alphanumeric() {
+                self.text.push(c.to_ascii_lowercase());
+            } else if inner {
+                self.text.extend(c.to_lowercase());
+            }
+            lower = c.is_lowercase();
         }
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if self.text.len() > self.ends.last().copied().unwrap_or(0) {
+            self.ends.push(self.text.len());
         }
-        lower = c.is_lowercase();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STEMS, WORDS, Words, is_strong};
+
+    #[test]
+    fn a_class_is_taken_to_words() {
+        let mut words = Words::default();
+        words.add("relatedArticles__list ÉtéChaud 2col");
+        words.add("");
+        words.add("AD-box");
+        let all: Vec<&str> = words.iter().collect();
+        let wanted = [
+            "related", "articles", "list", "été", "chaud", "2col", "ad", "box",
+        ];
+        assert_eq!(all, wanted);
+        assert_eq!(words.count(), wanted.len());
+        words.clear();
+        assert_eq!(words.iter().count(), 0);
+    }
+
+    /// Both are searched by halves.
+    #[test]
+    fn names_are_sorted_and_no_stem_begins_another() {
+        assert!(WORDS.is_sorted());
+        for pair in STEMS.windows(2) {
+            assert!(
+                pair[0] < pair[1] && !pair[1].starts_with(pair[0]),
+                "{pair:?}"
+            );
+        }
+        for name in [
+            "ad",
+            "zergnet",
+            "comments",
+            "advertising",
+            "werbungen",
+            "subscriber",
+        ] {
+            assert!(is_strong(name), "{name}");
+        }
+        for name in [
+            "",
+            "a",
+            "adder",
+            "commented",
+            "article",
+            "zz",
+            "share2",
+            "relate",
+        ] {
+            assert!(!is_strong(name), "{name}");
+        }
     }
 }

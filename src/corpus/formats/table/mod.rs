@@ -246,7 +246,12 @@ fn unusable(first: &[String], message: String, dialect: Dialect, options: TableO
     let some = snippet(&first.join(" | "), 60);
     if header::looks_like_data(first) {
         return format!(
-            "the first row looks like data, not like names of columns ({some}); say so if there is no header"
+            "the first row looks like data, not like {} ({some}); say so if there is no header",
+            if first.len() == 1 {
+                "the name of a column"
+            } else {
+                "names of columns"
+            }
         );
     }
     if first.len() == 1 {
