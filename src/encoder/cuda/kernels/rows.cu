@@ -11,6 +11,9 @@
 constexpr int ROW_WARPS = 4;
 constexpr int ROW_THREADS = 32 * ROW_WARPS;
 
+// Keeps the compiler from loading ahead what there are no registers for.
+__device__ __forceinline__ void in_order() { asm volatile("" ::: "memory"); }
+
 // A row, lane l having its fours l, l + 32 and so on.
 template <typename T, int Chunks>
 __device__ __forceinline__ void load_row(const T *a, uint32_t fours, uint32_t lane,
@@ -24,18 +27,55 @@ __device__ __forceinline__ void load_row(const T *a, uint32_t fours, uint32_t la
     }
 }
 
-// The sum of a row times `scale` and another.
+template <int Chunks> __device__ __forceinline__ void scale_row(float scale, Four (&x)[Chunks]) {
+#pragma unroll
+    for (int c = 0; c < Chunks; c++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            x[c].x[i] *= scale;
+        }
+    }
+}
+
+// Adds a row to one that is there.
 template <typename T, int Chunks>
-__device__ __forceinline__ void add_rows(const T *a, float scale, const T *b, uint32_t fours,
-                                         uint32_t lane, Four (&x)[Chunks]) {
+__device__ __forceinline__ void add_row(const T *a, uint32_t fours, uint32_t lane,
+                                        Four (&x)[Chunks]) {
 #pragma unroll
     for (int c = 0; c < Chunks; c++) {
         uint32_t four = lane + 32 * c;
+        if (Chunks > 16 && c % 8 == 0) {
+            in_order();
+        }
         if (four < fours) {
-            Four y = load_four(a + 4 * four), z = load_four(b + 4 * four);
+            Four y = load_four(a + 4 * four);
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                x[c].x[i] = y.x[i] * scale + z.x[i];
+                x[c].x[i] += y.x[i];
+            }
+        }
+    }
+}
+
+// The sum of a row times `scale` and another. Both are on their way at a time, where there are
+// registers for them.
+template <typename T, int Chunks>
+__device__ __forceinline__ void add_rows(const T *a, float scale, const T *b, uint32_t fours,
+                                         uint32_t lane, Four (&x)[Chunks]) {
+    if constexpr (Chunks > 16) {
+        load_row(a, fours, lane, x);
+        scale_row(scale, x);
+        add_row(b, fours, lane, x);
+    } else {
+#pragma unroll
+        for (int c = 0; c < Chunks; c++) {
+            uint32_t four = lane + 32 * c;
+            if (four < fours) {
+                Four y = load_four(a + 4 * four), z = load_four(b + 4 * four);
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    x[c].x[i] = y.x[i] * scale + z.x[i];
+                }
             }
         }
     }
@@ -107,6 +147,9 @@ __device__ __forceinline__ void normalise(Four (&x)[Chunks], uint32_t hidden, ui
 #pragma unroll
     for (int c = 0; c < Chunks; c++) {
         uint32_t four = lane + 32 * c;
+        if (Chunks > 16 && c % 8 == 0) {
+            in_order();
+        }
         if (four < fours) {
             Four g = load_four(norm.gain + 4 * four), b = {};
             if (norm.bias != nullptr) {
@@ -149,20 +192,16 @@ template <typename T, int Chunks> __device__ __forceinline__ void embed(const Em
     size_t width = 4 * size_t(fours);
     uint32_t token = at<uint32_t>(a.tokens)[row];
     const T *word = at<T>(a.words) + (token & ((1u << ID_BITS) - 1)) * width;
+    uint32_t place = a.place_rows == 1 ? 0 : at<uint32_t>(a.places)[row];
+    size_t at_place = (size_t(token >> ID_BITS) * a.place_rows + place) * width;
     Four x[Chunks] = {};
-    if (a.added != 0) {
-        uint32_t place = a.place_rows == 1 ? 0 : at<uint32_t>(a.places)[row];
-        uint32_t kind = token >> ID_BITS;
-        add_rows(word, a.scale, at<T>(a.added) + (size_t(kind) * a.place_rows + place) * width,
-                 fours, lane, x);
+    if (a.added != 0 && Chunks <= 16) {
+        add_rows(word, a.scale, at<T>(a.added) + at_place, fours, lane, x);
     } else {
         load_row(word, fours, lane, x);
-#pragma unroll
-        for (int c = 0; c < Chunks; c++) {
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                x[c].x[i] *= a.scale;
-            }
+        scale_row(a.scale, x);
+        if (a.added != 0) {
+            add_row(at<T>(a.added) + at_place, fours, lane, x);
         }
     }
     if (a.gain != 0) {
@@ -218,7 +257,6 @@ template <typename T, int Chunks> __device__ __forceinline__ void add_norms(cons
     if (a.added == 0) {
         load_row(stream, fours, lane, x);
     } else if (a.inner_gain == 0 && Chunks <= 16) {
-        // Both rows are on their way at a time, where there are registers for them.
         add_rows(stream, 1.0f, added, fours, lane, x);
     } else {
         load_row(added, fours, lane, x);
@@ -227,17 +265,7 @@ template <typename T, int Chunks> __device__ __forceinline__ void add_norms(cons
                       {at<float>(a.inner_gain), at<float>(a.inner_bias), a.inner_centred != 0,
                        a.inner_eps});
         }
-#pragma unroll
-        for (int c = 0; c < Chunks; c++) {
-            uint32_t four = lane + 32 * c;
-            if (four < fours) {
-                Four y = load_four(stream + 4 * four);
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    x[c].x[i] += y.x[i];
-                }
-            }
-        }
+        add_row(stream, fours, lane, x);
     }
     if (a.added != 0 && (a.gain == 0 || a.out != a.stream)) {
         store_row(x, fours, lane, stream);
