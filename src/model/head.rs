@@ -86,11 +86,6 @@ impl Head {
             })
     }
 
-    /// Whether there are steps that change more than a vector's length.
-    pub(crate) fn has_weights(&self) -> bool {
-        self.steps.iter().any(|s| s.module != Module::Normalize)
-    }
-
     /// The files of the steps' weights and their settings.
     pub(super) fn files(&self) -> Vec<String> {
         let files = self.steps.iter().filter_map(|s| s.file.as_ref());
