@@ -65,7 +65,7 @@ fn every_command_and_option_of_the_readme_is_in_the_help() {
         for word in words.iter().filter(|w| w.starts_with('-') && *w != "-") {
             let option = word.split('=').next().unwrap();
             let known = text
-                .split(|c: char| c.is_whitespace() || c == ',')
+                .split(|c: char| c.is_whitespace() || ",[=".contains(c))
                 .any(|w| w == option);
             assert!(known, "{words:?}: {option} is not in the help of {path:?}");
         }
