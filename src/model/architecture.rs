@@ -1,6 +1,6 @@
 //! What a transformer computes, whatever its family: plain data that every backend reads.
 //!
-//! A family's file in [`families`](super::families) makes an [`Architecture`] of a `config.json`
+//! A file for each family (`model/families`) makes an [`Architecture`] of a `config.json`
 //! and says where the tensors lie; a backend interprets the description and knows no family.
 //! What can be settled when weights are read is settled there (the scale of scores, RMSNorm's
 //! "one plus", the order of a rotation's pairs), so that a backend does not see it.
