@@ -90,7 +90,8 @@ pub(super) fn architectures() -> impl Strategy<Value = Architecture> {
         1 => Just(Places::Buckets),
     ];
     let kind = prop_oneof![Just(NormKind::Layer), Just(NormKind::Rms)];
-    let shape = (heads, head_dim, 1usize..60, 1usize..120, 8usize..150);
+    // A norm of a few numbers leaves little but their signs, which rounding may turn.
+    let shape = (heads, head_dim, 12usize..60, 12usize..120, 8usize..150);
     let parts = (
         places,
         kind,
