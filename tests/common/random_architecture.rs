@@ -264,7 +264,6 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
             buckets,
             unused: &[],
         },
-        pad_id: 0,
         classifier: None,
     };
     Made {

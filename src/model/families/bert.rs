@@ -1,16 +1,13 @@
 //! BERT (<https://arxiv.org/abs/1810.04805>), RoBERTa and its kin, and JinaBERT, which is a BERT
 //! with ALiBi and a gate (<https://arxiv.org/abs/2310.19923>).
 
-use super::{
-    Classifier, Described, HEADS, HIDDEN, LAYERS, POSITIONS, TYPES, VOCABULARY, WIDTH, dense,
-    even_share, labels, layer_norm, pad_id, usual_scale,
-};
+use super::encoder::{self, Sizes, two_norms};
+use super::{Described, POSITIONS, TYPES, WIDTH, layer_norm, pad_id};
 use crate::model::architecture::{
-    Activation, Architecture, Attention, Block, Embedding, FeedForward, Norms, Place, Pooling,
-    Positions, Reach,
+    Activation, Block, Embedding, FeedForward, Norms, Place, Positions,
 };
 use crate::model::settings::{Result, Settings};
-use crate::model::tensors::{BlockAt, LinearAt, NormAt, TensorsAt};
+use crate::model::tensors::{BlockAt, LinearAt};
 use serde_json::json;
 
 /// Which of the two ways to count positions.
@@ -32,16 +29,13 @@ const UNUSED: &[&str] = &[
 ];
 
 pub(super) fn describe(s: &Settings, kind: Kind) -> Result<Described> {
-    let hidden = s.size(&["hidden_size"], HIDDEN)?;
-    let heads = s.size(&["num_attention_heads"], HEADS)?;
-    let head_dim = even_share(hidden, heads)?;
-    let layers = s.size(&["num_hidden_layers"], LAYERS)?;
+    let sizes = Sizes::usual(s)?;
     let width = s.size(&["intermediate_size"], WIDTH)?;
     let rows = s.size(&["max_position_embeddings"], POSITIONS)?;
     let norm = layer_norm(s.eps(&["layer_norm_eps"], 1e-12)?);
     let activation = s.activation(&["hidden_act"], "gelu")?;
     let pad = pad_id(s, if kind == Kind::Bert { 0 } else { 1 })?;
-    s.only("embedding_size", &[json!(hidden)])?;
+    s.only("embedding_size", &[json!(sizes.hidden)])?;
     let alibi = match s.text("position_embedding_type")? {
         None | Some("absolute") => false,
         Some("alibi") if kind == Kind::Bert => true,
@@ -62,7 +56,7 @@ pub(super) fn describe(s: &Settings, kind: Kind) -> Result<Described> {
             ));
         }
     };
-    s.only("attention_head_size", &[json!(head_dim)])?;
+    s.only("attention_head_size", &[json!(sizes.head_dim)])?;
     s.only("emb_pooler", &[json!("mean")])?;
 
     let first = if kind == Kind::Roberta {
@@ -77,15 +71,7 @@ pub(super) fn describe(s: &Settings, kind: Kind) -> Result<Described> {
     };
     let types = s.optional_size(&["type_vocab_size"], TYPES)?.unwrap_or(2);
     let block = Block {
-        attention: Attention {
-            heads,
-            kv_heads: heads,
-            head_dim,
-            scale: usual_scale(head_dim),
-            head_norm: None,
-            place: if alibi { Place::Alibi } else { Place::None },
-            reach: Reach::ALL,
-        },
+        attention: sizes.attention(if alibi { Place::Alibi } else { Place::None }),
         feed_forward: FeedForward {
             width,
             activation: gate.unwrap_or(activation),
@@ -93,7 +79,7 @@ pub(super) fn describe(s: &Settings, kind: Kind) -> Result<Described> {
         },
         norms: Norms::Post([norm; 2]),
     };
-    let blocks_at = (0..layers).map(|i| {
+    let blocks_at = (0..sizes.layers).map(|i| {
         let name = |part: &str| format!("encoder.layer.{i}.{part}");
         let (gate_at, up, down, last) = if gate.is_some() {
             let both = name("mlp.gated_layers");
@@ -112,54 +98,23 @@ pub(super) fn describe(s: &Settings, kind: Kind) -> Result<Described> {
                 .map(|part| LinearAt::new(&name(&format!("attention.self.{part}")), true)),
             output: LinearAt::new(&name("attention.output.dense"), true),
             head_norms: None,
-            norms: [name("attention.output.LayerNorm"), name(last)]
-                .map(|n| Some(NormAt::new(n, true)))
-                .to_vec(),
+            norms: two_norms([name("attention.output.LayerNorm"), name(last)]),
             gate: gate_at,
             up,
             down: LinearAt::new(&name(down), true),
         }
     });
-    let classifier = labels(s)?.map(|labels| Classifier {
-        pooling: Pooling::Cls,
-        steps: match kind {
-            Kind::Bert => vec![
-                dense("pooler.dense", hidden, Activation::Tanh),
-                dense("classifier", labels, Activation::Identity),
-            ],
-            Kind::Roberta => vec![
-                dense("classifier.dense", hidden, Activation::Tanh),
-                dense("classifier.out_proj", labels, Activation::Identity),
-            ],
-        },
-        labels,
-    });
-    Ok(Described {
-        architecture: Architecture {
-            vocabulary: s.size(&["vocab_size"], VOCABULARY)?,
-            hidden,
-            longest,
-            embedding: Embedding {
-                positions: (!alibi).then_some(Positions { rows, first }),
-                types,
-                scale: 1.0,
-                norm: Some(norm),
-            },
-            blocks: vec![block; layers],
-            last_norm: None,
-        },
-        tensors: TensorsAt {
-            prefixes: PREFIXES,
-            words: "embeddings.word_embeddings.weight".into(),
-            positions: (!alibi).then(|| "embeddings.position_embeddings.weight".into()),
-            types: (types > 0).then(|| "embeddings.token_type_embeddings.weight".into()),
-            embedding_norm: Some(NormAt::new("embeddings.LayerNorm", true)),
-            blocks: blocks_at.collect(),
-            last_norm: None,
-            buckets: None,
-            unused: UNUSED,
-        },
-        pad_id: pad,
-        classifier,
-    })
+    let (first_step, last_step) = match kind {
+        Kind::Bert => ("pooler.dense", "classifier"),
+        Kind::Roberta => ("classifier.dense", "classifier.out_proj"),
+    };
+    let classifier = sizes.classifier(s, first_step, Activation::Tanh, last_step)?;
+    let embedding = Embedding {
+        positions: (!alibi).then_some(Positions { rows, first }),
+        types,
+        scale: 1.0,
+        norm: Some(norm),
+    };
+    let tensors = encoder::tensors(PREFIXES, &embedding, blocks_at, UNUSED);
+    sizes.described(s, longest, embedding, block, tensors, classifier)
 }

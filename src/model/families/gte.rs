@@ -1,25 +1,24 @@
 //! GTE's encoders (<https://arxiv.org/abs/2407.19669>): BERTs with rotary positions and a gate,
 //! saved under `model_type` new, and as gte by newer versions of HF transformers.
 
-use super::{
-    Classifier, Described, HEADS, HIDDEN, LAYERS, POSITIONS, TYPES, VOCABULARY, WIDTH, dense,
-    even_share, labels, layer_norm, pad_id, rotary, usual_scale,
-};
-use crate::model::architecture::{
-    Activation, Architecture, Attention, Block, Embedding, FeedForward, Norms, Place, Pooling,
-    Reach, Rotary,
-};
+use super::encoder::{self, Sizes, two_norms};
+use super::{Described, POSITIONS, TYPES, WIDTH, layer_norm, rotary};
+use crate::model::architecture::{Activation, Block, Embedding, FeedForward, Norms, Place, Rotary};
 use crate::model::settings::{Result, Settings};
-use crate::model::tensors::{BlockAt, LinearAt, NormAt, TensorsAt};
+use crate::model::tensors::{BlockAt, LinearAt};
 use serde_json::{Value, json};
+
+const UNUSED: &[&str] = &[
+    "pooler.",
+    "lm_head.",
+    "classifier.",
+    "embeddings.position_ids",
+];
 
 pub(super) fn describe(s: &Settings) -> Result<Described> {
     // HF transformers' own class has other defaults than the code that came with the models.
     let native = s.text("model_type")? == Some("gte");
-    let hidden = s.size(&["hidden_size"], HIDDEN)?;
-    let heads = s.size(&["num_attention_heads"], HEADS)?;
-    let head_dim = even_share(hidden, heads)?;
-    let layers = s.size(&["num_hidden_layers"], LAYERS)?;
+    let sizes = Sizes::usual(s)?;
     let width = s.size(&["intermediate_size"], WIDTH)?;
     let norm = layer_norm(s.eps(&["layer_norm_eps"], 1e-12)?);
     for (key, only) in [
@@ -35,22 +34,14 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     let positions = s.size(&["max_position_embeddings"], POSITIONS)?;
     let (rotary, longest) = rotation(
         s,
-        head_dim,
+        sizes.head_dim,
         positions,
         if native { 160_000.0 } else { 10_000.0 },
     )?;
     let types = s.optional_size(&["type_vocab_size"], TYPES)?;
     let types = types.unwrap_or(usize::from(native));
     let block = Block {
-        attention: Attention {
-            heads,
-            kv_heads: heads,
-            head_dim,
-            scale: usual_scale(head_dim),
-            head_norm: None,
-            place: Place::Rotary(rotary),
-            reach: Reach::ALL,
-        },
+        attention: sizes.attention(Place::Rotary(rotary)),
         feed_forward: FeedForward {
             width,
             activation: s.activation(&["hidden_act"], "gelu")?,
@@ -58,64 +49,28 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         },
         norms: Norms::Post([norm; 2]),
     };
-    let blocks_at = (0..layers).map(|i| {
+    let blocks_at = (0..sizes.layers).map(|i| {
         let name = |part: &str| format!("encoder.layer.{i}.{part}");
-        let qkv = name("attention.qkv_proj");
-        let third = |n: usize| LinearAt::rows(&qkv, true, n * hidden..(n + 1) * hidden, 3 * hidden);
         let wide = name("mlp.up_gate_proj");
         BlockAt {
-            qkv: [third(0), third(1), third(2)],
+            qkv: sizes.thirds(&name("attention.qkv_proj"), true),
             output: LinearAt::new(&name("attention.o_proj"), true),
             head_norms: None,
-            norms: [name("attn_ln"), name("mlp_ln")]
-                .map(|n| Some(NormAt::new(n, true)))
-                .to_vec(),
+            norms: two_norms([name("attn_ln"), name("mlp_ln")]),
             gate: Some(LinearAt::rows(&wide, false, width..2 * width, 2 * width)),
             up: LinearAt::rows(&wide, false, 0..width, 2 * width),
             down: LinearAt::new(&name("mlp.down_proj"), true),
         }
     });
-    let classifier = labels(s)?.map(|labels| Classifier {
-        pooling: Pooling::Cls,
-        steps: vec![
-            dense("pooler.dense", hidden, Activation::Tanh),
-            dense("classifier", labels, Activation::Identity),
-        ],
-        labels,
-    });
-    Ok(Described {
-        architecture: Architecture {
-            vocabulary: s.size(&["vocab_size"], VOCABULARY)?,
-            hidden,
-            longest,
-            embedding: Embedding {
-                positions: None,
-                types,
-                scale: 1.0,
-                norm: Some(norm),
-            },
-            blocks: vec![block; layers],
-            last_norm: None,
-        },
-        tensors: TensorsAt {
-            prefixes: &["", "new."],
-            words: "embeddings.word_embeddings.weight".into(),
-            positions: None,
-            types: (types > 0).then(|| "embeddings.token_type_embeddings.weight".into()),
-            embedding_norm: Some(NormAt::new("embeddings.LayerNorm", true)),
-            blocks: blocks_at.collect(),
-            last_norm: None,
-            buckets: None,
-            unused: &[
-                "pooler.",
-                "lm_head.",
-                "classifier.",
-                "embeddings.position_ids",
-            ],
-        },
-        pad_id: pad_id(s, u32::from(native))?,
-        classifier,
-    })
+    let classifier = sizes.classifier(s, "pooler.dense", Activation::Tanh, "classifier")?;
+    let embedding = Embedding {
+        positions: None,
+        types,
+        scale: 1.0,
+        norm: Some(norm),
+    };
+    let tensors = encoder::tensors(&["", "new."], &embedding, blocks_at, UNUSED);
+    sizes.described(s, longest, embedding, block, tensors, classifier)
 }
 
 /// The rotation, and the tokens that it reaches. GTE stretches it for texts beyond those that it

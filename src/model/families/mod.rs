@@ -2,7 +2,9 @@
 //! its tensors lie. A file each; what they compute, no backend knows by name.
 
 mod bert;
+mod decoder;
 mod distilbert;
+mod encoder;
 mod gemma3;
 mod gte;
 mod modernbert;
@@ -10,7 +12,9 @@ mod mpnet;
 mod nomic;
 mod qwen3;
 
-use super::architecture::{Activation, Architecture, Module, Norm, NormKind, Pooling, Rotary};
+use super::architecture::{
+    Activation, Architecture, Module, Norm, NormKind, Place, Pooling, Rotary,
+};
 use super::settings::{Result, Settings};
 use super::tensors::{LinearAt, NormAt, TensorsAt};
 use serde_json::Value;
@@ -44,8 +48,6 @@ pub struct Described {
     pub architecture: Architecture,
     /// Where its weights lie.
     pub tensors: TensorsAt,
-    /// The token that fills short rows where a backend pads.
-    pub pad_id: u32,
     /// The classifier of a model that judges pairs, where it is one.
     pub classifier: Option<Classifier>,
 }
@@ -99,6 +101,8 @@ pub(super) fn describe(json: &str) -> Result<Described> {
         )),
         None => Err("model_type is missing".to_string()),
     }?;
+    // Also where a family does not count positions from it.
+    pad_id(&settings, 0)?;
     settings.nothing_unread()?;
     check(&described.architecture)?;
     Ok(described)
@@ -124,7 +128,7 @@ fn check(architecture: &Architecture) -> Result<()> {
                 a.heads, a.kv_heads
             ));
         }
-        if let super::architecture::Place::Rotary(rotary) = &a.place
+        if let Place::Rotary(rotary) = &a.place
             && rotary.dim() > a.head_dim
         {
             return Err(format!(

@@ -1,9 +1,10 @@
 //! ModernBERT (<https://arxiv.org/abs/2412.13663>): pre-norm, rotary, gated; of every three
 //! layers, two see a window of the text.
 
+use super::encoder::Sizes;
 use super::{
-    Classifier, Described, HEADS, HIDDEN, LAYERS, POSITIONS, StepAt, VOCABULARY, WIDTH, dense,
-    even_share, labels, layer_norm, layer_types, pad_id, rotary, usual_scale,
+    Classifier, Described, POSITIONS, StepAt, VOCABULARY, WIDTH, dense, labels, layer_norm,
+    layer_types, rotary,
 };
 use crate::model::architecture::{
     Activation, Architecture, Attention, Block, Embedding, FeedForward, Module, Norms, Place,
@@ -14,10 +15,8 @@ use crate::model::tensors::{BlockAt, LinearAt, NormAt, TensorsAt};
 use serde_json::json;
 
 pub(super) fn describe(s: &Settings) -> Result<Described> {
-    let hidden = s.size(&["hidden_size"], HIDDEN)?;
-    let heads = s.size(&["num_attention_heads"], HEADS)?;
-    let head_dim = even_share(hidden, heads)?;
-    let layers = s.size(&["num_hidden_layers"], LAYERS)?;
+    let sizes = Sizes::usual(s)?;
+    let (hidden, layers) = (sizes.hidden, sizes.layers);
     let width = s.size(&["intermediate_size"], WIDTH)?;
     let norm = layer_norm(s.eps(&["norm_eps", "layer_norm_eps"], 1e-5)?);
     let norm_bias = s.flag("norm_bias", false)?;
@@ -41,23 +40,26 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         Some("full_attention"),
         &["global_rope_theta"],
         160_000.0,
-        head_dim,
+        sizes.head_dim,
     )?;
     let local_keys: &[&str] = &["local_rope_theta"];
-    let local = rotary(s, Some("sliding_attention"), local_keys, 10_000.0, head_dim)?;
+    let local = rotary(
+        s,
+        Some("sliding_attention"),
+        local_keys,
+        10_000.0,
+        sizes.head_dim,
+    )?;
     let block = |i: usize| Block {
         attention: Attention {
-            heads,
-            kv_heads: heads,
-            head_dim,
-            scale: usual_scale(head_dim),
-            head_norm: None,
-            place: Place::Rotary(if is_local(i) { &local } else { &full }.clone()),
             reach: if is_local(i) {
                 Reach::window(window / 2)
             } else {
                 Reach::ALL
             },
+            ..sizes.attention(Place::Rotary(
+                if is_local(i) { &local } else { &full }.clone(),
+            ))
         },
         feed_forward: FeedForward {
             width,
@@ -69,18 +71,9 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     };
     let blocks_at = (0..layers).map(|i| {
         let name = |part: &str| format!("layers.{i}.{part}");
-        let qkv = name("attn.Wqkv");
-        let third = |n: usize| {
-            LinearAt::rows(
-                &qkv,
-                attention_bias,
-                n * hidden..(n + 1) * hidden,
-                3 * hidden,
-            )
-        };
         let wide = name("mlp.Wi");
         BlockAt {
-            qkv: [third(0), third(1), third(2)],
+            qkv: sizes.thirds(&name("attn.Wqkv"), attention_bias),
             output: LinearAt::new(&name("attn.Wo"), attention_bias),
             head_norms: None,
             norms: vec![
@@ -147,7 +140,6 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
             buckets: None,
             unused: &["head.", "decoder.", "classifier."],
         },
-        pad_id: pad_id(s, 0)?,
         classifier,
     })
 }

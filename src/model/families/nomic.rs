@@ -1,22 +1,20 @@
 //! NomicBERT (<https://arxiv.org/abs/2402.01613>): a BERT with rotary positions and a gate.
 
-use super::{
-    Classifier, Described, HEADS, HIDDEN, LAYERS, POSITIONS, TYPES, VOCABULARY, WIDTH, dense,
-    even_share, labels, layer_norm, pad_id, rotary, usual_scale,
-};
-use crate::model::architecture::{
-    Activation, Architecture, Attention, Block, Embedding, FeedForward, Norms, Place, Pooling,
-    Reach,
-};
+use super::encoder::{self, Sizes, two_norms};
+use super::{Described, POSITIONS, TYPES, WIDTH, layer_norm, rotary};
+use crate::model::architecture::{Activation, Block, Embedding, FeedForward, Norms, Place};
 use crate::model::settings::{Result, Settings};
 use crate::model::tensors::{BlockAt, LinearAt, NormAt, TensorsAt};
 use serde_json::json;
 
 pub(super) fn describe(s: &Settings) -> Result<Described> {
-    let hidden = s.size(&["n_embd", "hidden_size"], HIDDEN)?;
-    let heads = s.size(&["n_head", "num_attention_heads"], HEADS)?;
-    let head_dim = even_share(hidden, heads)?;
-    let layers = s.size(&["n_layer", "num_hidden_layers"], LAYERS)?;
+    let sizes = Sizes::read(
+        s,
+        &["n_embd", "hidden_size"],
+        &["n_head", "num_attention_heads"],
+        &["n_layer", "num_hidden_layers"],
+    )?;
+    let (hidden, head_dim) = (sizes.hidden, sizes.head_dim);
     let norm = layer_norm(s.eps(&["layer_norm_epsilon", "layer_norm_eps"], 1e-12)?);
     for (key, only) in [
         ("prenorm", json!(false)),
@@ -83,15 +81,7 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     let types = s.optional_size(&["type_vocab_size"], TYPES)?.unwrap_or(2);
     let bias = s.flag("qkv_proj_bias", false)?;
     let block = Block {
-        attention: Attention {
-            heads,
-            kv_heads: heads,
-            head_dim,
-            scale: usual_scale(head_dim),
-            head_norm: None,
-            place: Place::Rotary(rotary),
-            reach: Reach::ALL,
-        },
+        attention: sizes.attention(Place::Rotary(rotary)),
         feed_forward: FeedForward {
             width,
             activation,
@@ -99,57 +89,34 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         },
         norms: Norms::Post([norm; 2]),
     };
-    let blocks_at = (0..layers).map(|i| {
+    let blocks_at = (0..sizes.layers).map(|i| {
         let name = |part: &str| format!("encoder.layers.{i}.{part}");
-        let qkv = name("attn.Wqkv");
-        let third = |n: usize| LinearAt::rows(&qkv, bias, n * hidden..(n + 1) * hidden, 3 * hidden);
         let linear = |part: &str| LinearAt::new(&name(part), false);
         BlockAt {
-            qkv: [third(0), third(1), third(2)],
+            qkv: sizes.thirds(&name("attn.Wqkv"), bias),
             output: LinearAt::new(&name("attn.out_proj"), bias),
             head_norms: None,
-            norms: [name("norm1"), name("norm2")]
-                .map(|n| Some(NormAt::new(n, true)))
-                .to_vec(),
+            norms: two_norms([name("norm1"), name("norm2")]),
             gate: gated.then(|| linear("mlp.fc12")),
             up: linear(if gated { "mlp.fc11" } else { "mlp.fc1" }),
             down: linear("mlp.fc2"),
         }
     });
-    let classifier = labels(s)?.map(|labels| Classifier {
-        pooling: Pooling::Cls,
-        steps: vec![
-            dense("pooler.dense", hidden, Activation::Tanh),
-            dense("classifier", labels, Activation::Identity),
-        ],
-        labels,
-    });
-    Ok(Described {
-        architecture: Architecture {
-            vocabulary: s.size(&["vocab_size"], VOCABULARY)?,
-            hidden,
-            longest,
-            embedding: Embedding {
-                positions: None,
-                types,
-                scale: 1.0,
-                norm: Some(norm),
-            },
-            blocks: vec![block; layers],
-            last_norm: None,
-        },
-        tensors: TensorsAt {
-            prefixes: &["", "bert.", "nomic_bert."],
-            words: "embeddings.word_embeddings.weight".into(),
-            positions: None,
-            types: (types > 0).then(|| "embeddings.token_type_embeddings.weight".into()),
-            embedding_norm: Some(NormAt::new("emb_ln", true)),
-            blocks: blocks_at.collect(),
-            last_norm: None,
-            buckets: None,
-            unused: &["pooler.", "cls.", "classifier."],
-        },
-        pad_id: pad_id(s, 0)?,
-        classifier,
-    })
+    let classifier = sizes.classifier(s, "pooler.dense", Activation::Tanh, "classifier")?;
+    let embedding = Embedding {
+        positions: None,
+        types,
+        scale: 1.0,
+        norm: Some(norm),
+    };
+    let tensors = TensorsAt {
+        embedding_norm: Some(NormAt::new("emb_ln", true)),
+        ..encoder::tensors(
+            &["", "bert.", "nomic_bert."],
+            &embedding,
+            blocks_at,
+            &["pooler.", "cls.", "classifier."],
+        )
+    };
+    sizes.described(s, longest, embedding, block, tensors, classifier)
 }
