@@ -80,12 +80,10 @@ pub(super) unsafe fn norm<S: Simd, D: Dot<S>>(r: &Rows, norm: &Norm<'_>) {
         for row in 0..r.count {
             let x = r.values.add(row * r.stride);
             let to = r.normed.add(row * r.normed_stride);
-            let (mean, factor) = moments::<S>(x, n, norm);
+            let moments = moments::<S>(x, n, norm);
             let (mut low, mut high) = (S::splat(0.0), S::splat(0.0));
             for i in (0..n).step_by(S::LANES) {
-                let d = S::mul(S::sub(load::<S>(x, i, n), mean), factor);
-                let weight = load::<S>(norm.weight.as_ptr(), i, n);
-                let y = S::fma(d, weight, load::<S>(norm.bias.as_ptr(), i, n));
+                let y = normed::<S>(x, i, n, norm, moments);
                 store::<S>(to, i, n, y);
                 if D::QUANTISED {
                     // Behind the end of a row y is zero, which the range holds anyway.
@@ -128,6 +126,23 @@ unsafe fn moments<S: Simd>(x: *const f32, n: usize, norm: &Norm<'_>) -> (S::F, S
     }
 }
 
+/// Numbers of a row from `i` on, normalised by its [`moments`].
+#[inline(always)]
+unsafe fn normed<S: Simd>(
+    x: *const f32,
+    i: usize,
+    n: usize,
+    norm: &Norm<'_>,
+    (mean, factor): (S::F, S::F),
+) -> S::F {
+    // SAFETY: the caller's.
+    unsafe {
+        let d = S::mul(S::sub(load::<S>(x, i, n), mean), factor);
+        let weight = load::<S>(norm.weight.as_ptr(), i, n);
+        S::fma(d, weight, load::<S>(norm.bias.as_ptr(), i, n))
+    }
+}
+
 /// Adds each row, normalised, to the row of `normed`; makes no operands.
 ///
 /// # Safety
@@ -140,11 +155,9 @@ pub(super) unsafe fn add_normed<S: Simd>(r: &Rows, norm: &Norm<'_>) {
         for row in 0..r.count {
             let x = r.values.add(row * r.stride);
             let to = r.normed.add(row * r.normed_stride);
-            let (mean, factor) = moments::<S>(x, n, norm);
+            let moments = moments::<S>(x, n, norm);
             for i in (0..n).step_by(S::LANES) {
-                let d = S::mul(S::sub(load::<S>(x, i, n), mean), factor);
-                let weight = load::<S>(norm.weight.as_ptr(), i, n);
-                let y = S::fma(d, weight, load::<S>(norm.bias.as_ptr(), i, n));
+                let y = normed::<S>(x, i, n, norm, moments);
                 store::<S>(to, i, n, S::add(load::<S>(to, i, n), y));
             }
         }
@@ -194,11 +207,9 @@ pub(super) unsafe fn heads<S: Simd, O: Dot<S>>(h: &Heads<'_>) {
                 let x = x.add(head * n);
                 if let Some(norms) = &h.norms {
                     let norm = &norms[usize::from(head >= h.heads[0])];
-                    let (mean, factor) = moments::<S>(x, n, norm);
+                    let moments = moments::<S>(x, n, norm);
                     for i in (0..n).step_by(S::LANES) {
-                        let d = S::mul(S::sub(load::<S>(x, i, n), mean), factor);
-                        let weight = load::<S>(norm.weight.as_ptr(), i, n);
-                        let y = S::fma(d, weight, load::<S>(norm.bias.as_ptr(), i, n));
+                        let y = normed::<S>(x, i, n, norm, moments);
                         store::<S>(x, i, n, y);
                     }
                 }

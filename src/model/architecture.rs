@@ -74,17 +74,35 @@ pub struct Block {
     pub norms: Norms,
 }
 
-/// Where a block's norms are, in the order in which they are computed.
+/// Where a block's norms are, in the order in which they are computed: their descriptions, or the
+/// weights that a backend has for them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Norms {
+pub enum Norms<N = Norm> {
     /// Of the stream, after each of the two was added (BERT).
-    Post([Norm; 2]),
+    Post([N; 2]),
     /// Of what goes into each of the two (ModernBERT, whose first block has none before the
     /// attention; Qwen3).
-    Pre([Option<Norm>; 2]),
+    Pre([Option<N>; 2]),
     /// Of what goes into each of the two, and of what comes out before it is added (Gemma 3):
     /// attention in, attention out, feed-forward in, feed-forward out.
-    Sandwich([Norm; 4]),
+    Sandwich([N; 4]),
+}
+
+impl<N> Norms<N> {
+    /// What `f` makes of each, in order.
+    ///
+    /// # Errors
+    /// The first of `f`.
+    pub fn try_map<M, E>(&self, mut f: impl FnMut(&N) -> Result<M, E>) -> Result<Norms<M>, E> {
+        Ok(match self {
+            Self::Post([a, b]) => Norms::Post([f(a)?, f(b)?]),
+            Self::Pre([a, b]) => Norms::Pre([
+                a.as_ref().map(&mut f).transpose()?,
+                b.as_ref().map(&mut f).transpose()?,
+            ]),
+            Self::Sandwich([a, b, c, d]) => Norms::Sandwich([f(a)?, f(b)?, f(c)?, f(d)?]),
+        })
+    }
 }
 
 /// Self-attention.

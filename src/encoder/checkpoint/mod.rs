@@ -6,9 +6,7 @@ pub(super) use shards::Table;
 
 use super::relative::{alibi_slopes, bucket};
 use crate::error::{Error, Result};
-use crate::model::architecture::{
-    Architecture, Block, Module, Norm, NormKind, Norms, Place, Rotary,
-};
+use crate::model::architecture::{Architecture, Module, Norm, NormKind, Norms, Place, Rotary};
 use crate::model::{Config, Described, LinearAt, ModelFiles, NormAt, Part, StepAt};
 use shards::Shards;
 use std::collections::HashSet;
@@ -39,8 +37,7 @@ pub(super) struct BlockWeights {
     /// scale that queries have else.
     pub head_norms: Option<[NormWeights; 2]>,
     pub output: Linear,
-    /// In the order of [`Norms`](crate::model::architecture::Norms).
-    pub norms: Vec<Option<NormWeights>>,
+    pub norms: Norms<NormWeights>,
     /// The feed-forward network's first product; where it is gated, the gate's columns come first
     /// and then as many of what is gated.
     pub up: Linear,
@@ -384,14 +381,18 @@ impl Checkpoint {
             both.1.append(&mut up.1);
             up = both;
         }
-        let norms = at.norms.iter().zip(norms_of(block));
+        let mut names = at.norms.iter().flatten();
+        let norms = block.norms.try_map(|norm| match names.next() {
+            Some(at) => self.norm(at, *norm, hidden),
+            None => Err(Error::internal(format!(
+                "block {number} names too few norms"
+            ))),
+        })?;
         Ok(BlockWeights {
             qkv,
             head_norms,
             output: self.linear(&at.output, hidden, queries)?,
-            norms: norms
-                .map(|(at, norm)| self.optional_norm(at.as_ref(), norm))
-                .collect::<Result<_>>()?,
+            norms,
             up,
             down: self.linear(&at.down, hidden, width)?,
         })
@@ -466,15 +467,6 @@ impl Checkpoint {
             prefix: "",
             types: 0,
         })
-    }
-}
-
-/// A block's norms, in the order in which they are computed.
-fn norms_of(block: &Block) -> Vec<Option<Norm>> {
-    match block.norms {
-        Norms::Post(norms) => norms.map(Some).to_vec(),
-        Norms::Pre(norms) => norms.to_vec(),
-        Norms::Sandwich(norms) => norms.map(Some).to_vec(),
     }
 }
 

@@ -5,10 +5,10 @@
 
 use super::crew::alone;
 use super::forward::{Model, Run, Scratch};
-use super::weights::{Block, BlockNorms, NormWeights, Table, Weights};
+use super::weights::{Block, NormWeights, Table, Weights};
 use crate::kernels::{Aligned, Epilogue, Gemm, Kernels, Output, Packed};
 use crate::kernels::{Dtype, wanted_level};
-use crate::model::architecture::{NormKind, Reach};
+use crate::model::architecture::{NormKind, Norms, Reach};
 use std::sync::Arc;
 
 fn kernels(dtype: Dtype) -> Kernels {
@@ -180,7 +180,7 @@ impl OneLayer {
                         head_norms: None,
                         rotary: None,
                         output: linear(hidden, hidden),
-                        norms: BlockNorms::Post([norm(), norm()]),
+                        norms: Norms::Post([norm(), norm()]),
                         width: intermediate,
                         activation: Epilogue::Gelu,
                         gated: false,

@@ -7,12 +7,12 @@
 #![allow(unsafe_code)]
 
 use super::crew::Worker;
-use super::weights::{Block, BlockNorms, NormWeights, Weights};
+use super::weights::{Block, NormWeights, Weights};
 use crate::kernels::{
     Aligned, Attention, AttentionScratch, Epilogue, Format, Gemm, Heads, Kernels, Output, Packed,
     Rows,
 };
-use crate::model::architecture::Pooling;
+use crate::model::architecture::{Norms, Pooling};
 use crate::model::tokens;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -121,7 +121,7 @@ impl Run {
         let result = weights.widest(Block::context_len).max(weights.hidden);
         let qkv_len = weights.widest(Block::qkv_len);
         let prepares = weights.blocks.iter().any(Block::prepares_heads);
-        let sandwich = |b: &Block| matches!(b.norms, BlockNorms::Sandwich(_));
+        let sandwich = |b: &Block| matches!(b.norms, Norms::Sandwich(_));
         let hidden = full(weights.hidden) + SKEW;
         let context = full(result) + SKEW;
         let operands = words(result, kernels.format);
@@ -203,13 +203,13 @@ impl Run {
         worker.wait();
         let mut made = weights.norm.is_some();
         for block in &weights.blocks {
-            let post = matches!(block.norms, BlockNorms::Post(_));
+            let post = matches!(block.norms, Norms::Post(_));
             // Where the norm before was of the stream, it made the operands.
             if !(post && made) {
                 let norm = match &block.norms {
-                    BlockNorms::Post(_) => None,
-                    BlockNorms::Pre([norm, _]) => norm.as_ref(),
-                    BlockNorms::Sandwich([norm, ..]) => Some(norm),
+                    Norms::Post(_) => None,
+                    Norms::Pre([norm, _]) => norm.as_ref(),
+                    Norms::Sandwich([norm, ..]) => Some(norm),
                 };
                 self.norm_apart(share.clone(), norm);
                 worker.wait();
@@ -230,12 +230,12 @@ impl Run {
             self.gemm(worker, Step::Output, block, 0..tokens);
             worker.wait();
             match &block.norms {
-                BlockNorms::Post([norm, _]) => {
+                Norms::Post([norm, _]) => {
                     self.norm(share.clone(), norm);
                     worker.wait();
                 }
-                BlockNorms::Pre(_) => {}
-                BlockNorms::Sandwich([_, norm, ..]) => self.add_normed(share.clone(), norm),
+                Norms::Pre(_) => {}
+                Norms::Sandwich([_, norm, ..]) => self.add_normed(share.clone(), norm),
             }
             for first in (0..tokens).step_by(FEED_FORWARD_ROWS) {
                 let rows = first..tokens.min(first + FEED_FORWARD_ROWS);
@@ -253,9 +253,9 @@ impl Run {
         let share = worker.share(rows.len());
         let own = rows.start + share.start..rows.start + share.end;
         let norm = match &block.norms {
-            BlockNorms::Post(_) => None,
-            BlockNorms::Pre([_, norm]) => Some(norm.as_ref()),
-            BlockNorms::Sandwich([_, _, norm, _]) => Some(Some(norm)),
+            Norms::Post(_) => None,
+            Norms::Pre([_, norm]) => Some(norm.as_ref()),
+            Norms::Sandwich([_, _, norm, _]) => Some(Some(norm)),
         };
         if let Some(norm) = norm {
             // The stream's rows are shared out in another way than those of a block.
@@ -279,12 +279,12 @@ impl Run {
         self.gemm(worker, Step::Down, block, rows);
         worker.wait();
         match &block.norms {
-            BlockNorms::Post([_, norm]) => {
+            Norms::Post([_, norm]) => {
                 self.norm(own, norm);
                 worker.wait();
             }
-            BlockNorms::Pre(_) => {}
-            BlockNorms::Sandwich([.., norm]) => {
+            Norms::Pre(_) => {}
+            Norms::Sandwich([.., norm]) => {
                 self.add_normed(own, norm);
                 worker.wait();
             }
@@ -462,7 +462,7 @@ impl Run {
         let b = &self.buffers;
         let quantised = self.model.kernels.format.quantised();
         let direct = self.model.kernels.format == Format::F32;
-        let sandwich = matches!(block.norms, BlockNorms::Sandwich(_));
+        let sandwich = matches!(block.norms, Norms::Sandwich(_));
         let weights: &Packed = match step {
             Step::Qkv => &block.qkv,
             Step::Output => &block.output,

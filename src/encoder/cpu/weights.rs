@@ -19,19 +19,12 @@ pub(super) struct Block {
     pub head_norms: Option<[NormWeights; 2]>,
     pub rotary: Option<Arc<RotaryTable>>,
     pub output: Packed,
-    pub norms: BlockNorms,
+    pub norms: Norms<NormWeights>,
     pub width: usize,
     pub activation: Epilogue,
     pub gated: bool,
     pub up: Packed,
     pub down: Packed,
-}
-
-/// Where a block's norms are.
-pub(super) enum BlockNorms {
-    Post([NormWeights; 2]),
-    Pre([Option<NormWeights>; 2]),
-    Sandwich([NormWeights; 4]),
 }
 
 impl Block {
@@ -112,7 +105,7 @@ impl Weights {
 
     /// Whether all norms are of the stream itself, which is then what products take.
     pub(super) fn in_place(&self) -> bool {
-        let post = |b: &Block| matches!(b.norms, BlockNorms::Post(_));
+        let post = |b: &Block| matches!(b.norms, Norms::Post(_));
         self.norm.is_some() && self.blocks.iter().all(post)
     }
 
@@ -161,22 +154,6 @@ fn block(
     let pack = |(weights, bias): Linear, inner: usize| {
         Packed::new(&weights, &bias, inner, kernels.format, kernels.width)
     };
-    let mut norms = weights.norms.into_iter();
-    let mut next = || norms.next().flatten();
-    // What the description has, the checkpoint read.
-    let missing = || crate::error::Error::internal(format!("block {i} lacks a norm"));
-    let norms = match described.norms {
-        Norms::Post(_) => {
-            BlockNorms::Post([next().ok_or_else(missing)?, next().ok_or_else(missing)?])
-        }
-        Norms::Pre(_) => BlockNorms::Pre([next(), next()]),
-        Norms::Sandwich(_) => BlockNorms::Sandwich([
-            next().ok_or_else(missing)?,
-            next().ok_or_else(missing)?,
-            next().ok_or_else(missing)?,
-            next().ok_or_else(missing)?,
-        ]),
-    };
     Ok(Block {
         heads: a.heads,
         kv_heads: a.kv_heads,
@@ -186,7 +163,7 @@ fn block(
         head_norms: weights.head_norms,
         rotary,
         output: pack(weights.output, a.heads * a.head_dim),
-        norms,
+        norms: weights.norms,
         width: f.width,
         activation: epilogue(f.activation),
         gated: f.gated,

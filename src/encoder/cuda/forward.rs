@@ -3,9 +3,11 @@
 use super::gpu::{Address, Args, Buffer, Epilogue, Gpu, GpuDtype, GpuResult, Launch, Multiply};
 use super::pack::BatchShape;
 use super::weights::{
-    BlockNorms, Layer, Norm, Pair, Shape, Weights, context_width, inner_width, qkv_width, up_width,
+    Layer, Norm, Pair, Shape, Weights, context_width, inner_width, qkv_width, up_width,
 };
-use crate::model::architecture::{Activation, Architecture, Block, NormKind, Place, Pooling};
+use crate::model::architecture::{
+    Activation, Architecture, Block, NormKind, Norms, Place, Pooling,
+};
 
 /// Rows of a block, one a warp, and its threads; `rows.cu`.
 const ROWS: (usize, u32) = (4, 128);
@@ -164,30 +166,30 @@ pub(super) fn forward(
     let mut added = Added::Nothing;
     for (block, layer) in shape.architecture.blocks.iter().zip(&weights.layers) {
         let before = match &layer.norms {
-            BlockNorms::Post(_) => None,
-            BlockNorms::Pre([norm, _]) => norm.as_ref(),
-            BlockNorms::Sandwich([norm, ..]) => Some(norm),
+            Norms::Post(_) => None,
+            Norms::Pre([norm, _]) => norm.as_ref(),
+            Norms::Sandwich([norm, ..]) => Some(norm),
         };
         let rows = run.add_norm_apart(gpu, added, before)?;
         run.attention(gpu, block, layer, rows)?;
         let rows = match &layer.norms {
-            BlockNorms::Post([norm, _]) => {
+            Norms::Post([norm, _]) => {
                 run.add_norm(gpu, Added::AsItIs, Some((norm, stream)))?;
                 stream
             }
-            BlockNorms::Pre([_, norm]) => run.add_norm_apart(gpu, Added::AsItIs, norm.as_ref())?,
-            BlockNorms::Sandwich([_, after, norm, _]) => {
+            Norms::Pre([_, norm]) => run.add_norm_apart(gpu, Added::AsItIs, norm.as_ref())?,
+            Norms::Sandwich([_, after, norm, _]) => {
                 run.add_norm_apart(gpu, Added::Normed(after), Some(norm))?
             }
         };
         run.feed_forward(gpu, block, layer, rows)?;
         added = match &layer.norms {
-            BlockNorms::Post([_, norm]) => {
+            Norms::Post([_, norm]) => {
                 run.add_norm(gpu, Added::AsItIs, Some((norm, stream)))?;
                 Added::Nothing
             }
-            BlockNorms::Pre(_) => Added::AsItIs,
-            BlockNorms::Sandwich([.., after]) => Added::Normed(after),
+            Norms::Pre(_) => Added::AsItIs,
+            Norms::Sandwich([.., after]) => Added::Normed(after),
         };
     }
     let last = weights.last_norm.as_ref();

@@ -81,13 +81,6 @@ pub(super) struct Norm<B> {
     pub bias: Option<B>,
 }
 
-/// The norms around the two parts of a block; see [`Norms`].
-pub(super) enum BlockNorms<B> {
-    Post([Norm<B>; 2]),
-    Pre([Option<Norm<B>>; 2]),
-    Sandwich([Norm<B>; 4]),
-}
-
 /// A rotation's cosines and sines in f32, (longest, pairs) each.
 pub(super) struct Rotation<B> {
     pub cosines: B,
@@ -103,7 +96,7 @@ pub(super) struct Layer<B> {
     /// Which of the rotations.
     pub rotation: Option<usize>,
     pub output: Pair<B>,
-    pub norms: BlockNorms<B>,
+    pub norms: Norms<Norm<B>>,
     pub up: Pair<B>,
     pub down: Pair<B>,
 }
@@ -272,25 +265,7 @@ impl To {
         let (qkv, context) = (qkv_width(block), context_width(block));
         let parts = if block.feed_forward.gated { 2 } else { 1 };
         let head_dim = block.attention.head_dim;
-        let mut norms = weights
-            .norms
-            .iter()
-            .map(|n| n.as_ref().map(|n| self.norm(n)));
-        let mut next = || norms.next().flatten();
-        // What the description has, the checkpoint read.
-        let missing = || Error::internal("a block lacks a norm");
-        let norms = match block.norms {
-            Norms::Post(_) => {
-                BlockNorms::Post([next().ok_or_else(missing)?, next().ok_or_else(missing)?])
-            }
-            Norms::Pre(_) => BlockNorms::Pre([next(), next()]),
-            Norms::Sandwich(_) => BlockNorms::Sandwich([
-                next().ok_or_else(missing)?,
-                next().ok_or_else(missing)?,
-                next().ok_or_else(missing)?,
-                next().ok_or_else(missing)?,
-            ]),
-        };
+        let norms = weights.norms.try_map(|n| Ok::<_, Error>(self.norm(n)))?;
         Ok(Layer {
             qkv: self.linear(&weights.qkv, 1, (qkv, qkv), hidden),
             head_norms: weights
@@ -380,24 +355,9 @@ impl Layer<Vec<u8>> {
             },
             rotation: self.rotation,
             output: self.output.put(one)?,
-            norms: self.norms.put(one)?,
+            norms: self.norms.try_map(|n| n.put(one))?,
             up: self.up.put(one)?,
             down: self.down.put(one)?,
-        })
-    }
-}
-
-impl BlockNorms<Vec<u8>> {
-    fn put(&self, one: Put<'_>) -> GpuResult<BlockNorms<Buffer>> {
-        Ok(match self {
-            Self::Post([a, b]) => BlockNorms::Post([a.put(one)?, b.put(one)?]),
-            Self::Pre(both) => {
-                let mut next = |n: &Option<Norm<_>>| n.as_ref().map(|n| n.put(one)).transpose();
-                BlockNorms::Pre([next(&both[0])?, next(&both[1])?])
-            }
-            Self::Sandwich([a, b, c, d]) => {
-                BlockNorms::Sandwich([a.put(one)?, b.put(one)?, c.put(one)?, d.put(one)?])
-            }
         })
     }
 }

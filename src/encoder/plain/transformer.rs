@@ -12,7 +12,7 @@ use crate::model::tokens;
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops::{rms_norm, sigmoid, softmax_last_dim};
 use candle_nn::rotary_emb::rope;
-use candle_nn::{Linear, Module};
+use candle_nn::{LayerNorm, Linear, Module};
 use candle_transformers::utils::repeat_kv;
 use std::f64::consts::LN_2;
 
@@ -32,7 +32,7 @@ struct Block {
     qkv: Linear,
     head_norms: Option<[Norm; 2]>,
     output: Linear,
-    norms: Vec<Option<Norm>>,
+    norms: Norms<Norm>,
     up: Linear,
     down: Linear,
     /// Cosines and sines, (longest, pairs).
@@ -126,7 +126,6 @@ impl Transformer {
                 }
                 _ => None,
             };
-            let norms = norms.into_iter().map(|n| n.map(norm).transpose());
             Ok(Block {
                 qkv: linear(qkv)?,
                 head_norms: match head_norms {
@@ -134,7 +133,7 @@ impl Transformer {
                     None => None,
                 },
                 output: linear(output)?,
-                norms: norms.collect::<Computed<_>>()?,
+                norms: norms.try_map(|n| norm(n.clone()))?,
                 up: linear(up)?,
                 down: linear(down)?,
                 rotary,
@@ -257,36 +256,35 @@ impl Transformer {
 impl Norm {
     fn forward(&self, x: &Tensor) -> Computed<Tensor> {
         match self.kind {
-            NormKind::Layer => layer_norm_of(x, &self.weight, &self.bias, self.eps),
+            NormKind::Layer => {
+                let (weight, bias) = (self.weight.clone(), self.bias.clone());
+                LayerNorm::new(weight, bias, f64::from(self.eps)).forward(x)
+            }
             NormKind::Rms => rms_norm(&x.contiguous()?, &self.weight, self.eps),
         }
     }
 }
 
-fn layer_norm_of(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Computed<Tensor> {
-    candle_nn::LayerNorm::new(weight.clone(), bias.clone(), f64::from(eps)).forward(x)
-}
-
 impl Block {
     fn forward(&self, described: &Described, x: &Tensor, mask: &Tensor) -> Computed<Tensor> {
-        let norm = |i: usize, x: &Tensor| match &self.norms[i] {
+        let optional = |norm: &Option<Norm>, x: &Tensor| match norm {
             Some(norm) => norm.forward(x),
             None => Ok(x.clone()),
         };
-        match described.norms {
-            Norms::Post(_) => {
-                let x = norm(0, &(x + self.attention(described, x, mask)?)?)?;
-                norm(1, &(&x + self.feed_forward(described, &x)?)?)
+        match &self.norms {
+            Norms::Post([first, second]) => {
+                let x = first.forward(&(x + self.attention(described, x, mask)?)?)?;
+                second.forward(&(&x + self.feed_forward(described, &x)?)?)
             }
-            Norms::Pre(_) => {
-                let x = (x + self.attention(described, &norm(0, x)?, mask)?)?;
-                &x + self.feed_forward(described, &norm(1, &x)?)?
+            Norms::Pre([first, second]) => {
+                let x = (x + self.attention(described, &optional(first, x)?, mask)?)?;
+                &x + self.feed_forward(described, &optional(second, &x)?)?
             }
-            Norms::Sandwich(_) => {
-                let attended = self.attention(described, &norm(0, x)?, mask)?;
-                let x = (x + norm(1, &attended)?)?;
-                let fed = self.feed_forward(described, &norm(2, &x)?)?;
-                &x + norm(3, &fed)?
+            Norms::Sandwich([first, attended, second, fed]) => {
+                let y = self.attention(described, &first.forward(x)?, mask)?;
+                let x = (x + attended.forward(&y)?)?;
+                let y = self.feed_forward(described, &second.forward(&x)?)?;
+                &x + fed.forward(&y)?
             }
         }
     }
