@@ -63,6 +63,48 @@ impl Opening {
     }
 }
 
+/// The setters that the builders of all models have, of their [`Opening`] in `opening`.
+macro_rules! opening_setters {
+    () => {
+        /// Where to compute.
+        #[must_use]
+        pub fn device(mut self, device: DeviceChoice) -> Self {
+            self.opening.device = device;
+            self
+        }
+
+        /// The dtype to compute with.
+        #[must_use]
+        pub fn dtype(mut self, dtype: DtypeChoice) -> Self {
+            self.opening.dtype = dtype;
+            self
+        }
+
+        /// Uses no network. The environment variable `HF_HUB_OFFLINE` does the same.
+        #[must_use]
+        pub fn offline(mut self, yes: bool) -> Self {
+            self.opening.offline = yes;
+            self
+        }
+
+        /// How many threads compute on the CPU. By default as many as rayon's global pool has, shared
+        /// by all encoders of the process; with a number the encoder has that many of its own.
+        #[must_use]
+        pub fn threads(mut self, threads: usize) -> Self {
+            self.opening.threads = Some(threads.max(1));
+            self
+        }
+
+        /// Told what is fetched and which device computes; ends the download when it is cancelled.
+        #[must_use]
+        pub fn job(mut self, job: &Job) -> Self {
+            self.opening.job = job.clone();
+            self
+        }
+    };
+}
+pub(super) use opening_setters;
+
 /// What an encoder is opened with; see [`Encoder::builder`].
 #[derive(Debug, Clone, Default)]
 pub struct EncoderBuilder {
@@ -83,41 +125,7 @@ impl EncoderBuilder {
         self
     }
 
-    /// Where to compute.
-    #[must_use]
-    pub fn device(mut self, device: DeviceChoice) -> Self {
-        self.opening.device = device;
-        self
-    }
-
-    /// The dtype to compute with.
-    #[must_use]
-    pub fn dtype(mut self, dtype: DtypeChoice) -> Self {
-        self.opening.dtype = dtype;
-        self
-    }
-
-    /// Uses no network. The environment variable `HF_HUB_OFFLINE` does the same.
-    #[must_use]
-    pub fn offline(mut self, yes: bool) -> Self {
-        self.opening.offline = yes;
-        self
-    }
-
-    /// How many threads compute on the CPU. By default as many as rayon's global pool has, shared
-    /// by all encoders of the process; with a number the encoder has that many of its own.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.opening.threads = Some(threads.max(1));
-        self
-    }
-
-    /// Told what is fetched and which device computes; ends the download when it is cancelled.
-    #[must_use]
-    pub fn job(mut self, job: &Job) -> Self {
-        self.opening.job = job.clone();
-        self
-    }
+    opening_setters!();
 
     /// What is put in front of a query, in place of the model's own prompt; may be empty.
     #[must_use]

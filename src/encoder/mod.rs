@@ -156,17 +156,7 @@ impl Encoder {
             pools_none(&files.id, &config.prompts.query)?;
             pools_none(&files.id, &config.prompts.document)?;
         }
-        // Nobody vouched for the weights of a model of the user's own.
-        let load = || backend(files, &config, device, dtype, threads);
-        let backend = guarded(format!("model {}", files.id), load)??;
-        let identity = Identity {
-            model: files.id.clone(),
-            revision: files.revision.clone(),
-            hash: config.hash.clone(),
-            dim: config.dim,
-            max_tokens: config.max_tokens,
-            dtype: backend.dtype().to_string(),
-        };
+        let (backend, identity) = loaded(files, &config, device, dtype, threads)?;
         Ok(Self {
             budget: backend.token_budget(),
             inner: Arc::new(Inner {
@@ -483,6 +473,28 @@ fn check_texts(texts: &[&[u32]], limits: Limits, device: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What computes a model on a device, and the identity of what it gives.
+fn loaded(
+    files: &ModelFiles,
+    config: &Config,
+    device: OpenDevice,
+    dtype: DtypeChoice,
+    threads: Option<usize>,
+) -> Result<(Box<dyn Backend>, Identity)> {
+    // Nobody vouched for the weights of a model of the user's own.
+    let load = || backend(files, config, device, dtype, threads);
+    let backend = guarded(format!("model {}", files.id), load)??;
+    let identity = Identity {
+        model: files.id.clone(),
+        revision: files.revision.clone(),
+        hash: config.hash.clone(),
+        dim: config.dim,
+        max_tokens: config.max_tokens,
+        dtype: backend.dtype().to_string(),
+    };
+    Ok((backend, identity))
 }
 
 /// What computes a model on a device, without a tokenizer before it.

@@ -1,14 +1,13 @@
 //! Pairs of texts in, judgements out: cross-encoders, which read a query together with each text
 //! and order texts better than vectors do, at a transformer's run for each.
 
-use super::builder::Opening;
+use super::builder::{Opening, opening_setters};
 use super::run::Run;
 use super::{
-    Backend, Call, DeviceChoice, DtypeChoice, Identity, OpenDevice, Priority, TextTokens, backend,
+    Backend, Call, DeviceChoice, DtypeChoice, Identity, OpenDevice, Priority, TextTokens, loaded,
 };
 use crate::corpus::passages::{Window, split};
 use crate::error::{Error, Result};
-use crate::guard::guarded;
 use crate::job::Job;
 use crate::model::{Config, DEFAULT_RERANKER, Judge, ModelFiles, Tokenizer};
 use std::ops::Range;
@@ -67,40 +66,7 @@ impl RerankerBuilder {
         self
     }
 
-    /// Where to compute.
-    #[must_use]
-    pub fn device(mut self, device: DeviceChoice) -> Self {
-        self.opening.device = device;
-        self
-    }
-
-    /// The dtype to compute with.
-    #[must_use]
-    pub fn dtype(mut self, dtype: DtypeChoice) -> Self {
-        self.opening.dtype = dtype;
-        self
-    }
-
-    /// Uses no network. The environment variable `HF_HUB_OFFLINE` does the same.
-    #[must_use]
-    pub fn offline(mut self, yes: bool) -> Self {
-        self.opening.offline = yes;
-        self
-    }
-
-    /// How many threads compute on the CPU; see [`EncoderBuilder::threads`](super::EncoderBuilder::threads).
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.opening.threads = Some(threads.max(1));
-        self
-    }
-
-    /// Told what is fetched and which device computes; ends the download when it is cancelled.
-    #[must_use]
-    pub fn job(mut self, job: &Job) -> Self {
-        self.opening.job = job.clone();
-        self
-    }
+    opening_setters!();
 
     /// Finds, verifies and loads the model.
     ///
@@ -109,15 +75,15 @@ impl RerankerBuilder {
     /// the device or dtype asked for cannot be used; the job is cancelled.
     pub fn open(self) -> Result<Reranker> {
         let (files, config) = self.opening.find(DEFAULT_RERANKER)?;
-        check_kind(&files, &config)?;
+        let judge = judge_of(&files, &config)?;
         self.opening.load(|device, dtype, threads| {
-            Reranker::load_on(&files, config.clone(), device, dtype, threads)
+            Reranker::load_on(&files, &config, judge.clone(), device, dtype, threads)
         })
     }
 }
 
-/// Fails where a model does not judge pairs.
-fn check_kind(files: &ModelFiles, config: &Config) -> Result<Judge> {
+/// How a model judges pairs; fails where it does not.
+fn judge_of(files: &ModelFiles, config: &Config) -> Result<Judge> {
     config.judge.clone().ok_or_else(|| {
         Error::model(
             &files.id,
@@ -235,24 +201,14 @@ impl Reranker {
 
     fn load_on(
         files: &ModelFiles,
-        config: Config,
+        config: &Config,
+        judge: Judge,
         device: OpenDevice,
         dtype: DtypeChoice,
         threads: Option<usize>,
     ) -> Result<Self> {
-        let judge = check_kind(files, &config)?;
-        let tokenizer = Tokenizer::load(files, &config)?;
-        // Nobody vouched for the weights of a model of the user's own.
-        let load = || backend(files, &config, device, dtype, threads);
-        let backend = guarded(format!("model {}", files.id), load)??;
-        let identity = Identity {
-            model: files.id.clone(),
-            revision: files.revision.clone(),
-            hash: config.hash.clone(),
-            dim: config.dim,
-            max_tokens: config.max_tokens,
-            dtype: backend.dtype().to_string(),
-        };
+        let tokenizer = Tokenizer::load(files, config)?;
+        let (backend, identity) = loaded(files, config, device, dtype, threads)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 tokenizer,
