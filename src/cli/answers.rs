@@ -161,36 +161,12 @@ fn fields(list: &str) -> Result<Vec<Field>> {
 pub(super) fn hits(found: &Found, options: &SearchOptions, full: bool) -> String {
     let mut out = String::new();
     for hit in &found.hits {
-        let mut about = vec![ui::clean(&hit.id)];
-        about.extend(hit.date.as_deref().map(ui::clean));
-        about.extend(hit.source.as_deref().map(ui::clean));
-        if let (Some(_), Some(cosine)) = (options.half_life, hit.cosine) {
-            about.push(format!("cosine {cosine:.3}"));
-        }
-        let title = if hit.title.is_empty() {
-            "(no title)"
-        } else {
-            &hit.title
-        };
         // By both, the score is that of ranks, which says nothing to people.
         let score = match hit.fused {
             Some(_) => hit.cosine.unwrap_or(hit.score),
             None => hit.score,
         };
-        let most = if full { usize::MAX } else { SHOWN };
-        out.push_str(&format!(
-            "{score:.3}  {}\n       {}\n",
-            ui::snippet(title, 110),
-            about.join("  "),
-        ));
-        let passage = passage(hit, most);
-        if !passage.is_empty() {
-            out.push_str(&format!("       {passage}\n"));
-        }
-        if let Some(folded) = &hit.folded {
-            out.push_str(&format!("       {}\n", folded_line(folded)));
-        }
-        out.push('\n');
+        out.push_str(&entry(score, hit, options.half_life.is_some(), full));
     }
     if found.hits.is_empty() {
         out.push_str(if options.offset > 0 {
@@ -201,6 +177,35 @@ pub(super) fn hits(found: &Found, options: &SearchOptions, full: bool) -> String
     } else if options.offset > 0 {
         out.push_str(&page_line(found, options));
     }
+    out
+}
+
+/// A hit under the score that it is ordered by, with its cosine where that is another.
+pub(super) fn entry(score: f32, hit: &Hit, cosine_too: bool, full: bool) -> String {
+    let mut about = vec![ui::clean(&hit.id)];
+    about.extend(hit.date.as_deref().map(ui::clean));
+    about.extend(hit.source.as_deref().map(ui::clean));
+    if let (true, Some(cosine)) = (cosine_too, hit.cosine) {
+        about.push(format!("cosine {cosine:.3}"));
+    }
+    let title = if hit.title.is_empty() {
+        "(no title)"
+    } else {
+        &hit.title
+    };
+    let mut out = format!(
+        "{score:.3}  {}\n       {}\n",
+        ui::snippet(title, 110),
+        about.join("  "),
+    );
+    let passage = passage(hit, if full { usize::MAX } else { SHOWN });
+    if !passage.is_empty() {
+        out.push_str(&format!("       {passage}\n"));
+    }
+    if let Some(folded) = &hit.folded {
+        out.push_str(&format!("       {}\n", folded_line(folded)));
+    }
+    out.push('\n');
     out
 }
 

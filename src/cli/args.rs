@@ -6,8 +6,10 @@ use clap::Args;
 use nearwise::corpus::{Columns, Format, Input, ReadOptions, TableOptions};
 use nearwise::encoder::{DeviceChoice, DtypeChoice, EncoderBuilder};
 use nearwise::index::IndexOptions;
-use nearwise::{Corpus, Encoder, Filter, Job, Reader, Writer};
-use std::path::PathBuf;
+use nearwise::{Corpus, Encoder, Error, Filter, Job, Reader, Writer};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 
 /// Which corpus.
 #[derive(Debug, Args)]
@@ -242,6 +244,15 @@ impl InputArgs {
 /// The filter of `--where`.
 pub(super) fn filter(expression: Option<&str>, reader: &Reader) -> Result<Option<Filter>> {
     Ok(expression.map(|e| reader.filter(e)).transpose()?)
+}
+
+/// A file to read line by line; `-` is standard input.
+pub(super) fn lines(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
 /// A number of things to show: from 1 to a million.

@@ -9,8 +9,7 @@ use nearwise::encoder::{EncodeOptions, Prompt};
 use nearwise::vectors::{Precision, Quantized, Ranges, npy_header_of, quantize, read_npy_rows};
 use nearwise::{Encoder, Error, NewFile};
 use serde_json::json;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -94,7 +93,7 @@ impl Embed {
             return Err(usage("--calibration", message));
         }
         let lines = match &self.file {
-            Some(path) => Some(open(path)?),
+            Some(path) => Some(super::args::lines(path)?),
             None => None,
         };
         let running = ui::Running::new();
@@ -158,14 +157,6 @@ impl Embed {
             Outcome::Done
         })
     }
-}
-
-fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(std::io::stdin())));
-    }
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    Ok(Box::new(BufReader::new(file)))
 }
 
 /// What was embedded so far.

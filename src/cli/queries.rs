@@ -6,8 +6,7 @@ use nearwise::search::{Found, SearchOptions};
 use nearwise::{Encoder, Error, Job, Reader};
 use serde::Serialize;
 use serde_json::Value;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
 /// Queries that are answered before the first of them is written.
@@ -62,12 +61,7 @@ pub(super) fn answer(
     job: &Job,
 ) -> Result<Outcome> {
     let name = path.to_string_lossy();
-    let mut lines: Box<dyn BufRead> = if path == Path::new("-") {
-        Box::new(BufReader::new(std::io::stdin()))
-    } else {
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        Box::new(BufReader::new(file))
-    };
+    let mut lines = super::args::lines(path)?;
     // Lines of JSON are told by the first that is not empty.
     let mut json = None;
     let mut out = ui::stdout();

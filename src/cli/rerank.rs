@@ -9,8 +9,7 @@ use nearwise::encoder::{DeviceChoice, DtypeChoice, Identity, RerankOptions, Rera
 use nearwise::search::{Facets, Found, RerankedHit, SearchOptions, rerank, rerank_depth};
 use nearwise::{Error, Job, Reranker};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 /// Order texts by how well they answer a query, with a model that reads both together
@@ -147,23 +146,7 @@ impl RerankArgs {
         } else {
             let mut out = String::new();
             for RerankedHit { rerank, hit } in &hits {
-                let mut about = Vec::new();
-                about.extend(hit.cosine.map(|cosine| format!("cosine {cosine:.3}")));
-                about.push(ui::clean(&hit.id));
-                about.extend(hit.date.as_deref().map(ui::clean));
-                about.extend(hit.source.as_deref().map(ui::clean));
-                let title = if hit.title.is_empty() {
-                    "(no title)"
-                } else {
-                    &hit.title
-                };
-                let most = if page.full { usize::MAX } else { 280 };
-                out.push_str(&format!(
-                    "{rerank:.3}  {}\n       {}\n       {}\n\n",
-                    ui::snippet(title, 110),
-                    about.join("  "),
-                    ui::snippet(&hit.passage.text, most)
-                ));
+                out.push_str(&super::answers::entry(*rerank, hit, true, page.full));
             }
             if hits.is_empty() {
                 out.push_str("nothing found\n");
@@ -209,12 +192,7 @@ impl Rerank {
         if self.query.trim().is_empty() {
             return Err(usage("QUERY", "it is empty; give some words"));
         }
-        let input: Box<dyn BufRead> = if self.file == Path::new("-") {
-            Box::new(BufReader::new(std::io::stdin()))
-        } else {
-            let file = File::open(&self.file).map_err(|e| Error::io(&self.file, e))?;
-            Box::new(BufReader::new(file))
-        };
+        let input = super::args::lines(&self.file)?;
         let running = ui::Running::new();
         let job = running.job();
         let model = self.model.as_deref();
