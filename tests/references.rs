@@ -1,6 +1,10 @@
 //! Each family of models against what HF transformers and sentence-transformers compute; the
 //! models are random and small (`tests/fixtures/make_families.py`).
 
+#[path = "common/families.rs"]
+mod families;
+
+use families::{EMBEDDING, distance};
 use nearwise::encoder::{
     Backend, Call, CpuBackend, Dtype, DtypeChoice, EncodeOptions, Encoder, Level, OpenDevice,
     PlainBackend, Prompt,
@@ -16,25 +20,6 @@ struct Expected {
     ids: Vec<u32>,
     vector: Vec<f32>,
 }
-
-/// The folders of models that embed texts.
-const EMBEDDING: [&str; 15] = [
-    "bert-dense",
-    "bert-max-normalize-dense",
-    "bert-weightedmean",
-    "embeddinggemma",
-    "gemma3-causal",
-    "gte",
-    "gte-ntk",
-    "gte-prefixed",
-    "jina-v2",
-    "modernbert",
-    "modernbert-v5",
-    "nomic",
-    "nomic-native",
-    "qwen3-embedding",
-    "xlm-roberta-e5",
-];
 
 fn folder(name: &str) -> PathBuf {
     Path::new("tests/fixtures/families").join(name)
@@ -53,15 +38,6 @@ fn files(name: &str) -> ModelFiles {
 fn expected(name: &str) -> Vec<Expected> {
     let path = folder(name).join("expected.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-/// How far `a` is from `b`, in lengths of `b`.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let square = |x: f32| f64::from(x) * f64::from(x);
-    let apart: f64 = a.iter().zip(b).map(|(x, y)| square(x - y)).sum();
-    let length: f64 = b.iter().map(|y| square(*y)).sum();
-    assert_eq!(a.len(), b.len());
-    (apart / length).sqrt()
 }
 
 /// Runs a test on each folder, and fails with all that they fail with.

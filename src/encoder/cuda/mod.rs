@@ -9,6 +9,9 @@
 #[cfg(feature = "cuda")]
 mod driver;
 mod executor;
+#[cfg(test)]
+#[path = "../../../tests/common/families.rs"]
+mod families;
 mod forward;
 mod gpu;
 mod near;

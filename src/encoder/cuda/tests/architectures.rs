@@ -1,5 +1,6 @@
 //! The interpreter of a description against the plain reference: any architecture, and each family.
 
+use super::super::families::{EMBEDDING, PROMPT_EXCLUDED, distance};
 use super::super::forward::{Arena, unsupported};
 use super::super::random_architecture::{Made, architectures, made, poolings};
 use super::super::weights;
@@ -11,15 +12,6 @@ use std::path::Path;
 fn on_twin(files: &ModelFiles, config: &Config, number: GpuDtype) -> CudaBackend {
     let opener = opener(vec![GIB], Arc::default());
     CudaBackend::load(files, config, &[0], opener, number).unwrap()
-}
-
-/// How far `a` is from `b`, in lengths of `b`.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let square = |x: f32| f64::from(x) * f64::from(x);
-    let apart: f64 = a.iter().zip(b).map(|(x, y)| square(x - y)).sum();
-    let length: f64 = b.iter().map(|y| square(*y)).sum();
-    assert_eq!(a.len(), b.len());
-    (apart / length.max(1e-20)).sqrt()
 }
 
 /// The distances that vectors may have to the reference's. One of 0.0045 is a cosine of 0.99999.
@@ -100,43 +92,16 @@ proptest! {
     }
 }
 
-/// Those that there must be.
-const FAMILIES: [&str; 15] = [
-    "bert-dense",
-    "bert-max-normalize-dense",
-    "bert-weightedmean",
-    "embeddinggemma",
-    "gemma3-causal",
-    "gte",
-    "gte-ntk",
-    "gte-prefixed",
-    "jina-v2",
-    "modernbert",
-    "modernbert-v5",
-    "nomic",
-    "nomic-native",
-    "qwen3-embedding",
-    "xlm-roberta-e5",
-];
-
-/// The families' tiny models that embed texts, and whose head is supported.
-fn families() -> Vec<(String, ModelFiles, Config)> {
+/// The families' tiny models that embed texts.
+fn families() -> Vec<(&'static str, ModelFiles, Config)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
-    let mut out = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_string();
-        if path.is_dir() && !name.contains("-cross") {
-            let files = super::super::random_model::files(&path);
-            if let Ok(config) = Config::load(&files) {
-                out.push((name, files, config));
-            }
-        }
-    }
-    out.sort_by(|a, b| a.0.cmp(&b.0));
-    let there = |name: &&str| out.iter().any(|(n, ..)| n == name);
-    assert!(FAMILIES.iter().all(there));
-    out
+    let one = |name: &'static str| {
+        let files = super::super::random_model::files(&folder.join(name));
+        let config = Config::load(&files).unwrap();
+        (name, files, config)
+    };
+    let names = EMBEDDING.into_iter().chain([PROMPT_EXCLUDED]);
+    names.map(one).collect()
 }
 
 /// The token ids of a family's texts, which HF transformers made.
