@@ -2,6 +2,7 @@
 
 mod common;
 
+use assert_cmd::Command;
 use common::{SIX, World, tiny};
 use serde_json::{Value, json};
 use std::fs;
@@ -79,6 +80,42 @@ fn index_then_everything_else() {
     assert!(world.run("man").contains(".TH nearwise"));
     world.run("man --out man");
     assert!(world.path("man/nearwise-search.1").is_file());
+}
+
+#[test]
+fn threads_and_rates_of_the_processor() {
+    let world = World::new();
+    let threads = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let devices: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let about = devices[0]["about"].as_str().unwrap().to_string();
+        about.split_once(' ').unwrap().0.parse::<usize>().unwrap()
+    };
+    assert_eq!(threads(&mut world.command("devices --json --threads 3")), 3);
+    assert_eq!(threads(&mut world.command("--threads 3 devices --json")), 3);
+    let mut from_environment = world.command("devices --json");
+    assert_eq!(threads(from_environment.env("NEARWISE_THREADS", "5")), 5);
+    let mut wrong = world.command("devices --threads 0");
+    world.fails_with(&mut wrong, "no threads", 2, &["--threads", "1..=1024"]);
+
+    let devices = world.json("devices --json");
+    let rates = devices[0]["rates"].as_array().unwrap();
+    let dtypes: Vec<&str> = rates.iter().map(|r| r["dtype"].as_str().unwrap()).collect();
+    assert_eq!(dtypes, ["int8", "bf16", "f32"]);
+    assert!(rates.iter().any(|r| r["chosen"] == true));
+    assert!(world.run("devices").contains("taken by auto"));
+    // A level that is not there is said, and the rest is still shown.
+    let mut other = world.command("devices --json");
+    let output = other.env("NEARWISE_CPU_LEVEL", "quantum").output().unwrap();
+    let devices: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(devices[0]["usable"], false);
+    let about = devices[0]["about"].as_str().unwrap();
+    assert!(about.contains("NEARWISE_CPU_LEVEL: use one of"), "{about}");
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::encoder::seen_devices;
+use nearwise::encoder::{CpuRate, seen_devices};
 
-/// Show the devices that can be computed on
+/// Show the devices that can be computed on, and which dtype pays on this processor
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  nearwise devices")]
 pub(super) struct Devices {
@@ -30,8 +30,32 @@ impl Devices {
                     ]
                 })
                 .collect();
-            ui::print(&ui::table(&["device", "usable", "about"], &[], rows))?;
+            let mut out = ui::table(&["device", "usable", "about"], &[], rows);
+            for device in devices.iter().filter(|d| !d.rates.is_empty()) {
+                out.push_str(&format!("\n\n{}", rates(&device.rates)));
+            }
+            ui::print(&out)?;
         }
         Ok(Outcome::Done)
     }
+}
+
+/// What one thread of the CPU does, and what the dtype auto makes of it.
+fn rates(rates: &[CpuRate]) -> String {
+    let rows = rates
+        .iter()
+        .map(|r| {
+            vec![
+                r.dtype.name().to_string(),
+                format!("{:.0}", r.gop_per_second),
+                format!("{}, {}", if r.chosen { "yes" } else { "no" }, r.why),
+            ]
+        })
+        .collect();
+    let head = [
+        "dtype on the CPU",
+        "GOP/s of a thread, now",
+        "taken by auto",
+    ];
+    ui::table(&head, &[1], rows)
 }

@@ -39,6 +39,17 @@ use std::process::ExitCode;
         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 130 stopped by Ctrl-C or SIGTERM."
 )]
 struct Cli {
+    /// How many threads compute; by default as many as the processors that this program may use,
+    /// which is fewer in a container with a quota
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "NEARWISE_THREADS",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        help_heading = "General"
+    )]
+    threads: Option<u16>,
     #[command(subcommand)]
     command: Command,
 }
@@ -89,6 +100,13 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(threads) = cli.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+        if let Err(e) = pool.build_global() {
+            ui::tell(&format!("nearwise: --threads: {e}"));
+            return ExitCode::from(1);
+        }
+    }
     let outcome = match cli.command {
         Command::Explore(c) => c.run(),
         Command::Index(c) => c.run(),

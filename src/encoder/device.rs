@@ -1,6 +1,6 @@
 //! Which device computes.
 
-use super::{Dtype, DtypeChoice};
+use super::{CpuRate, Dtype, DtypeChoice, cpu_rates};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Level;
 use crate::vectors::Accelerator;
@@ -285,24 +285,42 @@ pub struct SeenDevice {
     pub usable: bool,
     /// What it is, or why it cannot be used.
     pub about: String,
+    /// How fast the CPU multiplies with each dtype; empty for other devices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<CpuRate>,
 }
 
-/// Every kind of device and whether it can be used.
+/// Every kind of device and whether it can be used. Measures the CPU for a tenth of a second.
 pub fn seen_devices() -> Vec<SeenDevice> {
-    let threads = rayon::current_num_threads();
-    let mut out = vec![SeenDevice {
-        name: "cpu".to_string(),
-        usable: true,
-        about: format!("{threads} threads; kernels: {}", cpu_features()),
-    }];
+    let mut out = vec![seen_cpu()];
     out.extend(seen_cuda());
     let metal = metal();
     out.push(SeenDevice {
         name: "metal".to_string(),
         usable: metal.is_ok(),
         about: metal.map_or_else(|e| reason(&e), |_| "works".to_string()),
+        rates: Vec::new(),
     });
     out
+}
+
+fn seen_cpu() -> SeenDevice {
+    let threads = rayon::current_num_threads();
+    let name = "cpu".to_string();
+    match cpu_rates() {
+        Ok(rates) => SeenDevice {
+            name,
+            usable: true,
+            about: format!("{threads} threads; kernels: {}", cpu_features()),
+            rates,
+        },
+        Err(e) => SeenDevice {
+            name,
+            usable: false,
+            about: e.to_string(),
+            rates: Vec::new(),
+        },
+    }
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -312,6 +330,7 @@ fn seen_cuda() -> Vec<SeenDevice> {
         name: "cuda".to_string(),
         usable: false,
         about: why,
+        rates: Vec::new(),
     }]
 }
 
@@ -322,6 +341,7 @@ fn seen_cuda() -> Vec<SeenDevice> {
             name: "cuda".to_string(),
             usable: false,
             about,
+            rates: Vec::new(),
         }]
     };
     match super::cuda::cards() {
@@ -337,6 +357,7 @@ fn seen_cuda() -> Vec<SeenDevice> {
                     Some(why) if card.about.is_empty() => why,
                     Some(why) => format!("{}; {why}", card.about),
                 },
+                rates: Vec::new(),
             })
             .collect(),
     }

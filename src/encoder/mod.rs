@@ -25,9 +25,9 @@ pub use crate::kernels::{Dtype, DtypeChoice, Level};
 pub use backend::{Backend, Call, Done, Priority, Queue};
 pub use batch::{Batch, plan};
 pub use builder::EncoderBuilder;
-pub use cpu::CpuBackend;
 #[doc(hidden)]
 pub use cpu::bench;
+pub use cpu::{CpuBackend, CpuRate, cpu_rates};
 #[cfg(all(test, unix))]
 pub(crate) use cuda::twin_of;
 pub use device::{DeviceChoice, OpenDevice, Place, SeenDevice, seen_devices};

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 /// A dtype that linear layers compute with; sums are f32 or exact integers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Dtype {
     /// 32-bit floats: the vectors of the reference, to rounding.
     F32,

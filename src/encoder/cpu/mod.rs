@@ -5,7 +5,10 @@
 pub mod bench;
 mod crew;
 mod forward;
+mod rates;
 mod weights;
+
+pub use rates::{CpuRate, cpu_rates};
 
 use super::{Backend, Call, Limits, Priority, check_texts};
 use crate::error::{Error, Result};
