@@ -1,4 +1,4 @@
-"""Tokens a second: Nearwise, sentence-transformers and ONNX Runtime, the same texts, in turn.
+"""Tokens a second: Nearwise, sentence-transformers, ONNX Runtime and OpenVINO, the same texts, in turn.
 
     python benches/peers/speed.py [--threads 1 2] [--rounds 5] [--texts 384] [--lengths mixed 12 query]
 
@@ -28,7 +28,12 @@ import numpy as np
 
 from common import LENGTH, ROOT, parser, run, sentence_transformer
 
-PAIRS = {"f32": "onnxruntime f32", "bf16": "torch bf16", "int8": "onnxruntime int8"}
+# The peers of each precision; the ratio is to the fastest of them.
+PEERS = {
+    "f32": ["torch f32", "onnxruntime f32", "openvino f32"],
+    "bf16": ["torch bf16", "openvino bf16"],
+    "int8": ["onnxruntime int8", "openvino int8-weights", "openvino int8-static"],
+}
 
 
 def words() -> list[str]:
@@ -133,6 +138,50 @@ class Onnx(Padded):
         return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
 
 
+class OpenVino(Padded):
+    """A graph of OpenVINO's; `precision` is what it computes with where the graph leaves it open."""
+
+    def __init__(self, graph, precision, tokenizer, threads):
+        import openvino
+
+        self.compiled = openvino.Core().compile_model(graph, "CPU", {
+            "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+        })
+        self.tokenizer = tokenizer
+
+    def vectors(self, texts):
+        rows = self.tokenizer.encode_batch_fast(texts)
+        ids = np.array([r.ids for r in rows], dtype=np.int64)
+        mask = np.array([r.attention_mask for r in rows], dtype=np.int64)
+        hidden = self.compiled({"input_ids": ids, "attention_mask": mask})[0]
+        wide = mask[:, :, None].astype(np.float32)
+        pooled = (hidden * wide).sum(1) / wide.sum(1)
+        return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+
+
+def openvino_graphs(plain: Path, tokenizer) -> dict[str, object]:
+    """The model as OpenVINO reads it: as it is, with int8 weights, and in int8 throughout, by a
+    static calibration on texts that are not measured."""
+    import nncf
+    import openvino
+
+    nncf.set_log_level("ERROR")
+    read = lambda: openvino.Core().read_model(str(plain))  # noqa: E731
+    rows = [tokenizer.encode_batch_fast([text])[0] for text in make_texts("128", 128)]
+    samples = [
+        {"input_ids": np.array([r.ids], dtype=np.int64), "attention_mask": np.array([r.attention_mask], dtype=np.int64)}
+        for r in rows
+    ]
+    return {
+        "as it is": read(),
+        "int8-weights": nncf.compress_weights(read(), mode=nncf.CompressWeightsMode.INT8_SYM),
+        "int8-static": nncf.quantize(
+            read(), nncf.Dataset(samples), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(samples)
+        ),
+    }
+
+
 def export_onnx(program, folder: Path) -> dict[str, Path]:
     """The model as ONNX: f32, fused by ONNX Runtime's own optimizer, and int8 by its dynamic
     quantisation."""
@@ -196,13 +245,14 @@ def main():
     args = p.parse_args()
 
     import onnxruntime
+    import openvino
     import sentence_transformers
     import torch
     from tokenizers import Tokenizer
 
     version = run(args.nearwise, "--version").strip()
     print(f"{processor()}, {os.cpu_count()} cores; {version}; torch {torch.__version__}, "
-          f"sentence-transformers {sentence_transformers.__version__}, onnxruntime {onnxruntime.__version__}")
+          f"sentence-transformers {sentence_transformers.__version__}, onnxruntime {onnxruntime.__version__}, openvino {openvino.__version__}")
     path = run(args.nearwise, "model", "path").strip()
     tokenizer = Tokenizer.from_file(path + "/tokenizer.json")
     tokenizer.enable_truncation(LENGTH)
@@ -211,11 +261,17 @@ def main():
     bf16 = sentence_transformers.SentenceTransformer(path, device="cpu", model_kwargs={"dtype": torch.bfloat16})
     with tempfile.TemporaryDirectory() as folder:
         exported = export_onnx(args.nearwise, Path(folder))
+        graphs = openvino_graphs(exported["plain f32"], tokenizer)
         for threads in args.threads:
             torch.set_num_threads(threads)
             os.environ["RAYON_NUM_THREADS"] = str(threads)
-            engines = {f"nearwise {d}": Nearwise(args.nearwise, d, threads) for d in PAIRS}
+            engines = {f"nearwise {d}": Nearwise(args.nearwise, d, threads) for d in PEERS}
             engines |= {"torch f32": Torch(f32), "torch bf16": Torch(bf16)}
+            for name, graph, precision in (
+                ("f32", "as it is", "f32"), ("bf16", "as it is", "bf16"),
+                ("int8-weights", "int8-weights", "bf16"), ("int8-static", "int8-static", "f32"),
+            ):
+                engines[f"openvino {name}"] = OpenVino(graphs[graph], precision, tokenizer, threads)
             onnx = {name: Onnx(p, tokenizer, threads) for name, p in exported.items()}
             for kind in args.lengths:
                 measure(kind, threads, args, dict(engines), onnx, tokenizer)
@@ -236,8 +292,8 @@ def measure(kind, threads, args, engines, onnx, tokenizer):
             if best is None or seconds < best[0]:
                 best = (seconds, engine)
         engines[f"onnxruntime {precision}"] = best[1]
-    for name in ("torch f32", "torch bf16"):
-        if not one:
+    for name in engines:
+        if not one and name.startswith(("torch", "openvino")):
             engines[name].tune(texts[: max(64, len(texts) // 4)])
     seconds = {name: [] for name in engines}
     vectors = {}
@@ -254,9 +310,9 @@ def measure(kind, threads, args, engines, onnx, tokenizer):
         ratio = ""
         system, precision = name.split(" ")
         if system == "nearwise":
-            peer = PAIRS[precision]
-            if one:
-                peer = f"onnxruntime {'int8' if precision == 'int8' else 'f32'}"
+            # A single query is answered by whichever precision is fastest.
+            peers = PEERS[precision] if not one or precision == "int8" else PEERS["f32"] + PEERS["bf16"]
+            peer = min(peers, key=medians.get)
             ratio = f"{medians[peer] / medians[name]:.2f} x {peer}"
         vectors[name] = vectors[name] / np.linalg.norm(vectors[name], axis=1, keepdims=True)
         cosine = (vectors[name] * f32).sum(1)
