@@ -126,19 +126,38 @@ unsafe fn block<S: Simd, D: Dot<S>, O: Dot<S>, const MR: usize, const NV: usize>
         let b = w.words.as_ptr().add(panel * w.groups * NV * S::LANES);
         tile::<S, D, MR, NV>(a, g.stride, b, w.groups, &mut acc);
         for m in 0..MR {
-            for v in 0..NV {
-                let at = column + v * S::LANES;
-                let x = D::finish(acc[m][v], scales[m], w.scales.as_ptr().add(at));
-                let x = S::add(x, S::load(w.bias.as_ptr().add(at)));
-                let to = g.out.add((row + m) * g.out_stride);
-                let x = match g.epilogue {
-                    Epilogue::Add => S::add(x, S::load(to.cast::<f32>().add(at))),
-                    other => activate::<S, D>(x, other),
-                };
-                match g.output {
-                    Output::F32 => S::store(to.cast::<f32>().add(at), x),
-                    Output::Operand => O::put(to, at, x, 0),
-                }
+            finish::<S, D, O, NV>(g, panel, row + m, scales[m], &acc[m]);
+        }
+    }
+}
+
+/// Finishes the sums of a row and a panel, and stores them.
+///
+/// # Safety
+/// As [`gemm`]; `row` is one of the rows, `panel` one of the panels.
+#[inline(always)]
+pub(super) unsafe fn finish<S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
+    g: &Gemm<'_>,
+    panel: usize,
+    row: usize,
+    scale: f32,
+    acc: &[D::Acc; NV],
+) {
+    let w = g.weights;
+    // SAFETY: the caller's.
+    unsafe {
+        let to = g.out.add(row * g.out_stride);
+        for v in 0..NV {
+            let at = (panel * NV + v) * S::LANES;
+            let x = D::finish(acc[v], scale, w.scales.as_ptr().add(at));
+            let x = S::add(x, S::load(w.bias.as_ptr().add(at)));
+            let x = match g.epilogue {
+                Epilogue::Add => S::add(x, S::load(to.cast::<f32>().add(at))),
+                other => activate::<S, D>(x, other),
+            };
+            match g.output {
+                Output::F32 => S::store(to.cast::<f32>().add(at), x),
+                Output::Operand => O::put(to, at, x, 0),
             }
         }
     }

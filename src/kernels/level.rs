@@ -40,6 +40,9 @@ pub enum Level {
     Avx512Vnni,
     /// AVX-512 with VNNI, and BF16 for bf16 and for the attention of int8.
     Avx512Bf16,
+    /// The tile unit of Intel's servers (AMX) for the products of weights in bf16 and int8, and AVX-512
+    /// for the rest. It has run on a twin of that unit alone, so it is used where it is asked for.
+    Amx,
     /// NEON, of every 64-bit Arm processor.
     Neon,
     /// NEON with the dot product instructions for int8.
@@ -48,13 +51,14 @@ pub enum Level {
 
 impl Level {
     /// All of them, from the least to the fastest.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Portable,
         Self::Avx2,
         Self::AvxVnni,
         Self::Avx512,
         Self::Avx512Vnni,
         Self::Avx512Bf16,
+        Self::Amx,
         Self::Neon,
         Self::NeonDotprod,
     ];
@@ -68,6 +72,7 @@ impl Level {
             Self::Avx512 => "avx512",
             Self::Avx512Vnni => "avx512-vnni",
             Self::Avx512Bf16 => "avx512-bf16",
+            Self::Amx => "amx",
             Self::Neon => "neon",
             Self::NeonDotprod => "neon-dotprod",
         }
@@ -93,6 +98,7 @@ impl Level {
                 Self::Avx512 => avx512(),
                 Self::Avx512Vnni => avx512() && has!("avx512vnni"),
                 Self::Avx512Bf16 => avx512() && has!("avx512vnni") && has!("avx512bf16"),
+                Self::Amx => Self::Avx512Bf16.available() && kernels::amx::works(),
                 Self::Neon | Self::NeonDotprod => false,
             }
         }
@@ -122,6 +128,7 @@ impl Level {
         Self::ALL
             .into_iter()
             .rev()
+            .filter(|&level| level != Self::Amx)
             .find(|&level| available(level) && (level != Self::Avx512Bf16 || bf16_is_fast()))
             .unwrap_or(Self::Portable)
     }
@@ -131,10 +138,10 @@ impl Level {
         match dtype {
             Dtype::F32 => true,
             Dtype::F16 => false,
-            Dtype::Bf16 => self == Self::Avx512Bf16,
+            Dtype::Bf16 => matches!(self, Self::Avx512Bf16 | Self::Amx),
             Dtype::Int8 => matches!(
                 self,
-                Self::AvxVnni | Self::Avx512Vnni | Self::Avx512Bf16 | Self::NeonDotprod
+                Self::AvxVnni | Self::Avx512Vnni | Self::Avx512Bf16 | Self::Amx | Self::NeonDotprod
             ),
         }
     }
@@ -161,9 +168,11 @@ impl Level {
             (Self::Avx2 | Self::AvxVnni, Dtype::Bf16) => kernels::avx2_bf16::KERNELS,
             (Self::Avx2, Dtype::Int8) => kernels::avx2_int8::KERNELS,
             (Self::AvxVnni, Dtype::Int8) => kernels::avxvnni_int8::KERNELS,
-            (Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16, Dtype::F32) => {
+            (Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16 | Self::Amx, Dtype::F32) => {
                 kernels::avx512_f32::KERNELS
             }
+            (Self::Amx, Dtype::Bf16) => kernels::amx::BF16,
+            (Self::Amx, Dtype::Int8) => kernels::amx::INT8,
             (Self::Avx512 | Self::Avx512Vnni, Dtype::Bf16) => kernels::avx512_rounded::KERNELS,
             (Self::Avx512Bf16, Dtype::Bf16) => kernels::avx512_bf16::KERNELS,
             (Self::Avx512, Dtype::Int8) => kernels::avx512_pairs::KERNELS,

@@ -11,6 +11,8 @@
     reason = "loops over registers and pointers, of lengths known when compiling"
 )]
 
+#[cfg(any(target_arch = "x86_64", test))]
+mod amx;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -167,6 +169,12 @@ entry_points!(avx512_vnni, Avx512, Vnni as Format::Int8, F32<false> as Format::F
 entry_points!(avx512_bf16, Avx512, Bf16 as Format::Bf16, Bf16 as Format::Bf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
 #[cfg(target_arch = "x86_64")]
 entry_points!(avx512_vnni_bf16, Avx512, Vnni as Format::Int8, Bf16 as Format::Bf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16");
+
+// What the tile unit leaves to vectors. Attention is computed in f32: bf16 is slower there.
+#[cfg(target_arch = "x86_64")]
+entry_points!(amx_bf16_vectors, Avx512, Bf16 as Format::Bf16, F32<false> as Format::F32, 8 x 2, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+#[cfg(target_arch = "x86_64")]
+entry_points!(amx_int8_vectors, Avx512, Vnni as Format::Int8, F32<false> as Format::F32, 8 x 2, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 
 #[cfg(target_arch = "aarch64")]
 use neon::{DotProduct, Neon};

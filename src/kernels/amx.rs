@@ -1,0 +1,441 @@
+//! Products of weights by the tile unit of Intel's servers (AMX), for bf16 and int8.
+//!
+//! A tile holds 16 rows of 16 words, and one instruction multiplies two of them: 16 rows of
+//! activations with the words of 16 columns, as [`Packed`](super::Packed) holds them already. Four
+//! tiles of sums (32 rows by the 32 columns of a panel) are kept in the unit while its inner
+//! dimension passes, so that four loads go with four products. Sums then go through a small buffer
+//! to the vectors' epilogue. An inner dimension that is no multiple of 16 words is ended by vectors.
+//!
+//! The instructions are written as assembly, because the compiler's functions for them are not
+//! stable; it touches no tile itself. [`Twin`](tests) does in Rust what they do, so that whatever
+//! stands around them is tested where there is no such unit. On the unit itself none of this has run
+//! yet: [`works`] compares a product with plain arithmetic before the level counts as there.
+
+#[cfg(target_arch = "x86_64")]
+use super::Kernels;
+use super::gemm::{Gemm, finish, tile};
+use super::simd::{Dot, Simd};
+
+/// Rows of a tile.
+const ROWS: usize = 16;
+/// Words of a tile's row.
+const WORDS: usize = 16;
+/// Columns of a panel.
+const WIDTH: usize = 2 * WORDS;
+/// Bytes from a row of sums or weights to the next.
+const STRIDE: usize = WIDTH * 4;
+
+/// The unit's eight tiles: 0 to 3 hold sums (upper rows left and right, lower rows left and right),
+/// 4 and 5 upper and lower rows of activations, 6 and 7 the left and right half of a panel.
+///
+/// # Safety
+/// For every function: the unit is there and this process may use it; pointers are valid for the
+/// tile's rows, whose distance is `stride` bytes, and 64 bytes of each.
+trait Tiles {
+    /// Sets the tiles up for so many upper and lower rows, of which there may be none. All are zero.
+    unsafe fn shape(&mut self, upper: usize, lower: usize);
+    unsafe fn zero<const TILE: u8>(&mut self);
+    unsafe fn load<const TILE: u8>(&mut self, from: *const u32, stride: usize);
+    unsafe fn store<const TILE: u8>(&mut self, to: *mut u32, stride: usize);
+    /// Adds to sums the products of rows and weights.
+    unsafe fn multiply<const SUMS: u8, const ROW: u8, const HALF: u8>(&mut self);
+    /// Gives the unit back: its state costs at every switch of threads.
+    unsafe fn release(&mut self);
+}
+
+/// The rows and bytes of each tile.
+fn shapes(upper: usize, lower: usize) -> [(usize, usize); 8] {
+    let of = |rows: usize| if rows > 0 { (rows, 64) } else { (0, 0) };
+    let (upper, lower) = (of(upper), of(lower));
+    [upper, upper, lower, lower, upper, lower, (16, 64), (16, 64)]
+}
+
+#[repr(align(64))]
+struct Sums([u32; 2 * ROWS * WIDTH]);
+
+/// [`gemm`](super::gemm::gemm) by tiles.
+///
+/// # Safety
+/// As there, and as [`Tiles`]; `D` is what the unit computes, and weights were packed for it and
+/// panels of [`WIDTH`] columns.
+#[inline(always)]
+unsafe fn gemm<T: Tiles, S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
+    tiles: &mut T,
+    g: &Gemm<'_>,
+) {
+    const { assert!(NV * S::LANES == WIDTH && size_of::<D::Acc>() == size_of::<S::I>()) };
+    let w = g.weights;
+    let whole = w.groups / WORDS;
+    let mut sums = Sums([0; 2 * ROWS * WIDTH]);
+    let sums = sums.0.as_mut_ptr();
+    let mut shape = None;
+    // SAFETY: the caller's; `sums` holds 32 rows of a panel's columns.
+    unsafe {
+        for panel in g.panels.clone() {
+            let b = w.words.as_ptr().add(panel * w.groups * WIDTH);
+            for row in (0..g.count).step_by(2 * ROWS) {
+                let count = (g.count - row).min(2 * ROWS);
+                let (upper, lower) = (count.min(ROWS), count.saturating_sub(ROWS));
+                if shape != Some(count) {
+                    tiles.shape(upper, lower);
+                    shape = Some(count);
+                }
+                begin::<T, S, D, NV>(tiles, g, panel, row, count, sums);
+                let a = g.rows.add(row * g.stride);
+                let stride = g.stride * 4;
+                for k in 0..whole {
+                    let b = b.add(k * WORDS * WIDTH);
+                    tiles.load::<4>(a.add(k * WORDS), stride);
+                    tiles.load::<6>(b, STRIDE);
+                    tiles.multiply::<0, 4, 6>();
+                    tiles.load::<7>(b.add(WORDS), STRIDE);
+                    tiles.multiply::<1, 4, 7>();
+                    if lower > 0 {
+                        tiles.load::<5>(a.add(ROWS * g.stride + k * WORDS), stride);
+                        tiles.multiply::<2, 5, 6>();
+                        tiles.multiply::<3, 5, 7>();
+                    }
+                }
+                tiles.store::<0>(sums, STRIDE);
+                tiles.store::<1>(sums.add(WORDS), STRIDE);
+                if lower > 0 {
+                    tiles.store::<2>(sums.add(ROWS * WIDTH), STRIDE);
+                    tiles.store::<3>(sums.add(ROWS * WIDTH + WORDS), STRIDE);
+                }
+                for m in 0..count {
+                    let from = sums.add(m * WIDTH);
+                    let mut acc = [[acc::<S, D>(from); NV]];
+                    for v in 0..NV {
+                        acc[0][v] = self::acc::<S, D>(from.add(v * S::LANES));
+                    }
+                    let done = whole * WORDS;
+                    if done < w.groups {
+                        let (a, b) = (a.add(m * g.stride + done), b.add(done * WIDTH));
+                        tile::<S, D, 1, NV>(a, g.stride, b, w.groups - done, &mut acc);
+                    }
+                    let scale = if D::QUANTISED {
+                        *g.scales.add(row + m)
+                    } else {
+                        0.0
+                    };
+                    finish::<S, D, O, NV>(g, panel, row + m, scale, &acc[0]);
+                }
+            }
+        }
+        tiles.release();
+    }
+}
+
+/// Sums as they begin: zero, or of quantised rows what their zero points take away.
+#[inline(always)]
+unsafe fn begin<T: Tiles, S: Simd, D: Dot<S>, const NV: usize>(
+    tiles: &mut T,
+    g: &Gemm<'_>,
+    panel: usize,
+    row: usize,
+    count: usize,
+    sums: *mut u32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        if !D::QUANTISED {
+            tiles.zero::<0>();
+            tiles.zero::<1>();
+            if count > ROWS {
+                tiles.zero::<2>();
+                tiles.zero::<3>();
+            }
+            return;
+        }
+        for m in 0..count {
+            let zero = *g.zeros.add(row + m);
+            for v in 0..NV {
+                let weights = g.weights.sums.as_ptr().add((panel * NV + v) * S::LANES);
+                let acc = D::start(zero, weights);
+                let to = sums.add(m * WIDTH + v * S::LANES);
+                // Both are vectors of as many 32-bit numbers.
+                S::store_words(to, std::mem::transmute_copy::<D::Acc, S::I>(&acc));
+            }
+        }
+        tiles.load::<0>(sums, STRIDE);
+        tiles.load::<1>(sums.add(WORDS), STRIDE);
+        if count > ROWS {
+            tiles.load::<2>(sums.add(ROWS * WIDTH), STRIDE);
+            tiles.load::<3>(sums.add(ROWS * WIDTH + WORDS), STRIDE);
+        }
+    }
+}
+
+/// Sums out of the buffer.
+#[inline(always)]
+unsafe fn acc<S: Simd, D: Dot<S>>(from: *const u32) -> D::Acc {
+    // SAFETY: the caller's; both are vectors of as many 32-bit numbers, of which every bit pattern
+    // is valid.
+    unsafe { std::mem::transmute_copy::<S::I, D::Acc>(&S::load_words(from)) }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use unit::{BF16, INT8, works};
+
+#[cfg(target_arch = "x86_64")]
+mod unit {
+    use super::super::avx512::{Avx512, Bf16, Vnni};
+    use super::super::dot::F32;
+    use super::super::{Epilogue, Output, Packed, amx_bf16_vectors, amx_int8_vectors, avx512_f32};
+    use super::{Gemm, Kernels, Tiles, shapes};
+    use std::arch::asm;
+    use std::sync::OnceLock;
+
+    /// The unit itself. There is one in each core, and the system keeps its state apart for threads.
+    struct Amx<const INT8: bool>;
+
+    /// What `ldtilecfg` reads.
+    #[repr(C, align(64))]
+    struct Configuration {
+        palette: u8,
+        start_row: u8,
+        reserved: [u8; 14],
+        bytes: [u16; 16],
+        rows: [u8; 16],
+    }
+
+    impl<const INT8: bool> Tiles for Amx<INT8> {
+        #[inline(always)]
+        unsafe fn shape(&mut self, upper: usize, lower: usize) {
+            let mut configuration = Configuration {
+                palette: 1,
+                start_row: 0,
+                reserved: [0; 14],
+                bytes: [0; 16],
+                rows: [0; 16],
+            };
+            for (tile, (rows, bytes)) in shapes(upper, lower).into_iter().enumerate() {
+                configuration.rows[tile] = rows as u8;
+                configuration.bytes[tile] = bytes as u16;
+            }
+            // SAFETY: 64 bytes are read.
+            unsafe {
+                asm!("ldtilecfg [{}]", in(reg) &raw const configuration, options(nostack, preserves_flags));
+            }
+        }
+        #[inline(always)]
+        unsafe fn zero<const TILE: u8>(&mut self) {
+            // SAFETY: the tile is set up.
+            unsafe {
+                asm!("tilezero tmm{t}", t = const TILE, options(nostack, nomem, preserves_flags))
+            }
+        }
+        #[inline(always)]
+        unsafe fn load<const TILE: u8>(&mut self, from: *const u32, stride: usize) {
+            // SAFETY: the caller's.
+            unsafe {
+                asm!(
+                    "tileloadd tmm{t}, [{from} + {stride}]",
+                    t = const TILE, from = in(reg) from, stride = in(reg) stride,
+                    options(nostack, readonly, preserves_flags)
+                );
+            }
+        }
+        #[inline(always)]
+        unsafe fn store<const TILE: u8>(&mut self, to: *mut u32, stride: usize) {
+            // SAFETY: the caller's.
+            unsafe {
+                asm!(
+                    "tilestored [{to} + {stride}], tmm{t}",
+                    t = const TILE, to = in(reg) to, stride = in(reg) stride,
+                    options(nostack, preserves_flags)
+                );
+            }
+        }
+        #[inline(always)]
+        unsafe fn multiply<const SUMS: u8, const ROW: u8, const HALF: u8>(&mut self) {
+            // SAFETY: the tiles are set up, as many rows of sums as of activations.
+            unsafe {
+                if INT8 {
+                    asm!(
+                        "tdpbusd tmm{s}, tmm{r}, tmm{h}",
+                        s = const SUMS, r = const ROW, h = const HALF,
+                        options(nostack, nomem, preserves_flags)
+                    );
+                } else {
+                    asm!(
+                        "tdpbf16ps tmm{s}, tmm{r}, tmm{h}",
+                        s = const SUMS, r = const ROW, h = const HALF,
+                        options(nostack, nomem, preserves_flags)
+                    );
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn release(&mut self) {
+            // SAFETY: nothing is left in the tiles.
+            unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) }
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    unsafe fn gemm_bf16(g: &Gemm<'_>) {
+        // SAFETY: the caller's.
+        unsafe { super::gemm::<_, Avx512, Bf16, F32<false>, 2>(&mut Amx::<false>, g) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn gemm_int8(g: &Gemm<'_>) {
+        // SAFETY: the caller's.
+        unsafe { super::gemm::<_, Avx512, Vnni, F32<false>, 2>(&mut Amx::<true>, g) }
+    }
+
+    /// The unit's peak: four products that do not wait for each other, with four loads.
+    #[inline(always)]
+    unsafe fn peak<const INT8: bool>(rounds: usize) -> f32 {
+        let zeros = super::Sums([0; 2 * super::ROWS * super::WIDTH]);
+        let (from, unit) = (zeros.0.as_ptr(), &mut Amx::<INT8>);
+        // SAFETY: the caller's; the buffer holds two tiles beside each other, twice.
+        unsafe {
+            unit.shape(16, 16);
+            for _ in 0..rounds {
+                unit.load::<4>(from, super::STRIDE);
+                unit.load::<5>(from, super::STRIDE);
+                unit.load::<6>(from, super::STRIDE);
+                unit.load::<7>(from, super::STRIDE);
+                unit.multiply::<0, 4, 6>();
+                unit.multiply::<1, 4, 7>();
+                unit.multiply::<2, 5, 6>();
+                unit.multiply::<3, 5, 7>();
+            }
+            unit.release();
+        }
+        0.0
+    }
+
+    /// Words that the four products of a round of `peak` multiply.
+    const PEAK: usize = 4 * super::ROWS * super::WORDS * super::WORDS;
+
+    pub(in super::super) const BF16: Kernels = Kernels {
+        gemm: gemm_bf16,
+        attention: avx512_f32::KERNELS.attention,
+        peak: peak::<false>,
+        peak_words: PEAK,
+        ..amx_bf16_vectors::KERNELS
+    };
+    pub(in super::super) const INT8: Kernels = Kernels {
+        gemm: gemm_int8,
+        attention: avx512_f32::KERNELS.attention,
+        peak: peak::<true>,
+        peak_words: PEAK,
+        ..amx_int8_vectors::KERNELS
+    };
+
+    /// Whether the processor has the unit, the system lets this process use it, and it computes what
+    /// it should. The other instructions of the level are there.
+    pub(in super::super) fn works() -> bool {
+        static WORKS: OnceLock<bool> = OnceLock::new();
+        *WORKS.get_or_init(|| is_there() && may_be_used() && computes(&BF16) && computes(&INT8))
+    }
+
+    fn is_there() -> bool {
+        #[allow(unused_unsafe, reason = "newer compilers know that it is safe")]
+        // SAFETY: every 64-bit x86 processor has the instruction; leaf 7 is asked for where it is.
+        let features = unsafe {
+            if std::arch::x86_64::__cpuid(0).eax < 7 {
+                return false;
+            }
+            std::arch::x86_64::__cpuid_count(7, 0).edx
+        };
+        // bf16, tiles, int8.
+        [22, 24, 25].iter().all(|bit| features >> bit & 1 == 1)
+    }
+
+    /// Asks for the state that tiles need; threads that are made later have it as well.
+    #[cfg(target_os = "linux")]
+    fn may_be_used() -> bool {
+        const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+        const XTILEDATA: libc::c_long = 18;
+        // SAFETY: it takes two numbers, and changes nothing where it refuses.
+        unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) == 0 }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn may_be_used() -> bool {
+        false
+    }
+
+    /// Multiplies small whole numbers, which every dtype holds exactly.
+    fn computes(k: &Kernels) -> bool {
+        const COUNT: usize = 37;
+        const INNER: usize = 132;
+        const COLUMNS: usize = 40;
+        let group = k.format.group();
+        let weight = |column: usize, i: usize| ((column * 7 + i * 5) % 9) as f32 - 4.0;
+        let number = |row: usize, i: usize| (row * 3 + i * 11) % 8;
+        // 127 in each column makes a unit of quantised weights 1.
+        let weights: Vec<f32> = (0..COLUMNS * INNER)
+            .map(|at| match at % INNER {
+                0 => 127.0,
+                i => weight(at / INNER, i),
+            })
+            .collect();
+        let packed = Packed::new(&weights, &[0.0; COLUMNS], INNER, k.format, k.width);
+        let stride = INNER / group + 16;
+        let mut rows = vec![0u32; COUNT * stride];
+        for (at, word) in rows.iter_mut().enumerate() {
+            let (row, first) = (at / stride, at % stride * group);
+            for i in (first..first + group).filter(|i| *i < INNER) {
+                let x = number(row, i);
+                let bits = match group {
+                    4 => x as u32,
+                    _ => (x as f32).to_bits() >> 16,
+                };
+                *word |= bits << ((i - first) * 32 / group);
+            }
+        }
+        let wide = packed.panels * k.width;
+        let mut out = vec![0.0f32; COUNT * wide];
+        let g = Gemm {
+            rows: rows.as_ptr(),
+            stride,
+            count: COUNT,
+            scales: [1.0; COUNT].as_ptr(),
+            zeros: [0; COUNT].as_ptr(),
+            weights: &packed,
+            panels: 0..packed.panels,
+            out: out.as_mut_ptr().cast(),
+            out_stride: wide,
+            output: Output::F32,
+            epilogue: Epilogue::Plain,
+        };
+        // SAFETY: the unit and the level's instructions are there; the buffers are as long as said.
+        unsafe { (k.gemm)(&g) }
+        (0..COUNT * COLUMNS).all(|at| {
+            let (row, column) = (at / COLUMNS, at % COLUMNS);
+            let sum: f32 = (0..INNER)
+                .map(|i| number(row, i) as f32 * weights[column * INNER + i])
+                .sum();
+            out[row * wide + column] == sum
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// The check itself, on the level's vectors; it must not be one that always says yes.
+        #[test]
+        fn the_check_knows_right_from_wrong() {
+            if !super::super::super::Level::Avx512Bf16.available() {
+                return;
+            }
+            assert!(computes(&amx_bf16_vectors::KERNELS));
+            assert!(computes(&amx_int8_vectors::KERNELS));
+            unsafe fn nothing(_: &Gemm<'_>) {}
+            let broken = Kernels {
+                gemm: nothing,
+                ..amx_bf16_vectors::KERNELS
+            };
+            assert!(!computes(&broken));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
