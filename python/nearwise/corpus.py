@@ -273,7 +273,10 @@ class Corpus:
         return made(Report, json.loads(report))
 
     def delete(self, ids: str | Iterable[str]) -> int:
-        """Deletes articles; ids that are not there are passed over. Returns how many were."""
+        """Deletes articles; returns how many.
+
+        Raises ``UnknownError`` (a ``KeyError``) where an id is not there; nothing is deleted then.
+        """
         return self._inner.delete([ids] if isinstance(ids, str) else list(ids))
 
     # Searching

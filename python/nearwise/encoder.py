@@ -436,7 +436,8 @@ class SentenceTransformer(Encoder):
     are written for it: vectors are the same but for rounding, and what cannot be done is refused by name.
 
     It differs from :class:`Encoder` in two ways: it computes in float32 unless a ``dtype`` is given, and
-    puts only those prompts in front of texts that stand in the model's own files.
+    takes prompts as sentence-transformers does: from the model's own files alone, of documents the one
+    that is called ``document`` even where it is empty and another is called ``passage``.
     """
 
     def __init__(
@@ -481,9 +482,14 @@ class SentenceTransformer(Encoder):
             model = f"{model}@{revision}"
         super().__init__(model, device or "auto", dtype, truncate_dim, offline=local_files_only)
 
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The model's prompts by name; those of queries and documents are there, if only empty."""
+        return {"query": "", "document": "", **self._named}
+
     def _prompt(self, kind: str, name: str | None, prompt: str | None) -> tuple[str, str | None]:
-        if name is None and prompt is None and kind in ("query", "document"):
-            names = ("query",) if kind == "query" else ("document", "passage", "corpus")
-            named = next((n for n in names if n in self._named), None)
-            return ("default", None) if named is None else ("named", named)
+        if name is not None and prompt is None:
+            return ("text", self.prompts[name]) if name in self.prompts else ("named", name)
+        if prompt is None and kind in ("query", "document"):
+            return "text", self.prompts[kind]
         return super()._prompt(kind, name, prompt)
