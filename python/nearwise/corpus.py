@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Literal, Mapping
@@ -600,6 +599,8 @@ class Map:
         """The page: HTML that needs nothing else."""
 
     def _repr_html_(self) -> str:
+        import html
+
         # The frame keeps the page's script and styles to itself, and the notebook's from it.
         source = html.escape(self.page, quote=True)
         return (

@@ -135,11 +135,6 @@ impl Encoder {
         Ok(tokens.into_iter().map(|t| t.ids).collect())
     }
 
-    /// The tokens that are computed of a text that fits.
-    fn token_budget(&self) -> usize {
-        self.inner.token_budget()
-    }
-
     #[getter]
     fn model(&self) -> &str {
         &self.inner.identity().model
