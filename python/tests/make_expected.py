@@ -50,6 +50,7 @@ for name in MODELS:
         "truncated": rounded(model.encode(TEXTS, truncate_dim=half)),
         "truncated_normalized": rounded(model.encode(TEXTS, truncate_dim=half, normalize_embeddings=True)),
         "ubinary": model.encode(TEXTS, precision="ubinary").tolist(),
+        "tokens": [rounded(t) for t in model.encode(TEXTS[:2], output_value="token_embeddings")],
         "one": rounded(model.encode(TEXTS[0])),
     }
     models.append(case)

@@ -231,7 +231,7 @@ def test_similar_and_duplicates(corpus):
 def test_topics_of_a_corpus(corpus, tmp_path):
     topics = corpus.topics.fit(k=3)
     assert len(topics) == 3 and sum(t.size for t in topics) <= 30
-    first = topics.list()[0]
+    first = topics.all()[0]
     assert first.label and first.words[0][1] > 0 and first.typical[0] in corpus
     members = topics.members()
     assert set(members) == {f"a{i}" for i in range(30)}

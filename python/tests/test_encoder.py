@@ -112,7 +112,7 @@ def test_columns_that_hold_no_texts_are_refused(encoder):
 
 def test_what_cannot_be_done_is_refused_by_name(encoder):
     refused = {
-        "output_value": "token_embeddings",
+        "output_value": None,
         "pool": {"processes": []},
         "chunk_size": 100,
         "device": "cuda:7",
@@ -145,6 +145,27 @@ def test_what_cannot_be_done_is_refused_by_name(encoder):
             nearwise.SentenceTransformer(TINY, **{name: "x"})
     with pytest.raises(TypeError, match="trust_remote_code"):
         nearwise.SentenceTransformer(TINY, trust_remote_code=True)
+
+
+def test_a_vector_for_every_token(expected, exact):
+    for case in expected["models"]:
+        model = nearwise.SentenceTransformer(str(FIXTURES / case["model"]), device="cpu")
+        tokens = model.encode(expected["texts"][:2], output_value="token_embeddings")
+        for got, theirs in zip(tokens, case["tokens"], strict=True):
+            assert got.dtype == np.float32
+            close(got, theirs)
+    one = exact.encode(TEXTS[0], output_value="token_embeddings")
+    assert one.shape == (len(exact.tokenize(TEXTS[0])[0]), 32)
+    assert exact.encode([], output_value="token_embeddings") == []
+    for name, value in {
+        "precision": "int8",
+        "normalize_embeddings": True,
+        "truncate_dim": 3,
+        "batch_size": 3,
+        "show_progress_bar": True,
+    }.items():
+        with pytest.raises(TypeError, match=name):
+            exact.encode(TEXTS, output_value="token_embeddings", **{name: value})
 
 
 def test_quantized_as_sentence_transformers_does():
@@ -201,6 +222,13 @@ def test_similarity_and_tokens(exact):
     ids = exact.tokenize(["rates", "the bank cut interest rates " * 50])
     assert len(ids[0]) == 3 and len(ids[1]) == exact.max_seq_length == 32
     assert "cpu" in repr(exact) and "tiny-bert" in repr(exact)
+
+
+def test_the_three_have_the_same_keywords():
+    import inspect
+
+    first, *others = [inspect.signature(getattr(nearwise.Encoder, n)) for n in ("encode", "encode_query", "encode_document")]
+    assert others == [first, first] and "truncate_dim" in first.parameters
 
 
 def test_many_threads_at_once(encoder):

@@ -31,7 +31,7 @@ def test_kinds(tmp_path, corpus):
     with pytest.raises(KeyError, match="no article"):
         corpus.similar("nobody")
     with pytest.raises(LookupError):
-        corpus.topics.list()
+        corpus.topics.all()
     with pytest.raises(ValueError) as raised:
         corpus.search("a", filter="nothing = 3")
     assert isinstance(raised.value, errors.FilterError) and raised.value.position == 1

@@ -32,7 +32,7 @@ def test_a_program_that_uses_it_is_checked(tmp_path):
         "titles: list[str] = [hit.title for hit in found]\n"
         "n: int = nearwise.topics([[1.0]]).topics[0].size\n"
         "encoder.encode('a', precision='float64')\n"
-        "encoder.encode('a', surprise=1)\n"
+        "encoder.encode_query('a', surprise=1)\n"
     )
     code, said = tool("mypy", "--strict", str(program), cwd=tmp_path)
     lines = [line for line in said.splitlines() if line.startswith("program.py")]
@@ -49,3 +49,9 @@ def test_public_names_have_docstrings():
             for inner in vars(thing):
                 if not inner.startswith("_") and callable(getattr(thing, inner)):
                     assert getattr(thing, inner).__doc__, f"{name}.{inner}"
+
+
+def test_the_package_itself_is_checked():
+    sources = sorted(str(path) for path in (ROOT / "python" / "nearwise").glob("*.py"))
+    code, said = tool("mypy", "--config-file", str(ROOT / "python" / "pyproject.toml"), *sources)
+    assert code == 0, said
