@@ -6,6 +6,7 @@ use super::cluster::kmeans::{KmeansOptions, kmeans};
 use super::cluster::leiden::{leiden, stable};
 use super::cluster::{Clustering, FoundBy, Method, NONE, linfa};
 use super::describe::Groups;
+use super::nested::{self, Branch};
 use super::points::{Points, numbered};
 use super::reduce::reduce;
 use super::tree::{self, Context};
@@ -127,6 +128,7 @@ pub struct FoundMember {
 /// assert_ne!(found.members[0].topic, found.members[3].topic);
 /// let topic = found.members[4].topic.expect("all are in a topic");
 /// assert_eq!(found.topics[topic].words[0].0, "cup final");
+/// assert_eq!(found.tree().expect("there are parts").size, 6);
 ///
 /// // Without texts there are numbers in place of words.
 /// let found = find(&vectors, 2, &[], &TopicOptions::default(), None, &Job::new())?;
@@ -401,6 +403,12 @@ impl FoundTopics {
     /// How many articles are in no topic.
     pub fn in_none(&self) -> usize {
         self.members.iter().filter(|m| m.topic.is_none()).count()
+    }
+
+    /// The tree that topics and their parts make; `None` without parts.
+    pub fn tree(&self) -> Option<Branch> {
+        let rows: Vec<i64> = (0..self.members.len() as i64).collect();
+        nested::whole(&self.clone().stored(&rows))
     }
 
     /// As they are stored of articles with these rows in the store, one for each member, and

@@ -1,0 +1,173 @@
+"""Articles as users have them: dicts, data frames, Arrow tables and batches."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import numbers
+from typing import Any, Iterable, Iterator, Mapping
+
+from .errors import InputError, ParameterError
+
+#: The fields of an article; every other key is metadata.
+FIELDS = ("id", "title", "text", "date", "url", "source")
+#: Articles handed over at a time.
+_BATCH = 512
+
+Row = tuple[Any, ...]
+
+
+def batches(articles: Any, columns: Mapping[str, str] | None) -> Iterator[list[Row]]:
+    """Lists of rows as the compiled part takes them, checked one by one."""
+    named = _columns(columns)
+    batch: list[Row] = []
+    for number, article in enumerate(_dicts(articles)):
+        batch.append(_row(article, number, named))
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def length(articles: Any) -> int | None:
+    """How many articles there are, as far as this can be told without reading them."""
+    try:
+        return len(articles)
+    except TypeError:
+        return None
+
+
+def _columns(columns: Mapping[str, str] | None) -> dict[str, str]:
+    """The key of each field."""
+    named = {field: field for field in FIELDS}
+    for field, key in (columns or {}).items():
+        if field not in named:
+            raise ParameterError(f"columns: {field!r} is no field of an article; there are {', '.join(FIELDS)}")
+        named[field] = key
+    return named
+
+
+def _dicts(articles: Any) -> Iterator[Any]:
+    """The articles one by one."""
+    if isinstance(articles, Mapping) or isinstance(articles, (str, bytes)):
+        raise TypeError(
+            f"articles is a list of dicts, a data frame or an Arrow table, not a {type(articles).__name__}"
+        )
+    kind = type(articles).__module__.partition(".")[0]
+    if kind == "pandas" and hasattr(articles, "columns"):
+        names = [str(c) for c in articles.columns]
+        for row in articles.itertuples(index=False, name=None):
+            yield dict(zip(names, row))
+    elif kind == "polars" and hasattr(articles, "iter_rows"):
+        yield from articles.iter_rows(named=True)
+    elif kind == "polars" and hasattr(articles, "collect"):
+        yield from articles.collect().iter_rows(named=True)
+    elif hasattr(articles, "to_batches"):  # pyarrow.Table
+        for batch in articles.to_batches(max_chunksize=_BATCH):
+            yield from batch.to_pylist()
+    elif hasattr(articles, "__arrow_c_stream__") or hasattr(articles, "__arrow_c_array__"):
+        yield from _arrow(articles)
+    else:
+        for article in articles:
+            if hasattr(article, "to_pylist"):  # a batch of pyarrow
+                yield from article.to_pylist()
+            else:
+                yield article
+
+
+def _arrow(table: Any) -> Iterator[Any]:
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise ImportError("tables of this kind are read with pyarrow: pip install pyarrow") from None
+    if hasattr(table, "__arrow_c_stream__"):
+        for batch in pa.RecordBatchReader.from_stream(table):
+            yield from batch.to_pylist()
+    else:
+        yield from pa.record_batch(table).to_pylist()
+
+
+def _missing(value: Any) -> bool:
+    """Whether a data frame means by this that there is nothing: None, NaN, NaT, pandas.NA."""
+    if value is None:
+        return True
+    if isinstance(value, float):
+        return math.isnan(value)
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def _row(article: Any, number: int, named: Mapping[str, str]) -> Row:
+    if not isinstance(article, Mapping):
+        raise TypeError(f"article {number} is a {type(article).__name__}, and an article is a dict")
+    key = named["text"]
+    text = article.get(key)
+    if _missing(text):
+        if key not in article:
+            keys = ", ".join(map(repr, list(article)[:20])) or "none"
+            raise InputError(
+                f"article {number} has no key {key!r}; there are {keys}; say which holds the text by columns={{'text': …}}"
+            )
+        raise InputError(f"article {number} has no text")
+    if not isinstance(text, str):
+        raise TypeError(f"article {number}: the text is of the type {type(text).__name__}, and a text is a str")
+    used = set(named.values())
+    meta = {str(k): _plain(v) for k, v in article.items() if k not in used and not _missing(v)}
+    try:
+        packed = json.dumps(meta, ensure_ascii=False, allow_nan=False) if meta else None
+    except (TypeError, ValueError) as e:
+        raise InputError(f"article {number}: its metadata cannot be stored as JSON ({e})") from None
+    return (
+        _word(article, named["id"]),
+        _word(article, named["title"]) or "",
+        text,
+        _date(article.get(named["date"])),
+        _word(article, named["url"]),
+        _word(article, named["source"]),
+        packed,
+    )
+
+
+def _word(article: Mapping[str, Any], key: str) -> str | None:
+    value = article.get(key)
+    if _missing(value):
+        return None
+    # What a data frame made a float of because another row had none.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, str) else str(value)
+
+
+def _date(value: Any) -> str | None:
+    if _missing(value):
+        return None
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    if isinstance(value, datetime.datetime):
+        value = value.replace(microsecond=0)
+        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat()
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if hasattr(value, "astype"):  # datetime64
+        return str(value.astype("datetime64[s]"))
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value of metadata as JSON has it."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if hasattr(value, "tolist"):  # a scalar or an array of numpy
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(v) for v in value]
+    if isinstance(value, numbers.Number):
+        return float(value)  # type: ignore[arg-type]
+    return str(value)

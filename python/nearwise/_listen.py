@@ -1,0 +1,54 @@
+"""Progress bars and notes of what takes long."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+Listener = Callable[[str, str, int, Optional[int]], None]
+
+
+def bar(total: int | None, what: str, unit: str) -> Any:
+    """A bar of tqdm, which is asked for only when somebody wants one."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ImportError("a progress bar needs tqdm: pip install tqdm") from None
+    return tqdm(total=total, desc=what, unit=unit)
+
+
+class Listening:
+    """Tells notes to the logger ``nearwise`` and, where asked for, progress to bars, one for each
+    stage. A context manager that closes the last bar."""
+
+    def __init__(self, progress: bool) -> None:
+        self._progress = bool(progress)
+        self._stage: str | None = None
+        self._bar: Any = None
+        if self._progress:
+            bar(0, "", "").close()  # Fails now where tqdm is missing, and not within the work.
+
+    def __call__(self, name: str, what: str, done: int, total: int | None) -> None:
+        if name == "note":
+            import logging  # Here, as it is slow to import.
+
+            logging.getLogger("nearwise").info("%s", what)
+            return
+        if not self._progress:
+            return
+        if what != self._stage:
+            self.close()
+            self._stage, self._bar = what, bar(total, what, " ")
+        self._bar.total = total
+        self._bar.n = done
+        self._bar.refresh()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._stage = self._bar = None
+
+    def __enter__(self) -> Listening:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,30 @@
+"""Texts as users have them: one, a list, an iterator, a column of a data frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def texts_of(inputs: Any, name: str = "inputs") -> tuple[Any, bool]:
+    """What the compiled part takes of ``inputs``, and whether it is one text."""
+    if isinstance(inputs, str):
+        return [inputs], True
+    if isinstance(inputs, (bytes, bytearray)):
+        raise TypeError(f"{name}: bytes are no text; decode them first")
+    if isinstance(inputs, dict):
+        raise TypeError(f"{name}: a dict is no text (Nearwise embeds texts only); give a str or a list of str")
+    if isinstance(inputs, (list, tuple)):
+        return inputs, False
+    # A pandas column holds Python's strings as a rule, and gives them as they are.
+    if type(inputs).__module__.partition(".")[0] == "pandas" and hasattr(inputs, "tolist"):
+        return inputs.tolist(), False
+    if hasattr(inputs, "__arrow_c_stream__") or hasattr(inputs, "__arrow_c_array__"):
+        return inputs, False
+    if hasattr(inputs, "tolist"):  # numpy
+        values = inputs.tolist()
+        return ([values], True) if isinstance(values, str) else (values, False)
+    try:
+        return list(inputs), False
+    except TypeError:
+        kind = type(inputs).__name__
+        raise TypeError(f"{name}: {kind} is no text and no list of texts; give a str or an iterable of str") from None
