@@ -1,0 +1,69 @@
+"""What the plug-ins share: an encoder that is loaded when it is needed first."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from .encoder import Encoder
+
+
+def missing(error: ModuleNotFoundError, package: str, install: str) -> Exception:
+    """What to raise where importing ``package`` failed: what to install, or the error itself where
+    something else is missing."""
+    if (error.name or "").partition(".")[0] != package:
+        return error
+    return ImportError(f"nearwise.{package} needs the package {install}: pip install {install}")
+
+
+class Model:
+    """A model by its name, or an encoder that is there.
+
+    By its name it is loaded in each process when it is asked for first, so that what holds it can be
+    copied and pickled.
+    """
+
+    def __init__(self, model: str | Encoder | None, **how: Any) -> None:
+        self._lock = threading.Lock()
+        self._how = how
+        if isinstance(model, Encoder):
+            given = [name for name, value in how.items() if value not in (None, "auto", False)]
+            if given:
+                raise TypeError(f"{given[0]} is for a model by its name; the encoder has its own")
+            self._name, self._encoder = None, model
+        elif model is None or isinstance(model, str) or hasattr(model, "__fspath__"):
+            self._name, self._encoder = None if model is None else str(model), None
+        else:
+            raise TypeError(f"model is a str or a nearwise.Encoder, not {type(model).__name__}")
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder."""
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = Encoder(self._name, **self._how)
+            return self._encoder
+
+    @property
+    def name(self) -> str:
+        """The name that was given, or the encoder's; ``"default"`` for the default model."""
+        if self._name is None and self._encoder is not None:
+            return self._encoder.model
+        return self._name or "default"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        del state["_lock"]
+        if self._name is not None or self._how:
+            state["_encoder"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        # An encoder is shared by all who use it.
+        copy = Model.__new__(Model)
+        copy.__dict__.update(self.__dict__, _lock=threading.Lock())
+        return copy

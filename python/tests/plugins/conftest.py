@@ -1,0 +1,49 @@
+"""What tests of the plug-ins share. Each needs the package that it is for, and is left out without it:
+``pip install -r python/requirements-plugins.txt``."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TINY = str(ROOT / "tests" / "fixtures" / "tiny-bert")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> str:
+    """The folder of a model with 32 dimensions."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def encoder(tiny):
+    import nearwise
+
+    return nearwise.Encoder(tiny, device="cpu")
+
+
+#: Words of three matters, of which texts are made that a model with random weights tells apart.
+MATTERS = (
+    "bank rate interest loan credit",
+    "goal match cup striker keeper",
+    "river bridge ferry harbour tide",
+)
+
+
+def made_texts(n: int, seed: int = 7) -> tuple[list[str], list[int]]:
+    """Texts and the matter of each."""
+    random = np.random.default_rng(seed)
+    texts, matters = [], []
+    for i in range(n):
+        words = MATTERS[i % 3].split()
+        texts.append(" ".join(random.choice(words, 12)))
+        matters.append(i % 3)
+    return texts, matters
+
+
+@pytest.fixture
+def texts():
+    return made_texts(60)
