@@ -8,12 +8,12 @@ from typing import Any
 from .encoder import Encoder
 
 
-def missing(error: ModuleNotFoundError, package: str, install: str) -> Exception:
-    """What to raise where importing ``package`` failed: what to install, or the error itself where
-    something else is missing."""
+def missing(error: ModuleNotFoundError, module: str, package: str, install: str) -> Exception:
+    """What to raise where a plug-in's ``module`` could not import ``package``: what to install, or the
+    error itself where something else is missing."""
     if (error.name or "").partition(".")[0] != package:
         return error
-    return ImportError(f"nearwise.{package} needs the package {install}: pip install {install}")
+    return ImportError(f"{module} needs the package {install}: pip install {install}")
 
 
 class Model:

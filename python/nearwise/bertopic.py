@@ -21,7 +21,7 @@ from .encoder import Encoder
 try:
     from bertopic.backend import BaseEmbedder
 except ModuleNotFoundError as e:
-    raise missing(e, "bertopic", "bertopic") from None
+    raise missing(e, __name__, "bertopic", "bertopic") from None
 
 from .sklearn import TopicClusterer
 

@@ -25,7 +25,7 @@ from .filters import F, Filter
 try:
     from haystack import Document, component, default_from_dict, default_to_dict
 except ModuleNotFoundError as e:
-    raise missing(e, "haystack", "haystack-ai") from None
+    raise missing(e, __name__, "haystack", "haystack-ai") from None
 
 __all__ = ["NearwiseDocumentEmbedder", "NearwiseRetriever", "NearwiseTextEmbedder"]
 

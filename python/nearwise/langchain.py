@@ -24,7 +24,7 @@ try:
     from langchain_core.embeddings import Embeddings
     from langchain_core.vectorstores import VectorStore
 except ModuleNotFoundError as e:
-    raise missing(e, "langchain_core", "langchain-core") from None
+    raise missing(e, __name__, "langchain_core", "langchain-core") from None
 
 __all__ = ["NearwiseEmbeddings", "NearwiseVectorStore"]
 

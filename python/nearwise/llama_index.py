@@ -33,7 +33,7 @@ try:
     )
     from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 except ModuleNotFoundError as e:
-    raise missing(e, "llama_index", "llama-index-core") from None
+    raise missing(e, __name__, "llama_index", "llama-index-core") from None
 
 __all__ = ["NearwiseEmbedding", "NearwiseVectorStore"]
 
@@ -207,8 +207,8 @@ class NearwiseVectorStore(BasePydanticVectorStore):
             raise ParameterError("alpha: ranks are fused, and scores are not weighed; leave it out")
         if wanted is None:
             raise ParameterError("query: there is no vector, or no text, that this mode needs")
-        filter = _both(filter_of(query.filters), query.node_ids)
-        if query.doc_ids is not None:
+        filter = _both(filter_of(query.filters), query.node_ids or None)
+        if query.doc_ids:
             of = F["ref_doc_id"].isin(query.doc_ids)
             filter = of if filter is None else filter & of
         k = query.hybrid_top_k if mode is VectorStoreQueryMode.HYBRID and query.hybrid_top_k else query.similarity_top_k

@@ -16,7 +16,7 @@ try:
     from mteb.models.model_meta import ModelMeta, ScoringFunction
     from mteb.types import PromptType
 except ModuleNotFoundError as e:
-    raise missing(e, "mteb", "mteb") from None
+    raise missing(e, __name__, "mteb", "mteb") from None
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ try:
     from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError as e:
-    raise missing(e, "sklearn", "scikit-learn") from None
+    raise missing(e, __name__, "sklearn", "scikit-learn") from None
 
 import numpy as np
 
