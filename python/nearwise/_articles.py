@@ -15,7 +15,7 @@ FIELDS = ("id", "title", "text", "date", "url", "source")
 #: Articles handed over at a time.
 _BATCH = 512
 
-Row = tuple
+Row = tuple[Any, ...]
 
 
 def batches(articles: Any, columns: Mapping[str, str] | None) -> Iterator[list[Row]]:

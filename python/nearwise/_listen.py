@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Callable, Optional
-
-log = logging.getLogger("nearwise")
 
 Listener = Callable[[str, str, int, Optional[int]], None]
 
@@ -32,7 +29,9 @@ class Listening:
 
     def __call__(self, name: str, what: str, done: int, total: int | None) -> None:
         if name == "note":
-            log.info("%s", what)
+            import logging  # Here, as it is slow to import.
+
+            logging.getLogger("nearwise").info("%s", what)
             return
         if not self._progress:
             return

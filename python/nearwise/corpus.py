@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Literal, Mapping
@@ -273,7 +272,10 @@ class Corpus:
         return made(Report, json.loads(report))
 
     def delete(self, ids: str | Iterable[str]) -> int:
-        """Deletes articles; ids that are not there are passed over. Returns how many were."""
+        """Deletes articles; returns how many.
+
+        Raises ``UnknownError`` (a ``KeyError``) where an id is not there; nothing is deleted then.
+        """
         return self._inner.delete([ids] if isinstance(ids, str) else list(ids))
 
     # Searching
@@ -517,7 +519,7 @@ class Topics:
             self._corpus._inner.fit_topics(options, str(device), self._maybe_encoder(), listener)
         return self
 
-    def list(self) -> list[Topic]:
+    def all(self) -> list[Topic]:
         """The topics, largest first, each with the ids of its most typical articles.
 
         Raises ``NothingYetError`` where none were found yet.
@@ -526,13 +528,13 @@ class Topics:
         return [made(Topic, {**t, "typical": ids}) for t, ids in zip(stored["topics"], stored["typical"])]
 
     def __iter__(self) -> Iterator[Topic]:
-        return iter(self.list())
+        return iter(self.all())
 
     def __len__(self) -> int:
         return self._corpus.counts["topics"]
 
     def __getitem__(self, id: int) -> Topic:
-        for topic in self.list():
+        for topic in self.all():
             if topic.id == id:
                 return topic
         raise UnknownError(f"there is no topic {id}")
@@ -546,7 +548,7 @@ class Topics:
         return self._stored()["run"]
 
     @property
-    def parts(self) -> list[Part]:  # type: ignore[valid-type]
+    def parts(self) -> list[Part]:
         """The parts of topics, the leaves of the tree."""
         return [made(Part, p) for p in self._stored()["parts"]]
 
@@ -575,7 +577,7 @@ class Topics:
         """Merges topics into the first; returns its number."""
         return self._corpus._inner.merge_topics(_flat(ids), self._maybe_encoder())
 
-    def split(self, id: int, into: int = 2) -> list[int]:  # type: ignore[valid-type]
+    def split(self, id: int, into: int = 2) -> list[int]:
         """Splits a topic; returns the numbers, the first of which was its own."""
         return self._corpus._inner.split_topic(id, into, self._maybe_encoder())
 
@@ -597,6 +599,8 @@ class Map:
         """The page: HTML that needs nothing else."""
 
     def _repr_html_(self) -> str:
+        import html
+
         # The frame keeps the page's script and styles to itself, and the notebook's from it.
         source = html.escape(self.page, quote=True)
         return (

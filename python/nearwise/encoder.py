@@ -161,7 +161,7 @@ class Encoder:
         prompt: str | None = None,
         batch_size: int | None = None,
         show_progress_bar: bool | None = None,
-        output_value: Literal["sentence_embedding"] = "sentence_embedding",
+        output_value: Literal["sentence_embedding", "token_embeddings"] = "sentence_embedding",
         precision: Precision = "float32",
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
@@ -186,6 +186,9 @@ class Encoder:
             batches are planned by tokens; vectors do not depend on it.
         show_progress_bar : bool, optional
             Shows a bar of tqdm.
+        output_value : str
+            ``"sentence_embedding"``, or ``"token_embeddings"`` for the vectors of all tokens before pooling
+            (on the CPU; every option that is about a text's vector is then refused).
         precision : str
             ``"float32"``; ``"int8"`` and ``"uint8"``, one of 256 steps between the least and the greatest
             value of each dimension among these vectors; ``"binary"`` and ``"ubinary"``, a bit each, eight
@@ -203,13 +206,14 @@ class Encoder:
         numpy.ndarray
             float32 of shape (texts, dimensions), of shape (dimensions,) for a single text. Of
             ``precision`` int8 and binary int8, of uint8 and ubinary uint8, with an eighth of the
-            columns where values are bits.
+            columns where values are bits. With ``output_value="token_embeddings"`` a list of float32 arrays
+            of shape (tokens, width), or one for a single text.
 
         Raises
         ------
         TypeError
-            A text is no ``str``; something is asked for that Nearwise cannot do: ``output_value`` other
-            than sentence embeddings, ``pool``, ``chunk_size``, or another ``device`` than the encoder's.
+            A text is no ``str``; something is asked for that Nearwise cannot do: ``output_value=None``,
+            ``pool``, ``chunk_size``, or another ``device`` than the encoder's.
         ValueError
             A value cannot be used, such as a prompt that the model does not have.
         """
@@ -231,15 +235,23 @@ class Encoder:
             chunk_size=chunk_size,
         )
 
-    def encode_query(self, inputs: Texts, *args: Any, **kwargs: Any) -> np.ndarray:
-        """As :meth:`encode`, with the model's prompt for what is searched for, unless ``prompt_name`` or
-        ``prompt`` names another."""
-        return self._encode("query", inputs, **_named(args, kwargs))
+    if TYPE_CHECKING:
+        encode_query = encode
+        encode_document = encode
+    else:
 
-    def encode_document(self, inputs: Texts, *args: Any, **kwargs: Any) -> np.ndarray:
-        """As :meth:`encode`, with the model's prompt for what is found, unless ``prompt_name`` or
-        ``prompt`` names another."""
-        return self._encode("document", inputs, **_named(args, kwargs))
+        def encode_query(self, inputs, *args, **kwargs):
+            """As :meth:`encode`, with the model's prompt for what is searched for, unless ``prompt_name`` or
+            ``prompt`` names another."""
+            return self._encode("query", inputs, **_named(args, kwargs))
+
+        def encode_document(self, inputs, *args, **kwargs):
+            """As :meth:`encode`, with the model's prompt for what is found, unless ``prompt_name`` or
+            ``prompt`` names another."""
+            return self._encode("document", inputs, **_named(args, kwargs))
+
+        # What help() and editors show.
+        encode_query.__wrapped__ = encode_document.__wrapped__ = encode
 
     def tokenize(self, texts: Texts, prompt: str | None = None) -> list[list[int]]:
         """The token ids of texts, special tokens included, cut at :attr:`max_seq_length`."""
@@ -294,9 +306,9 @@ class Encoder:
         pool: Any = None,
         chunk_size: Any = None,
     ) -> Any:
-        if output_value != "sentence_embedding":
+        if output_value not in ("sentence_embedding", "token_embeddings"):
             raise TypeError(
-                f"encode does not support output_value={output_value!r}: Nearwise gives a vector for each text ('sentence_embedding')"
+                f"encode does not support output_value={output_value!r}; use 'sentence_embedding' or 'token_embeddings'"
             )
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; use {', '.join(PRECISIONS)}")
@@ -306,6 +318,18 @@ class Encoder:
         texts, one = texts_of(inputs)
         batch = positive("batch_size", batch_size)
         tokens = None if batch is None else batch * max(self.max_seq_length, 1)
+        if output_value == "token_embeddings":
+            refuse(
+                "encode with output_value='token_embeddings'",
+                "it is for a text's vector",
+                precision=None if precision == "float32" else precision,
+                normalize_embeddings=normalize_embeddings or None,
+                truncate_dim=truncate_dim,
+                batch_size=batch_size,
+                show_progress_bar=show_progress_bar or None,
+            )
+            rows, counts = self._inner.encode_tokens(texts, kind, value)
+            return _pieces(rows, counts, one, convert_to_tensor or not convert_to_numpy)
         how = (kind, value, bool(normalize_embeddings), positive("truncate_dim", truncate_dim), tokens)
         if show_progress_bar:
             vectors = self._in_steps(texts, how)
@@ -314,12 +338,7 @@ class Encoder:
         if precision != "float32":
             vectors = quantize_embeddings(vectors, precision)
         if convert_to_tensor or not convert_to_numpy:
-            try:
-                import torch
-            except ImportError:
-                wanted = "convert_to_tensor=True" if convert_to_tensor else "convert_to_numpy=False"
-                raise ImportError(f"{wanted} gives tensors of PyTorch, which is not installed") from None
-            vectors = torch.from_numpy(vectors)
+            vectors = _tensor(vectors)
             if not convert_to_tensor and not one:
                 return list(vectors)
         return vectors[0] if one else vectors
@@ -379,6 +398,26 @@ def _named(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     return {**named, **kwargs}
 
 
+def _tensor(array: np.ndarray) -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise ImportError(
+            "convert_to_tensor=True and convert_to_numpy=False give tensors of PyTorch, which is not installed"
+        ) from None
+    return torch.from_numpy(array)
+
+
+def _pieces(rows: np.ndarray, counts: list[int], one: bool, tensors: bool) -> Any:
+    """The rows of each text."""
+    whole = _tensor(rows) if tensors else rows
+    out, start = [], 0
+    for count in counts:
+        out.append(whole[start : start + count])
+        start += count
+    return out[0] if one else out
+
+
 def matrix(name: str, vectors: Any) -> np.ndarray:
     """Vectors as a float32 array of shape (n, dimensions), without a copy where they are one.
 
@@ -436,7 +475,8 @@ class SentenceTransformer(Encoder):
     are written for it: vectors are the same but for rounding, and what cannot be done is refused by name.
 
     It differs from :class:`Encoder` in two ways: it computes in float32 unless a ``dtype`` is given, and
-    puts only those prompts in front of texts that stand in the model's own files.
+    takes prompts as sentence-transformers does: from the model's own files alone, of documents the one
+    that is called ``document`` even where it is empty and another is called ``passage``.
     """
 
     def __init__(
@@ -481,9 +521,14 @@ class SentenceTransformer(Encoder):
             model = f"{model}@{revision}"
         super().__init__(model, device or "auto", dtype, truncate_dim, offline=local_files_only)
 
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The model's prompts by name; those of queries and documents are there, if only empty."""
+        return {"query": "", "document": "", **self._named}
+
     def _prompt(self, kind: str, name: str | None, prompt: str | None) -> tuple[str, str | None]:
-        if name is None and prompt is None and kind in ("query", "document"):
-            names = ("query",) if kind == "query" else ("document", "passage", "corpus")
-            named = next((n for n in names if n in self._named), None)
-            return ("default", None) if named is None else ("named", named)
+        if name is not None and prompt is None:
+            return ("text", self.prompts[name]) if name in self.prompts else ("named", name)
+        if prompt is None and kind in ("query", "document"):
+            return "text", self.prompts[kind]
         return super()._prompt(kind, name, prompt)

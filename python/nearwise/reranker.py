@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Iterable
 
 from . import _nearwise
 from ._listen import Listening
 from ._refuse import positive, refuse
+from ._results import Result
 from ._texts import texts_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Ranked(NamedTuple):
+@dataclass(frozen=True)
+class Ranked(Result):
     """A text at its place in the order."""
 
     index: int

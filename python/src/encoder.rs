@@ -119,6 +119,26 @@ impl Encoder {
         Ok(array.into_any())
     }
 
+    /// The vectors of all tokens, f32 of shape (tokens, width), and how many tokens each text has.
+    #[pyo3(signature = (texts, prompt_kind, prompt_value=None))]
+    fn encode_tokens<'py>(
+        &self,
+        py: Python<'py>,
+        texts: &Bound<'py, PyAny>,
+        prompt_kind: &str,
+        prompt_value: Option<String>,
+    ) -> PyResult<(Bound<'py, PyAny>, Vec<usize>)> {
+        let texts = Texts::take(texts)?;
+        let views = texts.views();
+        let job = job(None);
+        let options = EncodeOptions::from(prompt(prompt_kind, prompt_value)).job(&job);
+        let found = run(py, &job, || self.inner.encode_tokens(&views, options))?;
+        let counts: Vec<usize> = found.texts.iter().map(|t| t.tokens).collect();
+        let shape = [counts.iter().sum::<usize>(), found.dim];
+        let array = PyArray1::from_vec(py, found.values).reshape(shape)?;
+        Ok((array.into_any(), counts))
+    }
+
     /// The token ids of texts.
     #[pyo3(signature = (texts, prompt_kind, prompt_value=None))]
     fn tokenize(
@@ -133,11 +153,6 @@ impl Encoder {
         let prompt = prompt(prompt_kind, prompt_value);
         let tokens = run(py, &job(None), || self.inner.tokenize(&views, prompt))?;
         Ok(tokens.into_iter().map(|t| t.ids).collect())
-    }
-
-    /// The tokens that are computed of a text that fits.
-    fn token_budget(&self) -> usize {
-        self.inner.token_budget()
     }
 
     #[getter]

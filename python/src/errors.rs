@@ -43,21 +43,38 @@ fn class(error: &Error) -> &'static str {
     }
 }
 
+/// The name that a parameter of the library has in Python, where sentence-transformers gave it one.
+fn named(parameter: &'static str) -> &'static str {
+    match parameter {
+        "dimensions" => "truncate_dim",
+        "prompt" => "prompt_name",
+        "calibration" => "calibration_embeddings",
+        "documents" => "texts",
+        other => other,
+    }
+}
+
 /// The exception for an error.
 pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
+    let (place, text) = match error.kind() {
+        ErrorKind::InvalidParameter(name) if error.place() == name => {
+            (named(name), format!("{}: {}", named(name), error.message()))
+        }
+        _ => (error.place(), error.to_string()),
+    };
     let of = |name| -> PyResult<PyErr> {
         let class = py.import("nearwise.errors")?.getattr(name)?;
-        let exception = class.call1((error.to_string(),))?;
-        exception.setattr("place", error.place())?;
+        let exception = class.call1((&text,))?;
+        exception.setattr("place", place)?;
         match error.kind() {
-            ErrorKind::InvalidParameter(name) => exception.setattr("parameter", name)?,
+            ErrorKind::InvalidParameter(name) => exception.setattr("parameter", named(name))?,
             ErrorKind::InvalidFilter { position } => exception.setattr("position", position)?,
             _ => {}
         }
         Ok(PyErr::from_value(exception))
     };
     // The classes are the package's own; without them the text must do.
-    of(class(error)).unwrap_or_else(|_| PyRuntimeError::new_err(error.to_string()))
+    of(class(error)).unwrap_or_else(|_| PyRuntimeError::new_err(text.clone()))
 }
 
 /// A parameter with a value that cannot be used.

@@ -1,6 +1,6 @@
 //! The seam between what is common to all encoders and what each device does its own way.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job::Job;
 
 /// What is computed first.
@@ -33,6 +33,19 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// The device fails; the call's job is cancelled.
     fn forward(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>>;
+
+    /// The vectors of the tokens of `texts`, one token after another, of as many values each as the
+    /// transformer is wide, before any pooling. Blocks until they are there; for bulk work.
+    ///
+    /// # Errors
+    /// The device does not give them, or fails; the call's job is cancelled.
+    fn tokens(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
+        let _ = (texts, call);
+        Err(Error::device(
+            self.device(),
+            "it gives no vectors of single tokens; the CPU does",
+        ))
+    }
 
     /// The device's name, such as `cpu`.
     fn device(&self) -> String;

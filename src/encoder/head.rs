@@ -162,6 +162,10 @@ impl Backend for Headed {
         Ok(self.steps.apply(&self.inner.forward(texts, call)?))
     }
 
+    fn tokens(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
+        self.inner.tokens(texts, call)
+    }
+
     fn device(&self) -> String {
         self.inner.device()
     }

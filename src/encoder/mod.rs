@@ -20,6 +20,7 @@ mod plain;
 mod relative;
 mod reranker;
 mod run;
+mod token_vectors;
 
 pub use crate::kernels::{Dtype, DtypeChoice, Level};
 pub use backend::{Backend, Call, Done, Priority, Queue};
@@ -34,6 +35,7 @@ pub use device::{DeviceChoice, OpenDevice, Place, SeenDevice, seen_devices};
 pub use options::{EncodeOptions, Prompt, TextTokens, TooLong, Vectors};
 pub use plain::PlainBackend;
 pub use reranker::{Ranked, RerankOptions, Reranker, RerankerBuilder, Scores};
+pub use token_vectors::TokenVectors;
 
 use crate::error::{Error, Result};
 use crate::guard::guarded;

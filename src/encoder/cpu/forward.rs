@@ -601,6 +601,17 @@ impl Run {
         }
     }
 
+    /// The vectors of all tokens, appended to `out`; call it when all workers are done.
+    pub(super) fn rows(&self, out: &mut Vec<f32>) {
+        let (hidden, b) = (self.model.weights.hidden, &self.buffers);
+        for i in 0..self.starts.last().copied().unwrap_or(0) {
+            // SAFETY: each is a row of the buffer, and all workers are done.
+            let row =
+                unsafe { std::slice::from_raw_parts(b.hidden.add(i * b.hidden_stride), hidden) };
+            out.extend_from_slice(row);
+        }
+    }
+
     /// The pooled vectors, `hidden` values a text; call it when all workers are done.
     pub(super) fn pool(&self, pooling: Pooling, out: &mut [f32]) {
         let (hidden, b) = (self.model.weights.hidden, &self.buffers);

@@ -251,14 +251,19 @@ impl Shared {
     /// Computes texts on all of `seats`.
     fn together(&self, texts: Vec<Vec<u32>>, seats: Seats<'_>) -> Result<Vec<f32>> {
         let count = texts.len();
+        let run = self.computed(texts, seats)?;
+        Ok(self.finish(run, count))
+    }
+
+    /// A run of texts that all of `seats` have computed.
+    fn computed(&self, texts: Vec<Vec<u32>>, seats: Seats<'_>) -> Result<Run> {
         let run = Run::new(self.model.clone(), texts, seats.count(), self.scratch());
         let run = Arc::new(run);
         seats
             .run(run.clone(), |run: &Run, worker| run.compute(worker))
             .map_err(|_| panicked())?;
         // All helpers have dropped theirs.
-        let run = Arc::into_inner(run).ok_or_else(panicked)?;
-        Ok(self.finish(run, count))
+        Arc::into_inner(run).ok_or_else(panicked)
     }
 }
 
@@ -311,17 +316,45 @@ pub(super) fn dtype(choice: Option<Dtype>, files: &ModelFiles) -> Result<Dtype> 
     })
 }
 
-impl Backend for CpuBackend {
-    fn forward(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
-        let shared = &self.shared;
-        let weights = &shared.model.weights;
-        let width = shared.width();
+impl CpuBackend {
+    fn check(&self, texts: &[&[u32]]) -> Result<()> {
+        let weights = &self.shared.model.weights;
         let limits = Limits {
             longest: weights.longest,
             vocabulary: weights.vocabulary,
             types: weights.types,
         };
-        check_texts(texts, limits, "cpu")?;
+        check_texts(texts, limits, "cpu")
+    }
+}
+
+impl Backend for CpuBackend {
+    fn tokens(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
+        let shared = &self.shared;
+        self.check(texts)?;
+        let mut out = Vec::new();
+        // A text at a time by a team: whoever wants every token wants few texts, or has time.
+        for text in texts.iter().filter(|text| !text.is_empty()) {
+            let run = loop {
+                call.job.check()?;
+                if let Some(seats) = self.crew.seats(TEAM) {
+                    break shared.computed(vec![text.to_vec()], seats)?;
+                }
+                std::thread::sleep(LOOK / 100);
+            };
+            run.rows(&mut out);
+            if let Ok(mut kept) = shared.scratch.lock() {
+                kept.push(run.into_scratch());
+            }
+        }
+        Ok(out)
+    }
+
+    fn forward(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
+        let shared = &self.shared;
+        let weights = &shared.model.weights;
+        let width = shared.width();
+        self.check(texts)?;
         let threads = self.crew.threads();
         let tokens: usize = texts.iter().map(|t| t.len()).sum();
         let share = shared.run_tokens().min(tokens.div_ceil(threads)).max(1);

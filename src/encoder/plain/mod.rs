@@ -125,6 +125,26 @@ impl Backend for PlainBackend {
         })
     }
 
+    fn tokens(&self, texts: &[&[u32]], _: &Call) -> Result<Vec<f32>> {
+        let transformer = &self.transformer;
+        super::check_texts(texts, transformer.limits(), &self.name)?;
+        let compute = || {
+            let mut out = Vec::new();
+            for text in texts.iter().filter(|text| !text.is_empty()) {
+                out.extend(
+                    transformer
+                        .forward(&[text])?
+                        .flatten_all()?
+                        .to_vec1::<f32>()?,
+                );
+            }
+            Ok(out)
+        };
+        compute().map_err(|e: candle_core::Error| {
+            Error::device(&self.name, first_line(&e)).with_source(e)
+        })
+    }
+
     fn device(&self) -> String {
         self.name.clone()
     }

@@ -1,0 +1,321 @@
+"""A corpus from Python: in, found, out."""
+
+import datetime
+import json
+import subprocess
+
+import nearwise
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from conftest import MATTERS, TINY, rows
+from nearwise import F
+
+
+def test_articles_from_dicts(corpus):
+    assert len(corpus) == 30 and "a3" in corpus and "b3" not in corpus and 3 not in corpus
+    article = corpus["a3"]
+    assert (article.title, article.source, article.date) == ("Rates 3", "wire", "2024-04-03")
+    assert article.meta == {"words": 3} and corpus.article("a5").meta == {"words": 5, "tags": ["a", "b"]}
+    assert article.text == rows()[3]["text"] and article.passages
+    assert article.to_dict()["url"] == "https://example.org/3"
+    again = corpus.add(rows())
+    assert (again.read, again.same, again.embedded) == (30, 30, 0)
+    changed = corpus.add([rows()[3] | {"text": "Something else."}])
+    assert (changed.changed, changed.embedded) == (1, 1)
+    with pytest.raises(KeyError, match="nobody"):
+        corpus.delete(["a3", "nobody"])
+    assert len(corpus) == 30 and corpus.delete(["a3"]) == 1 and corpus.delete("a4") == 1 and len(corpus) == 28
+    assert corpus.counts["pending"] == 0 and corpus.identity["dim"] == 32
+    assert {"words", "tags"} <= set(corpus.fields)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda r: iter(r),
+        lambda r: pd.DataFrame(r),
+        lambda r: pl.DataFrame(r),
+        lambda r: pl.LazyFrame(r),
+        lambda r: pa.Table.from_pylist(r),
+        lambda r: pa.RecordBatchReader.from_batches(pa.Table.from_pylist(r).schema, pa.Table.from_pylist(r).to_batches()),
+        lambda r: pa.Table.from_pylist(r).to_batches(max_chunksize=7),
+        lambda r: pa.Table.from_pylist(r).to_batches()[0],
+    ],
+)
+def test_any_table_is_the_same_corpus(tmp_path, encoder, of):
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as made:
+        report = made.add(of(rows(12)))
+        assert (report.read, report.new, report.embedded) == (12, 12, 12)
+        for row in rows(12):
+            article = made[row["id"]]
+            assert (article.title, article.text, article.date, article.source) == (
+                row["title"],
+                row["text"],
+                row["date"],
+                row["source"],
+            )
+            expected = {"words": row["words"]} | ({"tags": row["tags"]} if row["tags"] else {})
+            assert article.meta == expected
+
+
+def test_values_of_data_frames(tmp_path, encoder):
+    frame = pd.DataFrame(
+        {
+            "number": [1.0, None, 3.0],
+            "body": ["The bank set the rate.", "A goal decided the cup.", "The ice of the river."],
+            "day": pd.to_datetime(["2024-03-01", "2024-03-02 10:30:00", None], format="ISO8601"),
+            "ratio": [0.5, np.nan, np.inf],
+            "kept": [np.int64(3), np.int64(4), np.int64(5)],
+        }
+    )
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as made:
+        made.add(frame, columns={"id": "number", "text": "body", "date": "day"})
+        assert made["1"].date == "2024-03-01" and made["1"].meta == {"ratio": 0.5, "kept": 3}
+        assert made["3"].date is None and made["3"].meta == {"ratio": None, "kept": 5} or made["3"].meta == {"kept": 5}
+        dates = [made[h.id].date for h in made.search("goal", k=3)]
+        assert "2024-03-02T10:30:00" in dates
+        aware = datetime.datetime(2024, 5, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+        made.add([{"id": "x", "text": "a text", "date": aware}, {"id": "y", "text": "b text", "date": "sometime"}])
+        assert made["x"].date == "2024-04-30T23:00:00"
+        assert made["y"].date is None and made["y"].meta == {"date": "sometime"}
+
+
+def test_what_cannot_be_added(tmp_path, encoder):
+    made = nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder)
+    with pytest.raises(ValueError, match="article 1 has no text"):
+        made.add([{"text": "a"}, {"text": None}])
+    with pytest.raises(ValueError, match="no key 'text'; there are 'body'"):
+        made.add([{"body": "a"}])
+    with pytest.raises(ValueError, match="'headline' is no field"):
+        made.add([{"text": "a"}], columns={"headline": "h"})
+    with pytest.raises(TypeError, match="article 0"):
+        made.add(["a text"])
+    with pytest.raises(TypeError, match="list of dicts"):
+        made.add({"text": "a"})
+    with pytest.raises(TypeError, match="int"):
+        made.add([{"text": 3}])
+    with pytest.raises(ValueError, match="twice|came before"):
+        made.add([{"id": "1", "text": "a"}, {"id": "1", "text": "b"}])
+    with pytest.raises(ValueError, match="2 with 1 articles"):
+        made.add([{"text": "a"}], vectors=[[1.0, 0.0], [0.0, 1.0]], vectors_model="m")
+    with pytest.raises(ValueError, match="more or fewer"):
+        made.add(iter([{"text": "a", "id": "one"}]), vectors=[[1.0, 0.0], [0.0, 1.0]], vectors_model="m")
+    made.close()
+    with pytest.raises(ValueError, match="closed"):
+        len(made)
+
+
+def test_vectors_of_your_own(tmp_path):
+    random = np.random.default_rng(4)
+    vectors = random.standard_normal((30, 8))
+    with nearwise.Corpus(tmp_path / "own.nearwise") as made:
+        report = made.add(rows(), vectors=vectors, vectors_model="mine")
+        assert (report.new, report.embedded) == (30, 0) and made.counts["pending"] == 0
+        assert made.identity["model"] == "mine" and made.identity["dim"] == 8
+        found = made.search(vectors[7], k=3)
+        assert found.hits[0].id == "a7" and found.hits[0].score > 0.999
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        best = np.argsort(-unit @ unit[7])[:3]
+        assert [h.id for h in found] == [f"a{i}" for i in best]
+        assert [h.id for h in made.similar("a7", k=2)] == [f"a{i}" for i in best[1:]]
+        assert made.similar(vectors[7], k=1)[0].id == "a7"
+        assert made.search("goal", by="words").hits
+        with pytest.raises(ValueError):
+            made.search(vectors[7][:5])
+        with pytest.raises(nearwise.errors.WrongModelError):
+            made.add(rows(3), vectors=vectors[:3], vectors_model="another")
+        made.topics.fit(k=3)
+        assert len(made.topics) == 3
+        table = made.to_arrow(vectors=True)
+        stored = np.stack(table["vector"].to_numpy())
+        assert np.allclose(stored, unit, atol=2e-3)
+    with nearwise.Corpus(tmp_path / "encoders.nearwise", encoder=nearwise.Encoder(TINY)) as made:
+        made.add(rows(6), vectors=made.encoder.encode_document([r["text"] for r in rows(6)]))
+        assert made.identity["model"].endswith("tiny-bert")
+        assert made.search("the goal of the match", k=1).hits
+
+
+def test_search(corpus):
+    found = corpus.search("a goal in the match", k=4, facets=["source"], sentences=True)
+    assert len(found) == 4 and found.exact and found.more
+    hit = found[0]
+    assert hit.score == pytest.approx(hit.cosine) and hit.passage.text and hit.sentence.text in hit.passage.text
+    start, end = hit.passage.range
+    assert 0 <= start < end <= len(corpus[hit.id].text.encode())
+    assert {v.value: v.count for v in found.facets.fields[0].values} == {"desk": 15, "wire": 15}
+    assert list(found.to_pandas()["id"]) == [h.id for h in found]
+    assert found.to_dict()["hits"][0]["id"] == hit.id
+    with pytest.raises(AttributeError):
+        hit.score = 1
+    later = corpus.search("a goal in the match", k=2, offset=2)
+    assert [h.id for h in later] == [h.id for h in found][2:]
+    assert [f.hits for f in corpus.search_many(["a goal in the match", "ice"], k=2)][0] == corpus.search(
+        "a goal in the match", k=2
+    ).hits
+    words = corpus.search("doctors", by="words", k=100)
+    assert {h.id for h in words} == {f"a{i}" for i in range(2, 30, 3)}
+    assert corpus.search("doctors on board", by="both", diverse=True, half_life="30d", k=3).hits
+    folded = corpus.search("doctors", k=30, fold=True)
+    assert len(folded) < 30 and folded[0].folded.count >= 1 and folded[0].folded.articles[0].id
+
+
+def test_filters_as_text_and_as_objects(corpus):
+    def ids(filter):
+        return {h.id for h in corpus.search("rate", k=100, filter=filter)}
+
+    every = {f"a{i}" for i in range(30)}
+    same = [
+        ('source = "wire" AND words >= 10', (F.source == "wire") & (F.words >= 10), {i for i in range(11, 30, 2)}),
+        ("NOT words < 28", ~(F.words < 28), {28, 29}),
+        ('tags = "a" OR words = 1', (F.tags == "a") | (F["words"] == 1), {0, 1, 5, 10, 15, 20, 25}),
+        ("words BETWEEN 3 AND 4", F.words.between(3, 4), {3, 4}),
+        ("words IN (3, 8)", F.words.isin([3, np.int64(8)]), {3, 8}),
+        ('title ~ "cup"', F.title.contains("cup"), set(range(1, 30, 3))),
+        ("tags IS NOT NULL", F.tags != None, {0, 5, 10, 15, 20, 25}),  # noqa: E711
+        ("date >= 2024-11", F.date >= datetime.date(2024, 11, 1), {10, 11, 22, 23}),
+    ]
+    for text, built, expected in same:
+        expected = {f"a{i}" for i in expected}
+        assert ids(text) == ids(built) == ids(built.to_dict()) == expected, text
+    assert ids(None) == every
+    with pytest.raises(TypeError, match="&"):
+        ids((F.words > 3) and (F.words < 5))
+    with pytest.raises(TypeError, match="list of values"):
+        F.words.isin("abc")
+    with pytest.raises(TypeError, match="filter"):
+        ids(3)
+    with pytest.raises(nearwise.errors.FilterError):
+        ids({"smaller": {}})
+    with pytest.raises(nearwise.errors.FilterError):
+        ids(F.nothing == 3)
+
+
+def test_options_that_cannot_be_used(corpus):
+    for name, value in {
+        "k": -1,
+        "by": "magic",
+        "mode": "fast",
+        "fold": "all",
+        "half_life": "soon",
+        "diverse": 3,
+        "now": "2024-01-01",
+        "facets": ["nothing"],
+    }.items():
+        with pytest.raises(ValueError, match=name.split("_")[0]):
+            corpus.search("rate", **{name: value})
+    with pytest.raises(TypeError, match="surprise"):
+        corpus.search("rate", surprise=1)
+    with pytest.raises(ValueError, match="like"):
+        corpus.similar([])
+    with pytest.raises(ValueError, match="words"):
+        corpus.search(np.ones(32), by="both")
+
+
+def test_similar_and_duplicates(corpus):
+    assert corpus.similar("a1", k=3)[0].id != "a1"
+    both = corpus.similar(["a1", corpus.encoder.encode("goal")], unlike="a2", k=5)
+    assert len(both) == 5 and "a2" not in {h.id for h in both}
+    found = corpus.duplicates()
+    assert found.groups_found == 3 and len(found) == 3 and found.articles == 30
+    assert found.groups[0].keep.id and found.groups[0].members[0].words > 0.5
+    assert corpus.duplicates("meaning", 0.99, limit=1).pairs[0].cosine >= 0.99
+    with pytest.raises(ValueError, match="by"):
+        corpus.duplicates("sound")
+    with pytest.raises(ValueError, match="threshold"):
+        corpus.duplicates(threshold=3)
+
+
+def test_topics_of_a_corpus(corpus, tmp_path):
+    topics = corpus.topics.fit(k=3)
+    assert len(topics) == 3 and sum(t.size for t in topics) <= 30
+    first = topics.all()[0]
+    assert first.label and first.words[0][1] > 0 and first.typical[0] in corpus
+    members = topics.members()
+    assert set(members) == {f"a{i}" for i in range(30)}
+    assert topics.tree().size == 30 or topics.tree().size == sum(m >= 0 for m in members.values())
+    assert len(topics.tree(cut=2)) == 2 and str(topics.tree()).count("\n") >= 2
+    topics.rename(first.id, "My topic")
+    assert topics[first.id].label == "My topic" and topics[first.id].named
+    assert corpus[first.typical[0]].topic_label == "My topic"
+    merged = topics.merge([t.id for t in topics][:2])
+    assert merged == first.id and len(topics) == 2
+    pieces = topics.split(merged, into=2)
+    assert pieces[0] == merged and len(topics) == 3
+    topics.cut(2)
+    assert len(topics) == 2 and topics.run["edited"]
+    course = topics.over_time("month")
+    assert course.spans[0] == "2024-01" and sum(course.articles) == 30
+    assert course.to_pandas().shape == (len(course.spans), len(course.courses))
+    assert topics.parts[0].label
+    corpus.add([{"id": "new", "text": MATTERS[0][1]}])
+    assert sum(topics.join()) == 1
+    with pytest.raises(KeyError, match="topic 99"):
+        topics[99]
+    with pytest.raises(KeyError):
+        topics.rename(99, "x")
+    with pytest.raises(ValueError, match="span"):
+        topics.over_time("decade")
+    with pytest.raises(ValueError, match="method"):
+        topics.fit(method="magic")
+
+    shown = corpus.map()
+    inline = shown._repr_html_()
+    assert inline.startswith("<iframe srcdoc=") and "sandbox" in inline
+    assert '"' not in inline.split('srcdoc="', 1)[1].split('" sandbox')[0]
+    for name in ("map.html", "map.svg", "map.png"):
+        shown.save(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 1000
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "map.html").read_text(encoding="utf-8") == shown.page
+    with pytest.raises(ValueError, match=r"\.txt"):
+        shown.save(tmp_path / "map.txt")
+
+
+def test_out_again(corpus):
+    corpus.topics.fit(k=3)
+    table = corpus.to_arrow(vectors=True, filter="words < 12")
+    assert table.num_rows == 12 and table.column_names[:3] == ["id", "title", "text"]
+    assert str(table.schema.field("vector").type) == "fixed_size_list<item: float not null>[32]"
+    row = table.to_pylist()[5]
+    assert row["id"] == "a5" and json.loads(row["metadata"]) == {"words": 5, "tags": ["a", "b"]}
+    assert np.linalg.norm(row["vector"]) == pytest.approx(1, abs=1e-2)
+    assert set(table["topic"].to_pylist()) <= {-1, 0, 1, 2, None}
+    frame = corpus.to_polars()
+    assert frame.shape == (30, 10) and frame["title"][3] == "Rates 3" and "vector" not in frame.columns
+    assert list(corpus.to_pandas()["id"]) == frame["id"].to_list() == [f"a{i}" for i in range(30)]
+    # A table may be read more than once.
+    lazy = corpus.to_table()
+    assert len(lazy) == 30 and pa.table(lazy).equals(pa.table(lazy))
+    with nearwise.Corpus(corpus.path.with_name("again.nearwise"), encoder=corpus.encoder) as again:
+        assert again.add(corpus.to_table()).new == 30
+
+
+def test_files_and_the_program(tmp_path, encoder):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for i, (title, text) in enumerate(MATTERS):
+        (folder / f"{i}.txt").write_text(f"{title}\n\n{text}\n")
+    (folder / "more.jsonl").write_text(json.dumps({"id": "x", "head": "Head", "body": "The bank set the rate."}) + "\n")
+    path = tmp_path / "files.nearwise"
+    with nearwise.Corpus(path, encoder=encoder) as made:
+        report = made.index(folder)
+        assert report.new == 4 and report.embedded == 4
+        assert made["x"].text == "The bank set the rate."
+        (folder / "0.txt").unlink()
+        assert made.index(folder, prune=True).pruned == 1
+        with pytest.raises(ValueError, match="no such file"):
+            made.index(tmp_path / "nothing")
+        with pytest.raises(TypeError, match="path"):
+            made.index()
+    # The program reads the same file, with the same answer.
+    said = subprocess.run(
+        ["nearwise", "search", "--corpus", str(path), "--json", "the bank"], capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    theirs = [h["id"] for h in json.loads(said.stdout)["hits"]]
+    with nearwise.Corpus(path) as made:
+        assert [h.id for h in made.search("the bank")] == theirs
+        assert "tiny-bert" in made.encoder.model
