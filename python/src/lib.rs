@@ -33,6 +33,8 @@ fn _nearwise(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<pieces::Pieces>()?;
     module.add_function(wrap_pyfunction!(encoder::quantize, module)?)?;
     module.add_function(wrap_pyfunction!(pieces::embed_articles, module)?)?;
+    module.add_function(wrap_pyfunction!(pieces::dates, module)?)?;
+    module.add_function(wrap_pyfunction!(pieces::embed_unless, module)?)?;
     module.add_function(wrap_pyfunction!(pieces::filter_data, module)?)?;
     module.add_function(wrap_pyfunction!(topics::topics, module)?)?;
     Ok(())

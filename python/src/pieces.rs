@@ -7,10 +7,12 @@ use crate::run::{job, quick, run};
 use crate::texts::Texts;
 use nearwise::corpus::boilerplate;
 use nearwise::encoder::{EncodeOptions, Prompt};
-use nearwise::index::{Prepared, article_vector, prepare};
+use nearwise::index::{KnownVectors, Prepared, article_vector, prepare};
 use nearwise::{Error, ErrorKind, Filter, Reader, Result};
-use numpy::{PyArray1, PyArrayMethods};
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// Passages of several articles, one article after the other.
@@ -107,11 +109,7 @@ pub(crate) fn embed_articles<'py>(
 }
 
 /// What the encoder is given for each text; the tokenizing on all cores.
-fn prepared(
-    encoder: &nearwise::Encoder,
-    titles: &[&str],
-    texts: &[&str],
-) -> Result<Vec<Prepared>> {
+fn prepared(encoder: &nearwise::Encoder, titles: &[&str], texts: &[&str]) -> Result<Vec<Prepared>> {
     let one = |(title, text): (&&str, &&str)| {
         let spans = boilerplate::spans("", text, |_| None);
         prepare(encoder, title, text, &spans)
@@ -123,7 +121,13 @@ fn prepared(
             .chunks(each)
             .zip(texts.chunks(each))
             .map(|(titles, texts)| {
-                scope.spawn(move || titles.iter().zip(texts).map(one).collect::<Result<Vec<_>>>())
+                scope.spawn(move || {
+                    titles
+                        .iter()
+                        .zip(texts)
+                        .map(one)
+                        .collect::<Result<Vec<_>>>()
+                })
             })
             .collect();
         let mut out = Vec::with_capacity(texts.len());
@@ -255,8 +259,65 @@ fn read(reader: &Reader, keys: &[i64], dim: usize) -> Result<(Vec<Row>, Passages
     Ok((rows, out))
 }
 
+/// Embeds what waits in a corpus, except for articles whose vectors are given: of each id the number
+/// of its passages, of these starts, ends and vectors, and of each id a vector.
+#[pyfunction]
+#[pyo3(signature = (corpus, encoder, ids, counts, starts, ends, vectors, articles))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn embed_unless(
+    py: Python<'_>,
+    corpus: &Corpus,
+    encoder: &Encoder,
+    ids: Vec<String>,
+    counts: Vec<usize>,
+    starts: Vec<usize>,
+    ends: Vec<usize>,
+    vectors: PyReadonlyArray2<'_, f32>,
+    articles: PyReadonlyArray2<'_, f32>,
+) -> PyResult<String> {
+    let dim = vectors.shape()[1];
+    let (vectors, articles) = (vectors.as_slice()?, articles.as_slice()?);
+    let encoder = &encoder.inner;
+    let job = job(None);
+    run(py, &job, || {
+        // Where the passages of each id begin, and which article it is.
+        let mut places = HashMap::with_capacity(ids.len());
+        let mut at = 0;
+        for (number, (id, count)) in ids.iter().zip(&counts).enumerate() {
+            places.insert(id.as_str(), (number, at..at + count));
+            at += count;
+        }
+        let known = |id: &str, ranges: &[Range<usize>]| {
+            let (number, of) = places.get(id)?;
+            let same = starts.get(of.clone())?.iter().zip(ends.get(of.clone())?);
+            let same = of.len() == ranges.len()
+                && same
+                    .zip(ranges)
+                    .all(|((s, e), range)| *s == range.start && *e == range.end);
+            if !same {
+                return None;
+            }
+            Some(KnownVectors {
+                passages: vectors.get(of.start * dim..of.end * dim)?.to_vec(),
+                article: articles.get(number * dim..(number + 1) * dim)?.to_vec(),
+            })
+        };
+        let mut writer = corpus.inner.writer()?;
+        json(&writer.embed_unless(encoder, &known, &job)?)
+    })
+}
+
 /// A filter's text as the JSON that a filter is as data.
 #[pyfunction]
 pub(crate) fn filter_data(py: Python<'_>, text: &str) -> PyResult<String> {
     quick(py, || json(&text.parse::<Filter>()?))
+}
+
+/// Dates as a corpus writes them; nothing for those that cannot be told.
+#[pyfunction]
+pub(crate) fn dates(py: Python<'_>, texts: Vec<Option<String>>) -> PyResult<Vec<Option<String>>> {
+    quick(py, || {
+        let date = |text: Option<String>| text.and_then(|text| nearwise::corpus::parse_date(&text));
+        Ok(texts.into_iter().map(date).collect())
+    })
 }

@@ -1,0 +1,94 @@
+"""Ray, Lance and an object storage of this machine, for tests of what goes past one machine. Tests are
+left out where a package is missing: ``pip install -r python/requirements-plugins.txt``."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TINY = str(ROOT / "tests" / "fixtures" / "tiny-bert")
+
+# Ray's workers find the package where this process does.
+_PACKAGE = str(ROOT / "python")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_PACKAGE, os.environ.get("PYTHONPATH")]))
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+
+#: What a local cluster may take: two workers, and little memory.
+CLUSTER = {
+    "num_cpus": 2,
+    "object_store_memory": 300 << 20,
+    "include_dashboard": False,
+    "log_to_driver": False,
+    "configure_logging": False,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> str:
+    """The folder of a model with 32 dimensions."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def encoder(tiny):
+    import nearwise
+
+    return nearwise.Encoder(tiny, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A local Ray cluster of two workers."""
+    ray = pytest.importorskip("ray")
+    ray.init(address="local", _node_ip_address="127.0.0.1", **CLUSTER)
+    yield ray
+    ray.shutdown()
+
+
+# Words that the tiny model knows.
+WORDS = (
+    "the and for with from was that this bank interest rates rate cut market markets minister election vote goal cup "
+    "final match team last minute city river ice water ship moon orbit vaccine patients doctors software data court "
+    "company price prices met said"
+).split()
+
+
+def made(n: int, seed: int = 3, longest: int = 200):
+    """Articles with ids, titles, dates, sources and metadata; some are longer than the model reads at once."""
+    import pyarrow as pa
+
+    random = np.random.default_rng(seed)
+    lengths = random.integers(3, longest, size=n)
+    chosen = random.choice(WORDS, size=int(lengths.sum()))
+    texts = [" ".join(part) for part in np.split(chosen, np.cumsum(lengths)[:-1])]
+    return pa.table(
+        {
+            "id": [f"a{i}" for i in range(n)],
+            "title": [f"{WORDS[i % len(WORDS)]} number {i}" if i % 3 else "" for i in range(n)],
+            "text": texts,
+            "date": [f"202{i % 5}-0{1 + i % 9}-11" if i % 7 else None for i in range(n)],
+            "source": ["wire" if i % 2 else "gazette" for i in range(n)],
+            "section": [("money", "sport", "travel")[i % 3] for i in range(n)],
+            "words": [int(x) for x in lengths],
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def articles():
+    return made(600)
+
+
+@pytest.fixture(scope="session")
+def corpus(articles, encoder, tmp_path_factory):
+    """The same articles in a corpus, on one machine."""
+    import nearwise
+
+    corpus = nearwise.Corpus(tmp_path_factory.mktemp("one") / "articles.nearwise", encoder=encoder)
+    corpus.add(articles)
+    return corpus
