@@ -146,7 +146,7 @@ def embed(
     how["dtype"] = identity["dtype"]
     schema, done = _begin(where, identity, named, options)
     rows = _source(source).repartition(target_num_rows_per_block=size)
-    pool = ray.data.ActorPoolStrategy(size=count) if count else ray.data.ActorPoolStrategy(min_size=1, max_size=_room(resources))
+    pool, resources = _pool(resources, count)
     made = rows.map_batches(
         _Shard,
         fn_constructor_args=(how, identity, where, schema, options, dict(columns or {}), skip_bad, ray.put(done)),
@@ -220,12 +220,19 @@ def _nearwise_devices() -> tuple[str, ...]:
     return tuple(getattr(_nearwise, "DEVICES", ("cpu", "cuda")))
 
 
-def _room(resources: Mapping[str, float]) -> int:
-    """Workers that the cluster has room for."""
+def _pool(resources: dict[str, float], count: int | None) -> tuple[Any, dict[str, float]]:
+    """The workers, and what each takes. Some of a processor is left for what reads the articles: where
+    workers held all of them, each would wait for the other."""
     has = ray.cluster_resources()
-    names = {"num_cpus": "CPU", "num_gpus": "GPU"}
-    room = [has.get(names[name], 0) / need for name, need in resources.items() if need]
-    return max(1, int(min(room, default=1)))
+    cpus = has.get("CPU", 1.0)
+    free = max(cpus - 1.0, cpus / 2.0)
+    need = resources["num_cpus"]
+    gpus = resources.get("num_gpus", 0)
+    most = max(1, int(min(free / need if need else np.inf, has.get("GPU", 0) / gpus if gpus else np.inf, 1 << 20)))
+    taken = {**resources, "num_cpus": min(need, free / (count or most))}
+    if count:
+        return ray.data.ActorPoolStrategy(size=count), taken
+    return ray.data.ActorPoolStrategy(min_size=1, max_size=most), taken
 
 
 def _remote(function: Callable[..., Any], resources: Mapping[str, float]) -> Any:
@@ -293,13 +300,28 @@ class _Shard:
         skip_bad: bool,
         done: Any,
     ) -> None:
-        self._encoder = Encoder(**how)
-        check_identity(where, identity, identity_of(self._encoder), dtype=True)
+        self._error: Exception | None = None
+        try:
+            self._encoder = Encoder(**how)
+            check_identity(where, identity, identity_of(self._encoder), dtype=True)
+        except Exception as e:
+            # An actor that cannot be made is tried for ever; this tells the driver, which ends the run.
+            self._error = e
         self._where, self._schema, self._options = where, schema, options
         self._columns, self._skip_bad = columns, skip_bad
         self._done = ray.get(done) if isinstance(done, ray.ObjectRef) else done
 
     def __call__(self, table: pa.Table) -> pa.Table:
+        try:
+            if self._error is not None:
+                raise self._error
+            told = self._written(table)
+        except Exception as e:
+            told = {**_NOTHING, "error": pickle.dumps(e)}
+        return pa.table({name: [value] for name, value in told.items()})
+
+    def _written(self, table: pa.Table) -> dict[str, Any]:
+        """Embeds and writes a shard, and says what the driver needs for committing it."""
         rows, bad = read_rows(table, self._columns, self._skip_bad)
         keys = keys_of(rows.ids)
         at = np.minimum(np.searchsorted(self._done, keys), max(len(self._done) - 1, 0))
@@ -330,15 +352,18 @@ class _Shard:
                     data_storage_version="stable",
                     storage_options=self._options,
                 )
-        told = {
-            "fragments": [pickle.dumps(written)],
-            "keys": [keys.tobytes()],
-            "articles": [len(rows)],
-            "passages": [passages],
-            "there": [there],
-            "bad": [bad],
+        return {
+            "error": b"",
+            "fragments": pickle.dumps(written),
+            "keys": keys.tobytes(),
+            "articles": len(rows),
+            "passages": passages,
+            "there": there,
+            "bad": bad,
         }
-        return pa.table(told)
+
+
+_NOTHING = {"error": b"", "fragments": b"", "keys": b"", "articles": 0, "passages": 0, "there": 0, "bad": 0}
 
 
 def _commit(made: Any, where: str, options: Any, done: np.ndarray, progress: bool | None) -> EmbedReport:
@@ -348,6 +373,8 @@ def _commit(made: Any, where: str, options: Any, done: np.ndarray, progress: boo
     keys = [np.zeros(0, dtype=np.uint64)]
     shown = bar(None, "embedding", "article") if progress else None
     for row in made.iter_rows():
+        if row["error"]:
+            raise pickle.loads(row["error"])
         fragments = pickle.loads(row["fragments"])
         if fragments:
             data = opened(where, options)

@@ -1,5 +1,6 @@
 """A local Ray cluster that embeds into a Lance dataset, and what it does when parts of it are lost."""
 
+import json
 import os
 import signal
 import subprocess
@@ -123,7 +124,7 @@ def test_vectors_and_passages_are_those_of_a_corpus(cluster, articles, corpus, t
         np.testing.assert_array_equal(np.float32(mine[0]["article_vector"]), arrays[5][i])
         first = mine[0]
         own = (first["title"], first["article_text"], first["date"], first["source"], first["url"])
-        assert own == row[1:6] and first["metadata"] == row[7]
+        assert own == row[1:6] and json.loads(first["metadata"]) == json.loads(row[7])
         assert all(r["section"] == first["section"] and r["article_text"] is None for r in mine[1:])
     hits = dataset.search("the moon", 10, filter='section = "sport" AND words > 50')
     assert [h.id for h in hits] == [
