@@ -20,6 +20,8 @@ os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 
 #: What a local cluster may take: two workers, and little memory.
 CLUSTER = {
+    # A loopback address that Ray does not put the address of a network in place of.
+    "_node_ip_address": "127.0.0.2",
     "num_cpus": 2,
     "object_store_memory": 300 << 20,
     "include_dashboard": False,
@@ -45,7 +47,7 @@ def encoder(tiny):
 def cluster():
     """A local Ray cluster of two workers."""
     ray = pytest.importorskip("ray")
-    ray.init(address="local", _node_ip_address="127.0.0.1", **CLUSTER)
+    ray.init(address="local", **CLUSTER)
     yield ray
     ray.shutdown()
 

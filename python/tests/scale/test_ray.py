@@ -219,7 +219,7 @@ def test_a_worker_is_killed_in_the_middle(cluster, many, one_machine, tiny, tmp_
 
 DRIVER = """
 import ray, nearwise.ray
-ray.init(address="local", _node_ip_address="127.0.0.1", **{cluster})
+ray.init(address="local", **{cluster})
 report = nearwise.ray.embed({source!r}, {where!r}, {model!r}, device="cpu", shard={shard}, workers=2)
 print(report.articles, report.there, flush=True)
 """
