@@ -4,7 +4,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Callable, Iterator, final
 
-Listener = Callable[[str, str, int, int | None], None]
+_Listener = Callable[[str, str, int, int | None], None]
+
+__all__ = ["__version__", "Corpus", "Encoder", "Reranker", "Table", "quantize", "topics"]
 
 __version__: str
 
@@ -20,7 +22,7 @@ class Encoder:
         threads: int | None = None,
         query_prompt: str | None = None,
         document_prompt: str | None = None,
-        listener: Listener | None = None,
+        listener: _Listener | None = None,
     ) -> Encoder: ...
     def encode(
         self,
@@ -62,7 +64,7 @@ class Reranker:
         dtype: str = "auto",
         offline: bool = False,
         threads: int | None = None,
-        listener: Listener | None = None,
+        listener: _Listener | None = None,
     ) -> Reranker: ...
     def scores(self, first: Any, second: Any) -> Any: ...
     def rank(
@@ -100,7 +102,7 @@ class Corpus:
         dimensions: int | None = None,
         offline: bool = False,
         threads: int | None = None,
-        listener: Listener | None = None,
+        listener: _Listener | None = None,
     ) -> Encoder: ...
     def add(
         self,
@@ -108,9 +110,9 @@ class Corpus:
         vectors: Any = None,
         external: str | None = None,
         encoder: Encoder | None = None,
-        listener: Listener | None = None,
+        listener: _Listener | None = None,
     ) -> str: ...
-    def embed(self, encoder: Encoder, listener: Listener | None = None) -> str: ...
+    def embed(self, encoder: Encoder, listener: _Listener | None = None) -> str: ...
     def index(
         self,
         paths: list[str],
@@ -122,7 +124,7 @@ class Corpus:
         prune_most: bool = False,
         id_prefix: str = "",
         replace: bool = False,
-        listener: Listener | None = None,
+        listener: _Listener | None = None,
     ) -> str: ...
     def search(
         self,
@@ -151,14 +153,14 @@ class Corpus:
         limit: int | None = None,
         members: int | None = None,
         reworded: bool = False,
-        listener: Listener | None = None,
+        listener: _Listener | None = None,
     ) -> str: ...
     def article(self, id: str) -> str | None: ...
     def contains(self, id: str) -> bool: ...
     def delete(self, ids: list[str]) -> int: ...
     def table(self, filter: tuple[bool, str] | None = None, vectors: bool = False) -> Table: ...
     def fit_topics(
-        self, find: str, device: str = "auto", encoder: Encoder | None = None, listener: Listener | None = None
+        self, find: str, device: str = "auto", encoder: Encoder | None = None, listener: _Listener | None = None
     ) -> None: ...
     def topics(self) -> str: ...
     def members(self) -> list[tuple[str, int]]: ...
@@ -166,16 +168,16 @@ class Corpus:
     def over_time(self, span: str | None = None, field: str | None = None) -> str: ...
     def rename_topic(self, id: int, label: str) -> None: ...
     def merge_topics(
-        self, ids: list[int], encoder: Encoder | None = None, listener: Listener | None = None
+        self, ids: list[int], encoder: Encoder | None = None, listener: _Listener | None = None
     ) -> int: ...
     def split_topic(
-        self, id: int, into: int, encoder: Encoder | None = None, listener: Listener | None = None
+        self, id: int, into: int, encoder: Encoder | None = None, listener: _Listener | None = None
     ) -> list[int]: ...
-    def cut_topics(self, n: int, encoder: Encoder | None = None, listener: Listener | None = None) -> None: ...
-    def join_topics(self, listener: Listener | None = None) -> tuple[int, int]: ...
-    def map_page(self, seed: int, device: str = "auto", listener: Listener | None = None) -> str: ...
+    def cut_topics(self, n: int, encoder: Encoder | None = None, listener: _Listener | None = None) -> None: ...
+    def join_topics(self, listener: _Listener | None = None) -> tuple[int, int]: ...
+    def map_page(self, seed: int, device: str = "auto", listener: _Listener | None = None) -> str: ...
     def map_picture(
-        self, seed: int, device: str = "auto", png: str | None = None, listener: Listener | None = None
+        self, seed: int, device: str = "auto", png: str | None = None, listener: _Listener | None = None
     ) -> str: ...
 
 def quantize(vectors: Any, precision: str, ranges: Any = None) -> Any: ...
@@ -186,5 +188,5 @@ def topics(
     find_options: str,
     device: str = "auto",
     encoder: Encoder | None = None,
-    listener: Listener | None = None,
+    listener: _Listener | None = None,
 ) -> tuple[str, Any, Any, Any, Any]: ...

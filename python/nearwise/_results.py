@@ -312,7 +312,7 @@ class Branch(Result):
     size: int
     topic: int | None = None
     cost: float | None = None
-    branches: list["Branch"] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines: list[str] = []

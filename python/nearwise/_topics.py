@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
 from . import _nearwise
 from ._listen import Listening
+from ._refuse import article_id, choice, number, positive, whole
 from ._results import Branch, Part, Topic, made
 from ._texts import texts_of
 from .encoder import Encoder, matrix
@@ -30,23 +31,36 @@ def topic_options(
     guides: Iterable[dict[str, Any]],
 ) -> str:
     """Options as the library reads them."""
-    method = str(method).replace("_", "-").lower()
-    if method not in METHODS:
-        raise ParameterError(f"method: {method!r}; use {', '.join(METHODS)}")
     options = {
-        "k": k,
-        "seed": seed,
-        "method": method,
-        "min_size": min_size,
-        "resolution": resolution,
-        "batch_size": batch_size,
-        "min_similarity": min_similarity,
-        "guides": [
-            {**guide, "articles": [str(a) for a in guide["articles"]]} if "articles" in guide else dict(guide)
-            for guide in guides
-        ],
+        "k": positive("k", k),
+        "seed": whole("seed", seed),
+        "method": choice("method", str(method).replace("_", "-").lower(), METHODS),
+        "min_size": positive("min_size", min_size),
+        "resolution": number("resolution", resolution),
+        "batch_size": positive("batch_size", batch_size),
+        "min_similarity": number("min_similarity", min_similarity),
+        "guides": [_guide(guide) for guide in guides],
     }
     return json.dumps(options)
+
+
+_GUIDE = ("name", "description", "words", "articles", "threshold")
+
+
+def _guide(guide: Any) -> dict[str, Any]:
+    """A topic that the user describes, as the library reads it."""
+    if not isinstance(guide, Mapping) or "name" not in guide:
+        raise ParameterError(f"guides: {guide!r} is no dict with a name")
+    for key in guide:
+        choice("guides", key, _GUIDE)
+    out = dict(guide)
+    if "articles" in out:
+        out["articles"] = [article_id("guides", a) for a in out["articles"]]
+    if "words" in out:
+        out["words"] = [str(word) for word in out["words"]]
+    if "threshold" in out:
+        out["threshold"] = number("guides", out["threshold"])
+    return out
 
 
 @dataclass(frozen=True)

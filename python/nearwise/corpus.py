@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator, Literal, Mapping
 from . import _nearwise
 from ._articles import batches, length
 from ._listen import Listening
+from ._refuse import article_id, choice, number, whole
 from ._results import Article, Branch, Duplicates, Found, Part, Report, Timeline, Topic, made
 from ._topics import topic_options
 from .encoder import Encoder, matrix
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
     FilterLike = str | Filter | dict[str, Any] | None
 
 _BY = ("meaning", "words", "both")
+_OPTIONS = (
+    "k",
+    "offset",
+    "by",
+    "mode",
+    "threshold",
+    "diverse",
+    "fold",
+    "half_life",
+    "now",
+    "facets",
+    "facets_limit",
+    "sentences",
+)
 
 
 class Corpus:
@@ -110,7 +125,7 @@ class Corpus:
 
     def __contains__(self, id: object) -> bool:
         """Whether there is an article with this id."""
-        return isinstance(id, str) and self._inner.contains(id)
+        return isinstance(id, (str, int)) and self._inner.contains(article_id("id", id))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -143,7 +158,7 @@ class Corpus:
 
         Raises ``UnknownError`` (a ``KeyError``) where there is none.
         """
-        found = self._inner.article(id)
+        found = self._inner.article(article_id("id", id))
         if found is None:
             raise UnknownError(f"no article has the id {id!r}")
         return made(Article, json.loads(found))
@@ -276,7 +291,8 @@ class Corpus:
 
         Raises ``UnknownError`` (a ``KeyError``) where an id is not there; nothing is deleted then.
         """
-        return self._inner.delete([ids] if isinstance(ids, str) else list(ids))
+        ids = [ids] if isinstance(ids, (str, int)) else list(ids)
+        return self._inner.delete([article_id("ids", id) for id in ids])
 
     # Searching
 
@@ -358,6 +374,8 @@ class Corpus:
             encoder = None if by == "words" else self.encoder._inner
             found = self._inner.search(query, options, sent(filter), encoder)
         else:
+            if query is None or isinstance(query, (bytes, dict, int)):
+                raise TypeError(f"query is a text or a vector, not {query!r}")
             vector = matrix("query", query)
             if vector.ndim != 1:
                 raise ParameterError(f"query: an array of shape {vector.shape}; give a text, or one vector")
@@ -368,6 +386,8 @@ class Corpus:
 
     def search_many(self, queries: Iterable[str], k: int = 10, *, filter: FilterLike = None, **options: Any) -> list[Found]:
         """Answers many texts as :meth:`search` answers each, in one pass over the vectors."""
+        if isinstance(queries, str):
+            raise TypeError("queries is a list of str, and this is one; there is search")
         queries = list(queries)
         if not all(isinstance(query, str) for query in queries):
             raise TypeError("queries is a list of str")
@@ -432,7 +452,14 @@ class Corpus:
         of each group.
         """
         with Listening(bool(show_progress_bar)) as listener:
-            found = self._inner.duplicates(by, threshold, limit, members, bool(reworded), listener)
+            found = self._inner.duplicates(
+                str(by),
+                number("threshold", threshold),
+                whole("limit", limit),
+                whole("members", members),
+                bool(reworded),
+                listener,
+            )
         return made(Duplicates, json.loads(found))
 
     # Topics and the map
@@ -448,7 +475,7 @@ class Corpus:
         Raises ``NothingYetError`` where no topics were found yet.
         """
         with Listening(bool(show_progress_bar)) as listener:
-            return Map(self, seed, device, self._inner.map_page(seed, device, listener))
+            return Map(self, whole("seed", seed), device, self._inner.map_page(whole("seed", seed), device, listener))
 
     # Out
 
@@ -559,7 +586,7 @@ class Topics:
     def tree(self, cut: int | None = None) -> Any:
         """The tree of topics: a :class:`Branch`, or ``None`` without topics that could nest; with ``cut``
         a list of so many branches, the largest first, each with its parts. ``print(tree)`` shows it."""
-        told = json.loads(self._corpus._inner.tree(cut))
+        told = json.loads(self._corpus._inner.tree(None if cut is None else whole("cut", cut)))
         if cut is None:
             return made(Branch, told)
         return [made(Branch, b) for b in told]
@@ -571,19 +598,19 @@ class Topics:
 
     def rename(self, id: int, label: str) -> None:
         """Gives a topic a name, which it keeps when topics are found anew."""
-        self._corpus._inner.rename_topic(id, label)
+        self._corpus._inner.rename_topic(whole("id", id), label)
 
     def merge(self, *ids: int) -> int:
         """Merges topics into the first; returns its number."""
-        return self._corpus._inner.merge_topics(_flat(ids), self._maybe_encoder())
+        return self._corpus._inner.merge_topics([whole("ids", id) for id in _flat(ids)], self._maybe_encoder())
 
     def split(self, id: int, into: int = 2) -> list[int]:
         """Splits a topic; returns the numbers, the first of which was its own."""
-        return self._corpus._inner.split_topic(id, into, self._maybe_encoder())
+        return self._corpus._inner.split_topic(whole("id", id), whole("into", into), self._maybe_encoder())
 
     def cut(self, n: int) -> None:
         """Makes the branches of the tree, cut into ``n``, the topics."""
-        self._corpus._inner.cut_topics(n, self._maybe_encoder())
+        self._corpus._inner.cut_topics(whole("n", n), self._maybe_encoder())
 
     def join(self) -> tuple[int, int]:
         """Puts articles that came since into these topics; how many, and how many are in none."""
@@ -648,9 +675,9 @@ def _examples(name: str, examples: Any) -> tuple[list[str], list[list[float]]]:
     """Ids and vectors of what was given: one of them, or a list."""
     if examples is None:
         return [], []
-    if isinstance(examples, str):
-        return [examples], []
-    if isinstance(examples, (list, tuple)) and not (examples and isinstance(examples[0], (int, float))):
+    if isinstance(examples, (str, int)):
+        return [article_id(name, examples)], []
+    if isinstance(examples, (list, tuple)) and not (examples and isinstance(examples[0], float)):
         items = list(examples)
     else:
         array = matrix(name, examples)
@@ -658,8 +685,8 @@ def _examples(name: str, examples: Any) -> tuple[list[str], list[list[float]]]:
     ids: list[str] = []
     vectors: list[list[float]] = []
     for item in items:
-        if isinstance(item, str):
-            ids.append(item)
+        if isinstance(item, (str, int)):
+            ids.append(article_id(name, item))
             continue
         vector = matrix(name, item)
         if vector.ndim != 1:
@@ -670,31 +697,28 @@ def _examples(name: str, examples: Any) -> tuple[list[str], list[list[float]]]:
 
 def _search_options(**options: Any) -> str:
     """Search options as the library reads them, with what stands for usual values."""
-    by = options.get("by", "meaning")
-    if by not in _BY:
-        raise ParameterError(f"by: {by!r}; use {', '.join(_BY)}")
-    if options.get("mode", "auto") not in ("auto", "exact", "approximate"):
-        raise ParameterError(f"mode: {options['mode']!r}; use auto, exact or approximate")
+    unknown = next((name for name in options if name not in _OPTIONS), None)
+    if unknown is not None:
+        raise TypeError(f"got an unexpected keyword argument {unknown!r}; there are {', '.join(_OPTIONS)}")
     for name in ("k", "offset", "facets_limit"):
-        value = options.get(name, 0)
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
-            raise ParameterError(f"{name}: {value!r}; give a whole number from 0 on")
         if name in options:
-            options[name] = value.__index__()
-    diverse = options.get("diverse")
-    if isinstance(diverse, bool):
-        options["diverse"] = 0.8 if diverse else None
-    fold = options.get("fold")
-    if isinstance(fold, bool):
-        options["fold"] = "words" if fold else None
-    elif fold not in (None, "words", "meaning", "either"):
-        raise ParameterError(f"fold: {fold!r}; use words, meaning or either")
+            options[name] = whole(name, options[name])
+    choice("by", options.get("by", "meaning"), _BY)
+    choice("mode", options.get("mode", "auto"), ("auto", "exact", "approximate"))
+    if isinstance(options.get("diverse"), bool):
+        options["diverse"] = 0.8 if options["diverse"] else None
+    if isinstance(options.get("fold"), bool):
+        options["fold"] = "words" if options["fold"] else None
+    if options.get("fold") is not None:
+        choice("fold", options["fold"], ("words", "meaning", "either"))
     half_life = options.get("half_life")
-    if isinstance(half_life, (int, float)) and not isinstance(half_life, bool):
-        options["half_life"] = f"{half_life}d"
+    if half_life is not None and not isinstance(half_life, str):
+        options["half_life"] = f"{number('half_life', half_life)}d"
     for name in ("threshold", "diverse"):
-        if options.get(name) is not None:
-            options[name] = float(options[name])
+        if name in options:
+            options[name] = number(name, options[name])
+    if "sentences" in options:
+        options["sentences"] = bool(options["sentences"])
     try:
         return json.dumps(options)
     except TypeError as e:

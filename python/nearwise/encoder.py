@@ -277,6 +277,8 @@ class Encoder:
 
     def _prompt(self, kind: str, name: str | None, prompt: str | None) -> tuple[str, str | None]:
         """What the compiled part is told to put in front of texts."""
+        if prompt is not None and name is not None:
+            raise ValueError(f"prompt_name={name!r} and prompt={prompt!r} are both given; give one of them")
         if prompt is not None:
             if not isinstance(prompt, str):
                 raise TypeError(f"prompt is a str, not {type(prompt).__name__}")

@@ -16,6 +16,8 @@ from nearwise import F
 
 def test_articles_from_dicts(corpus):
     assert len(corpus) == 30 and "a3" in corpus and "b3" not in corpus and 3 not in corpus
+    corpus.add([{"id": 3, "text": "A number is an id as well."}])
+    assert 3 in corpus and corpus[3] == corpus["3"] and corpus.delete([3]) == 1
     article = corpus["a3"]
     assert (article.title, article.source, article.date) == ("Rates 3", "wire", "2024-04-03")
     assert article.meta == {"words": 3} and corpus.article("a5").meta == {"words": 5, "tags": ["a", "b"]}
@@ -206,8 +208,18 @@ def test_options_that_cannot_be_used(corpus):
     }.items():
         with pytest.raises(ValueError, match=name.split("_")[0]):
             corpus.search("rate", **{name: value})
+    for query in (None, 3, b"rate", {"text": "rate"}):
+        with pytest.raises(TypeError, match="query"):
+            corpus.search(query)
+    for name in ("threshold", "k", "diverse", "half_life"):
+        with pytest.raises(TypeError, match=name):
+            corpus.search("rate", **{name: [3]})
     with pytest.raises(TypeError, match="surprise"):
         corpus.search("rate", surprise=1)
+    with pytest.raises(TypeError, match="surprise"):
+        corpus.search_many(["rate"], surprise=1)
+    with pytest.raises(TypeError, match="list of"):
+        corpus.search_many("rate")
     with pytest.raises(ValueError, match="like"):
         corpus.similar([])
     with pytest.raises(ValueError, match="words"):
@@ -226,6 +238,8 @@ def test_similar_and_duplicates(corpus):
         corpus.duplicates("sound")
     with pytest.raises(ValueError, match="threshold"):
         corpus.duplicates(threshold=3)
+    with pytest.raises(ValueError, match="limit"):
+        corpus.duplicates(limit=-1)
 
 
 def test_topics_of_a_corpus(corpus, tmp_path):
@@ -260,6 +274,10 @@ def test_topics_of_a_corpus(corpus, tmp_path):
         topics.over_time("decade")
     with pytest.raises(ValueError, match="method"):
         topics.fit(method="magic")
+    with pytest.raises(TypeError, match="k is a whole number"):
+        topics.fit(k=2.5)
+    with pytest.raises(ValueError, match="seed"):
+        corpus.map(seed=-1)
 
     shown = corpus.map()
     inline = shown._repr_html_()

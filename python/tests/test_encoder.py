@@ -129,6 +129,8 @@ def test_what_cannot_be_done_is_refused_by_name(encoder):
             encode(TEXTS, precision="float16")
         with pytest.raises(ValueError, match="batch_size"):
             encode(TEXTS, batch_size=0)
+        with pytest.raises(ValueError, match="prompt_name.*prompt"):
+            encode(TEXTS, prompt_name="query", prompt="find: ")
         with pytest.raises(TypeError, match="batch_size"):
             encode(TEXTS, batch_size="32")
         with pytest.raises(ValueError, match='prompt_name: .* "nothing"'):
