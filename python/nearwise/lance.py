@@ -22,7 +22,7 @@ from ._plugin import missing
 from ._results import Article, Found, Hit, Passage, Report, Result, StoredPassage, Topic, made
 from .corpus import Corpus
 from .encoder import Encoder, matrix
-from .errors import ExistsError, NotACorpusError, NotFoundError, NothingYetError, ParameterError, UnknownError
+from .errors import Error, ExistsError, NotACorpusError, NotFoundError, NothingYetError, ParameterError, UnknownError
 
 try:
     import lance
@@ -154,16 +154,26 @@ class Dataset:
     def encoder(self) -> Encoder:
         """The encoder of the dataset's vectors, loaded when it is asked for first."""
         if self._encoder is None:
-            stored = self.identity
-            name = self._model or stored["model"]
-            if self._model is None and "/" in name and stored["revision"] not in ("local", "external", ""):
-                name = f"{name}@{stored['revision']}"
-            encoder = Encoder(name, truncate_dim=None, **self._how)
-            if encoder.dimensions > stored["dim"]:
-                encoder = Encoder(name, truncate_dim=stored["dim"], **self._how)
-            check_identity(self.uri, stored, identity_of(encoder), dtype=False)
-            self._encoder = encoder
+            self._encoder = self._load()
         return self._encoder
+
+    def _load(self) -> Encoder:
+        """The model that made the vectors, by its name; at the revision that is stored where that is another."""
+        stored = self.identity
+        names = [self._model or stored["model"]]
+        if self._model is None and stored["revision"] not in ("local", "external", ""):
+            names.append(f"{stored['model']}@{stored['revision']}")
+        for name in names:
+            try:
+                encoder = Encoder(name, **self._how)
+                if encoder.dimensions > stored["dim"]:
+                    encoder = Encoder(name, truncate_dim=stored["dim"], **self._how)
+                check_identity(self.uri, stored, identity_of(encoder), dtype=False)
+                return encoder
+            except Error:
+                if name == names[-1]:
+                    raise
+        raise AssertionError("there is a name")
 
     def _conditions(self) -> Conditions:
         data = self.lance

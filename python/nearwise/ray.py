@@ -149,7 +149,7 @@ def embed(
     pool, resources = _pool(resources, count)
     made = rows.map_batches(
         _Shard,
-        fn_constructor_args=(how, identity, where, schema, options, dict(columns or {}), skip_bad, ray.put(done)),
+        fn_constructor_args=(how, identity, where, schema, options, dict(columns or {}), skip_bad, _shared(done)),
         batch_format="pyarrow",
         batch_size=None,
         compute=pool,
@@ -218,6 +218,11 @@ def _resources(device: str, cpus: float, gpus: float | None) -> tuple[dict[str, 
 def _nearwise_devices() -> tuple[str, ...]:
     """The kinds of devices that this build computes on."""
     return tuple(getattr(_nearwise, "DEVICES", ("cpu", "cuda")))
+
+
+def _shared(done: np.ndarray) -> Any:
+    """Many keys once for each machine, in Ray's store."""
+    return done if len(done) < 1 << 16 else ray.put(done)
 
 
 def _pool(resources: dict[str, float], count: int | None) -> tuple[Any, dict[str, float]]:

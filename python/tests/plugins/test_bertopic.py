@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer  # noqa: E402
 
 from nearwise.bertopic import NearwiseEmbedder, TopicClusterer  # noqa: E402
 
-from conftest import MATTERS, made_texts  # noqa: E402
+from made_texts import MATTERS, encoder, made_texts, tiny  # noqa: E402, F401
 
 
 def model(tiny, **kwargs):

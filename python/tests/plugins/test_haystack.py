@@ -12,6 +12,8 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore  # noqa: E4
 import nearwise  # noqa: E402
 from nearwise.haystack import NearwiseDocumentEmbedder, NearwiseRetriever, NearwiseTextEmbedder  # noqa: E402
 
+from made_texts import encoder, tiny  # noqa: E402, F401
+
 TEXTS = ["the bank set the rate", "the striker scored a goal", "the ferry crossed the river"]
 
 

@@ -14,6 +14,8 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore  # noqa
 from nearwise import F  # noqa: E402
 from nearwise.langchain import NearwiseEmbeddings, NearwiseVectorStore  # noqa: E402
 
+from made_texts import encoder, tiny  # noqa: E402, F401
+
 TEXTS = [
     "the bank set the interest rate",
     "the striker scored a goal in the cup",

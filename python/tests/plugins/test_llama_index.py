@@ -20,6 +20,8 @@ from llama_index.core.vector_stores.types import (  # noqa: E402
 
 from nearwise.llama_index import NearwiseEmbedding, NearwiseVectorStore  # noqa: E402
 
+from made_texts import encoder, tiny  # noqa: E402, F401
+
 TEXTS = ["the bank set the rate", "the striker scored a goal", "the ferry crossed the river"]
 
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from made_texts import environment
+
 HOSTS = {
     "bertopic": ("bertopic", "bertopic"),
     "langchain": ("langchain_core", "langchain-core"),
@@ -34,12 +36,12 @@ except ImportError as e:
 def test_a_missing_package_is_named(module):
     package, install = HOSTS[module]
     program = PROGRAM.format(module=module, hidden=[package])
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment())
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"nearwise.{module} needs the package {install}: pip install {install}"
 
 
 def test_nearwise_imports_no_host():
     program = f"import sys, nearwise; print(sorted(set(sys.modules) & set({[p for p, _ in HOSTS.values()]})))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, env=environment())
     assert done.stdout.strip() == "[]"

@@ -9,6 +9,8 @@ from mteb.models.models_protocols import EncoderProtocol  # noqa: E402
 
 from nearwise.mteb import NearwiseModel  # noqa: E402
 
+from made_texts import encoder, tiny  # noqa: E402, F401
+
 
 def tasks():
     from mteb.mocks import mock_tasks

@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from nearwise.sklearn import NearwiseEmbedder, TopicClusterer  # noqa: E402
 
-from conftest import TINY  # noqa: E402
+from made_texts import TINY, encoder, texts, tiny  # noqa: E402, F401
 
 #: Checks that ask for what Nearwise does not do, and why.
 NOT_ASKED: dict[str, dict[str, str]] = {"NearwiseEmbedder": {}, "TopicClusterer": {}}
@@ -57,13 +57,17 @@ def test_data_frames_give_and_get_columns(tiny, texts):
     assert embedder.fit_transform(frame["text"]).equals(out)
 
 
-def test_pipelines_clones_and_pickles(tiny, texts):
+def test_pipelines_clones_and_pickles(tiny, encoder, texts):
     words, matters = texts
     pipeline = make_pipeline(NearwiseEmbedder(tiny, device="cpu"), LogisticRegression(C=100.0))
     assert cross_val_score(clone(pipeline), words, matters, cv=3).mean() > 0.9
     fitted = clone(pipeline).fit(words, matters)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict(words), fitted.predict(words))
+    # An encoder that is there already is shared by clones, and not copied.
+    shared = make_pipeline(NearwiseEmbedder(encoder), LogisticRegression(C=100.0))
+    assert clone(shared)[0].model is encoder
+    assert cross_val_score(shared, words, matters, cv=3).mean() > 0.9
     grid = GridSearchCV(pipeline, {"nearwiseembedder__truncate_dim": [8, 32]}, cv=2).fit(words, matters)
     assert grid.best_params_["nearwiseembedder__truncate_dim"] in (8, 32)
 

@@ -11,7 +11,7 @@ import nearwise  # noqa: E402
 from nearwise import F, _nearwise  # noqa: E402
 from nearwise.lance import Dataset, from_lance, to_lance  # noqa: E402
 
-from conftest import made  # noqa: E402
+from made_articles import articles, corpus, encoder, made, tiny  # noqa: E402, F401
 
 FIELDS = {"section": str, "words": int}
 

@@ -8,6 +8,8 @@ server = pytest.importorskip("moto.server")
 import nearwise  # noqa: E402
 from nearwise.lance import Dataset, from_lance, to_lance  # noqa: E402
 
+from made_articles import articles, cluster, corpus, encoder, tiny  # noqa: E402, F401
+
 
 @pytest.fixture(scope="module")
 def storage():

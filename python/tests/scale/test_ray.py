@@ -22,7 +22,7 @@ import nearwise.ray  # noqa: E402
 from nearwise import _nearwise  # noqa: E402
 from nearwise.lance import Dataset  # noqa: E402
 
-from conftest import CLUSTER, ROOT, made  # noqa: E402
+from made_articles import CLUSTER, ROOT, articles, cluster, corpus, encoder, made, tiny  # noqa: E402, F401
 
 #: How many short texts the tests with losses embed, and how many a shard has.
 MANY, SHARD = 100_000, 4000

@@ -1,5 +1,4 @@
-"""Ray, Lance and an object storage of this machine, for tests of what goes past one machine. Tests are
-left out where a package is missing: ``pip install -r python/requirements-plugins.txt``."""
+"""Articles and places that the tests of what goes past one machine share."""
 
 from __future__ import annotations
 
@@ -9,11 +8,13 @@ import pathlib
 import numpy as np
 import pytest
 
+import nearwise
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TINY = str(ROOT / "tests" / "fixtures" / "tiny-bert")
 
 # Ray's workers find the package where this process does.
-_PACKAGE = str(ROOT / "python")
+_PACKAGE = str(pathlib.Path(nearwise.__file__).resolve().parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_PACKAGE, os.environ.get("PYTHONPATH")]))
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
@@ -28,28 +29,6 @@ CLUSTER = {
     "log_to_driver": False,
     "configure_logging": False,
 }
-
-
-@pytest.fixture(scope="session")
-def tiny() -> str:
-    """The folder of a model with 32 dimensions."""
-    return TINY
-
-
-@pytest.fixture(scope="session")
-def encoder(tiny):
-    import nearwise
-
-    return nearwise.Encoder(tiny, device="cpu")
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    """A local Ray cluster of two workers."""
-    ray = pytest.importorskip("ray")
-    ray.init(address="local", **CLUSTER)
-    yield ray
-    ray.shutdown()
 
 
 # Words that the tiny model knows.
@@ -81,16 +60,34 @@ def made(n: int, seed: int = 3, longest: int = 200):
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def tiny() -> str:
+    """The folder of a model with 32 dimensions."""
+    return TINY
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny):
+    return nearwise.Encoder(tiny, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A local Ray cluster of two workers."""
+    ray = pytest.importorskip("ray")
+    ray.init(address="local", **CLUSTER)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
 def articles():
     return made(600)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus(articles, encoder, tmp_path_factory):
     """The same articles in a corpus, on one machine."""
-    import nearwise
-
     corpus = nearwise.Corpus(tmp_path_factory.mktemp("one") / "articles.nearwise", encoder=encoder)
     corpus.add(articles)
     return corpus
