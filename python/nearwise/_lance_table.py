@@ -74,10 +74,10 @@ def field_types(fields: Mapping[str, Any] | Iterable[str]) -> dict[str, pa.DataT
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     for name, kind in named.items():
         if name in OWN:
-            raise ParameterError(f"fields: {name!r} is a column that every dataset has; name another, or rename it before")
+            raise ParameterError(f"fields: {name!r} is a column that every dataset has; rename it before")
         named[name] = kinds.get(kind, kind)
         if not isinstance(named[name], pa.DataType):
-            raise ParameterError(f"fields: {name!r} is to be a str, int, float or bool, or a type of pyarrow, not {kind!r}")
+            raise ParameterError(f"fields: {name!r} is a str, int, float, bool or a type of pyarrow, not {kind!r}")
     return named
 
 
@@ -240,3 +240,12 @@ def _column(name: str, values: list[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
         raise InputError(f"the metadata {name!r} does not fit its column of {kind}: {e}") from None
+
+
+def matrix_of(column: Any) -> np.ndarray:
+    """Vectors as float32 of shape (n, dimensions)."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return np.ascontiguousarray(flat.reshape(len(column), -1))

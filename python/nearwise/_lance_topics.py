@@ -12,7 +12,8 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from ._lance_table import TOPICS, keys_of
+from ._lance_io import quoted
+from ._lance_table import TOPICS, keys_of, matrix_of
 from ._topics import FoundTopics, topics
 from .errors import NothingYetError, ParameterError
 
@@ -173,8 +174,7 @@ class Place:
             for i in lost:
                 if last is None or last[0] != ids[i]:
                     # Its first passage is in another fragment.
-                    quoted = ids[i].replace("'", "''")
-                    one = data.to_table(columns=["article_vector"], filter=f"id = '{quoted}' AND passage = 0")
+                    one = data.to_table(columns=["article_vector"], filter=f"id = {quoted(ids[i])} AND passage = 0")
                     label, similarity = self.nearest([ids[i]], matrix_of(one.column(0)))
                     last = (ids[i], int(label[0]), float(similarity[0]))
                 topic[i], cosine[i] = last[1], last[2]
@@ -210,12 +210,3 @@ class Place:
             known = keys[at] == own
             labels[known], similarities[known] = given[at[known]], cosines[at[known]]
         return labels, similarities
-
-
-def matrix_of(column: Any) -> np.ndarray:
-    """Vectors as float32 of shape (n, dimensions)."""
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-    flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return np.ascontiguousarray(flat.reshape(len(column), -1))

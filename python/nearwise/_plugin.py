@@ -26,13 +26,17 @@ class Model:
     def __init__(self, model: str | Encoder | None, **how: Any) -> None:
         self._lock = threading.Lock()
         self._how = how
+        self._name: str | None = None
+        self._encoder: Encoder | None = None
+        # An encoder that was given cannot be loaded again, and says so when it is pickled.
+        self._given = isinstance(model, Encoder)
         if isinstance(model, Encoder):
             given = [name for name, value in how.items() if value not in (None, "auto", False)]
             if given:
                 raise TypeError(f"{given[0]} is for a model by its name; the encoder has its own")
-            self._name, self._encoder = None, model
+            self._encoder = model
         elif model is None or isinstance(model, str) or hasattr(model, "__fspath__"):
-            self._name, self._encoder = None if model is None else str(model), None
+            self._name = None if model is None else str(model)
         else:
             raise TypeError(f"model is a str or a nearwise.Encoder, not {type(model).__name__}")
 
@@ -54,7 +58,7 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         del state["_lock"]
-        if self._name is not None or self._how:
+        if not self._given:
             state["_encoder"] = None
         return state
 

@@ -11,18 +11,14 @@ machines. ``storage_options`` are Lance's: keys, region and address of an object
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
-from . import _nearwise
 from ._plugin import missing
-from ._results import Article, Found, Hit, Passage, Report, Result, StoredPassage, Topic, made
-from .corpus import Corpus
+from ._results import Article, Found, Hit, Passage, StoredPassage, Topic, made
 from .encoder import Encoder, matrix
-from .errors import Error, ExistsError, NotACorpusError, NotFoundError, NothingYetError, ParameterError, UnknownError
+from .errors import Error, NothingYetError, ParameterError, UnknownError
 
 try:
     import lance
@@ -30,27 +26,16 @@ except ModuleNotFoundError as e:
     raise missing(e, __name__, "lance", "pylance") from None
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from ._lance_carry import CHUNK, Carried, from_lance, to_lance
 from ._lance_filter import Conditions
-from ._lance_table import (
-    FORM,
-    IDENTITY,
-    OWN,
-    TOPICS,
-    Rows,
-    check_identity,
-    field_types,
-    identity_of,
-    schema_of,
-    table_of,
-)
+from ._lance_io import about_of, opened, quoted
+from ._lance_table import TOPICS, check_identity, identity_of
 
 if TYPE_CHECKING:
     from ._topics import FoundTopics
 
-__all__ = ["Dataset", "from_lance", "to_lance"]
+__all__ = ["Carried", "Dataset", "from_lance", "to_lance"]
 
 #: Passages from which on an index pays: fewer are compared one by one in some milliseconds.
 INDEX_FROM = 10_000
@@ -58,22 +43,8 @@ INDEX_FROM = 10_000
 PARTITION = 4096
 #: Candidates of an index whose exact cosines are computed, for each that is wanted.
 REFINE = 10
-#: Articles that are written or read at a time.
-CHUNK = 4096
 #: Of how many candidates the n-th of diverse hits is chosen, as for a corpus.
 POOL, FOR_EACH = 100, 5
-
-
-@dataclass(frozen=True)
-class Carried(Result):
-    """What was carried from a corpus to a dataset or back."""
-
-    articles: int
-    passages: int
-    left: int = 0
-    """Articles that were left behind, as they are not embedded yet."""
-    computed: int = 0
-    """Passages that were computed anew."""
 
 
 class Dataset:
@@ -113,7 +84,7 @@ class Dataset:
         self._lance = opened(self.uri, self.storage_options)
         self._about = about_of(self.uri, self._lance)
         self._encoder = encoder
-        self._how = {"device": device, "dtype": dtype, "offline": offline}
+        self._how: dict[str, Any] = {"device": device, "dtype": dtype, "offline": offline}
         self._model = model
         if encoder is not None:
             check_identity(self.uri, self.identity, identity_of(encoder), dtype=False)
@@ -133,7 +104,7 @@ class Dataset:
 
     def __contains__(self, id: object) -> bool:
         """Whether there is an article with this id."""
-        return isinstance(id, str) and self.lance.count_rows(f"id = {_quoted(id)} AND passage = 0") > 0
+        return isinstance(id, str) and self.lance.count_rows(f"id = {quoted(id)} AND passage = 0") > 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -197,7 +168,7 @@ class Dataset:
         """
         topics = self._topics()
         if topics is None:
-            raise NothingYetError(f"{self.uri}: no topics were found yet; find them by fit_topics, or by nearwise.ray.topics")
+            raise NothingYetError(f"{self.uri}: no topics were found yet; find them by fit_topics")
         return [made(Topic, topic) for topic in topics]
 
     def article(self, id: str) -> Article:
@@ -205,12 +176,11 @@ class Dataset:
         found = self._articles([id]).get(id)
         if found is None:
             raise UnknownError(f"no article has the id {id!r}")
-        ranges = self.lance.to_table(columns=["passage", "start", "end", "tokens"], filter=f"id = {_quoted(id)}")
+        ranges = self.lance.to_table(columns=["passage", "start", "end", "tokens"], filter=f"id = {quoted(id)}")
         ranges = ranges.sort_by("passage").to_pylist()
         passages = [StoredPassage(range=(r["start"], r["end"]), tokens=r["tokens"]) for r in ranges]
         topic = found.get("topic")
         labels = self._topics()
-        known = topic is not None and topic >= 0 and labels is not None
         return Article(
             id=id,
             title=found["title"] or "",
@@ -221,7 +191,7 @@ class Dataset:
             meta=json.loads(found["metadata"] or "{}"),
             origin=found["origin"] or "",
             topic=topic,
-            topic_label=labels[topic]["label"] if known else None,
+            topic_label=labels[topic]["label"] if labels and topic is not None and topic >= 0 else None,
             passages=passages,
         )
 
@@ -229,7 +199,7 @@ class Dataset:
 
     def _articles(self, ids: Iterable[str], vectors: bool = False) -> dict[str, dict[str, Any]]:
         """What there is once for each article."""
-        among = ", ".join(_quoted(id) for id in ids)
+        among = ", ".join(quoted(id) for id in ids)
         if not among:
             return {}
         data = self.lance
@@ -317,7 +287,9 @@ class Dataset:
             if name in ("facets", "unlike") and not isinstance(value, str):
                 value = tuple(value)
             if value != usual.get(name):
-                raise TypeError(f"{what} over a Lance dataset does not support {name}={value!r}; a corpus does: see from_lance")
+                raise TypeError(
+                    f"{what} over a Lance dataset does not support {name}={value!r}; a corpus does, see from_lance"
+                )
 
     def _nearest(
         self,
@@ -373,8 +345,8 @@ class Dataset:
         fetched = wanted if column == "article_vector" else 2 * wanted + 16
         while True:
             # No more than there are: Lance makes room for as many.
-            nearest: dict[str, Any] = {"column": column, "q": vector.astype(np.float32), "k": max(1, min(fetched, most))}
-            nearest.update(metric="cosine", use_index=not exact)
+            nearest: dict[str, Any] = {"column": column, "q": vector.astype(np.float32), "metric": "cosine"}
+            nearest.update(k=max(1, min(fetched, most)), use_index=not exact)
             if not exact:
                 nearest["refine_factor"] = REFINE
             names = ["id", "title", "date", "source", "url", "start", "end", "_distance"]
@@ -405,7 +377,7 @@ class Dataset:
         ids = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         before = len(self)
         for start in range(0, len(ids), CHUNK):
-            among = ", ".join(_quoted(id) for id in ids[start : start + CHUNK])
+            among = ", ".join(quoted(id) for id in ids[start : start + CHUNK])
             self.lance.delete(f"id IN ({among})")
         return before - len(self)
 
@@ -448,198 +420,8 @@ class Dataset:
         return fit(self, k, None, **options)
 
 
-def to_lance(
-    corpus: Corpus,
-    uri: str | os.PathLike[str],
-    *,
-    fields: Mapping[str, Any] | Iterable[str] = (),
-    storage_options: Mapping[str, str] | None = None,
-    index: bool = True,
-) -> Carried:
-    """Writes a corpus as a new Lance dataset: articles, passages, vectors, and which model made them.
-
-    ``fields`` are metadata that get a column of their own, by which a dataset can be filtered: names, or
-    names with types (``{"words": int}``). Other metadata is kept as JSON. Topics are not carried.
-
-    Raises ``ExistsError`` where there is a dataset already.
-    """
-    where, options = os.fspath(uri), dict(storage_options or {}) or None
-    identity = corpus.identity
-    if identity is None:
-        raise NothingYetError(f"{corpus.path}: nothing is embedded yet")
-    pieces = _nearwise.Pieces(corpus._inner)
-    total = len(pieces)
-    schema = schema_of(identity, field_types(fields))
-    passages = 0
-
-    def tables() -> Iterator[pa.RecordBatch]:
-        nonlocal passages
-        while True:
-            read, arrays = pieces.next(CHUNK)
-            if not read:
-                return
-            rows = Rows()
-            for row in read:
-                rows.add(row[:8])
-            table = table_of(rows, arrays, schema)
-            passages += table.num_rows
-            yield from table.to_batches()
-
-    # One commit, so that a dataset is whole or not there.
-    with Raised(tables(), schema) as reader, _new(where):
-        lance.write_dataset(reader, where, mode="create", data_storage_version="stable", storage_options=options)
-    dataset = Dataset(where, storage_options=options)
-    if index:
-        dataset.index()
-    return Carried(articles=total, passages=passages, left=corpus.counts["articles"] - total)
-
-
-def from_lance(
-    uri: str | os.PathLike[str],
-    corpus: Corpus,
-    *,
-    filter: Any = None,
-    storage_options: Mapping[str, str] | None = None,
-) -> Carried:
-    """Adds the articles of a Lance dataset to a corpus, with the vectors that they have.
-
-    ``filter`` carries only what it lets through. The corpus's model must be the dataset's: a new corpus
-    takes it from the dataset. Where a paragraph recurs in its source, which only a corpus can tell, the
-    article is embedded anew without it.
-
-    Raises ``WrongModelError`` where the corpus is of another model.
-    """
-    dataset = Dataset(uri, storage_options=storage_options)
-    identity = corpus.identity
-    if identity is not None:
-        check_identity(str(corpus.path), identity, dataset.identity, dtype=False)
-    elif corpus._encoder is None and corpus._how[0] is None:
-        corpus._encoder = dataset.encoder
-    check_identity(str(corpus.path), identity_of(corpus.encoder), dataset.identity, dtype=False)
-    condition = dataset._conditions().compile(filter)
-    articles = passages = computed = 0
-    for table in _whole(dataset.lance, condition):
-        first = table.filter(pc.equal(table.column("passage"), 0))
-        names = ("id", "title", "date", "source", "url")
-        given = [
-            {**json.loads(row["metadata"] or "{}"), **{n: row[n] for n in names}, "text": row["article_text"]}
-            for row in first.drop_columns(["article_vector", "vector"]).to_pylist()
-        ]
-        corpus.add(given, embed=False)
-        counts = np.diff(np.append(np.flatnonzero(table.column("passage").to_numpy() == 0), table.num_rows))
-        told = _nearwise.embed_unless(
-            corpus._inner,
-            corpus.encoder._inner,
-            first.column("id").to_pylist(),
-            counts.tolist(),
-            table.column("start").to_pylist(),
-            table.column("end").to_pylist(),
-            _matrix(table.column("vector")),
-            _matrix(first.column("article_vector")),
-        )
-        articles += len(given)
-        passages += table.num_rows
-        computed += json.loads(told)["passages"]
-    return Carried(articles=articles, passages=passages, computed=computed)
-
-
-def _whole(data: Any, condition: str | None) -> Iterator[pa.Table]:
-    """Tables of whole articles, all rows of each one after the other."""
-    names = [*OWN[:14]]
-    kept: pa.Table | None = None
-    for batch in data.to_batches(columns=names, filter=condition, batch_size=CHUNK, scan_in_order=True):
-        table = pa.Table.from_batches([batch])
-        kept = table if kept is None else pa.concat_tables([kept, table])
-        starts = np.flatnonzero(kept.column("passage").to_numpy() == 0)
-        # The last article may go on in the next batch.
-        if len(starts) > 1:
-            yield kept.slice(0, starts[-1])
-            kept = kept.slice(starts[-1])
-    if kept is not None and kept.num_rows:
-        yield kept
-
-
-def _matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """Vectors as float32 of shape (n, dimensions)."""
-    chunk = column.combine_chunks()
-    chunk = chunk.chunk(0) if isinstance(chunk, pa.ChunkedArray) else chunk
-    flat = chunk.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return np.ascontiguousarray(flat.reshape(len(chunk), -1))
-
-
-def opened(uri: str, storage_options: Mapping[str, str] | None) -> Any:
-    """The Lance dataset."""
-    try:
-        return lance.dataset(uri, storage_options=storage_options)
-    except (ValueError, FileNotFoundError) as e:
-        if "not found" in str(e).lower():
-            raise NotFoundError(f"{uri}: there is no Lance dataset") from None
-        raise
-
-
-def about_of(uri: str, data: Any) -> dict[str, Any]:
-    told = (data.schema.metadata or {}).get(IDENTITY)
-    if told is None:
-        raise NotACorpusError(f"{uri}: this Lance dataset is none of articles that Nearwise wrote")
-    about = json.loads(told)
-    if about["form"] > FORM:
-        raise NotACorpusError(f"{uri}: a later version of Nearwise wrote this dataset; update Nearwise")
-    return about
-
-
-def created(uri: str, schema: pa.Schema, storage_options: Mapping[str, str] | None) -> Any:
-    """A new dataset without rows."""
-    with _new(uri):
-        return lance.write_dataset(
-            schema.empty_table(),
-            uri,
-            schema=schema,
-            mode="create",
-            data_storage_version="stable",
-            storage_options=storage_options,
-        )
-
-
-@contextlib.contextmanager
-def _new(uri: str) -> Iterator[None]:
-    """Says plainly that there is a dataset already."""
-    try:
-        yield
-    except (OSError, ValueError) as e:
-        if "already exists" in str(e).lower():
-            raise ExistsError(f"{uri}: there is a dataset already") from None
-        raise
-
-
-class Raised:
-    """A reader of batches for Lance. What was raised while they were made goes on as it was, where Lance
-    would put it into a text."""
-
-    def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
-        self._batches, self._schema = batches, schema
-        self._error: BaseException | None = None
-
-    def _each(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from self._batches
-        except BaseException as e:
-            self._error = e
-            raise
-
-    def __enter__(self) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(self._schema, self._each())
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if error is not None and self._error is not None:
-            raise self._error from None
-
-
 def _indexed(data: Any) -> set[str]:
     return {index["name"] for index in data.list_indices()}
-
-
-def _quoted(id: str) -> str:
-    return "'" + str(id).replace("'", "''") + "'"
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

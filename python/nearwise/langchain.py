@@ -166,7 +166,9 @@ class NearwiseVectorStore(VectorStore):
         :meth:`nearwise.Corpus.search` may be given."""
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
-    def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:  # type: ignore[override]
+    def similarity_search_with_score(  # type: ignore[override]
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
         """As :meth:`similarity_search`, each with its score: the cosine, unless ``by`` is another."""
         hits = self._search(query, k, kwargs.pop("filter", None), **kwargs)
         return [(self._document(hit.id), hit.score) for hit in hits]

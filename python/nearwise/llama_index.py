@@ -53,7 +53,12 @@ class NearwiseEmbedding(BaseEmbedding):
     _model: Model = PrivateAttr()
 
     def __init__(
-        self, model_name: str | None = None, *, encoder: Encoder | None = None, embed_batch_size: int = 2048, **kwargs: Any
+        self,
+        model_name: str | None = None,
+        *,
+        encoder: Encoder | None = None,
+        embed_batch_size: int = 2048,
+        **kwargs: Any,
     ) -> None:
         if encoder is not None and model_name is not None:
             raise TypeError("encoder stands in place of model_name; give one of both")

@@ -32,13 +32,17 @@ try:
 except ModuleNotFoundError as e:
     raise missing(e, __name__, "ray", "ray[data]") from None
 
+# First, as it says what to install where Lance is missing.
+from .lance import Dataset  # isort: skip
+
 import lance
 import numpy as np
 import pyarrow as pa
 from lance.fragment import write_fragments
 
 from ._lance_table import check_identity, field_types, identity_of, keys_of, read_rows, schema_of, table_of
-from .lance import Dataset, Raised, about_of, created, opened
+from ._lance_io import Raised, about_of, created, opened
+from .lance import Dataset
 
 __all__ = ["EmbedReport", "embed", "join_topics", "topics"]
 

@@ -157,7 +157,7 @@ def test_what_recurs_is_embedded_anew(encoder, tmp_path):
         for i in range(6)
     ]
     from nearwise._lance_table import identity_of, read_rows, schema_of, table_of
-    from nearwise.lance import created
+    from nearwise._lance_io import created
     import lance
 
     rows, _ = read_rows(articles, None, False)
