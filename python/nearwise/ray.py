@@ -1,7 +1,7 @@
 """Articles embedded on many machines by Ray, into a Lance dataset.
 
 >>> import nearwise.ray
->>> nearwise.ray.embed("s3://bucket/articles/*.parquet", "s3://bucket/articles.lance", "all-MiniLM-L6-v2")
+>>> nearwise.ray.embed("s3://bucket/articles/", "s3://bucket/articles.lance", "all-MiniLM-L6-v2")
 >>> nearwise.ray.topics("s3://bucket/articles.lance", k=200)
 
 Each worker takes a shard of articles, embeds it as one machine does (passages and articles' vectors),
@@ -12,6 +12,7 @@ Running the same again goes on where the last run stopped.
 
 from __future__ import annotations
 
+import glob
 import os
 import pickle
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from ._refuse import positive
 from ._results import Result
 from ._topics import FoundTopics
 from .encoder import Encoder
-from .errors import Error, NotFoundError, ParameterError
+from .errors import BusyError, Error, NotFoundError, ParameterError
 
 try:
     import ray
@@ -40,9 +41,8 @@ import numpy as np
 import pyarrow as pa
 from lance.fragment import write_fragments
 
-from ._lance_table import check_identity, field_types, identity_of, keys_of, read_rows, schema_of, table_of
 from ._lance_io import Raised, about_of, created, opened
-from .lance import Dataset
+from ._lance_table import check_identity, field_types, identity_of, keys_of, read_rows, schema_of, table_of
 
 __all__ = ["EmbedReport", "embed", "join_topics", "topics"]
 
@@ -99,7 +99,8 @@ def embed(
     ----------
     source : ray.data.Dataset, path, list of paths, data frame or Arrow table
         Articles, a row for each, with the columns that :meth:`nearwise.Corpus.add` takes as keys; paths
-        are of Parquet, JSON lines or CSV files. Ids must differ. An article without one gets one by its
+        are of Parquet, JSON lines or CSV files, all of one kind, or folders of Parquet files; on this
+        machine they may have wildcards. Ids must differ. An article without one gets one by its
         content. One whose id is in the dataset is passed over.
     uri : str or path
         The dataset, made where there is none; every machine must reach it.
@@ -129,14 +130,17 @@ def embed(
         The dataset holds vectors of another model or dtype.
     InputError
         An article cannot be used.
+    BusyError
+        Another run adds articles to the dataset meanwhile. What was committed stays.
     """
     where, options = os.fspath(uri), dict(storage_options or {}) or None
     size, count = positive("shard", shard), positive("workers", workers)
     named = field_types(fields)
     if not ray.is_initialized():
         ray.init()
-    resources, device = _resources(device, cpus_per_worker, gpus_per_worker)
-    threads = None if device.startswith("cuda") else max(1, int(cpus_per_worker))
+    resources = _resources(device, cpus_per_worker, gpus_per_worker)
+    # A worker computes on the cores that it has; beside a GPU all of a machine's make tokens.
+    threads = None if resources.get("num_gpus") else max(1, int(cpus_per_worker))
     how = {
         "model": model,
         "device": device,
@@ -208,20 +212,15 @@ def join_topics(
 # The parts of a run
 
 
-def _resources(device: str, cpus: float, gpus: float | None) -> tuple[dict[str, float], str]:
-    """What a worker takes, and on what it computes."""
+def _resources(device: str, cpus: float, gpus: float | None) -> dict[str, float]:
+    """What a worker takes."""
+    if cpus < 0 or (gpus is not None and gpus < 0):
+        raise ParameterError("cpus_per_worker, gpus_per_worker: give 0 or more")
     if gpus is None:
-        some = ray.cluster_resources().get("GPU", 0) > 0 and "cuda" in _nearwise_devices()
+        some = ray.cluster_resources().get("GPU", 0) > 0
         gpus = 1 if device.startswith("cuda") or (device == "auto" and some) else 0
-    if gpus:
-        # Ray shows a worker its own GPU alone.
-        return {"num_cpus": cpus, "num_gpus": gpus}, "cuda"
-    return {"num_cpus": cpus}, "cpu" if device == "auto" else device
-
-
-def _nearwise_devices() -> tuple[str, ...]:
-    """The kinds of devices that this build computes on."""
-    return tuple(getattr(_nearwise, "DEVICES", ("cpu", "cuda")))
+    # Ray shows a worker its own GPUs alone.
+    return {"num_cpus": cpus, "num_gpus": gpus} if gpus else {"num_cpus": cpus}
 
 
 def _shared(done: np.ndarray) -> Any:
@@ -277,9 +276,7 @@ def _source(source: Any) -> Any:
     if isinstance(source, ray.data.Dataset):
         return source
     if isinstance(source, (str, os.PathLike, list, tuple)):
-        paths = [os.fspath(p) for p in (source if isinstance(source, (list, tuple)) else [source])]
-        if not paths:
-            raise ParameterError("source: there are no paths")
+        paths = _paths([os.fspath(p) for p in (source if isinstance(source, (list, tuple)) else [source])])
         name = paths[0].lower().removesuffix(".gz")
         if name.endswith((".jsonl", ".ndjson", ".json")):
             return ray.data.read_json(paths, lines=True)
@@ -290,9 +287,26 @@ def _source(source: Any) -> Any:
         return ray.data.from_arrow(source)
     if hasattr(source, "__arrow_c_stream__"):
         return ray.data.from_arrow(pa.table(source))
+    if type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
+        return ray.data.from_pandas(source)
     raise TypeError(
         f"source is a Ray dataset, a path, a data frame or an Arrow table, not a {type(source).__name__}"
     )
+
+
+def _paths(given: list[str]) -> list[str]:
+    """Paths, those of this machine with their wildcards filled in."""
+    paths: list[str] = []
+    for path in given:
+        if "*" not in path or os.path.exists(path):
+            paths.append(path)
+        elif "://" in path:
+            raise ParameterError(f"source: {path!r} has a wildcard; give the folder, or a list of files")
+        else:
+            paths += sorted(glob.glob(path, recursive=True))
+    if not paths:
+        raise NotFoundError(f"{', '.join(given) or 'source'}: there is no file")
+    return paths
 
 
 class _Shard:
@@ -381,14 +395,19 @@ def _commit(made: Any, where: str, options: Any, done: np.ndarray, progress: boo
     shards = 0
     keys = [np.zeros(0, dtype=np.uint64)]
     shown = bar(None, "embedding", "article") if progress else None
+    version = opened(where, options).version
     for row in made.iter_rows():
         if row["error"]:
             raise pickle.loads(row["error"])
         fragments = pickle.loads(row["fragments"])
         if fragments:
             data = opened(where, options)
+            for other in range(version + 1, data.version + 1):
+                if isinstance(data.read_transaction(other).operation, lance.LanceOperation.Append):
+                    raise BusyError(f"{where}: another run adds articles to the dataset; run again when it has ended")
             operation = lance.LanceOperation.Append(fragments)
-            lance.LanceDataset.commit(where, operation, read_version=data.version, storage_options=options)
+            data = lance.LanceDataset.commit(where, operation, read_version=data.version, storage_options=options)
+            version = data.version
             shards += 1
             keys.append(np.frombuffer(row["keys"], dtype=np.uint64))
         for name in sums:

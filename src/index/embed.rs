@@ -355,3 +355,71 @@ fn estimate(
         device: encoder.about().into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Corpus;
+
+    #[test]
+    fn vectors_that_are_known_are_not_computed() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny-bert");
+        let encoder = Encoder::builder()
+            .device(crate::encoder::DeviceChoice::Cpu)
+            .model(model)
+            .open()
+            .unwrap();
+        let dim = encoder.identity().dim;
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = Corpus::create(folder.path().join("a.nearwise")).unwrap();
+        let mut writer = corpus.writer().unwrap();
+        let articles = ["known", "short", "other"].map(|id| Article {
+            id: Some(id.to_string()),
+            text: format!("the bank set the interest rate, said {id}"),
+            ..Article::default()
+        });
+        let job = Job::new();
+        writer.add(articles, &job).unwrap();
+        let mut unit = vec![0.0; dim];
+        unit[3] = 1.0;
+        // Of another length, what is known is of no use.
+        let known = |id: &str, ranges: &[Range<usize>]| {
+            assert_eq!(ranges.len(), 1, "{id}");
+            let vector = match id {
+                "known" => unit.clone(),
+                "short" => unit[..dim - 1].to_vec(),
+                _ => return None,
+            };
+            Some(KnownVectors {
+                passages: vector.clone(),
+                article: vector,
+            })
+        };
+        let report = writer.embed_unless(&encoder, &known, &job).unwrap();
+        assert_eq!((report.embedded, report.passages), (3, 2));
+        drop(writer);
+
+        let reader = corpus.reader().unwrap();
+        let vector = |id| {
+            reader
+                .article_vector(reader.key_of(id).unwrap())
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(vector("known"), unit);
+        for id in ["short", "other"] {
+            let text = format!("the bank set the interest rate, said {id}");
+            let computed = encoder.encode(&[&text], Prompt::Document).unwrap();
+            for (a, b) in vector(id).iter().zip(computed.rows().next().unwrap()) {
+                assert!((a - b).abs() < 1e-3, "{id}");
+            }
+        }
+        reader
+            .scan_passages(dim, None, |passage, vector| {
+                let is_known = passage.article == reader.key_of("known")?;
+                assert_eq!(vector == unit, is_known);
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -13,13 +13,17 @@ import sys
 import tempfile
 import time
 
+import lance
 import numpy as np
 import pyarrow as pa
+import ray
 
 import nearwise
+import nearwise.ray
 from nearwise import _nearwise
 from nearwise._lance_io import created
 from nearwise._lance_table import Rows, identity_of, schema_of, table_of
+from nearwise._lance_topics import join
 from nearwise.lance import Dataset
 
 #: Articles that are embedded, and words of each; passages that are written and indexed.
@@ -57,8 +61,6 @@ def main(model: str | None = None) -> None:
     created(where, schema, None)
     random = np.random.default_rng(2)
     each = 3
-    import lance
-
     writing = 0.0
     for shard in range(10):
         n = PASSAGES // 10 // each
@@ -91,17 +93,11 @@ def main(model: str | None = None) -> None:
     start = time.perf_counter()
     dataset.fit_topics(50, method="kmeans", sample=20_000, encoder=False)
     print(f"topics of {len(dataset)} articles, of a sample of 20,000: {time.perf_counter() - start:.0f} s")
-    from nearwise._lance_topics import join
-
     start = time.perf_counter()
     join(dataset, None)
     print(f"assigned: {len(dataset) / (time.perf_counter() - start):.0f} articles/s in one process")
 
     # The same texts through a cluster of two workers, with what starting it costs.
-    import ray
-
-    import nearwise.ray
-
     package = str(pathlib.Path(nearwise.__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     ray.init(num_cpus=2, object_store_memory=300 << 20, include_dashboard=False, log_to_driver=False)

@@ -205,6 +205,15 @@ def test_deleting(corpus, tmp_path, encoder):
     assert len(dataset) == 598
 
 
+def test_an_empty_dataset(corpus, tmp_path, encoder):
+    from nearwise._lance_io import created
+    from nearwise._lance_table import schema_of
+
+    created(str(tmp_path / "e.lance"), schema_of(corpus.identity, {}), None)
+    dataset = Dataset(tmp_path / "e.lance", encoder=encoder)
+    assert len(dataset) == 0 and list(dataset.search("a", 5)) == [] and dataset.index() == []
+
+
 def test_topics_on_this_machine(corpus, tmp_path, encoder):
     to_lance(corpus, tmp_path / "t.lance", fields=FIELDS)
     dataset = Dataset(tmp_path / "t.lance", encoder=encoder)

@@ -189,6 +189,54 @@ def test_what_cannot_be_used_is_told_as_on_one_machine(cluster, articles, tiny, 
     assert (report.articles, again.there) == (2, 2)
 
 
+def test_sources_of_each_kind(cluster, tiny, tmp_path):
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    table = made(12).select(["id", "text", "date", "words"])
+    for part in (0, 1):
+        pq.write_table(table.slice(6 * part, 6), tmp_path / f"part-{part}.parquet")
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    pyarrow.csv.write_csv(table, tmp_path / "a.csv")
+    sources = [
+        tmp_path / "a.jsonl",
+        tmp_path / "a.csv",
+        str(tmp_path / "part-*.parquet"),
+        [str(tmp_path / "part-0.parquet"), str(tmp_path / "part-1.parquet")],
+        table.to_pandas(),
+        cluster.data.from_items(table.to_pylist()),
+    ]
+    for i, source in enumerate(sources):
+        where = tmp_path / f"{i}.lance"
+        assert nearwise.ray.embed(source, where, tiny, device="cpu", workers=1, fields={"words": int}).articles == 12
+        article = Dataset(where).article("a3")
+        row = table.to_pylist()[3]
+        assert (article.text, article.date) == (row["text"], row["date"])
+        assert Dataset(where).search(np.ones(32), 20, filter=f"words = {row['words']} AND id = 'a3'")[0].id == "a3"
+    for source, told in [(tmp_path / "no-*.parquet", "there is no file"), ("s3://b/*.parquet", "has a wildcard")]:
+        with pytest.raises((FileNotFoundError, ValueError), match=told):
+            nearwise.ray.embed(source, tmp_path / "none.lance", tiny, device="cpu")
+
+
+def test_two_runs_do_not_write_at_once(cluster, articles, tiny, tmp_path, monkeypatch):
+    import lance
+
+    where = str(tmp_path / "two.lance")
+    nearwise.ray.embed(articles.slice(0, 50), where, tiny, device="cpu", workers=1)
+    commit = lance.LanceDataset.commit
+
+    def late(*args, **kwargs):
+        # Another adds an article right after this run's commit.
+        done = commit(*args, **kwargs)
+        lance.write_dataset(done.to_table(limit=1), where, mode="append")
+        return done
+
+    monkeypatch.setattr(lance.LanceDataset, "commit", late)
+    with pytest.raises(nearwise.BusyError, match="another run adds articles"):
+        nearwise.ray.embed(articles, where, tiny, device="cpu", shard=100, workers=1)
+    assert 100 <= len(Dataset(where)) < 600
+
+
 def test_a_worker_is_killed_in_the_middle(cluster, many, one_machine, tiny, tmp_path):
     where = str(tmp_path / "w.lance")
     killed = []
