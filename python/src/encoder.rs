@@ -1,7 +1,7 @@
 //! `_nearwise.Encoder`: texts in, arrays out.
 
 use crate::errors::parameter;
-use crate::run::{job, quick, run};
+use crate::run::{job, run, unlocked};
 use crate::texts::Texts;
 use nearwise::encoder::{DeviceChoice, EncodeOptions, Prompt};
 use nearwise::vectors::{Precision, Quantized, Ranges};
@@ -234,7 +234,7 @@ pub(crate) fn quantize<'py>(
     let of = ranges.as_ref().unwrap_or(&vectors);
     let from = of.as_slice()?;
     let of_dim = of.shape()[1];
-    let quantized = quick(py, || {
+    let quantized = unlocked(py, || {
         let mut ranges = Ranges::new(of_dim);
         if precision.needs_ranges() && of_dim > 0 {
             from.chunks_exact(of_dim).for_each(|row| ranges.add(row));

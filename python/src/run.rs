@@ -102,6 +102,14 @@ pub(crate) fn run<T: Send>(
 /// Runs `f`, which is done in no time, without Python's lock.
 pub(crate) fn quick<T: Send>(py: Python<'_>, f: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     check_fork()?;
+    unlocked(py, f)
+}
+
+/// As [`quick`], for what needs neither threads nor files and so minds no fork.
+pub(crate) fn unlocked<T: Send>(
+    py: Python<'_>,
+    f: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
     let out = py.detach(|| {
         catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Err(internal(panic.as_ref())))
     });

@@ -292,6 +292,23 @@ def test_topics_of_a_corpus(corpus, tmp_path):
         shown.save(tmp_path / "map.txt")
 
 
+def test_progress_and_notes(tmp_path, encoder, capsys, caplog):
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as made:
+        made.add(rows(300))
+        assert capsys.readouterr().err == ""
+        made.add([r | {"text": r["text"] + " Again."} for r in rows(300)], show_progress_bar=True)
+        shown = capsys.readouterr().err
+        assert "reading articles" in shown and "embedding" in shown and "300/300" in shown
+        made.topics.fit(show_progress_bar=True)
+        assert "clustering" in capsys.readouterr().err
+        made.duplicates(show_progress_bar=True)
+        assert "comparing" in capsys.readouterr().err
+        (tmp_path / "latin.txt").write_bytes("Über die Brücke fährt die Bahn nach Köln. ".encode("latin-1") * 9)
+        with caplog.at_level("INFO", logger="nearwise"):
+            made.index(tmp_path / "latin.txt")
+        assert any("latin.txt" in record.message for record in caplog.records)
+
+
 def test_out_again(corpus):
     corpus.topics.fit(k=3)
     table = corpus.to_arrow(vectors=True, filter="words < 12")
@@ -337,3 +354,22 @@ def test_files_and_the_program(tmp_path, encoder):
     with nearwise.Corpus(path) as made:
         assert [h.id for h in made.search("the bank")] == theirs
         assert "tiny-bert" in made.encoder.model
+
+
+def test_readers_beside_a_writer(corpus):
+    import threading
+
+    wrong = []
+
+    def search():
+        for _ in range(15):
+            hits = corpus.search("the doctors on board", k=5).hits
+            if len(hits) != 5 or not all(h.id in corpus for h in hits):
+                wrong.append(hits)
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    [t.start() for t in threads]
+    for i in range(5):
+        corpus.add([{"id": f"new{i}", "text": f"The doctors crossed the ice, number {i}."}])
+    [t.join() for t in threads]
+    assert not wrong and len(corpus) == 35

@@ -120,7 +120,8 @@ def test_after_a_fork():
     assert "forked" in said and "spawn" in said and said.count("\n") == 1
     # Another encoder would wait for the same threads.
     assert "forked" in forked(open_here, open_here)
-    # Who only imported it may use it in the child.
+    # Who only imported it, or computed what takes no threads, may use it in the child.
+    assert forked("nearwise.quantize_embeddings([[1.0]], 'binary')", open_here) == "worked\n"
     assert forked("pass", open_here + "; encoder.encode(['rates'] * 100)") == "worked\n"
 
 
