@@ -6,7 +6,20 @@ from typing import Any, Callable, Iterator, final
 
 _Listener = Callable[[str, str, int, int | None], None]
 
-__all__ = ["__version__", "Corpus", "Encoder", "Reranker", "Table", "quantize", "topics"]
+__all__ = [
+    "__version__",
+    "Corpus",
+    "Encoder",
+    "Pieces",
+    "Reranker",
+    "Table",
+    "dates",
+    "embed_articles",
+    "embed_unless",
+    "filter_data",
+    "quantize",
+    "topics",
+]
 
 __version__: str
 
@@ -86,6 +99,12 @@ class Table:
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
     def __len__(self) -> int: ...
     def columns(self) -> list[str]: ...
+
+@final
+class Pieces:
+    def __new__(cls, corpus: Corpus) -> Pieces: ...
+    def __len__(self) -> int: ...
+    def next(self, most: int) -> tuple[list[Any], tuple[Any, Any, Any, Any, Any, Any]]: ...
 
 @final
 class Corpus:
@@ -190,3 +209,16 @@ def topics(
     encoder: Encoder | None = None,
     listener: _Listener | None = None,
 ) -> tuple[str, Any, Any, Any, Any]: ...
+def embed_articles(encoder: Encoder, titles: Any, texts: Any) -> tuple[Any, Any, Any, Any, Any, Any]: ...
+def embed_unless(
+    corpus: Corpus,
+    encoder: Encoder,
+    ids: list[str],
+    counts: list[int],
+    starts: list[int],
+    ends: list[int],
+    vectors: Any,
+    articles: Any,
+) -> str: ...
+def filter_data(text: str) -> str: ...
+def dates(texts: list[str | None]) -> list[str | None]: ...

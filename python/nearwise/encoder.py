@@ -88,6 +88,14 @@ class Encoder:
             "an Encoder cannot be pickled: it holds a model's weights; make one in each process, by Encoder(model)"
         )
 
+    def __copy__(self) -> Encoder:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Encoder:
+        # It never changes, and may be used by all: what is cloned with it, as scikit-learn clones its
+        # estimators, goes on using the same.
+        return self
+
     # What it is
 
     @property

@@ -53,7 +53,7 @@ fn span(py: Python<'_>, name: Option<&str>) -> PyResult<Option<nearwise::topics:
 /// A corpus.
 #[pyclass(module = "nearwise._nearwise", frozen)]
 pub(crate) struct Corpus {
-    inner: nearwise::Corpus,
+    pub(crate) inner: nearwise::Corpus,
 }
 
 impl Corpus {

@@ -13,6 +13,7 @@ mod corpus;
 mod encoder;
 mod errors;
 mod new_articles;
+mod pieces;
 mod reranker;
 mod run;
 mod table;
@@ -29,7 +30,12 @@ fn _nearwise(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<reranker::Reranker>()?;
     module.add_class::<corpus::Corpus>()?;
     module.add_class::<corpus::Table>()?;
+    module.add_class::<pieces::Pieces>()?;
     module.add_function(wrap_pyfunction!(encoder::quantize, module)?)?;
+    module.add_function(wrap_pyfunction!(pieces::embed_articles, module)?)?;
+    module.add_function(wrap_pyfunction!(pieces::dates, module)?)?;
+    module.add_function(wrap_pyfunction!(pieces::embed_unless, module)?)?;
+    module.add_function(wrap_pyfunction!(pieces::filter_data, module)?)?;
     module.add_function(wrap_pyfunction!(topics::topics, module)?)?;
     Ok(())
 }

@@ -25,6 +25,18 @@ const CHUNK_ARTICLES: usize = 4096;
 const SAMPLE_PASSAGES: usize = 8;
 const SAMPLE_FROM: u64 = 64;
 
+/// Vectors of an article that are known already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownVectors {
+    /// The unit vectors of its passages, one behind the other.
+    pub passages: Vec<f32>,
+    /// Its own.
+    pub article: Vec<f32>,
+}
+
+/// What is known of an article, by its id and the ranges of its passages.
+pub type Known<'a> = dyn Fn(&str, &[Range<usize>]) -> Option<KnownVectors> + 'a;
+
 impl Writer {
     /// Fails where the encoder's vectors cannot be mixed with those of the corpus.
     ///
@@ -45,6 +57,23 @@ impl Writer {
     /// The encoder's vectors cannot be mixed with those of the corpus; the device fails; the file
     /// cannot be written; the job is cancelled. What was committed before stays.
     pub fn embed(&mut self, encoder: &Encoder, job: &Job) -> Result<Report> {
+        self.embed_unless(encoder, &|_, _| None, job)
+    }
+
+    /// As [`Writer::embed`], except that vectors which are known already are not computed: `known`
+    /// is asked for those of an article by its id and the ranges of its passages.
+    ///
+    /// It is not asked where a paragraph is left out because it recurs in the article's source: what
+    /// is embedded then depends on the other articles of this corpus.
+    ///
+    /// # Errors
+    /// As for [`Writer::embed`].
+    pub fn embed_unless(
+        &mut self,
+        encoder: &Encoder,
+        known: &Known<'_>,
+        job: &Job,
+    ) -> Result<Report> {
         self.check_encoder(encoder)?;
         self.bind_with(encoder.identity(), Some(encoder.prompts()))?;
         let mut report = Report::default();
@@ -81,7 +110,15 @@ impl Writer {
             job.check()?;
             let chunk_started = Instant::now();
             let size: usize = pending.iter().map(|p| p.text.len() + p.title.len()).sum();
-            let computed = embed_chunk(self, encoder, &pending, job, &mut report, &mut readable)?;
+            let computed = embed_chunk(
+                self,
+                encoder,
+                known,
+                &pending,
+                job,
+                &mut report,
+                &mut readable,
+            )?;
             done_bytes += size as u64;
             done += pending.len() as u64;
             if computed {
@@ -179,19 +216,49 @@ fn ready(
         .collect()
 }
 
+/// What is known of each article that is to be embedded.
+fn look_up(
+    store: &Reader,
+    dim: usize,
+    known: &Known<'_>,
+    ready: &[Ready],
+) -> Result<Vec<Option<KnownVectors>>> {
+    let one = |article: &Ready| {
+        let Some(prepared) = article
+            .prepared
+            .as_ref()
+            .filter(|_| article.left_out.is_empty())
+        else {
+            return Ok(None);
+        };
+        let ranges: Vec<_> = prepared.passages.iter().map(|p| p.range.clone()).collect();
+        let id = store.described_at(article.key)?.id;
+        let fits = |found: &KnownVectors| {
+            found.article.len() == dim && found.passages.len() == dim * ranges.len()
+        };
+        Ok(known(&id, &ranges).filter(fits))
+    };
+    ready.iter().map(one).collect()
+}
+
 /// Embeds and stores a chunk; whether anything was computed for it.
 fn embed_chunk(
     writer: &mut Writer,
     encoder: &Encoder,
+    known: &Known<'_>,
     pending: &[Pending],
     job: &Job,
     report: &mut Report,
     readable: &mut Readable,
 ) -> Result<bool> {
     let ready = ready(writer, encoder, pending, readable)?;
+    let dim = encoder.identity().dim;
+    let known = look_up(writer, dim, known, &ready)?;
     let inputs: Vec<&str> = ready
         .iter()
-        .filter_map(|r| r.prepared.as_ref())
+        .zip(&known)
+        .filter(|(_, known)| known.is_none())
+        .filter_map(|(r, _)| r.prepared.as_ref())
         .flat_map(|p| p.passages.iter().map(|passage| passage.input.as_str()))
         .collect();
     let options = EncodeOptions::from(Prompt::Document).bulk().job(job);
@@ -202,26 +269,38 @@ fn embed_chunk(
 
     let mut rows = vectors.rows();
     let mut embedded = Vec::with_capacity(ready.len());
-    for article in ready {
+    for (article, known) in ready.into_iter().zip(known) {
         let unread = article.reads == Reads::Not;
         let vectors = article.prepared.map(|prepared| {
             readable.count(article.reads, prepared.unknown);
             report.unread += u64::from(unread);
+            let mut given = known.iter().flat_map(|k| k.passages.chunks_exact(dim));
             let passages: Vec<NewPassage> = prepared
                 .passages
                 .into_iter()
-                .zip(&mut rows)
-                .map(|(passage, vector)| NewPassage {
-                    range: passage.range,
-                    tokens: passage.fresh_tokens,
-                    vector: vector.to_vec(),
+                .filter_map(|passage| {
+                    let vector = if known.is_some() {
+                        given.next()
+                    } else {
+                        rows.next()
+                    };
+                    vector.map(|vector| NewPassage {
+                        range: passage.range,
+                        tokens: passage.fresh_tokens,
+                        vector: vector.to_vec(),
+                    })
                 })
                 .collect();
             report.embedded += 1;
             EmbeddedVectors {
                 inputs_hash: article.inputs_hash,
                 own: false,
-                article: article_vector(passages.iter().map(|p| (p.tokens, p.vector.as_slice()))),
+                article: match known {
+                    Some(known) => known.article,
+                    None => {
+                        article_vector(passages.iter().map(|p| (p.tokens, p.vector.as_slice())))
+                    }
+                },
                 passages,
             }
         });
@@ -275,4 +354,72 @@ fn estimate(
         tokens_per_second,
         device: encoder.about().into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Corpus;
+
+    #[test]
+    fn vectors_that_are_known_are_not_computed() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny-bert");
+        let encoder = Encoder::builder()
+            .device(crate::encoder::DeviceChoice::Cpu)
+            .model(model)
+            .open()
+            .unwrap();
+        let dim = encoder.identity().dim;
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = Corpus::create(folder.path().join("a.nearwise")).unwrap();
+        let mut writer = corpus.writer().unwrap();
+        let articles = ["known", "short", "other"].map(|id| Article {
+            id: Some(id.to_string()),
+            text: format!("the bank set the interest rate, said {id}"),
+            ..Article::default()
+        });
+        let job = Job::new();
+        writer.add(articles, &job).unwrap();
+        let mut unit = vec![0.0; dim];
+        unit[3] = 1.0;
+        // Of another length, what is known is of no use.
+        let known = |id: &str, ranges: &[Range<usize>]| {
+            assert_eq!(ranges.len(), 1, "{id}");
+            let vector = match id {
+                "known" => unit.clone(),
+                "short" => unit[..dim - 1].to_vec(),
+                _ => return None,
+            };
+            Some(KnownVectors {
+                passages: vector.clone(),
+                article: vector,
+            })
+        };
+        let report = writer.embed_unless(&encoder, &known, &job).unwrap();
+        assert_eq!((report.embedded, report.passages), (3, 2));
+        drop(writer);
+
+        let reader = corpus.reader().unwrap();
+        let vector = |id| {
+            reader
+                .article_vector(reader.key_of(id).unwrap())
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(vector("known"), unit);
+        for id in ["short", "other"] {
+            let text = format!("the bank set the interest rate, said {id}");
+            let computed = encoder.encode(&[&text], Prompt::Document).unwrap();
+            for (a, b) in vector(id).iter().zip(computed.rows().next().unwrap()) {
+                assert!((a - b).abs() < 1e-3, "{id}");
+            }
+        }
+        reader
+            .scan_passages(dim, None, |passage, vector| {
+                let is_known = passage.article == reader.key_of("known")?;
+                assert_eq!(vector == unit, is_known);
+                Ok(())
+            })
+            .unwrap();
+    }
 }

@@ -14,6 +14,7 @@ mod encoder;
 mod prepare;
 mod readable;
 
+pub use embed::{Known, KnownVectors};
 pub use prepare::{Prepared, article_vector, prepare};
 
 use crate::corpus::{Input, ReadOptions};
