@@ -1,6 +1,7 @@
 """Tokens a second for shapes of other families: Nearwise, sentence-transformers and ONNX Runtime.
 
     python benches/peers/families.py [--shapes modernbert-base qwen3-0.6b] [--threads 1] [--rounds 3]
+    python benches/peers/families.py --fidelity [--shapes bert-base gte-base nomic …] [--layers 6]
 
 The weights are random, of the shape of the published model, but for the vocabulary, which is the
 default model's (a table that is looked up costs no time); the speed does not depend on them. All
@@ -30,36 +31,57 @@ from speed import Nearwise, Onnx, Torch, make_texts, processor
 
 
 VOCABULARY = 30_522  # the default model's
+IDS = dict(vocab_size=VOCABULARY, pad_token_id=0, bos_token_id=101, eos_token_id=102)
 
 
-def modernbert_base():
+def modernbert_base(layers=22):
     from transformers import ModernBertConfig, ModernBertModel
 
-    config = ModernBertConfig(vocab_size=VOCABULARY, pad_token_id=0, bos_token_id=101, eos_token_id=102,
-                              cls_token_id=101, sep_token_id=102)
+    config = ModernBertConfig(**IDS, num_hidden_layers=layers, cls_token_id=101, sep_token_id=102)
     return ModernBertModel(config), "mean"
 
 
-def qwen3_06b():
+def qwen3_06b(layers=28):
     from transformers import Qwen3Config, Qwen3Model
 
     config = Qwen3Config(
-        vocab_size=VOCABULARY, hidden_size=1024, intermediate_size=3072, num_hidden_layers=28,
-        num_attention_heads=16, num_key_value_heads=8, head_dim=128, max_position_embeddings=32_768,
-        rope_theta=1_000_000, pad_token_id=0, bos_token_id=101, eos_token_id=102,
+        **IDS, hidden_size=1024, intermediate_size=3072, num_hidden_layers=layers, num_attention_heads=16,
+        num_key_value_heads=8, head_dim=128, max_position_embeddings=32_768, rope_theta=1_000_000,
     )
     return Qwen3Model(config), "lasttoken"
 
 
-SHAPES = {"modernbert-base": modernbert_base, "qwen3-0.6b": qwen3_06b}
+def gte_base(layers=12):
+    from transformers import GteConfig, GteModel
+
+    config = GteConfig(**IDS, hidden_size=768, intermediate_size=3072, num_hidden_layers=layers,
+                       num_attention_heads=12, max_position_embeddings=8192)
+    return GteModel(config), "cls"
 
 
-def write(shape: str, folder: Path, default_model: Path, length: int):
+def nomic(layers=12):
+    from transformers import NomicBertConfig, NomicBertModel
+
+    config = NomicBertConfig(**IDS, num_hidden_layers=layers)
+    return NomicBertModel(config), "mean"
+
+
+def bert_base(layers=12):
+    from transformers import BertConfig, BertModel
+
+    return BertModel(BertConfig(**IDS, num_hidden_layers=layers), add_pooling_layer=False), "cls"
+
+
+SHAPES = {"modernbert-base": modernbert_base, "qwen3-0.6b": qwen3_06b, "gte-base": gte_base,
+          "nomic": nomic, "bert-base": bert_base}
+
+
+def write(shape: str, folder: Path, default_model: Path, length: int, layers: int | None = None):
     """A sentence-transformers folder of a shape, with random weights."""
     import torch
 
     torch.manual_seed(7)
-    model, pooling = SHAPES[shape]()
+    model, pooling = SHAPES[shape](*[layers] if layers else [])
     model.eval().save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         if (default_model / name).exists():
@@ -75,7 +97,7 @@ def write(shape: str, folder: Path, default_model: Path, length: int):
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling/config.json").write_text(json.dumps({
         "word_embedding_dimension": model.config.hidden_size,
-        f"pooling_mode_{'lasttoken' if pooling == 'lasttoken' else 'mean_tokens'}": True,
+        "pooling_mode_" + {"mean": "mean_tokens", "cls": "cls_token"}.get(pooling, pooling): True,
     }))
     return model, pooling
 
@@ -149,16 +171,49 @@ class OnnxPooled(Onnx):
         return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
 
 
+def fidelity(args, default_model: Path):
+    """Cosines of each dtype's vectors to our own f32's. Vectors of random weights are much alike, so
+    the distance between the vectors of a text is also given as a share of that between two texts."""
+    print("| shape | layers | dtype | cosine to f32, least / mean | distance, of that between texts | auto |\n|---|---|---|---|---|---|")
+    texts = make_texts("mixed", args.texts)
+    for shape in args.shapes:
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder) / shape
+            folder.mkdir()
+            model, _ = write(shape, folder, default_model, 256, args.layers)
+            layers = model.config.num_hidden_layers
+            del model
+            vectors, about = {}, {}
+            for dtype in ("f32", "bf16", "int8", "auto"):
+                engine = Nearwise(args.nearwise, dtype, args.threads)
+                engine.command += ["--model", str(folder)]
+                vectors[dtype], _ = engine.embed(texts, False)
+            f32 = vectors["f32"].astype(np.float64)
+            auto = [d for d in ("f32", "bf16", "int8") if np.array_equal(vectors["auto"], vectors[d])]
+            apart = np.linalg.norm(f32[:, None] - f32[None], axis=2)[~np.eye(len(f32), dtype=bool)].mean()
+            for dtype in ("bf16", "int8"):
+                other = vectors[dtype].astype(np.float64)
+                cosine = (other * f32).sum(1) / np.linalg.norm(other, axis=1) / np.linalg.norm(f32, axis=1)
+                share = np.linalg.norm(other - f32, axis=1).mean() / apart
+                print(f"| {shape} | {layers} | {dtype} | {cosine.min():.5f} / {cosine.mean():.5f} | {share:.3f} | {' '.join(auto)} |")
+            sys.stdout.flush()
+
+
 def main():
     p = parser(__doc__)
     p.formatter_class = argparse.RawDescriptionHelpFormatter
-    p.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    p.add_argument("--shapes", nargs="+", default=list(SHAPES)[:2], choices=list(SHAPES))
+    p.add_argument("--fidelity", action="store_true", help="compare dtypes with f32 instead, no peers")
+    p.add_argument("--layers", type=int, help="so many layers instead of the model's own, with --fidelity")
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--texts", type=int, default=16)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--lengths", nargs="+", default=["mixed"])
     p.add_argument("--no-onnx", action="store_true", help="leave ONNX Runtime out")
     args = p.parse_args()
+    if args.fidelity:
+        print(f"{processor()}; {run(args.nearwise, '--version').strip()}; {args.texts} texts")
+        return fidelity(args, Path(run(args.nearwise, "model", "path").strip()))
 
     import sentence_transformers
     import torch
