@@ -759,6 +759,19 @@ fn files_that_tell_an_article_survive_a_repair_and_go_with_it() {
             .unwrap()
     };
     assert_eq!(count(), 1);
+    let shown = world.run("show s -c c.nearwise");
+    for (label, file) in [
+        ("read from ", "one.jsonl, row 10"),
+        ("and from ", "two.jsonl, row 10"),
+    ] {
+        let found = shown
+            .lines()
+            .any(|l| l.starts_with(label) && l.ends_with(file));
+        assert!(found, "{label}{file}: {shown}");
+    }
+    let also = &world.json("show s -c c.nearwise --json")["also_told"];
+    assert_eq!(also[0]["row"], 10, "{also}");
+    assert!(also[0]["origin"].as_str().unwrap().ends_with("two.jsonl"));
     nearwise::Corpus::open(world.path("c.nearwise"))
         .unwrap()
         .repair(&nearwise::Job::new())

@@ -122,3 +122,49 @@ fn all_interpreters_agree_on_each_family() {
         failures
     });
 }
+
+/// On a machine with a GPU: the plain reference on candle's CUDA device, and our kernels there,
+/// beside the plain reference on the CPU.
+#[cfg(feature = "candle-cuda")]
+#[test]
+fn candles_cuda_device_agrees_with_the_cpu_and_with_our_kernels() {
+    use nearwise::encoder::{DeviceChoice, backend};
+
+    let Ok(gpu) = DeviceChoice::Cuda(Some(0)).open() else {
+        eprintln!("NOT RUN: there is no CUDA device");
+        return;
+    };
+    each(&EMBEDDING, |name| {
+        let files = files(name);
+        let config = Config::load(&files).unwrap();
+        let expected = expected(name);
+        let ids: Vec<&[u32]> = expected.iter().map(|e| e.ids.as_slice()).collect();
+        let reference = PlainBackend::load(&files, &config, OpenDevice::cpu()).unwrap();
+        let reference = reference.forward(&ids, &Call::default()).unwrap();
+        let candle = PlainBackend::load(&files, &config, gpu.clone()).unwrap();
+        let candle = candle.forward(&ids, &Call::default()).unwrap();
+        let dim = reference.len() / ids.len();
+        let mut failures = Vec::new();
+        for (i, (candle, reference)) in candle.chunks(dim).zip(reference.chunks(dim)).enumerate() {
+            let far = distance(candle, reference);
+            if far >= NEAR {
+                failures.push(format!("{name} candle {:?}: {far:e}", expected[i].text));
+            }
+        }
+        // Our own kernels' vectors have passed the model's further modules as well.
+        let f32 = DtypeChoice::Only(Dtype::F32);
+        let behind = |place| backend(&files, &config, place, f32, None).unwrap();
+        let own = behind(gpu.clone()).forward(&ids, &Call::default()).unwrap();
+        let cpu = behind(OpenDevice::cpu())
+            .forward(&ids, &Call::default())
+            .unwrap();
+        let dim = cpu.len() / ids.len();
+        for (i, (own, cpu)) in own.chunks(dim).zip(cpu.chunks(dim)).enumerate() {
+            let far = distance(own, cpu);
+            if far >= NEAR {
+                failures.push(format!("{name} ours {:?}: {far:e}", expected[i].text));
+            }
+        }
+        failures
+    });
+}

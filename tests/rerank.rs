@@ -236,6 +236,25 @@ fn each_kind_of_model_is_for_one_thing() {
 }
 
 #[test]
+fn a_wrong_model_is_told_before_the_search() {
+    let world = World::new();
+    world.articles();
+    world.run("index six.jsonl -c c.nearwise");
+    // The search's own model would fail as well.
+    world.fails(
+        "search bank --model nobody/embeds --rerank nobody/judges",
+        1,
+        &["nobody/judges"],
+    );
+    let embedder = tiny("tiny-bert").display().to_string();
+    world.fails(
+        &format!("search bank --model nobody/embeds --rerank {embedder}"),
+        1,
+        &["cannot re-rank"],
+    );
+}
+
+#[test]
 fn lines_and_json_lines_are_ordered() {
     let world = World::new();
     let model = family("bert-cross").display().to_string();

@@ -91,7 +91,7 @@ pub(super) fn files() -> Vec<(&'static str, Vec<u8>)> {
     let tsv = rows(|n, text| format!("{n}\tHeadline {n}\t{}\t2024-05-03\n", text.join(" ")));
     let tsv = [&b"id\ttitle\ttext\tdate\n"[..], &tsv].concat();
     let headlines = (0..40 * ARTICLES).map(|n| {
-        let title = paragraphs(n, 60)[0][..60].to_string();
+        let title: String = paragraphs(n, 60)[0].chars().take(60).collect();
         format!("{n},{title},2024-05-03\n")
     });
     let headlines = [

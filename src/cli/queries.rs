@@ -1,12 +1,13 @@
 //! Many queries from a file, each answered with a line of JSON.
 
+use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use nearwise::search::{Found, SearchOptions};
 use nearwise::{Encoder, Error, Job, Reader};
 use serde::Serialize;
 use serde_json::Value;
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 
 /// Queries that are answered before the first of them is written.
@@ -50,6 +51,31 @@ fn parse(line: &[u8], row: u64, json: bool) -> Result<Option<(Value, String)>, S
         Some(_) => return Err("the id is neither a text nor a number".to_string()),
     };
     Ok(Some((id, query.to_string())))
+}
+
+/// The query that standard input holds, of whatever length and number of lines.
+pub(super) fn from_stdin() -> Result<String> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        let message = "- reads it from standard input, which is a terminal; give words, or send a text to the command";
+        return Err(usage("QUERY", message));
+    }
+    let bad = |message: &str| Error::input("standard input", None, message);
+    let mut bytes = Vec::new();
+    stdin
+        .lock()
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::io("standard input", e))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(bad("the query is longer than a MiB; `similar -` compares whole texts").into());
+    }
+    let query = String::from_utf8(bytes).map_err(|_| bad("the query is not UTF-8"))?;
+    let query = query.trim_start_matches('\u{feff}').trim();
+    if query.is_empty() {
+        return Err(usage("QUERY", "standard input holds none; send some words"));
+    }
+    Ok(query.to_string())
 }
 
 /// Answers all queries of a file (`-` is standard input), in their order.

@@ -119,21 +119,34 @@ impl RerankArgs {
         self.rerank.is_some()
     }
 
-    /// Re-ranks and prints what was found. The device is that of the search; the dtype is left to
-    /// the re-ranker, as that of the search is the corpus's.
+    /// Opens the model, before anything is searched: a wrong one is told at once. The device is
+    /// that of the search; the dtype is left to the re-ranker, as that of the search is the
+    /// corpus's.
+    pub(super) fn open(&self, args: &ModelArgs, job: &Job) -> Result<Option<Reranker>> {
+        let Some(model) = self.rerank.as_deref() else {
+            return Ok(None);
+        };
+        let builder = builder(
+            Some(model),
+            args.device,
+            DtypeChoice::Auto,
+            args.offline,
+            job,
+        );
+        Ok(Some(builder.open()?))
+    }
+
+    /// Re-ranks and prints what was found.
     pub(super) fn answer(
-        &self,
+        reranker: &Reranker,
         query: &str,
         found: Found,
         page: &Page<'_>,
-        args: &ModelArgs,
     ) -> Result<Outcome> {
         let running = ui::Running::new();
         let job = running.job();
-        let model = self.rerank.as_deref();
-        let reranker = builder(model, args.device, DtypeChoice::Auto, args.offline, job).open()?;
         let (exact, facets) = (found.exact, found.facets);
-        let mut hits = rerank(&reranker, query, found.hits, page.options.end(), job)?;
+        let mut hits = rerank(reranker, query, found.hits, page.options.end(), job)?;
         hits.drain(..page.options.offset.min(hits.len()));
         drop(running);
         if page.json {

@@ -3,6 +3,7 @@
 use super::answers::{self, AnswerArgs};
 use super::args::{CorpusArg, ModelArgs};
 use super::problem::usage;
+use super::rerank::{Page, RerankArgs};
 use super::{Outcome, queries, ui};
 use anyhow::Result;
 use clap::Args;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
     nearwise search \"peace talks\" --where 'source = \"wire\" AND date >= 2016-03-01'\n  \
     nearwise search \"Kerry Lavrov\" --by both --json\n  \
     nearwise search \"storm damage\" --fold --half-life 30d --facets source,year\n  \
+    nearwise search - < paragraph.txt\n  \
     nearwise search --file queries.txt > answers.jsonl\n\n\
     --where compares id, title, text, date, url, source, origin, topic and any metadata with\n\
     =, !=, <, <=, >, >=, ~ (contains), IN (…), BETWEEN … AND …, IS [NOT] NULL, joined by AND, OR, NOT.\n\n\
@@ -37,7 +39,7 @@ use std::path::PathBuf;
     --file answers every line (or the \"query\" of every line of JSON, with its \"id\") with one of JSON."
 )]
 pub(super) struct Search {
-    /// What to look for
+    /// What to look for; - reads it from standard input
     #[arg(required_unless_present = "file")]
     query: Option<String>,
     /// Answer the queries of a file instead, one a line or as JSON lines {"id": …, "query": …} (- for
@@ -60,7 +62,7 @@ pub(super) struct Search {
     #[arg(long)]
     approximate: bool,
     #[command(flatten)]
-    rerank: super::rerank::RerankArgs,
+    rerank: RerankArgs,
     /// Show the whole of each passage
     #[arg(long)]
     full: bool,
@@ -85,9 +87,13 @@ const MARKED: usize = 20;
 impl Search {
     pub(super) fn run(self) -> Result<Outcome> {
         let reader = self.corpus.reader()?;
-        if self.query.as_ref().is_some_and(|q| q.trim().is_empty()) {
-            return Err(usage("QUERY", "it is empty; give some words"));
-        }
+        let query = match self.query.as_deref() {
+            Some("-") => queries::from_stdin()?,
+            Some(query) if query.trim().is_empty() => {
+                return Err(usage("QUERY", "it is empty; give some words"));
+            }
+            query => query.unwrap_or_default().to_string(),
+        };
         let options = self.options(&reader)?;
         options.check()?;
         if self.rerank.wanted() && self.file.is_some() {
@@ -102,7 +108,9 @@ impl Search {
                 "it does not go with --rerank, which judges whole passages",
             ));
         }
+        let depth = self.rerank.depth(&options)?;
         let running = ui::Running::new();
+        let reranker = self.rerank.open(&self.model, running.job())?;
         let encoder = if options.by == SearchBy::Words {
             None
         } else {
@@ -124,23 +132,22 @@ impl Search {
             return queries::answer(path, &reader, encoder.as_ref(), &options, running.job());
         }
         drop(running);
-        let query = self.query.as_deref().unwrap_or_default();
-        if let Some(depth) = self.rerank.depth(&options)? {
+        if let (Some(depth), Some(reranker)) = (depth, &reranker) {
             let candidates = SearchOptions {
                 k: depth,
                 offset: 0,
                 sentences: false,
                 ..options.clone()
             };
-            let found = one(&reader, encoder.as_ref(), query, &candidates)?;
-            let to = super::rerank::Page {
+            let found = one(&reader, encoder.as_ref(), &query, &candidates)?;
+            let to = Page {
                 options: &options,
                 json: self.json,
                 full: self.full,
             };
-            return self.rerank.answer(query, found, &to, &self.model);
+            return RerankArgs::answer(reranker, &query, found, &to);
         }
-        let found = one(&reader, encoder.as_ref(), query, &options)?;
+        let found = one(&reader, encoder.as_ref(), &query, &options)?;
         if self.json {
             ui::print_json(&found)?;
         } else {

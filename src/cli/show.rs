@@ -28,11 +28,18 @@ impl Show {
         let article = store.article(&self.id)?;
         let passages = store.passages(article.key)?;
         let topic = store.topic_of(article.key)?;
+        let also = store.also_told(article.key)?;
         if self.json {
             let topic = topic.map(|(id, label, similarity)| {
                 json!({"topic": id, "label": label, "similarity": similarity})
             });
-            ui::print_json(&json!({"article": article, "passages": passages, "topic": topic}))?;
+            let also: Vec<_> = also
+                .into_iter()
+                .map(|(origin, row)| json!({"origin": origin, "row": row}))
+                .collect();
+            ui::print_json(&json!({
+                "article": article, "passages": passages, "topic": topic, "also_told": also,
+            }))?;
             return Ok(Outcome::Done);
         }
         let mut out = format!(
@@ -61,8 +68,14 @@ impl Show {
                 None => line(name, &value.to_string()),
             }
         }
-        let row = article.row.map_or(String::new(), |r| format!(", row {r}"));
-        line("read from", &format!("{}{row}", article.origin));
+        let place = |origin: &str, row: Option<u64>| match row {
+            Some(row) => format!("{origin}, row {row}"),
+            None => origin.to_string(),
+        };
+        line("read from", &place(&article.origin, article.row));
+        for (origin, row) in &also {
+            line("and from", &place(origin, *row));
+        }
         if let Some((id, label, similarity)) = topic {
             line("topic", &format!("{id} {label} ({similarity:.2})"));
         }

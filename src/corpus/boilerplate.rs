@@ -13,7 +13,7 @@ use super::fold::fold;
 use super::paragraphs::paragraphs;
 use std::ops::Range;
 
-/// In how many articles of one source, with different titles, a paragraph must stand.
+/// In how many articles of one source that are no copies of each other a paragraph must stand.
 pub const RECURRENCE: u32 = 3;
 
 /// In how many it must stand to be boilerplate between other paragraphs too, if these are more
@@ -167,12 +167,18 @@ pub fn keys(source: &str, text: &str) -> Vec<i64> {
     keys
 }
 
-/// Tells an article from others with the same paragraphs: by its title, or by its first paragraph
-/// where it has none, so that copies of one article do not make its paragraphs look like
-/// boilerplate.
+/// Tells an article from others with the same paragraphs, so that copies of one do not make its
+/// paragraphs look like boilerplate: by its title, or by its first paragraph where it has none,
+/// together with its longest paragraph.
+///
+/// The title alone would not do: some sources give every article the same one. Copies that differ
+/// in a word here and there nearly always share the longest paragraph.
 pub fn variant(title: &str, text: &str) -> i64 {
     let first = text.split("\n\n").next().unwrap_or("");
-    key("", if title.is_empty() { first } else { title }).unwrap_or(0)
+    let title = if title.is_empty() { first } else { title };
+    let longest = paragraphs(text).into_iter().max_by_key(Range::len);
+    let longest = longest.map_or("", |range| &text[range]);
+    key(title, longest).or_else(|| key("", title)).unwrap_or(0)
 }
 
 /// The boilerplate of `text`, as byte ranges in order; never the whole text.
@@ -361,6 +367,20 @@ mod tests {
     #[test]
     fn an_article_is_never_all_boilerplate() {
         assert!(spans("", "All of it recurs.", |_| Some(Recurs::Anywhere)).is_empty());
+    }
+
+    #[test]
+    fn copies_are_told_from_articles_under_one_title() {
+        let story = "The bridge opened on Monday, after two years of repairs.";
+        let copy = format!("Updated at ten.\n\n{story}\n\nMore to come.");
+        let other = copy.replace("opened on Monday", "will stay closed");
+        let v = |title: &str, text: &str| variant(title, text);
+        assert_eq!(v("News", &copy), v("NEWS", &copy.replace("ten", "one")));
+        assert_ne!(v("News", &copy), v("News", &other));
+        assert_ne!(v("News", &copy), v("The bridge", &copy));
+        assert_ne!(v("", &copy), v("", &other));
+        assert_ne!(v("A title", "***"), v("Another", "***"));
+        assert_eq!(v("", ""), 0);
     }
 
     #[test]

@@ -921,6 +921,20 @@ impl Reader {
         })
     }
 
+    /// The further files that tell an article as its origin does, each with the row there.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn also_told(&self, key: i64) -> Result<Vec<(String, Option<u64>)>> {
+        self.run(|c| {
+            c.prepare_cached(
+                "SELECT origin, row FROM also_told WHERE article = ?1 ORDER BY origin",
+            )?
+            .query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
     /// What a list shows of an article.
     ///
     /// # Errors

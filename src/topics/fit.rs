@@ -9,6 +9,7 @@ use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::job::{Job, Stage};
 use crate::store::{Reader, TopicRun, Writer};
+use std::path::Path;
 
 impl Reader {
     /// The stored topics, if there are any that fit `k` and `seed` where these are given, that
@@ -35,9 +36,23 @@ fn fitting_run(reader: &Reader, k: Option<usize>, seed: Option<u64>) -> Result<O
     }))
 }
 
-/// The options that topics were found with; the usual ones where they are lost.
-fn options_of(run: &TopicRun) -> TopicOptions {
-    serde_json::from_str(&run.options).unwrap_or_default()
+/// The options that topics were found with; the usual ones where an earlier version kept none.
+///
+/// # Errors
+/// They are no options of this version: other topics would come out than were asked for.
+fn options_of(run: &TopicRun, path: &Path) -> Result<TopicOptions> {
+    if run.options.is_empty() {
+        return Ok(TopicOptions::default());
+    }
+    serde_json::from_str(&run.options).map_err(|e| {
+        Error::corpus(
+            ErrorKind::Damaged,
+            path,
+            format!(
+                "the options that its topics were found with cannot be read ({e}); find topics anew with options given"
+            ),
+        )
+    })
 }
 
 impl Writer {
@@ -47,7 +62,7 @@ impl Writer {
     /// they were changed by hand. `encoder` is asked for one when topics are found.
     ///
     /// # Errors
-    /// As [`Writer::fit_topics`].
+    /// As [`Writer::fit_topics`]; the options that the topics were found with cannot be read.
     pub fn update_topics(
         &mut self,
         k: Option<usize>,
@@ -64,7 +79,7 @@ impl Writer {
             if !grown || run.edited || !self.topic_drift()?.refit {
                 return Topics::stored(self);
             }
-            options = options_of(&run);
+            options = options_of(&run, self.path())?;
         }
         options.k = k.or(options.k);
         options.seed = seed.unwrap_or(options.seed);
@@ -135,12 +150,14 @@ mod tests {
 
     #[test]
     fn options_of_earlier_versions_are_read() {
-        let of = |options: &str| {
-            options_of(&TopicRun {
+        let read = |options: &str| {
+            let run = TopicRun {
                 options: options.to_string(),
                 ..TopicRun::default()
-            })
+            };
+            options_of(&run, Path::new("c.nearwise"))
         };
+        let of = |options: &str| read(options).unwrap();
         let stored = r#"{"k":7,"seed":3,"method":"optics","least":4,"resolution":null,"radius":0.5,"batch":100,"min_similarity":null,"guides":[]}"#;
         let expected = TopicOptions {
             k: Some(7),
@@ -155,5 +172,12 @@ mod tests {
         assert_eq!(of(""), TopicOptions::default());
         let text = serde_json::to_string(&expected).unwrap();
         assert_eq!(of(&text), expected);
+        // Not the usual ones in their place, which would be other topics without a word.
+        for unreadable in ["{", "[1]", r#"{"k":"seven"}"#, r#"{"method":"magic"}"#] {
+            let error = read(unreadable).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{unreadable}");
+            let message = error.to_string();
+            assert!(message.contains("c.nearwise: the options"), "{message}");
+        }
     }
 }

@@ -261,6 +261,34 @@ fn like_some_and_unlike_others() {
 }
 
 #[test]
+fn a_query_from_standard_input() {
+    let world = indexed();
+    let asked = |line: &str, input: &[u8]| {
+        let mut command = world.command(line);
+        command.write_stdin(input).output().unwrap()
+    };
+    let line = "search - --json --no-sentence";
+    let found = asked(line, "\u{feff}bank\nrates\n".as_bytes());
+    let mut given = world.command("search --json --no-sentence");
+    let given = given.arg("bank\nrates").output().unwrap();
+    assert!(found.status.success() && !found.stdout.is_empty());
+    assert_eq!(found.stdout, given.stdout);
+    let words = asked("search - --by words --json", b"bank");
+    assert!(words.status.success(), "{words:?}");
+    for (input, code, part) in [
+        (&b" \n"[..], 2, "QUERY: standard input holds none"),
+        (b"bank \xff", 1, "not UTF-8"),
+        (&vec![b'a'; (1 << 20) + 1][..], 1, "longer than a MiB"),
+    ] {
+        let mut command = world.command("search -");
+        command.write_stdin(input);
+        world.fails_with(&mut command, part, code, &[part]);
+    }
+    // A file of queries and a query are still one or the other.
+    world.fails("search - --file q.txt", 2, &["--file"]);
+}
+
+#[test]
 fn many_queries_from_a_file() {
     let world = indexed();
     let text = "\u{feff}bank rates\r\n\n  the cup final  \nnowhere";

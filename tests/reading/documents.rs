@@ -896,6 +896,21 @@ fn archives_are_read_as_folders_are() {
     );
 }
 
+/// `one.txt` and `two.jsonl`, packed by GNU tar 1.34 and xz 5.4 (`tar -c … | xz | base64`).
+const TAR_XZ: &str = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4Cf/ALRdADebiM9rZPoj+eQO2wIWgK/ecWsZfVgasHOrk5/NyasNaGNQUi234kbslgrh9zP+U449qNhp8EmHxAlK0HT/lzWDS+cET7hJFxrOz6AyI1bmDsDVKKx4L9JSffiCpFZkSQ7su+vIKlZ2aJf0FDfNn/58TGJt/SmkcOnjOz4Y1lg/CPV8wu/IjMCX+4TOFyX94IeyuoemaI/szfZACFUXGLYDY4MKYdaxHneYZUoLu9p5nAxzAABZQ/0ijsMC4AAB0AGAUAAAyXnubbHEZ/sCAAAAAARZWg==";
+
+#[test]
+fn an_archive_packed_by_xz_is_read() {
+    let bytes = STANDARD.decode(TAR_XZ).unwrap();
+    for name in ["a.tar.xz", "a.txz", "a.dat"] {
+        let seen = read_bytes(name, &bytes);
+        assert!(seen.bad.is_empty(), "{name}: {:?}", seen.bad);
+        assert_eq!(seen.titles(), ["One", "Two"], "{name}");
+        let cut = read_bytes(name, &bytes[..bytes.len() / 2]);
+        assert_eq!(cut.bad.len(), 1, "{name}: {:?}", cut.bad);
+    }
+}
+
 #[test]
 fn bombs_are_one_bad_file() {
     let zeros = vec![0u8; 64 << 20];

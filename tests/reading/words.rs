@@ -277,6 +277,34 @@ fn what_most_articles_of_a_source_hold_is_boilerplate_wherever_it_stands() {
 }
 
 #[test]
+fn boilerplate_is_found_where_every_article_has_the_same_title() {
+    let masthead = "Write to the paper of the city by post.";
+    let promo = "PROMO Get our morning paper, with the news, by post.";
+    let words = ["bank", "cup", "river", "moon", "court", "vaccine", "ship"];
+    let rows = |title: &str| -> Vec<Value> {
+        let row = |word: &str| {
+            json!({"id": word, "title": title, "source": "paper", "text": format!(
+                "First the {word} was in the news of the city, and then the {word} was not.\n\n\
+                 {promo}\n\nSo ends the {word}.\n\n{masthead}")})
+        };
+        words.iter().map(|word| row(word)).collect()
+    };
+    for title in ["The Daily Brief", ""] {
+        let world = indexed(rows(title));
+        let shown = world.run("show moon -c c.nearwise");
+        let left_out: Vec<&str> = shown.lines().filter_map(|l| l.strip_prefix("| ")).collect();
+        assert_eq!(left_out, [promo, masthead], "{title:?}: {shown}");
+    }
+    // Copies of one article under one title are still no boilerplate.
+    let copies = (0..7).map(|i| {
+        json!({"id": i.to_string(), "title": "The Daily Brief", "source": "paper", "text": format!(
+            "Edition {i}.\n\nThe river was closed to ships for all of the day.\n\nThe court was not.")})
+    });
+    let shown = indexed(copies).run("show 3 -c c.nearwise");
+    assert!(!shown.lines().any(|l| l.starts_with("| ")), "{shown}");
+}
+
+#[test]
 fn a_text_that_the_model_cannot_read_is_counted_and_has_no_neighbours() {
     let world = World::new();
     world.write(

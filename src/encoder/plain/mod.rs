@@ -37,17 +37,13 @@ impl PlainBackend {
     ///
     /// # Errors
     /// The weights are damaged, of other shapes than the configuration says, or hold a
-    /// value that is no finite number; the device is CUDA's, which has an encoder of its own.
+    /// value that is no finite number; the device is CUDA's, which has an encoder of its own, and
+    /// the build is without the feature `candle-cuda`.
     pub fn load(files: &ModelFiles, config: &Config, opened: OpenDevice) -> Result<Self> {
         let device = match opened.place {
             Place::Cpu => Device::Cpu,
             Place::Metal(device) => device,
-            Place::Cuda(_) => {
-                return Err(Error::device(
-                    opened.name,
-                    "the plain reference does not run on CUDA devices".to_string(),
-                ));
-            }
+            Place::Cuda(numbers) => cuda(&numbers, &opened.name)?,
         };
         let checkpoint = super::checkpoint::Checkpoint::open(files, config)?;
         Ok(Self {
@@ -89,6 +85,19 @@ impl PlainBackend {
         let weights = Tensor::from_vec(weights, (texts.len(), 1, longest), &self.device)?;
         weights.matmul(hidden)?.squeeze(1)
     }
+}
+
+/// candle's handle of the first of some CUDA devices.
+#[cfg(feature = "candle-cuda")]
+fn cuda(numbers: &[usize], name: &str) -> Result<Device> {
+    let number = numbers.first().copied().unwrap_or(0);
+    Device::new_cuda(number).map_err(|e| Error::device(name, first_line(&e)).with_source(e))
+}
+
+#[cfg(not(feature = "candle-cuda"))]
+fn cuda(_: &[usize], name: &str) -> Result<Device> {
+    let message = "the plain reference runs on CUDA devices in builds with candle-cuda alone";
+    Err(Error::device(name, message.to_string()))
 }
 
 /// The weights with which the token vectors of a text are added, for all poolings but max.

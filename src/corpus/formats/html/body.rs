@@ -2,7 +2,7 @@
 
 use super::linked::Linked;
 use super::prune::{Pruning, prune, sizes};
-use super::text::{Block, Kind, Reading, blocks};
+use super::text::{Block, Kind, Reading, blocks, visible};
 use super::{clean, parse};
 use crate::corpus::article::one_line;
 use dom_query::Document;
@@ -61,7 +61,7 @@ fn told(body: &str) -> Vec<Block> {
         .map(|p| Block {
             kind: Kind::Paragraph,
             linked: 0,
-            chars: p.chars().filter(|c| !c.is_whitespace()).count(),
+            chars: visible(&p),
             text: p,
         })
         .collect()

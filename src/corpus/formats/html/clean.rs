@@ -191,7 +191,7 @@ const REQUESTS: &[&str] = &[
 /// The blocks that are the article's.
 pub(super) fn clean(blocks: Vec<Block>, title: &str) -> Vec<Block> {
     let total: usize = blocks.iter().map(|b| b.chars).sum();
-    let title = letters(title);
+    let title: String = letters(title).collect();
     let mut gone: Vec<bool> = blocks.iter().map(is_line).collect();
     mark_links(&blocks, total, &mut gone);
     mark_dates(&blocks, &mut gone);
@@ -200,7 +200,7 @@ pub(super) fn clean(blocks: Vec<Block>, title: &str) -> Vec<Block> {
     mark_rights(&blocks, &mut gone);
     if !title.is_empty()
         && let Some(i) = (0..blocks.len()).find(|i| !gone[*i])
-        && letters(&blocks[i].text) == title
+        && letters(&blocks[i].text).eq(title.chars())
     {
         gone[i] = true;
     }
@@ -213,11 +213,10 @@ pub(super) fn clean(blocks: Vec<Block>, title: &str) -> Vec<Block> {
         .collect()
 }
 
-fn letters(text: &str) -> String {
+fn letters(text: &str) -> impl Iterator<Item = char> {
     text.chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
-        .collect()
 }
 
 /// The longest block, in bytes, that may be a pointer or a request.
@@ -302,6 +301,9 @@ fn is_date(text: &str) -> bool {
 
 /// A caption that was there before, as for a small and a large picture.
 fn mark_repeated(blocks: &[Block], gone: &mut [bool]) {
+    if blocks.iter().all(|b| b.kind != Kind::Caption) {
+        return;
+    }
     let mut seen = std::collections::HashSet::new();
     for (i, block) in blocks.iter().enumerate() {
         if !seen.insert(block.text.as_str()) && block.kind == Kind::Caption {
@@ -324,8 +326,10 @@ fn mark_rights(blocks: &[Block], gone: &mut [bool]) {
     ];
     let left = (0..blocks.len()).rev().filter(|i| !gone[*i]);
     for i in left.take(2).collect::<Vec<_>>() {
+        if blocks[i].text.len() > SHORT {
+            continue;
+        }
         let text = blocks[i].text.trim_start().to_lowercase();
-        let short = blocks[i].text.len() <= SHORT;
         // "Copyright law …" is what an article may end with.
         let year = text.contains(['©', '('])
             || text
@@ -335,7 +339,7 @@ fn mark_rights(blocks: &[Block], gone: &mut [bool]) {
             || text.contains("vorbehalten")
             || text.contains("droits")
             || text.contains("derechos");
-        if short && BEGINNINGS.iter().any(|b| text.starts_with(b)) && (year || says) {
+        if BEGINNINGS.iter().any(|b| text.starts_with(b)) && (year || says) {
             gone[i] = true;
         }
     }

@@ -71,7 +71,8 @@ const HEAD: usize = 4096;
 
 /// The encoding that the page itself declares, in a `<meta>` element or as XML.
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(HEAD)]).to_lowercase();
+    let head = bytes[..bytes.len().min(HEAD)].to_ascii_lowercase();
+    let head = String::from_utf8_lossy(&head);
     let xml = head
         .trim_start()
         .strip_prefix("<?xml")

@@ -1,7 +1,7 @@
 //! What is no part of an article, taken out of the tree: hidden text, navigation, forms, and what
 //! its author marked by class or id as comments, related links, share bars, consent boxes …
 
-use super::text::{Edge, Walk};
+use super::text::{Edge, Walk, visible};
 use dom_query::{Document, LocalName, NodeData, NodeId, NodeRef, local_name};
 use rustc_hash::FxHashMap;
 
@@ -305,9 +305,7 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
                     && let Some(top) = open.last_mut()
                 {
                     let chars = node.query_or(0, |node| match &node.data {
-                        NodeData::Text { contents } => {
-                            contents.chars().filter(|c| !c.is_whitespace()).count()
-                        }
+                        NodeData::Text { contents } => visible(contents),
                         _ => 0,
                     });
                     top.chars += chars;

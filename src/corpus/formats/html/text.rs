@@ -1,5 +1,6 @@
 //! The visible text of a part of the tree, block by block.
 
+use crate::corpus::decode::count;
 use dom_query::{Element, NodeRef};
 use html5ever::{LocalName, QualName, local_name};
 
@@ -317,12 +318,18 @@ impl Writer {
             return;
         }
         let mut newlines = 0;
-        for c in text.chars() {
-            if c.is_whitespace() {
-                self.blank = true;
-                newlines += usize::from(c == '\n');
-                continue;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let word = rest.trim_start();
+            let blanks = &rest[..rest.len() - word.len()];
+            self.blank |= !blanks.is_empty();
+            newlines += blanks.bytes().filter(|b| *b == b'\n').count();
+            if word.is_empty() {
+                break;
             }
+            let end = word.find(char::is_whitespace).unwrap_or(word.len());
+            let word = &word[..end];
+            rest = &rest[blanks.len() + end..];
             if newlines > 1 && self.reading.blank_lines {
                 self.flush();
             } else if newlines > 0 && self.reading.lines && !self.text.is_empty() {
@@ -334,9 +341,10 @@ impl Writer {
                 self.text.push(' ');
             }
             self.breaks = 0;
-            self.text.push(c);
-            self.chars += 1;
-            self.linked += usize::from(self.links > 0);
+            self.text.push_str(word);
+            let n = word.chars().count();
+            self.chars += n;
+            self.linked += if self.links > 0 { n } else { 0 };
         }
         if newlines > 1 && self.reading.blank_lines {
             self.flush();
@@ -347,12 +355,28 @@ impl Writer {
     }
 
     fn count(&mut self, text: &str) {
-        let n = text.chars().filter(|c| !c.is_whitespace()).count();
+        let n = visible(text);
         self.chars += n;
         if self.links > 0 {
             self.linked += n;
         }
     }
+}
+
+/// The characters of a text without its blanks.
+pub(super) fn visible(text: &str) -> usize {
+    let begins = |b: u8| b.is_ascii() || b >= 0xc0;
+    let all = count(text.as_bytes(), |b| {
+        begins(b) && !matches!(b, b'\t'..=b'\r' | b' ')
+    });
+    if text.is_ascii() {
+        return all;
+    }
+    let wide = text
+        .chars()
+        .filter(|c| !c.is_ascii() && c.is_whitespace())
+        .count();
+    all - wide
 }
 
 /// A step of a walk through a tree.
@@ -405,5 +429,18 @@ impl<'a> Iterator for Walk<'a> {
             }
         }
         Some(edge)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn characters_without_blanks_are_counted(text in "[a-z \\t\\r\\n\u{b}\u{1c}é\u{a0}“\u{2009}\u{3000}橋\u{85}🌉]{0,40}") {
+            prop_assert_eq!(visible(&text), text.chars().filter(|c| !c.is_whitespace()).count());
+        }
     }
 }
