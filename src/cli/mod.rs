@@ -18,6 +18,8 @@ mod problem;
 mod queries;
 mod rerank;
 mod search;
+#[cfg(feature = "server")]
+mod serve;
 mod show;
 mod similar;
 mod stats;
@@ -53,6 +55,8 @@ enum Command {
     Duplicates(duplicates::Duplicates),
     Topics(topics::Topics),
     Map(map::Map),
+    #[cfg(feature = "server")]
+    Serve(serve::Serve),
     Eval(eval::Eval),
     Show(show::Show),
     Stats(stats::Stats),
@@ -98,6 +102,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Duplicates(c) => c.run(),
         Command::Topics(c) => c.run(),
         Command::Map(c) => c.run(),
+        #[cfg(feature = "server")]
+        Command::Serve(c) => c.run(),
         Command::Eval(c) => c.run(),
         Command::Show(c) => c.run(),
         Command::Stats(c) => c.run(),
