@@ -145,7 +145,8 @@ pub(super) async fn observed(
     app.metrics.http(method.as_str(), route, status, took);
     let fault = response.extensions_mut().remove::<Fault>();
     let problem = fault.as_ref().map(Fault::message);
-    let ms = took.as_secs_f64() * 1e3;
+    // To the microsecond.
+    let ms = took.as_micros() as f64 / 1e3;
     let id_text = id.0.to_str().unwrap_or("-");
     let client = client.map(|c| c.0.to_string()).unwrap_or_default();
     let method = method.as_str();
@@ -187,4 +188,37 @@ pub(super) async fn observed(
     }
     response.headers_mut().insert(&REQUEST_ID, id.0);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dialect::told;
+    use super::*;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_in_one_line() {
+        async fn broken() -> String {
+            let index = std::hint::black_box(9);
+            [1, 2, 3][index].to_string()
+        }
+        let router: Router = Router::new()
+            .route("/embed", get(broken))
+            .route("/v1/embeddings", get(broken))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(told));
+        for path in ["/embed", "/v1/embeddings"] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), 500);
+            let body = to_bytes(answer.into_body(), 10_000).await.unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert!(body["error"].is_string() || body["error"]["type"] == "server_error");
+        }
+    }
 }
