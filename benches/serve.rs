@@ -84,8 +84,18 @@ fn texts(n: usize) -> Vec<String> {
 fn cpu(process: &str) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The name before may hold blanks.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    let ticks = |i: usize| {
+        fields
+            .get(i)
+            .and_then(|f| f.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / TICKS
 }
 
@@ -101,7 +111,13 @@ fn told(what: &str, texts: usize, wall: Duration, cpu: f64, more: &str) {
 fn library_one_call(encoder: &Encoder, texts: &[&str]) {
     let (began, before) = (Instant::now(), cpu("self"));
     encoder.encode(texts, Prompt::Default).unwrap();
-    told("library, one call", texts.len(), began.elapsed(), cpu("self") - before, "");
+    told(
+        "library, one call",
+        texts.len(),
+        began.elapsed(),
+        cpu("self") - before,
+        "",
+    );
 }
 
 /// One text a call, from as many threads as there are clients.
@@ -117,7 +133,13 @@ fn library_single(encoder: &Encoder, texts: &[&str]) {
             });
         }
     });
-    told("library, 32 threads of one text a call", texts.len(), began.elapsed(), cpu("self") - before, "");
+    told(
+        "library, 32 threads of one text a call",
+        texts.len(),
+        began.elapsed(),
+        cpu("self") - before,
+        "",
+    );
 }
 
 fn library_batches(encoder: &Encoder, texts: &[&str]) {
@@ -125,7 +147,13 @@ fn library_batches(encoder: &Encoder, texts: &[&str]) {
     for batch in texts.chunks(BATCH) {
         encoder.encode(batch, Prompt::Default).unwrap();
     }
-    told("library, 256 texts a call", texts.len(), began.elapsed(), cpu("self") - before, "");
+    told(
+        "library, 256 texts a call",
+        texts.len(),
+        began.elapsed(),
+        cpu("self") - before,
+        "",
+    );
 }
 
 /// The program.
@@ -158,7 +186,12 @@ impl Server {
             line.clear();
             assert!(errors.read_line(&mut line).unwrap_or(0) > 0, "it has ended");
             if let Some(rest) = line.strip_prefix("nearwise: http://") {
-                break rest.split(' ').next().unwrap_or("").parse().expect("an address");
+                break rest
+                    .split(' ')
+                    .next()
+                    .unwrap_or("")
+                    .parse()
+                    .expect("an address");
             }
         };
         // Its log is read and thrown away.
@@ -182,7 +215,10 @@ impl Server {
     fn warm(&self, texts: &[String]) {
         let mut client = Client::new(self.address);
         for text in &texts[..64] {
-            assert_eq!(client.ask("/embed", &json!({"inputs": text}).to_string()), 200);
+            assert_eq!(
+                client.ask("/embed", &json!({"inputs": text}).to_string()),
+                200
+            );
         }
     }
 }
@@ -197,7 +233,9 @@ impl Client {
     fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a timeout");
         Self {
             stream: BufReader::new(stream),
             body: Vec::new(),
@@ -217,7 +255,11 @@ impl Client {
         self.stream.get_mut().write_all(request.as_bytes())?;
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
-        let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let status = line
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(0);
         let mut length = 0;
         loop {
             line.clear();
@@ -244,7 +286,10 @@ fn spread(times: &mut [f64]) -> (f64, f64) {
 
 /// 32 clients, each of which sends one text after another.
 fn singles(server: &Server, texts: &[String]) {
-    let bodies: Vec<String> = texts.iter().map(|t| json!({"inputs": t}).to_string()).collect();
+    let bodies: Vec<String> = texts
+        .iter()
+        .map(|t| json!({"inputs": t}).to_string())
+        .collect();
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Vec::new());
     let (began, before) = (Instant::now(), server.cpu());
@@ -295,14 +340,23 @@ fn batches(server: &Server, texts: &[String], base64: bool) {
         }
     });
     let what = format!("server, 256 texts a request, {path}");
-    told(&what, texts.len(), began.elapsed(), server.cpu() - before, "");
+    told(
+        &what,
+        texts.len(),
+        began.elapsed(),
+        server.cpu() - before,
+        "",
+    );
 }
 
 /// A thousand connections that together ask twice what can be answered.
 fn overload(server: &Server, texts: &[String]) {
     let seconds = std::env::var("NEARWISE_BENCH_SECONDS");
     let seconds: u64 = seconds.ok().and_then(|n| n.parse().ok()).unwrap_or(60);
-    let bodies: Vec<String> = texts.iter().map(|t| json!({"inputs": t}).to_string()).collect();
+    let bodies: Vec<String> = texts
+        .iter()
+        .map(|t| json!({"inputs": t}).to_string())
+        .collect();
     let bodies = Arc::new(bodies);
     // What can be answered, with so many clients about.
     let began = Instant::now();
@@ -358,7 +412,10 @@ fn overload(server: &Server, texts: &[String]) {
                 }
                 all.lock().unwrap().extend(times);
             };
-            std::thread::Builder::new().stack_size(128 << 10).spawn(work).expect("a thread")
+            std::thread::Builder::new()
+                .stack_size(128 << 10)
+                .spawn(work)
+                .expect("a thread")
         })
         .collect();
     let mut most = 0f64;
@@ -392,5 +449,8 @@ fn overload(server: &Server, texts: &[String]) {
         other.load(Ordering::Relaxed),
         broken.load(Ordering::Relaxed),
     );
-    println!("  memory {before:.0} MiB before, {most:.0} MiB at most, {:.0} MiB after", server.memory());
+    println!(
+        "  memory {before:.0} MiB before, {most:.0} MiB at most, {:.0} MiB after",
+        server.memory()
+    );
 }

@@ -165,6 +165,8 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
     if !stream && length.is_some_and(|n| n > limits.max_body as u64) {
+        let (parts, body) = request.into_parts();
+        embedding::drained(&parts.headers, body).await;
         return embedding::too_large(limits.max_body).into_response();
     }
     let mut request = request.map(|body| Body::new(TimeoutBody::new(limits.body_timeout, body)));
@@ -179,6 +181,10 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
             drop(place);
             response
         }
-        Err(fault) => fault.into_response(),
+        Err(fault) => {
+            let (parts, body) = request.into_parts();
+            embedding::drained(&parts.headers, body).await;
+            fault.into_response()
+        }
     }
 }

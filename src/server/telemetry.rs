@@ -6,6 +6,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use prometheus::IntGauge;
 use std::any::Any;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -115,6 +116,36 @@ impl RequestId {
     }
 }
 
+/// A request that is being answered; where its client goes away meanwhile, it is dropped.
+struct Running<'a> {
+    gauge: &'a IntGauge,
+    id: &'a RequestId,
+    path: &'a str,
+    answered: bool,
+}
+
+impl<'a> Running<'a> {
+    fn new(gauge: &'a IntGauge, id: &'a RequestId, path: &'a str) -> Self {
+        gauge.inc();
+        Self {
+            gauge,
+            id,
+            path,
+            answered: false,
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.gauge.dec();
+        if !self.answered {
+            let (path, id) = (self.path, self.id.0.to_str().unwrap_or("-"));
+            tracing::info!(path, id, "the client has gone");
+        }
+    }
+}
+
 /// Requests that nobody reads in a log: the page's files, and what watches the server.
 fn is_quiet(route: &str) -> bool {
     matches!(route, "/health" | "/ping" | "/metrics") || route.starts_with("/page/")
@@ -135,9 +166,10 @@ pub(super) async fn observed(
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .copied();
-    app.metrics.running.inc();
+    let mut running = Running::new(&app.metrics.running, &id, &path);
     let mut response = next.run(request).await;
-    app.metrics.running.dec();
+    running.answered = true;
+    drop(running);
     let took = started.elapsed();
     let status = response.status().as_u16();
     // Addresses that are none of ours are counted as one.

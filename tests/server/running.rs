@@ -34,6 +34,7 @@ fn begun(address: SocketAddr, path: &str, body: &[u8]) -> TcpStream {
 
 /// Waits until the server says of itself what is expected.
 fn until(api: &Api, expected: &str) {
+    let expected = &format!("{expected}\n");
     let end = Instant::now() + PATIENCE;
     while !api.get("/metrics").text().contains(expected) {
         assert!(
