@@ -366,6 +366,23 @@ fn pages_of_other_sites_are_kept_out() {
 }
 
 #[test]
+fn healthy_is_who_can_read_its_corpora() {
+    let api = Api::with_corpus(|_| ());
+    assert_eq!(api.get("/health").status, 200);
+    let world = api.world.as_ref().unwrap();
+    std::fs::rename(world.path("six.nearwise"), world.path("gone.nearwise")).unwrap();
+    let unwell = api.get("/health");
+    let (status, message) = unwell.error();
+    assert_eq!(status, 503);
+    assert!(message.contains("six.nearwise"), "{message}");
+    assert!(unwell.text().contains("Unhealthy"));
+    // Embedding goes on.
+    assert_eq!(api.post("/embed", &json!({"inputs": "a"})).status, 200);
+    std::fs::rename(world.path("gone.nearwise"), world.path("six.nearwise")).unwrap();
+    assert_eq!(api.get("/health").status, 200);
+}
+
+#[test]
 fn requests_have_ids() {
     let api = Api::start(options());
     let own = api.send("GET", "/health", &[("x-request-id", "my-id-7")], None);
