@@ -15,8 +15,12 @@ mod search;
 mod topics;
 mod writing;
 
+pub(super) use articles::shown;
+pub(super) use asked::{ExampleAsked, TextExample};
 pub(super) use desk::Desk;
 pub(super) use documents::documents;
+pub(super) use search::examples;
+pub(super) use topics::{SpanAsked, over_time};
 
 use super::app::{App, Served, blocking};
 use super::error::ApiError;
@@ -52,6 +56,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(map::head))
         .routes(routes!(map::points))
         .routes(routes!(map::articles))
+        .routes(routes!(map::rows))
         .routes(routes!(map::field))
         .routes(routes!(map::about))
         .routes(routes!(export::export))
