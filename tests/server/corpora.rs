@@ -25,10 +25,9 @@ pub fn news(change: impl FnOnce(&mut ServeOptions)) -> Api {
         path: world.path("news.nearwise"),
     }];
     change(&mut options);
-    Api {
-        world: Some(world),
-        ..Api::start(options)
-    }
+    let mut api = Api::start(options);
+    api.world = Some(world);
+    api
 }
 
 fn writable(options: &mut ServeOptions) {
@@ -1120,10 +1119,8 @@ fn what_waits_is_found_by_words_where_no_model_is() {
         name: "own".into(),
         path: world.path("own.nearwise"),
     }];
-    let api = Api {
-        world: Some(world),
-        ..Api::start(options)
-    };
+    let mut api = Api::start(options);
+    api.world = Some(world);
     assert_eq!(
         ids_of(&ok(&api.get("/api/corpora/own/search?q=goal&by=words"))),
         ["v"]
