@@ -2,6 +2,7 @@
 
 use super::auth::ApiKey;
 use super::batch::Batcher;
+use super::corpora::Desk;
 use super::limits::{Admission, Limits, MOST_TEXTS};
 use super::metrics::Metrics;
 use crate::encoder::{EncodeOptions, Encoder, EncoderBuilder, Reranker, RerankerBuilder};
@@ -64,6 +65,8 @@ pub(super) struct App {
     /// What `/embed` and `/v1/embeddings` compute with.
     pub(super) encoder: Arc<Encoder>,
     pub(super) reranker: Option<Arc<Reranker>>,
+    /// Jobs, and what is kept of each corpus.
+    pub(super) desk: Desk,
     /// Turns to judge pairs: each takes the whole device.
     pub(super) judging: Arc<Semaphore>,
     /// Embeds what requests give, together.
@@ -101,6 +104,7 @@ impl App {
         encoder.encode(&["ready"], EncodeOptions::new())?;
         let metrics = Arc::new(Metrics::new()?);
         let tokens = options.limits.max_batch_tokens;
+        let stop = CancellationToken::new();
         let opened = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(Self {
             batcher: Batcher::new(encoder.clone(), tokens, metrics.clone())?,
@@ -111,7 +115,8 @@ impl App {
             reranker,
             metrics,
             judging: Arc::new(Semaphore::new(JUDGING)),
-            stop: CancellationToken::new(),
+            desk: Desk::new(stop.clone()),
+            stop,
             opened: opened.map_or(0, |t| t.as_secs()),
         })
     }

@@ -6,5 +6,8 @@
 mod world;
 
 mod common;
+mod corpora;
 mod embedding;
+mod mcp;
+mod openapi;
 mod running;
