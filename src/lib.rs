@@ -25,6 +25,9 @@ pub mod index;
 pub mod search;
 pub mod topics;
 
+#[cfg(feature = "server")]
+pub mod server;
+
 pub use corpus::Article;
 pub use encoder::{Encoder, Reranker};
 pub use error::{Error, ErrorKind, Missing, Result};

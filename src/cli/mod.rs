@@ -13,11 +13,15 @@ mod explore;
 mod export;
 mod index;
 mod map;
+#[cfg(feature = "server")]
+mod mcp;
 mod model;
 mod problem;
 mod queries;
 mod rerank;
 mod search;
+#[cfg(feature = "server")]
+mod serve;
 mod show;
 mod similar;
 mod stats;
@@ -64,6 +68,10 @@ enum Command {
     Duplicates(duplicates::Duplicates),
     Topics(topics::Topics),
     Map(map::Map),
+    #[cfg(feature = "server")]
+    Serve(serve::Serve),
+    #[cfg(feature = "server")]
+    Mcp(mcp::Mcp),
     Eval(eval::Eval),
     Show(show::Show),
     Stats(stats::Stats),
@@ -116,6 +124,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Duplicates(c) => c.run(),
         Command::Topics(c) => c.run(),
         Command::Map(c) => c.run(),
+        #[cfg(feature = "server")]
+        Command::Serve(c) => c.run(),
+        #[cfg(feature = "server")]
+        Command::Mcp(c) => c.run(),
         Command::Eval(c) => c.run(),
         Command::Show(c) => c.run(),
         Command::Stats(c) => c.run(),

@@ -37,7 +37,7 @@ impl Span {
     }
 
     /// The first day of the span that a day lies in.
-    fn start(self, day: NaiveDate) -> NaiveDate {
+    pub(super) fn start(self, day: NaiveDate) -> NaiveDate {
         let first = |month| NaiveDate::from_ymd_opt(day.year(), month, 1);
         match self {
             Self::Day => Some(day),
@@ -52,7 +52,7 @@ impl Span {
     }
 
     /// The first day of the next span.
-    fn next(self, start: NaiveDate) -> Option<NaiveDate> {
+    pub(super) fn next(self, start: NaiveDate) -> Option<NaiveDate> {
         match self {
             Self::Day => start.succ_opt(),
             Self::Week => start.checked_add_days(chrono::Days::new(7)),
@@ -63,7 +63,7 @@ impl Span {
     }
 
     /// How a span is written: `2024-03-05`, `2024-W10`, `2024-03`, `2024-Q1`, `2024`.
-    fn label(self, start: NaiveDate) -> String {
+    pub(super) fn label(self, start: NaiveDate) -> String {
         match self {
             Self::Day => start.format("%Y-%m-%d").to_string(),
             Self::Week => start.format("%G-W%V").to_string(),
@@ -74,7 +74,7 @@ impl Span {
     }
 
     /// The shortest span that splits a period of this many days into at most 60.
-    fn fitting(days: i64) -> Self {
+    pub(super) fn fitting(days: i64) -> Self {
         Self::ALL
             .iter()
             .find(|s| days / s.2 < 60)
@@ -96,6 +96,7 @@ impl FromStr for Span {
 
 /// Whether a topic's share grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Trend {
     /// Its share is higher of late.
@@ -108,6 +109,7 @@ pub enum Trend {
 
 /// A topic's course.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Course {
     /// The topic's number.
     pub topic: i64,
@@ -129,6 +131,7 @@ pub struct Course {
 
 /// Topics over time.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Timeline {
     /// The length of a span.
     pub span: String,
@@ -156,6 +159,23 @@ impl Reader {
     /// # Errors
     /// There are no topics; no article has a date; the field is unknown; there are too many spans.
     pub fn topics_over_time(&self, span: Option<Span>, field: Option<&str>) -> Result<Timeline> {
+        self.followed(span, field, None)
+    }
+
+    /// As [`Reader::topics_over_time`], of the articles of one publisher alone.
+    ///
+    /// # Errors
+    /// There are no topics; no article of the publisher has a date; there are too many spans.
+    pub fn topics_over_time_of(&self, span: Option<Span>, source: &str) -> Result<Timeline> {
+        self.followed(span, None, Some(source))
+    }
+
+    fn followed(
+        &self,
+        span: Option<Span>,
+        field: Option<&str>,
+        source: Option<&str>,
+    ) -> Result<Timeline> {
         if self.topic_run()?.is_none() {
             return Err(none_yet(self));
         }
@@ -178,10 +198,13 @@ impl Reader {
             .collect();
         let mut undated = 0;
         let mut dated: Vec<(NaiveDate, i64, Option<String>)> = Vec::new();
-        for (key, date, value) in self.dates_and(field)? {
+        for (key, date, mut value) in self.dates_and(source.map_or(field, |_| Some("source")))? {
             let Some(&topic) = topic.get(&key) else {
                 continue;
             };
+            if source.is_some() && value.take().as_deref() != source {
+                continue;
+            }
             let day = date
                 .as_deref()
                 .and_then(|d| d.get(..10))

@@ -1,0 +1,122 @@
+//! How errors are answered.
+
+use crate::error::{Error, ErrorKind};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The status of an error.
+pub(super) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::InvalidInput
+        | ErrorKind::InvalidParameter(_)
+        | ErrorKind::InvalidFilter { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::NotFound(_) => StatusCode::NOT_FOUND,
+        ErrorKind::AlreadyExists | ErrorKind::WrongModel | ErrorKind::NoResult => {
+            StatusCode::CONFLICT
+        }
+        ErrorKind::Busy | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::ReadOnly => StatusCode::FORBIDDEN,
+        ErrorKind::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What is wrong, in the interface to corpora.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// What a program acts on, such as `not_found`, `invalid_parameter` or `busy`.
+    kind: &'static str,
+    /// What a person reads: one line.
+    message: String,
+    /// The field of the request that cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+}
+
+/// An error of the interface to corpora: a status, and `{"error": {…}}`.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    problem: Problem,
+}
+
+impl ApiError {
+    /// An error of the server's own.
+    pub(super) fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            problem: Problem {
+                kind,
+                message: message.into(),
+                parameter: None,
+            },
+        }
+    }
+
+    /// Names the field of the request that it is about.
+    pub(super) fn about(mut self, parameter: &str) -> Self {
+        self.problem.parameter = Some(parameter.to_string());
+        self
+    }
+}
+
+/// The name of a kind in answers.
+fn name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Io => "io",
+        ErrorKind::DiskFull => "disk_full",
+        ErrorKind::ReadOnly => "read_only",
+        ErrorKind::InvalidInput => "invalid_input",
+        ErrorKind::InvalidParameter(_) => "invalid_parameter",
+        ErrorKind::InvalidFilter { .. } => "invalid_filter",
+        ErrorKind::NotFound(_) => "not_found",
+        ErrorKind::AlreadyExists => "already_exists",
+        ErrorKind::Busy => "busy",
+        ErrorKind::WrongModel => "wrong_model",
+        ErrorKind::NotACorpus => "not_a_corpus",
+        ErrorKind::Damaged => "damaged",
+        ErrorKind::Model => "model",
+        ErrorKind::Network => "network",
+        ErrorKind::Device => "device",
+        ErrorKind::NoResult => "no_result",
+        ErrorKind::Cancelled => "cancelled",
+        ErrorKind::Internal => "internal",
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let parameter = match error.kind() {
+            ErrorKind::InvalidParameter(name) => Some(name.to_string()),
+            ErrorKind::InvalidFilter { .. } => Some("filter".to_string()),
+            _ => None,
+        };
+        Self {
+            kind: name(error.kind()),
+            message: error.to_string(),
+            parameter,
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self {
+            status: status(error.kind()),
+            problem: Problem::from(&error),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (
+            self.status,
+            Json(serde_json::json!({ "error": self.problem })),
+        )
+            .into_response()
+    }
+}
