@@ -1,0 +1,113 @@
+// Points without a GPU: written as pixels, which is many times faster than drawing shapes.
+
+/** @import { Points } from "./points.js" */
+/** @import { Renderer } from "./gl.js" */
+
+import { MARGIN } from "./density.js";
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Points} points
+ * @returns {Renderer}
+ */
+export function flatRenderer(canvas, points) {
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const layer = document.createElement("canvas");
+  const layerPen = /** @type {CanvasRenderingContext2D} */ (layer.getContext("2d", { willReadFrequently: true }));
+  const ground = document.createElement("canvas");
+  /** @type {ImageData | null} */
+  let image = null;
+  let kinds = new Uint16Array(points.n);
+  let marks = new Uint8Array(points.n);
+  let palette = new Uint8Array(4);
+
+  /** A colour as one number, as it lies in an image's memory. @param {number} alpha */
+  const inks = (alpha) => {
+    const out = new Uint32Array(palette.length / 4);
+    for (let k = 0; k < out.length; k++) {
+      const a = Math.round((palette[4 * k + 3] ?? 0) * alpha);
+      out[k] = ((a << 24) | ((palette[4 * k + 2] ?? 0) << 16) | ((palette[4 * k + 1] ?? 0) << 8) | (palette[4 * k] ?? 0)) >>> 0;
+    }
+    return out;
+  };
+
+  return {
+    kind: "canvas",
+    setKinds(next) {
+      kinds = /** @type {Uint16Array<ArrayBuffer>} */ (next);
+    },
+    setMarks(next) {
+      marks = /** @type {Uint8Array<ArrayBuffer>} */ (next);
+    },
+    setPalette(next) {
+      palette = /** @type {Uint8Array<ArrayBuffer>} */ (next);
+    },
+    setDensity({ side, values }) {
+      ground.width = side;
+      ground.height = side;
+      const pixels = new ImageData(side, side);
+      for (let i = 0; i < values.length; i += 4) {
+        const density = values[i + 3] ?? 0;
+        for (let c = 0; c < 3; c++) pixels.data[i + c] = density > 0 ? (255 * (values[i + c] ?? 0)) / density : 0;
+        pixels.data[i + 3] = 255 * 0.3 * Math.min(1, Math.max(0, (density - 0.04) / 0.86));
+      }
+      ground.getContext("2d")?.putImageData(pixels, 0, 0);
+    },
+    draw(view, frame) {
+      const { width: w, height: h } = canvas;
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.clearRect(0, 0, w, h);
+      const { ratio } = frame;
+      const [left, top] = view.toScreen(0, 0);
+      const sx = view.unit.x * view.at.scale * ratio;
+      const sy = view.unit.y * view.at.scale * ratio;
+      const [ox, oy] = [left * ratio, top * ratio];
+      if (ground.width > 1 && frame.ground > 0) {
+        pen.globalAlpha = frame.ground;
+        const span = 65535;
+        pen.drawImage(ground, ox - MARGIN * span * sx, oy - MARGIN * span * sy, (1 + 2 * MARGIN) * span * sx, (1 + 2 * MARGIN) * span * sy);
+        pen.globalAlpha = 1;
+      }
+      if (!image || image.width !== w || image.height !== h) {
+        image = new ImageData(w, h);
+        layer.width = w;
+        layer.height = h;
+      }
+      const pixels = new Uint32Array(image.data.buffer);
+      pixels.fill(0);
+      const plain = inks(frame.alpha);
+      const faint = inks(0.12);
+      const strong = inks(1);
+      const [first, last] = frame.days ?? [-2147483648, 2147483647];
+      /** @param {number} i @param {Uint32Array} ink @param {number} diameter */
+      const disc = (i, ink, diameter) => {
+        const colour = ink[kinds[i] ?? 0] ?? 0;
+        if (colour >>> 24 === 0) return;
+        const px = ox + (points.x[i] ?? 0) * sx;
+        const py = oy + (points.y[i] ?? 0) * sy;
+        const r = diameter / 2;
+        if (px < -r || py < -r || px > w + r || py > h + r) return;
+        const from = Math.max(0, Math.round(py - r));
+        const to = Math.min(h - 1, Math.max(from, Math.round(py + r) - 1));
+        for (let row = from; row <= to; row++) {
+          const dy = row + 0.5 - py;
+          const half = Math.sqrt(Math.max(0.3, r * r - dy * dy));
+          const a = Math.max(0, Math.round(px - half));
+          const b = Math.min(w - 1, Math.max(a, Math.round(px + half) - 1));
+          pixels.fill(colour, row * w + a, row * w + b + 1);
+        }
+      };
+      const size = frame.size * ratio;
+      const isOff = (/** @type {number} */ i) => {
+        const day = points.day[i] ?? 0;
+        return day < first || day > last || (frame.hasDim && !marks[i]);
+      };
+      for (let i = 0; i < frame.count; i++) disc(i, isOff(i) ? faint : plain, size);
+      if (frame.hasStrong) {
+        for (let i = 0; i < points.n; i++) if (marks[i] && !isOff(i)) disc(i, strong, Math.max(size * 1.5, size + 2 * ratio));
+      }
+      layerPen.putImageData(image, 0, 0);
+      pen.drawImage(layer, 0, 0);
+    },
+  };
+}
