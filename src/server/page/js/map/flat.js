@@ -104,7 +104,7 @@ export function flatRenderer(canvas, points) {
       };
       for (let i = 0; i < frame.count; i++) disc(i, isOff(i) ? faint : plain, size);
       if (frame.hasStrong) {
-        for (let i = 0; i < points.n; i++) if (marks[i] && !isOff(i)) disc(i, strong, Math.max(size * 1.5, size + 2 * ratio));
+        for (let i = 0; i < points.n; i++) if (marks[i] && !isOff(i)) disc(i, strong, frame.strongSize * ratio);
       }
       layerPen.putImageData(image, 0, 0);
       pen.drawImage(layer, 0, 0);

@@ -10,7 +10,7 @@ import { MARGIN } from "./density.js";
  * What is drawn in a frame.
  *
  * @typedef {{
- *   count: number, size: number, alpha: number, days: [number, number] | null, hasStrong: boolean, hasDim: boolean,
+ *   count: number, size: number, strongSize: number, alpha: number, days: [number, number] | null, hasStrong: boolean, hasDim: boolean,
  *   ground: number, dark: boolean, ratio: number
  * }} Frame
  */
@@ -36,7 +36,7 @@ layout(location = 1) in uint kind;
 layout(location = 2) in int day;
 layout(location = 3) in uint mark;
 uniform vec2 scale, shift;
-uniform float size, alpha;
+uniform float size, strongSize, alpha;
 uniform ivec2 days;
 uniform bool strong, dimmed;
 uniform sampler2D palette;
@@ -46,7 +46,7 @@ void main() {
   vec4 colour = texelFetch(palette, ivec2(int(kind & 255u), int(kind >> 8u)), 0);
   bool off = day < days.x || day > days.y || (dimmed && mark == 0u);
   float a = colour.a * (off ? 0.1 : strong ? 1.0 : alpha);
-  width = strong ? max(size * 1.5, size + 2.0) : size;
+  width = strong ? strongSize : size;
   bool drawn = strong ? mark > 0u && !off : mark == 0u || off || !dimmed;
   ink = vec4(colour.rgb, a);
   gl_Position = a > 0.0 && drawn ? vec4(place * scale + shift, 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
@@ -224,6 +224,7 @@ export function glRenderer(canvas, points) {
       gl.uniform2f(discs.of.scale ?? null, sx, sy);
       gl.uniform2f(discs.of.shift ?? null, shift[0] ?? 0, shift[1] ?? 0);
       gl.uniform1f(discs.of.size ?? null, frame.size * frame.ratio);
+      gl.uniform1f(discs.of.strongSize ?? null, frame.strongSize * frame.ratio);
       gl.uniform1f(discs.of.alpha ?? null, frame.alpha);
       gl.uniform1i(discs.of.dimmed ?? null, Number(frame.hasDim));
       const [first, last] = frame.days ?? [-2147483648, 2147483647];

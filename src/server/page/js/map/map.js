@@ -145,6 +145,7 @@ export function createMap({ info, points, provider, changed, isDark, useCanvas }
     panel.classList.toggle("is-folded", isFolded);
     fold.setAttribute("aria-expanded", String(!isFolded));
   };
+  setFolded(innerWidth < 620);
   const tool = (/** @type {string} */ name, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
     h("button", { type: "button", class: "tool", "aria-label": label, title: label, onclick }, icon(name));
   const lassoTool = tool("lasso", "Select by lasso (L, or hold Shift)", () => setLasso(!isLasso));
@@ -194,7 +195,8 @@ export function createMap({ info, points, provider, changed, isDark, useCanvas }
     const count = isMoving ? Math.min(points.n, Math.round(budget)) : points.n;
     const base = Math.max(1.5, Math.min(9, 11 - 1.75 * Math.log10(Math.max(10, points.n))));
     const size = Math.min(18, base * Math.max(0.7, z ** 0.4) * (w < 560 ? 0.85 : 1));
-    const alpha = Math.min(0.92, Math.max(0.3, 1.15 - 0.14 * Math.log10(Math.max(10, points.n))) * Math.max(1, z ** 0.25));
+    // The more points lie on each other, the less each covers.
+    const alpha = Math.min(0.92, Math.max(0.16, 1.25 - 0.18 * Math.log10(Math.max(10, points.n))) * Math.max(1, z ** 0.35));
     const marks = selected?.inside ?? found;
     const began = performance.now();
     renderer.draw(view, {
@@ -202,6 +204,7 @@ export function createMap({ info, points, provider, changed, isDark, useCanvas }
       size,
       alpha,
       days,
+      strongSize: selected ? size : Math.max(size * 1.5, size + 2),
       hasStrong: marks !== null,
       hasDim: marks !== null,
       ground: Math.max(0, Math.min(1, 1.35 - Math.log2(Math.max(1, z)) * 0.3)) * (marks ? 0.45 : 1),
