@@ -20,7 +20,7 @@ export function h(name, props, ...children) {
 }
 
 /** The namespace of drawings, from the one in the page: no address stands in the script. */
-const SVG = /** @type {"http://www.w3.org/2000/svg"} */ (document.querySelector("svg")?.namespaceURI ?? "");
+const SVG = document.querySelector("svg")?.namespaceURI ?? "";
 
 /**
  * An element of a drawing.
@@ -32,7 +32,7 @@ const SVG = /** @type {"http://www.w3.org/2000/svg"} */ (document.querySelector(
  * @returns {SVGElementTagNameMap[K]}
  */
 export function s(name, props, ...children) {
-  const element = document.createElementNS(SVG, name);
+  const element = /** @type {SVGElementTagNameMap[K]} */ (document.createElementNS(SVG, name));
   set(element, props ?? {});
   add(element, children);
   return element;
