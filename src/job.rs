@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a job is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stage {
@@ -73,6 +74,7 @@ impl fmt::Display for Stage {
 
 /// How far a stage has come.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// What is done.
     pub stage: Stage,
@@ -88,6 +90,7 @@ pub struct Progress {
 
 /// Of what a note tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NoteKind {

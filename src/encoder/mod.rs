@@ -43,6 +43,7 @@ use std::sync::Arc;
 
 /// The identity of the model that made a vector.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Identity {
     /// The model's id.
     pub model: String,

@@ -45,6 +45,20 @@ impl Writer {
     /// The encoder's vectors cannot be mixed with those of the corpus; the device fails; the file
     /// cannot be written; the job is cancelled. What was committed before stays.
     pub fn embed(&mut self, encoder: &Encoder, job: &Job) -> Result<Report> {
+        self.embed_while(encoder, job, || true)
+    }
+
+    /// As [`Writer::embed`], but ends early, without an error, when `go_on` says `false`: it is
+    /// asked after every few seconds of work, all of it committed. So others can write in between.
+    ///
+    /// # Errors
+    /// As [`Writer::embed`].
+    pub fn embed_while(
+        &mut self,
+        encoder: &Encoder,
+        job: &Job,
+        mut go_on: impl FnMut() -> bool,
+    ) -> Result<Report> {
         self.check_encoder(encoder)?;
         self.bind_with(encoder.identity(), Some(encoder.prompts()))?;
         let mut report = Report::default();
@@ -101,6 +115,9 @@ impl Writer {
                     elapsed * (bytes.saturating_sub(done_bytes)) as f64 / done_bytes.max(1) as f64,
                 ),
             }));
+            if !go_on() {
+                break;
+            }
         }
         readable.tell(job);
         report.recurring_paragraphs = self.left_out()?;

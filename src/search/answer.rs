@@ -6,6 +6,7 @@ use std::ops::Range;
 
 /// Hits, and how they were found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Found {
     /// The hits of this page, best first. Of equal scores, the article that was read first comes
     /// first.
@@ -22,6 +23,7 @@ pub struct Found {
 
 /// An article that answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Hit {
     /// Its id.
     pub id: String,
@@ -55,15 +57,29 @@ pub struct Hit {
 
 /// A passage that answers a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct HitPassage {
     /// Its byte range in the article's text.
+    #[cfg_attr(feature = "server", schema(value_type = ByteRange))]
     pub range: Range<usize>,
     /// Its text, boilerplate left out.
     pub text: String,
 }
 
+/// How a range of bytes is written.
+#[cfg(feature = "server")]
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "it is a schema alone")]
+pub(crate) struct ByteRange {
+    /// Where it begins.
+    start: usize,
+    /// Where it ends.
+    end: usize,
+}
+
 /// A sentence of a passage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Sentence {
     /// Its text, which stands in the passage's text as it is.
     pub text: String,
@@ -75,6 +91,7 @@ pub struct Sentence {
 
 /// Articles that are nearly the same as a hit and come after it in the ranking.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Folded {
     /// How many there are in the whole result, the hit left out.
     pub count: u64,
@@ -84,6 +101,7 @@ pub struct Folded {
 
 /// An article that is nearly the same as a hit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct FoldedArticle {
     /// Its id.
     pub id: String,
@@ -97,6 +115,7 @@ pub struct FoldedArticle {
 
 /// Over which articles facets are counted. Never over the page alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CountedOver {
     /// All embedded articles: every one of them has a place in the ranking.
@@ -111,6 +130,7 @@ pub enum CountedOver {
 
 /// Counts over the whole result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Facets {
     /// What was counted over.
     pub over: CountedOver,
@@ -122,6 +142,7 @@ pub struct Facets {
 
 /// How often the values of a field occur.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Facet {
     /// The field.
     pub field: String,
@@ -135,6 +156,7 @@ pub struct Facet {
 
 /// A value of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct FacetValue {
     /// The value, as a filter takes it: a text, a number or a truth; of a topic its number.
     pub value: Value,

@@ -3,7 +3,7 @@
 use super::answer::{CountedOver, Facet, FacetValue, Facets};
 use super::ranking::Ranking;
 use crate::error::{Error, Result};
-use crate::store::{FacetRow, Field, Reader};
+use crate::store::{FacetRow, Field, Filter, Reader};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -65,26 +65,7 @@ impl Counter {
     fn take(&mut self, row: &FacetRow) {
         self.articles += 1;
         for ((_, place), counts) in self.fields.iter().zip(&mut self.counts) {
-            let text = |text: &Option<String>| {
-                let text = text.as_ref().filter(|t| !t.is_empty());
-                Vec::from_iter(text.map(|t| Value::from(t.as_str()).to_string()))
-            };
-            let values = match place {
-                Place::Source => text(&row.source),
-                Place::Origin => text(&Some(row.origin.clone())),
-                Place::Topic => Vec::from_iter(row.topic.map(|t| t.to_string())),
-                Place::Date(most) => {
-                    let part = row.date.as_ref().and_then(|date| date.get(..*most));
-                    text(&part.map(String::from))
-                }
-                Place::Meta(name, rest) => {
-                    let mut values = Vec::new();
-                    reach(row.meta.get(name), rest, &mut values);
-                    values.sort_unstable();
-                    values.dedup();
-                    values
-                }
-            };
+            let values = place.values(row);
             if values.is_empty() {
                 counts.missing += 1;
             }
@@ -130,6 +111,32 @@ impl Counter {
             articles: self.articles,
             fields,
         })
+    }
+}
+
+impl Place {
+    /// An article's values there, as JSON.
+    fn values(&self, row: &FacetRow) -> Vec<String> {
+        let text = |text: &Option<String>| {
+            let text = text.as_ref().filter(|t| !t.is_empty());
+            Vec::from_iter(text.map(|t| Value::from(t.as_str()).to_string()))
+        };
+        match self {
+            Self::Source => text(&row.source),
+            Self::Origin => text(&Some(row.origin.clone())),
+            Self::Topic => Vec::from_iter(row.topic.map(|t| t.to_string())),
+            Self::Date(most) => {
+                let part = row.date.as_ref().and_then(|date| date.get(..*most));
+                text(&part.map(String::from))
+            }
+            Self::Meta(name, rest) => {
+                let mut values = Vec::new();
+                reach(row.meta.get(name), rest, &mut values);
+                values.sort_unstable();
+                values.dedup();
+                values
+            }
+        }
     }
 }
 
@@ -216,7 +223,7 @@ pub(super) fn count(ranking: &Ranking<'_>, mut counter: Counter, limit: usize) -
     let over = ranking.over();
     if matches!(over, CountedOver::Corpus | CountedOver::Filter) {
         let filter = ranking.options.filter.as_ref();
-        store.each_facet_row(filter, meta, |row| {
+        store.each_facet_row(filter, true, meta, |row| {
             if !ranking.is_left_out(row.key) {
                 counter.take(&row);
             }
@@ -234,6 +241,50 @@ pub(super) fn count(ranking: &Ranking<'_>, mut counter: Counter, limit: usize) -
 /// Whether the fields are there; for a check before anything is computed.
 pub(super) fn check(store: &Reader, fields: &[Field]) -> Result<()> {
     Counter::new(store, fields).map(drop)
+}
+
+impl Reader {
+    /// How often the values of fields occur in the articles that the filter lets through, also in
+    /// those that are not embedded yet; of each field the `limit` values that most articles have.
+    ///
+    /// # Errors
+    /// A field is unknown; the filter cannot be used; the file is damaged.
+    pub fn facets(
+        &self,
+        fields: &[Field],
+        filter: Option<&Filter>,
+        limit: usize,
+    ) -> Result<Facets> {
+        let mut counter = Counter::new(self, fields)?;
+        let meta = counter.reads_metadata();
+        self.each_facet_row(filter, false, meta, |row| {
+            counter.take(&row);
+            Ok(())
+        })?;
+        let over = match filter {
+            Some(_) => CountedOver::Filter,
+            None => CountedOver::Corpus,
+        };
+        counter.finish(self, over, limit)
+    }
+
+    /// Calls `f` with the row of every embedded article and its value of a field, as JSON: the
+    /// first of several, `None` where it has none.
+    ///
+    /// # Errors
+    /// The field is unknown; the file is damaged.
+    pub(crate) fn each_value(
+        &self,
+        field: &Field,
+        mut f: impl FnMut(i64, Option<String>) -> Result<()>,
+    ) -> Result<()> {
+        let counter = Counter::new(self, std::slice::from_ref(field))?;
+        let meta = counter.reads_metadata();
+        self.each_facet_row(None, true, meta, |row| {
+            let values = counter.fields[0].1.values(&row);
+            f(row.key, values.into_iter().next())
+        })
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod duplicates;
 mod facets;
 mod fold;
 mod fused;
+mod listed;
 mod meaning;
 mod options;
 mod page;
@@ -29,7 +30,9 @@ pub use ann::{ANN_FROM, AnnIndex, IndexState};
 pub use answer::{
     CountedOver, Facet, FacetValue, Facets, Folded, FoldedArticle, Found, Hit, HitPassage, Sentence,
 };
-pub use duplicates::{Alike, By, DuplicateOptions, Duplicates, Group, Kept, Member, Pair};
+pub use duplicates::{
+    Alike, By, DuplicateOptions, Duplicates, Group, Kept, Member, Pair, Telling, TellingKind,
+};
 pub use options::{FoldBy, HalfLife, Mode, SearchBy, SearchOptions};
 pub use rerank::{RerankedHit, rerank, rerank_depth};
 pub use similar::{Example, Examples, SimilarHit};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How vectors are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Exact up to [`ANN_FROM`](super::ANN_FROM) passages, where every vector has to be looked at
@@ -22,6 +23,7 @@ pub enum Mode {
 
 /// By what articles are ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SearchBy {
     /// The cosine of the query and an article's best passage.
@@ -36,6 +38,7 @@ pub enum SearchBy {
 
 /// When two articles count as nearly the same, by the thresholds of [`DuplicateOptions::new`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FoldBy {
     /// They share half of their wording (three-word sequences, boilerplate left out), and their

@@ -44,17 +44,23 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FacetRow> {
 }
 
 impl Reader {
-    /// Calls `f` with every article that is embedded and that the filter lets through.
+    /// Calls `f` with every article that the filter lets through, `embedded` ones alone or all.
     pub(crate) fn each_facet_row(
         &self,
         filter: Option<&Filter>,
+        embedded: bool,
         meta: bool,
         mut f: impl FnMut(FacetRow) -> Result<()>,
     ) -> Result<()> {
         let (condition, values) = self.sql_of(filter)?;
         let sql = format!(
-            "SELECT {} FROM article_vector v JOIN article a ON a.id = v.article WHERE {condition}",
-            columns(meta)
+            "SELECT {} FROM {} WHERE {condition}",
+            columns(meta),
+            if embedded {
+                "article_vector v JOIN article a ON a.id = v.article"
+            } else {
+                "article a"
+            },
         );
         let mut stopped = Ok(());
         self.run(|c| {

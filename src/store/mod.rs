@@ -12,6 +12,7 @@ mod export;
 mod facets;
 mod filter;
 mod identity;
+mod listing;
 mod lock;
 mod neighbours;
 mod reader;
@@ -28,6 +29,7 @@ pub use corpus::Corpus;
 pub use export::{ExportFormat, Exported, export, export_text, npy_header};
 pub(crate) use facets::FacetRow;
 pub use filter::{Field, Filter, Op, Value};
+pub use listing::{FieldInfo, FieldKind, Listed, ListedArticle, Order, Summary};
 pub use neighbours::{Matrix, ScannedPassage};
 pub use reader::Reader;
 pub use topics::{

@@ -5,6 +5,7 @@ use super::{Reader, Writer, meta, set_meta};
 use crate::error::{Error, Result};
 use crate::vectors::{from_f16, to_f16};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashSet;
 
 /// The topic of an article that belongs to none.
 pub const NO_TOPIC: i64 = -1;
@@ -78,6 +79,7 @@ pub struct Member {
 
 /// How the stored topics were made.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct TopicRun {
     /// The method.
     pub method: String,
@@ -232,6 +234,29 @@ impl Writer {
             return Err(Error::unknown_topic(id));
         }
         Ok(())
+    }
+
+    /// Gives a topic back the label that it had, and whether that was the user's.
+    pub(crate) fn restore_name(&mut self, id: i64, label: &str, named: bool) -> Result<()> {
+        self.transaction(|c| {
+            c.execute(
+                "UPDATE topic SET label = ?2, named = ?3 WHERE id = ?1",
+                params![id, label, named],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Replaces the topics by earlier ones: articles that went since then, or were embedded anew,
+    /// are in none of them.
+    pub(crate) fn restore_topics(&mut self, earlier: &StoredTopics) -> Result<()> {
+        let placed: HashSet<i64> = self.members()?.iter().map(|m| m.article).collect();
+        let members = earlier.members.iter().copied();
+        let there = StoredTopics {
+            members: members.filter(|m| placed.contains(&m.article)).collect(),
+            ..earlier.clone()
+        };
+        self.replace_topics(&there)
     }
 
     /// Replaces where the articles stand on the map; `made` says how and of which state.

@@ -178,6 +178,104 @@ impl Writer {
     }
 }
 
+/// The topics as they were before a change by hand, to be put back by [`Writer::undo_topics`].
+#[derive(Debug, Clone)]
+pub struct Undo {
+    before: Before,
+    /// The topics that the change left; [`Undo::changed`] writes them down.
+    after: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Before {
+    Name { id: i64, label: String, named: bool },
+    All(Box<StoredTopics>),
+}
+
+impl Undo {
+    /// What undoes a new name of this topic.
+    ///
+    /// # Errors
+    /// There is no such topic; the file is damaged.
+    pub fn of_name(store: &Reader, id: i64) -> Result<Self> {
+        let topics = store.topics()?;
+        let topic = topics.into_iter().find(|t| t.id == id);
+        let topic = topic.ok_or_else(|| Error::unknown_topic(id))?;
+        Ok(Self {
+            before: Before::Name {
+                id,
+                label: topic.label,
+                named: topic.named,
+            },
+            after: None,
+        })
+    }
+
+    /// What undoes any change. It holds some 40 bytes for each article.
+    ///
+    /// # Errors
+    /// There are no topics; the file is damaged.
+    pub fn of_all(store: &Reader) -> Result<Self> {
+        Ok(Self {
+            before: Before::All(Box::new(stored(store)?)),
+            after: None,
+        })
+    }
+
+    /// Writes down what the change left, so that only that is undone: to be called after it, with
+    /// the writer that made it.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn changed(&mut self, store: &Reader) -> Result<()> {
+        self.after = Some(fingerprint(store)?);
+        Ok(())
+    }
+
+    /// The articles whose places it holds.
+    pub fn articles(&self) -> usize {
+        match &self.before {
+            Before::Name { .. } => 0,
+            Before::All(topics) => topics.members.len(),
+        }
+    }
+}
+
+/// What tells a state of the topics from another: how they were made, their labels and sizes.
+/// Articles that joined or went since are no other state.
+fn fingerprint(store: &Reader) -> Result<String> {
+    let topics: Vec<(i64, String, bool, usize)> = store
+        .topics()?
+        .into_iter()
+        .map(|t| (t.id, t.label, t.named, t.words.len()))
+        .collect();
+    let run = store.topic_run()?;
+    let mut topics = topics;
+    topics.sort();
+    Ok(format!("{run:?} {topics:?}"))
+}
+
+impl Writer {
+    /// Puts the topics back as they were before a change by hand. Articles that came since have no
+    /// place among them until [`Writer::join_topics`]; of those that went nothing is put back.
+    ///
+    /// # Errors
+    /// The topics were changed in another way since; the file cannot be written. Topics then stay.
+    pub fn undo_topics(&mut self, undo: &Undo) -> Result<()> {
+        if undo.after.as_ref() != Some(&fingerprint(self)?) {
+            return Err(Error::new(
+                ErrorKind::NoResult,
+                "",
+                "the topics were changed since in another way, and the last change cannot be undone",
+            ));
+        }
+        match &undo.before {
+            Before::Name { id, label, named } => self.restore_name(*id, label, *named),
+            Before::All(topics) => self.restore_topics(topics),
+        }
+    }
+}
+
 /// The branch of each part when the tree is cut into `n`.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ const ALONE: f32 = 0.5;
 
 /// A topic that the user describes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Guide {
     /// Its label.

@@ -24,6 +24,7 @@
 //! [`Writer::rename_topic`]: crate::Writer::rename_topic
 //! [`Writer::cut_topics`]: crate::Writer::cut_topics
 
+mod about;
 mod articles;
 mod assign;
 mod choose;
@@ -40,6 +41,7 @@ mod layout;
 pub mod map;
 pub mod nested;
 mod outliers;
+mod overview;
 pub mod points;
 mod random;
 mod reduce;
@@ -51,11 +53,14 @@ pub mod timeline;
 mod tree;
 mod watch;
 
+pub use about::{About, DateBins, TopicCount, ValueCount};
 pub use articles::Document;
 pub use assign::{DRIFT_LIMIT, Drift, Placed};
 pub use cluster::{FoundBy, Method};
+pub use edit::Undo;
 pub use find::{FoundMember, FoundPart, FoundTopic, FoundTopics, find};
 pub use guide::Guide;
+pub use overview::{TopicCard, TypicalArticle};
 
 use crate::encoder::DeviceChoice;
 use crate::error::{Error, ErrorKind, Missing, Result};
@@ -65,6 +70,7 @@ use watch::Watch;
 
 /// How topics are found.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct TopicOptions {
     /// The number of topics; chosen where it is not given.

@@ -22,6 +22,32 @@ pub struct Branch {
     /// The branches within it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
+    /// The numbers of the parts that it holds.
+    #[serde(skip)]
+    pub parts: Vec<i64>,
+}
+
+/// A branch in a list of all: see [`nodes`].
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Node {
+    /// Its number in the list, from 0: the root, then whatever lies below a branch after it.
+    pub id: usize,
+    /// The node that it is a branch of; `None` for the root.
+    pub parent: Option<usize>,
+    /// Its label.
+    pub label: String,
+    /// Its articles when the topics were fitted.
+    pub size: u64,
+    /// How many branches lie above it.
+    pub level: usize,
+    /// The topic that it is, where it is one.
+    pub topic: Option<i64>,
+    /// The topics that it holds, or whose part it is.
+    pub topics: Vec<i64>,
+    /// The numbers of the parts that it holds.
+    #[serde(skip)]
+    pub parts: Vec<i64>,
 }
 
 /// The weightiest words of several lists, each counted by its size.
@@ -60,7 +86,60 @@ fn branch(stored: &StoredTopics, parts: &[usize]) -> Branch {
         topic: topic.map(|t| t.id),
         cost: None,
         branches: Vec::new(),
+        parts: parts.iter().map(|p| of(p).id).collect(),
     }
+}
+
+/// The whole tree as a list, the root first. Below a topic its parts stand side by side, the
+/// largest first: how they joined says little.
+pub fn nodes(stored: &StoredTopics) -> Vec<Node> {
+    let topic_of: HashMap<i64, i64> = stored.parts.iter().map(|p| (p.id, p.topic)).collect();
+    let mut out: Vec<Node> = Vec::new();
+    // A tree can be as deep as it has leaves, and so is not walked by calling.
+    let mut open: Vec<(Branch, Option<usize>, usize)> = Vec::new();
+    open.extend(whole(stored).map(|root| (root, None, 0)));
+    while let Some((mut branch, parent, level)) = open.pop() {
+        let id = out.len();
+        let mut topics: Vec<i64> = branch
+            .parts
+            .iter()
+            .filter_map(|part| topic_of.get(part).copied())
+            .collect();
+        topics.sort_unstable();
+        topics.dedup();
+        let below = std::mem::take(&mut branch.branches);
+        let mut below = if branch.topic.is_some() {
+            leaves(below)
+        } else {
+            below
+        };
+        below.sort_by_key(|b| b.size);
+        open.extend(below.into_iter().map(|b| (b, Some(id), level + 1)));
+        out.push(Node {
+            id,
+            parent,
+            label: std::mem::take(&mut branch.label),
+            size: branch.size,
+            level,
+            topic: branch.topic,
+            topics,
+            parts: std::mem::take(&mut branch.parts),
+        });
+    }
+    out
+}
+
+/// The branches at the ends of branches.
+fn leaves(mut open: Vec<Branch>) -> Vec<Branch> {
+    let mut out = Vec::new();
+    while let Some(mut branch) = open.pop() {
+        if branch.branches.is_empty() {
+            out.push(branch);
+        } else {
+            open.append(&mut branch.branches);
+        }
+    }
+    out
 }
 
 /// The whole tree: all joins, down to the parts. `None` without parts.
@@ -138,6 +217,7 @@ pub fn dot(root: &Branch) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{StoredJoin, StoredPart, StoredTopic, TopicRun};
 
     #[test]
     fn words_of_branches_count_by_size() {
@@ -161,11 +241,69 @@ mod tests {
             topic: Some(1),
             cost: None,
             branches: Vec::new(),
+            parts: Vec::new(),
         };
         assert!(
             dot(&branch).contains(r#"label="a \"b\"\\  (3)""#),
             "{}",
             dot(&branch)
+        );
+    }
+
+    #[test]
+    fn the_tree_as_a_list() {
+        let part = |id: i64, topic, size| StoredPart {
+            id,
+            topic,
+            label: format!("part {id}"),
+            size,
+            words: vec![(format!("word{id}"), 1.0)],
+            centroid: Vec::new(),
+        };
+        let topic = |id: i64| StoredTopic {
+            id,
+            label: format!("topic {id}"),
+            named: false,
+            size: 0,
+            words: Vec::new(),
+            typical: Vec::new(),
+            centroid: Vec::new(),
+        };
+        let join = |left, right| StoredJoin {
+            left,
+            right,
+            cost: 1.0,
+        };
+        let stored = StoredTopics {
+            run: TopicRun::default(),
+            topics: vec![topic(7), topic(9)],
+            parts: vec![part(0, 7, 3), part(1, 7, 5), part(2, 9, 4), part(3, 7, 2)],
+            joins: vec![join(0, 1), join(4, 3), join(5, 2)],
+            members: Vec::new(),
+        };
+        let found: Vec<(Option<usize>, String, usize, Vec<i64>)> = nodes(&stored)
+            .into_iter()
+            .map(|n| (n.parent, n.label, n.level, n.topics))
+            .collect();
+        let node = |parent, label: &str, level, topics: &[i64]| {
+            (parent, label.to_string(), level, topics.to_vec())
+        };
+        let expected = [
+            node(None, &found[0].1, 0, &[7, 9]),
+            node(Some(0), "topic 7", 1, &[7]),
+            node(Some(1), "part 1", 2, &[7]),
+            node(Some(1), "part 0", 2, &[7]),
+            node(Some(1), "part 3", 2, &[7]),
+            node(Some(0), "topic 9", 1, &[9]),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(
+            nodes(&StoredTopics {
+                joins: Vec::new(),
+                parts: Vec::new(),
+                ..stored
+            }),
+            []
         );
     }
 }

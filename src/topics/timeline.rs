@@ -37,7 +37,7 @@ impl Span {
     }
 
     /// The first day of the span that a day lies in.
-    fn start(self, day: NaiveDate) -> NaiveDate {
+    pub(super) fn start(self, day: NaiveDate) -> NaiveDate {
         let first = |month| NaiveDate::from_ymd_opt(day.year(), month, 1);
         match self {
             Self::Day => Some(day),
@@ -52,7 +52,7 @@ impl Span {
     }
 
     /// The first day of the next span.
-    fn next(self, start: NaiveDate) -> Option<NaiveDate> {
+    pub(super) fn next(self, start: NaiveDate) -> Option<NaiveDate> {
         match self {
             Self::Day => start.succ_opt(),
             Self::Week => start.checked_add_days(chrono::Days::new(7)),
@@ -63,7 +63,7 @@ impl Span {
     }
 
     /// How a span is written: `2024-03-05`, `2024-W10`, `2024-03`, `2024-Q1`, `2024`.
-    fn label(self, start: NaiveDate) -> String {
+    pub(super) fn label(self, start: NaiveDate) -> String {
         match self {
             Self::Day => start.format("%Y-%m-%d").to_string(),
             Self::Week => start.format("%G-W%V").to_string(),
@@ -74,7 +74,7 @@ impl Span {
     }
 
     /// The shortest span that splits a period of this many days into at most 60.
-    fn fitting(days: i64) -> Self {
+    pub(super) fn fitting(days: i64) -> Self {
         Self::ALL
             .iter()
             .find(|s| days / s.2 < 60)
@@ -96,6 +96,7 @@ impl FromStr for Span {
 
 /// Whether a topic's share grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Trend {
     /// Its share is higher of late.
@@ -108,6 +109,7 @@ pub enum Trend {
 
 /// A topic's course.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Course {
     /// The topic's number.
     pub topic: i64,
@@ -129,6 +131,7 @@ pub struct Course {
 
 /// Topics over time.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Timeline {
     /// The length of a span.
     pub span: String,

@@ -5,11 +5,14 @@
 //! all of them; articles are read again only for what is shown.
 
 mod containment;
+mod copies;
 mod found;
 mod meaning;
 mod shingles;
 mod texts;
 mod wording;
+
+pub use copies::{Telling, TellingKind};
 
 use crate::corpus::boilerplate;
 use crate::error::{Error, Result};
@@ -85,6 +88,7 @@ pub struct Duplicates {
 
 /// Articles that pairs connect.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Group {
     /// How many articles it has.
     pub size: u64,
@@ -97,6 +101,7 @@ pub struct Group {
 
 /// The article of a group that says most.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Kept {
     /// Its id.
     pub id: String,
@@ -110,6 +115,7 @@ pub struct Kept {
 
 /// Another article of a group.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Member {
     /// Its id.
     pub id: String,
@@ -130,6 +136,7 @@ pub struct Member {
 
 /// How alike two articles are.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Alike {
     /// The share of wording, 0 to 1.
     pub words: f32,

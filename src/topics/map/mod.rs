@@ -5,6 +5,7 @@
 //! content security policy lets no script run but that one, known by its hash, and nothing be
 //! fetched from anywhere.
 
+pub mod columns;
 mod page;
 #[cfg(feature = "plots")]
 mod picture;
@@ -126,6 +127,12 @@ impl Layout {
         self.is_stored
     }
 
+    /// Where each article stands, as (row, x, y), in the order of rows.
+    pub fn places(&self) -> impl Iterator<Item = (i64, f32, f32)> + '_ {
+        let rows = self.keys.iter().zip(&self.places);
+        rows.map(|(&key, &[x, y])| (key, x, y))
+    }
+
     /// How well near articles were kept near, 0 to 1: the trustworthiness of the ten nearest
     /// (Venna and Kaski, 2001), on at most 2,000 of the articles.
     pub fn trustworthiness(&self) -> f32 {
@@ -228,7 +235,18 @@ impl Writer {
     /// As [`Reader::layout_of_map`]; the file cannot be written.
     pub fn lay_out(&mut self, seed: u64, device: DeviceChoice, job: &Job) -> Result<Layout> {
         let mut layout = self.layout_of_map(seed, device, job)?;
-        if !layout.is_stored {
+        self.keep_layout(&mut layout, job)?;
+        Ok(layout)
+    }
+
+    /// Stores a layout that a reader made ([`Reader::layout_of_map`]), so that nobody need wait to
+    /// write while it is made. One of an earlier state of the corpus is not stored, which
+    /// [`Layout::is_stored`] tells.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep_layout(&mut self, layout: &mut Layout, job: &Job) -> Result<()> {
+        if !layout.is_stored && layout.generation == self.generation()? {
             let rows = layout.keys.iter().zip(&layout.places);
             let rows: Vec<(i64, f32, f32)> = rows.map(|(&key, &[x, y])| (key, x, y)).collect();
             let made = Made {
@@ -241,7 +259,7 @@ impl Writer {
             self.replace_layout(&rows, &made)?;
             layout.is_stored = true;
         }
-        Ok(layout)
+        Ok(())
     }
 }
 
