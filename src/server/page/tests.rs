@@ -52,7 +52,10 @@ fn every_file_is_inside_and_every_import_is_there() {
     assert!(missing.is_empty(), "{missing:?}");
     for (name, text) in FILES {
         for line in text.lines().filter(|l| l.starts_with("import ")) {
-            let from = line.split('"').nth(1).unwrap_or_else(|| panic!("{name}: {line}"));
+            let from = line
+                .split('"')
+                .nth(1)
+                .unwrap_or_else(|| panic!("{name}: {line}"));
             let folder = FilePath::new(name).parent().unwrap();
             let mut path = Vec::new();
             for part in folder.join(from).components() {
@@ -93,7 +96,10 @@ fn no_file_can_write_markup_or_ask_another_server() {
 async fn the_page_is_sent_packed_and_once() {
     let html = (header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
     let plain = root(headers(&[html.clone()])).await;
-    assert_eq!(field(&plain, header::CONTENT_TYPE), "text/html; charset=utf-8");
+    assert_eq!(
+        field(&plain, header::CONTENT_TYPE),
+        "text/html; charset=utf-8"
+    );
     assert_eq!(field(&plain, header::CONTENT_SECURITY_POLICY), POLICY);
     assert_eq!(field(&plain, header::CACHE_CONTROL), "no-cache");
     let text = String::from_utf8(body(plain).await).unwrap();

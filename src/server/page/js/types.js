@@ -38,7 +38,7 @@
  * }} Task
  * @typedef {[number, number, number]} Rgb
  * @typedef {{ id: number, label: string, size: number, colour?: Rgb, x: number | null, y: number | null }} MapTopic
- * @typedef {{ id: number, parent: number | null, label: string, size: number, x: number | null, y: number | null, level: number }} MapNode
+ * @typedef {{ id: number, parent: number | null, label: string, size: number, x: number | null, y: number | null, level: number, topic?: number | null }} MapNode
  * @typedef {{
  *   points: number, generation: number,
  *   columns: { name: string, type: "u16" | "i16" | "i32" | "u32", offset: number, length: number }[],

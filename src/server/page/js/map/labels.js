@@ -158,7 +158,8 @@ export function labelsOf(topics, tree, colour) {
   });
   const names = new Set(out.map((l) => l.label));
   const byId = new Map(tree.map((node) => [node.id, node]));
-  const ofTopic = new Map(topics.map((t, i) => [t.label, i]));
+  const ofTopic = new Map(topics.map((t, i) => [t.id, i]));
+  const ofLabel = new Map(topics.map((t, i) => [t.label, i]));
   /** The topic that a part is of, and how far below it. @param {MapNode} node @returns {[number, number]} */
   const owner = (node) => {
     let below = 0;
@@ -166,7 +167,7 @@ export function labelsOf(topics, tree, colour) {
     let at = node;
     const seen = new Set();
     while (at && !seen.has(at.id)) {
-      const topic = ofTopic.get(at.label);
+      const topic = at.topic === undefined ? ofLabel.get(at.label) : at.topic === null ? undefined : ofTopic.get(at.topic);
       if (topic !== undefined) return [topic, below];
       seen.add(at.id);
       below++;
