@@ -20,6 +20,8 @@ pub mod passages;
 pub mod segment;
 
 pub use article::{Article, split_title};
+#[cfg(feature = "server")]
+pub(crate) use article::{one_line, tidy};
 pub(crate) use columns::EXPORTED;
 pub use columns::{ColumnReport, Columns, Role};
 pub use dates::parse_date;

@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use super::corpora::Desk;
 use crate::encoder::{Encoder, EncoderBuilder, Reranker};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Corpus, Reader};
@@ -42,6 +43,8 @@ pub(super) struct App {
     /// What `/embed` and `/v1/embeddings` compute with.
     pub(super) encoder: Arc<Encoder>,
     pub(super) reranker: Option<Arc<Reranker>>,
+    /// Jobs, and what is kept of each corpus.
+    pub(super) desk: Desk,
 }
 
 impl App {
@@ -72,6 +75,7 @@ impl App {
             corpora,
             encoder,
             reranker,
+            desk: Desk::default(),
         })
     }
 

@@ -81,20 +81,26 @@ fn name(kind: ErrorKind) -> &'static str {
     }
 }
 
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
         let parameter = match error.kind() {
             ErrorKind::InvalidParameter(name) => Some(name.to_string()),
             ErrorKind::InvalidFilter { .. } => Some("filter".to_string()),
             _ => None,
         };
         Self {
+            kind: name(error.kind()),
+            message: error.to_string(),
+            parameter,
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self {
             status: status(error.kind()),
-            problem: Problem {
-                kind: name(error.kind()),
-                message: error.to_string(),
-                parameter,
-            },
+            problem: Problem::from(&error),
         }
     }
 }

@@ -8,6 +8,7 @@ mod app;
 mod corpora;
 mod embedding;
 mod error;
+mod jobs;
 mod mcp;
 mod page;
 mod run;

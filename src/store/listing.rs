@@ -232,6 +232,18 @@ impl Reader {
         Ok(article)
     }
 
+    /// As [`Reader::listed_at`]; `None` where the row is no article's (any more).
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn listed_if_there(&self, key: i64) -> Result<Option<ListedArticle>> {
+        let there = self.run(|c| {
+            c.prepare_cached("SELECT 1 FROM article WHERE id = ?1")?
+                .exists([key])
+        })?;
+        there.then(|| self.listed_at(key)).transpose()
+    }
+
     /// What the corpus holds.
     ///
     /// # Errors

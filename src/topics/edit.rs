@@ -241,18 +241,13 @@ impl Undo {
     }
 }
 
-/// What tells a state of the topics from another: how they were made, their labels and sizes.
-/// Articles that joined or went since are no other state.
+/// What tells a state of the topics from another: their labels and words. Articles that joined or
+/// went since are no other state.
 fn fingerprint(store: &Reader) -> Result<String> {
-    let topics: Vec<(i64, String, bool, usize)> = store
-        .topics()?
-        .into_iter()
-        .map(|t| (t.id, t.label, t.named, t.words.len()))
-        .collect();
-    let run = store.topic_run()?;
-    let mut topics = topics;
-    topics.sort();
-    Ok(format!("{run:?} {topics:?}"))
+    let mut topics = store.topics()?;
+    topics.sort_by_key(|t| t.id);
+    let named = topics.iter().map(|t| (t.id, &t.label, t.named, &t.words));
+    Ok(format!("{:?}", named.collect::<Vec<_>>()))
 }
 
 impl Writer {

@@ -229,6 +229,11 @@ impl Topics {
     }
 }
 
+/// The language of a text by its beginning, as ISO 639-3 writes it; `None` where it cannot be told.
+pub fn language_of(text: &str) -> Option<String> {
+    labels::language(text).map(|language| language.code().to_string())
+}
+
 fn none_yet(store: &Reader) -> Error {
     Error::corpus(
         ErrorKind::NotFound(Missing::Topics),

@@ -159,6 +159,23 @@ impl Reader {
     /// # Errors
     /// There are no topics; no article has a date; the field is unknown; there are too many spans.
     pub fn topics_over_time(&self, span: Option<Span>, field: Option<&str>) -> Result<Timeline> {
+        self.followed(span, field, None)
+    }
+
+    /// As [`Reader::topics_over_time`], of the articles of one publisher alone.
+    ///
+    /// # Errors
+    /// There are no topics; no article of the publisher has a date; there are too many spans.
+    pub fn topics_over_time_of(&self, span: Option<Span>, source: &str) -> Result<Timeline> {
+        self.followed(span, None, Some(source))
+    }
+
+    fn followed(
+        &self,
+        span: Option<Span>,
+        field: Option<&str>,
+        source: Option<&str>,
+    ) -> Result<Timeline> {
         if self.topic_run()?.is_none() {
             return Err(none_yet(self));
         }
@@ -181,10 +198,13 @@ impl Reader {
             .collect();
         let mut undated = 0;
         let mut dated: Vec<(NaiveDate, i64, Option<String>)> = Vec::new();
-        for (key, date, value) in self.dates_and(field)? {
+        for (key, date, mut value) in self.dates_and(source.map_or(field, |_| Some("source")))? {
             let Some(&topic) = topic.get(&key) else {
                 continue;
             };
+            if source.is_some() && value.take().as_deref() != source {
+                continue;
+            }
             let day = date
                 .as_deref()
                 .and_then(|d| d.get(..10))

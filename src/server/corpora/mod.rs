@@ -1,27 +1,63 @@
 //! The interface to corpora, below `/api`.
+//!
+//! Every handler works on one reader, a snapshot, on a thread that may block ([`reading`]); whoever
+//! writes waits for a turn ([`desk`]).
 
-use super::app::{App, Served};
+mod articles;
+mod asked;
+mod desk;
+mod documents;
+mod export;
+mod info;
+mod jobs;
+mod map;
+mod search;
+mod topics;
+mod writing;
+
+pub(super) use desk::Desk;
+pub(super) use documents::documents;
+
+use super::app::{App, Served, blocking};
 use super::error::ApiError;
-use axum::extract::State;
+use crate::error::Result as Outcome;
+use crate::job::Job;
+use crate::store::Reader;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use std::sync::Arc;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The routes below `/api`.
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(names))
-}
-
-/// The document of all routes.
-pub(super) fn documents(document: OpenApi) -> Router<Arc<App>> {
-    Router::new().route(
-        "/api/openapi.json",
-        get(move || std::future::ready(Json(document.clone()))),
-    )
+    OpenApiRouter::new()
+        .routes(routes!(info::corpora))
+        .routes(routes!(info::corpus))
+        .routes(routes!(search::get, search::post))
+        .routes(routes!(search::many))
+        .routes(routes!(search::similar))
+        .routes(routes!(search::facets))
+        .routes(routes!(search::duplicates))
+        .routes(routes!(articles::list, writing::add))
+        .routes(routes!(articles::one, writing::put, writing::delete))
+        .routes(routes!(articles::neighbours))
+        .routes(routes!(articles::copies))
+        .routes(routes!(topics::list))
+        .routes(routes!(topics::tree))
+        .routes(routes!(topics::timeline))
+        .routes(routes!(topics::one))
+        .routes(routes!(topics::fit))
+        .routes(routes!(topics::edit))
+        .routes(routes!(topics::undo))
+        .routes(routes!(map::head))
+        .routes(routes!(map::points))
+        .routes(routes!(map::articles))
+        .routes(routes!(map::field))
+        .routes(routes!(map::about))
+        .routes(routes!(export::export))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::one, jobs::cancel))
+        .routes(routes!(jobs::events))
 }
 
 /// The corpus that a path names.
@@ -35,8 +71,32 @@ pub(super) fn served(app: &App, name: &str) -> Result<Arc<Served>, ApiError> {
     })
 }
 
-/// The names of the corpora.
-#[utoipa::path(get, path = "/corpora", responses((status = 200, body = Vec<String>)))]
-async fn names(State(app): State<Arc<App>>) -> Json<Vec<String>> {
-    Json(app.corpora.iter().map(|c| c.name.clone()).collect())
+/// Cancels a job when nobody waits for it any more.
+struct Abandon(Job);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Answers from one snapshot of a corpus, on a thread that may block. The job is cancelled when the
+/// client goes.
+///
+/// # Errors
+/// The corpus is not served or cannot be read; what `work` says.
+pub(super) async fn reading<T: Send + 'static>(
+    app: &Arc<App>,
+    corpus: &str,
+    work: impl FnOnce(&App, &Served, &Reader, &Job) -> Outcome<T> + Send + 'static,
+) -> Result<T, ApiError> {
+    let served = served(app, corpus)?;
+    let app = app.clone();
+    let job = Job::new();
+    let _abandon = Abandon(job.clone());
+    let out = blocking(move || {
+        let reader = served.reader()?;
+        work(&app, &served, &reader, &job)
+    });
+    Ok(out.await?)
 }

@@ -10,6 +10,7 @@ pub(super) mod meaning;
 mod stop;
 mod terms;
 
+pub(super) use stop::language;
 pub(super) use terms::{Counted, Terms};
 
 use crate::error::Result;

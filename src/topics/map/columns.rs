@@ -195,7 +195,11 @@ impl Columns {
         Self::of_places(reader, places, trust, job).map(Some)
     }
 
-    fn of_places(
+    /// The columns of places, (row, x, y); articles that went since are left out.
+    ///
+    /// # Errors
+    /// There are no places; else as [`Columns::new`].
+    pub fn of_places(
         reader: &Reader,
         mut places: Vec<(i64, f32, f32)>,
         trustworthiness: Option<f32>,
