@@ -336,6 +336,46 @@ pub(super) async fn articles(
     Ok(Json(articles.await?))
 }
 
+/// Articles that may be on the map.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdsAsked {
+    /// Their ids, 1000 at most.
+    ids: Vec<String>,
+}
+
+/// Where articles are on the map.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct RowsFound {
+    /// Their places in the columns, in the order of the ids; `null` for one that is not on the map.
+    rows: Vec<Option<u32>>,
+}
+
+/// The points of articles.
+#[utoipa::path(
+    post, path = "/corpora/{corpus}/map/rows", tag = "Map", operation_id = "map_rows",
+    params(("corpus" = String, Path, description = "The corpus's name.")),
+    request_body = IdsAsked, responses((status = 200, body = RowsFound)),
+)]
+pub(super) async fn rows(
+    State(app): State<Arc<App>>,
+    Names(corpus): Names<String>,
+    Body(asked): Body<IdsAsked>,
+) -> Result<Json<RowsFound>, ApiError> {
+    if asked.ids.len() > TITLES {
+        return Err(invalid("ids", format!("give {TITLES} at most")));
+    }
+    let rows = asked_about(&app, &corpus, None, move |reader, columns, _| {
+        let one = |id: &String| match reader.key_of(id) {
+            Ok(key) => Ok(columns.point(key)),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound(_)) => Ok(None),
+            Err(e) => Err(e),
+        };
+        asked.ids.iter().map(one).collect()
+    });
+    Ok(Json(RowsFound { rows: rows.await? }))
+}
+
 /// By what points are coloured.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -52,6 +52,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(map::head))
         .routes(routes!(map::points))
         .routes(routes!(map::articles))
+        .routes(routes!(map::rows))
         .routes(routes!(map::field))
         .routes(routes!(map::about))
         .routes(routes!(export::export))

@@ -308,6 +308,13 @@ impl Columns {
         self.keys.get(point).copied()
     }
 
+    /// The point of an article, by its row in the store; `None` where it is not on the map.
+    pub fn point(&self, key: i64) -> Option<u32> {
+        // Points are in the order of these numbers.
+        let found = self.keys.binary_search_by_key(&mixed(key), |&k| mixed(k));
+        found.ok().map(|point| point as u32)
+    }
+
     /// The rows in the store of points.
     ///
     /// # Errors
