@@ -18,7 +18,7 @@ const LISTED = 60;
 
 /** @param {Context} ctx */
 export function createTime(ctx) {
-  const by = h("select", { "aria-label": "Spans", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
+  const by = h("select", { "aria-label": "Spans", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["quarter", "Quarters"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
   const source = h("select", { "aria-label": "Source", onchange: () => go(changed({ source: source.value })) });
   const head = h("div", { class: "bar" }, h("h2", null, "Over time"), h("span", { class: "bar-end" }, source, by));
   const chart = h("div", { class: "time-chart" });
