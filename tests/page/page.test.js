@@ -112,7 +112,7 @@ test("copies and retellings stand on a line of time", async () => {
 
 for (const draw of ["webgl2", "canvas"]) {
   test(`the map by ${draw}: hover, open, lasso, dates, colours, and a link that gives it back`, async () => {
-    const { page, close } = await at(`#/seeds/map${draw === "canvas" ? "?draw=canvas" : ""}`);
+    const { page, close } = await at(`#/seeds/map?draw=${draw === "canvas" ? "canvas" : "webgl"}`);
     await mapDrawn(page);
     assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector(".map-view")).map.kind), draw);
     assert.ok((await inked(page)) > 500);

@@ -104,13 +104,12 @@ export function createMapView(ctx) {
     const buffer = await api.points(corpus, signal);
     const shape = /** @type {MapInfo} */ (info);
     const points = decodePoints(buffer, shape.columns, shape.points);
-    const isFlat = here().params.get("draw") === "canvas";
     map = createMap({
       info: shape,
       points,
       provider: provider(corpus),
       isDark: ctx.isDark,
-      useCanvas: isFlat,
+      draw: here().params.get("draw"),
       changed(state) {
         if (here().view !== "map") return;
         const next = changed(writeState(state, first));

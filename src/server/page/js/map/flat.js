@@ -79,33 +79,40 @@ export function flatRenderer(canvas, points) {
       const faint = inks(0.12);
       const strong = inks(1);
       const [first, last] = frame.days ?? [-2147483648, 2147483647];
-      /** @param {number} i @param {Uint32Array} ink @param {number} diameter */
-      const disc = (i, ink, diameter) => {
-        const colour = ink[kinds[i] ?? 0] ?? 0;
-        if (colour >>> 24 === 0) return;
-        const px = ox + (points.x[i] ?? 0) * sx;
-        const py = oy + (points.y[i] ?? 0) * sy;
-        const r = diameter / 2;
-        if (px < -r || py < -r || px > w + r || py > h + r) return;
-        const from = Math.max(0, Math.round(py - r));
-        const to = Math.min(h - 1, Math.max(from, Math.round(py + r) - 1));
-        for (let row = from; row <= to; row++) {
-          const dy = row + 0.5 - py;
-          const half = Math.sqrt(Math.max(0.3, r * r - dy * dy));
-          const a = Math.max(0, Math.round(px - half));
-          const b = Math.min(w - 1, Math.max(a, Math.round(px + half) - 1));
-          pixels.fill(colour, row * w + a, row * w + b + 1);
+      const [dim, xs, ys, days] = [frame.hasDim, points.x, points.y, points.day];
+      const isOff = (/** @type {number} */ i) => {
+        const day = days[i] ?? 0;
+        return day < first || day > last || (dim && !marks[i]);
+      };
+      /**
+       * Draws the discs of one size: `inkOf` has the colours of a row, null for none.
+       *
+       * @param {number} diameter @param {number} count @param {(i: number) => Uint32Array | null} inkOf
+       */
+      const discs = (diameter, count, inkOf) => {
+        const side = Math.max(1, Math.round(diameter));
+        // How far each row of a disc's pixels reaches.
+        const inset = Array.from({ length: side }, (_, row) => {
+          const dy = row + 0.5 - side / 2;
+          return side < 4 ? 0 : Math.round(side / 2 - Math.sqrt(Math.max(0.25, (side * side) / 4 - dy * dy)));
+        });
+        for (let i = 0; i < count; i++) {
+          const ink = inkOf(i);
+          if (!ink) continue;
+          const colour = ink[kinds[i] ?? 0] ?? 0;
+          if (colour >>> 24 === 0) continue;
+          const x = Math.round(ox + (xs[i] ?? 0) * sx - side / 2);
+          const y = Math.round(oy + (ys[i] ?? 0) * sy - side / 2);
+          if (x < 0 || y < 0 || x + side > w || y + side > h) continue;
+          for (let row = 0; row < side; row++) {
+            const from = (y + row) * w + x;
+            const gap = inset[row] ?? 0;
+            for (let at = from + gap; at < from + side - gap; at++) pixels[at] = colour;
+          }
         }
       };
-      const size = frame.size * ratio;
-      const isOff = (/** @type {number} */ i) => {
-        const day = points.day[i] ?? 0;
-        return day < first || day > last || (frame.hasDim && !marks[i]);
-      };
-      for (let i = 0; i < frame.count; i++) disc(i, isOff(i) ? faint : plain, size);
-      if (frame.hasStrong) {
-        for (let i = 0; i < points.n; i++) if (marks[i] && !isOff(i)) disc(i, strong, frame.strongSize * ratio);
-      }
+      discs(frame.size * ratio, frame.count, (i) => (isOff(i) ? faint : plain));
+      if (frame.hasStrong) discs(frame.strongSize * ratio, points.n, (i) => (marks[i] && !isOff(i) ? strong : null));
       layerPen.putImageData(image, 0, 0);
       pen.drawImage(layer, 0, 0);
     },

@@ -125,6 +125,15 @@ function linked(gl, vertex, fragment) {
   return { program, of };
 }
 
+/** Whether WebGL2 is there and a GPU draws it: where the processor does, pixels are faster written at once. */
+export function hasGpu() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const names = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl?.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER) ?? "");
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return gl !== null && !/swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Points} points

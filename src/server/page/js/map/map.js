@@ -9,7 +9,7 @@ import { h, fill, icon } from "../dom.js";
 import { counted, date } from "../format.js";
 import { gridOf, rowsIn, within, NO_DAY } from "./points.js";
 import { createView } from "./view.js";
-import { glRenderer } from "./gl.js";
+import { glRenderer, hasGpu } from "./gl.js";
 import { flatRenderer } from "./flat.js";
 import { densityOf } from "./density.js";
 import { createLabels, labelsOf } from "./labels.js";
@@ -49,10 +49,10 @@ const CORNERS = 40;
 /**
  * @param {{
  *   info: MapInfo, points: Points, provider: Provider, changed: (state: MapState) => void,
- *   isDark: () => boolean, useCanvas?: boolean
+ *   isDark: () => boolean, draw?: string | null
  * }} options
  */
-export function createMap({ info, points, provider, changed, isDark, useCanvas }) {
+export function createMap({ info, points, provider, changed, isDark, draw: by = null }) {
   const [left, top, right, bottom] = info.bounds;
   const width = Math.abs(right - left) || 1;
   const height = Math.abs(bottom - top) || 1;
@@ -106,7 +106,8 @@ export function createMap({ info, points, provider, changed, isDark, useCanvas }
   let ratio = 1;
   let isLive = true;
 
-  const renderer = (useCanvas ? null : glRenderer(canvas, points)) ?? flatRenderer(canvas, points);
+  const useGl = by ? by === "webgl" : hasGpu();
+  const renderer = (useGl ? glRenderer(canvas, points) : null) ?? flatRenderer(canvas, points);
 
   // Controls.
   const select = h("select", { "aria-label": "Colour by", onchange: () => void recolour(select.value) });
