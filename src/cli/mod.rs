@@ -13,6 +13,8 @@ mod explore;
 mod export;
 mod index;
 mod map;
+#[cfg(feature = "server")]
+mod mcp;
 mod model;
 mod problem;
 mod queries;
@@ -57,6 +59,8 @@ enum Command {
     Map(map::Map),
     #[cfg(feature = "server")]
     Serve(serve::Serve),
+    #[cfg(feature = "server")]
+    Mcp(mcp::Mcp),
     Eval(eval::Eval),
     Show(show::Show),
     Stats(stats::Stats),
@@ -104,6 +108,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Map(c) => c.run(),
         #[cfg(feature = "server")]
         Command::Serve(c) => c.run(),
+        #[cfg(feature = "server")]
+        Command::Mcp(c) => c.run(),
         Command::Eval(c) => c.run(),
         Command::Show(c) => c.run(),
         Command::Stats(c) => c.run(),

@@ -60,6 +60,8 @@ fn option(parameter: &str) -> &str {
         "prompt" => "--prompt",
         "precision" => "--precision",
         "calibration" => "--calibration",
+        "corpora" => "--corpus",
+        "max_client_batch" => "--max-client-batch",
         other => other,
     }
 }

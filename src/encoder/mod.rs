@@ -37,6 +37,7 @@ pub use reranker::{Ranked, RerankOptions, Reranker, RerankerBuilder, Scores};
 
 use crate::error::{Error, Result};
 use crate::guard::guarded;
+use crate::model::architecture::Pooling;
 use crate::model::tokens;
 use crate::model::{Config, ModelFiles, Prompts, Tokenizer, Tokens};
 use std::sync::Arc;
@@ -108,6 +109,8 @@ struct Inner {
     unit_length: bool,
     /// Whether the tokens of a prompt are pooled with the others.
     pools_prompt: bool,
+    /// How tokens become one vector, each way after another; empty where nobody says.
+    poolings: Vec<Pooling>,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -166,6 +169,7 @@ impl Encoder {
                 identity,
                 full_dim: config.full_dim,
                 unit_length: config.ends_in_unit_length(),
+                poolings: config.head.poolings(),
                 pools_prompt: config.head.pools_prompt,
                 prompts: config.prompts,
             }),
@@ -184,6 +188,7 @@ impl Encoder {
                 prompts: Prompts::default(),
                 unit_length: false,
                 pools_prompt: true,
+                poolings: Vec::new(),
             }),
         }
     }
@@ -219,6 +224,12 @@ impl Encoder {
     /// The model's prompts by name.
     pub fn prompts(&self) -> &Prompts {
         &self.inner.prompts
+    }
+
+    /// How the model makes one vector of its tokens'; several where it puts several behind each
+    /// other.
+    pub fn poolings(&self) -> &[Pooling] {
+        &self.inner.poolings
     }
 
     /// The device's name, such as `cpu` or `cuda:0`.

@@ -1,6 +1,8 @@
 //! Pairs of texts in, judgements out: cross-encoders, which read a query together with each text
 //! and order texts better than vectors do, at a transformer's run for each.
 
+mod raw;
+
 use super::builder::{Opening, opening_setters};
 use super::run::Run;
 use super::{

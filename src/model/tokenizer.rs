@@ -1,5 +1,9 @@
 //! Texts to token ids.
 
+mod pieces;
+
+pub use pieces::TokenPiece;
+
 use super::config::Config;
 use super::files::ModelFiles;
 use super::tokenizer_limits as limits;

@@ -1,11 +1,20 @@
 //! What all handlers share.
 
+use super::auth::ApiKey;
+use super::batch::Batcher;
 use super::corpora::Desk;
-use crate::encoder::{Encoder, EncoderBuilder, Reranker};
+use super::limits::{Admission, Limits, MOST_TEXTS};
+use super::metrics::Metrics;
+use crate::encoder::{EncodeOptions, Encoder, EncoderBuilder, Reranker, RerankerBuilder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Corpus, Reader};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Requests whose pairs are judged at a time: one computes while the next is tokenized.
+const JUDGING: usize = 2;
 
 /// A corpus to serve, and the name it goes by.
 #[derive(Debug, Clone)]
@@ -23,10 +32,23 @@ pub struct ServeOptions {
     pub corpora: Vec<CorpusAt>,
     /// The model to embed with where no corpus says one.
     pub encoder: EncoderBuilder,
-    /// The cross-encoder, by name; none where it is not given.
-    pub rerank: Option<String>,
+    /// The cross-encoder; none where it is not given.
+    pub rerank: Option<RerankerBuilder>,
     /// Whether articles and topics may be changed.
     pub writable: bool,
+    /// What is borne.
+    pub limits: Limits,
+    /// The keys that clients need; without any, everybody may ask.
+    pub api_keys: Vec<ApiKey>,
+    /// Origins (`https://example.com`) whose pages may ask; `*` for all.
+    pub cors: Vec<String>,
+    /// Whether only this host can reach the server. Without keys, names that lead to it from elsewhere
+    /// are then refused, as a page in a browser on this host may bring them.
+    pub loopback: bool,
+    /// Names of hosts that are answered to nevertheless.
+    pub allow_hosts: Vec<String>,
+    /// Leaves the page out.
+    pub no_page: bool,
 }
 
 /// A corpus that is served.
@@ -45,6 +67,17 @@ pub(super) struct App {
     pub(super) reranker: Option<Arc<Reranker>>,
     /// Jobs, and what is kept of each corpus.
     pub(super) desk: Desk,
+    /// Turns to judge pairs: each takes the whole device.
+    pub(super) judging: Arc<Semaphore>,
+    /// Embeds what requests give, together.
+    pub(super) batcher: Batcher,
+    pub(super) admission: Admission,
+    pub(super) metrics: Arc<Metrics>,
+    /// Cancelled when the server is told to stop: what would go on for ever, such as a stream of
+    /// events, ends then.
+    pub(super) stop: CancellationToken,
+    /// When the server was opened, in seconds since 1970.
+    pub(super) opened: u64,
 }
 
 impl App {
@@ -53,6 +86,7 @@ impl App {
     /// # Errors
     /// A corpus or a model cannot be opened.
     pub(super) fn open(options: ServeOptions) -> Result<Self> {
+        check(&options)?;
         let mut corpora = Vec::new();
         for at in &options.corpora {
             corpora.push(Arc::new(Served {
@@ -61,21 +95,29 @@ impl App {
                 encoder: OnceLock::new(),
             }));
         }
-        let encoder = match corpora.first() {
-            Some(first) => first.corpus.reader()?.encoder(options.encoder.clone())?,
-            None => options.encoder.clone().open()?,
-        };
-        let encoder = Arc::new(encoder);
-        let reranker = match &options.rerank {
-            Some(model) => Some(Arc::new(Reranker::open(model)?)),
+        let encoder = Arc::new(first_encoder(&corpora, &options.encoder)?);
+        let reranker = match options.rerank.clone() {
+            Some(builder) => Some(Arc::new(builder.open()?)),
             None => None,
         };
+        // Ready means that it computes; the first text also makes what is made once.
+        encoder.encode(&["ready"], EncodeOptions::new())?;
+        let metrics = Arc::new(Metrics::new()?);
+        let tokens = options.limits.max_batch_tokens;
+        let stop = CancellationToken::new();
+        let opened = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(Self {
+            batcher: Batcher::new(encoder.clone(), tokens, metrics.clone())?,
+            admission: Admission::new(&options.limits),
             options,
             corpora,
             encoder,
             reranker,
-            desk: Desk::default(),
+            metrics,
+            judging: Arc::new(Semaphore::new(JUDGING)),
+            desk: Desk::new(stop.clone()),
+            stop,
+            opened: opened.map_or(0, |t| t.as_secs()),
         })
     }
 
@@ -94,6 +136,13 @@ impl App {
             return Ok(encoder.clone());
         }
         let reader = served.corpus.reader()?;
+        if brings_vectors(&reader)? {
+            return Err(Error::corpus(
+                ErrorKind::WrongModel,
+                served.corpus.path(),
+                "its articles brought vectors of a model that is not run here, so a text cannot be compared with them; search by words",
+            ));
+        }
         let same = match reader.identity()? {
             Some(_) => reader.check_model(self.encoder.identity()).is_ok(),
             None => true,
@@ -105,6 +154,53 @@ impl App {
         };
         Ok(served.encoder.get_or_init(|| encoder).clone())
     }
+}
+
+/// Fails on options that cannot be used.
+fn check(options: &ServeOptions) -> Result<()> {
+    let mut names: Vec<&str> = options.corpora.iter().map(|c| c.name.as_str()).collect();
+    names.sort_unstable();
+    for name in &names {
+        if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {
+            let message = format!("{name:?} cannot be a corpus's name in addresses; give another");
+            return Err(Error::parameter("corpora", message));
+        }
+    }
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let message = format!(
+            "two corpora are called {:?}; give one another name",
+            pair[0]
+        );
+        return Err(Error::parameter("corpora", message));
+    }
+    let most = options.limits.max_client_batch;
+    if !(1..=MOST_TEXTS).contains(&most) {
+        let message = format!("{most}; give 1 to {MOST_TEXTS}");
+        return Err(Error::parameter("max_client_batch", message));
+    }
+    Ok(())
+}
+
+/// What embeds where nothing else is said: the encoder of the first corpus that has one.
+fn first_encoder(corpora: &[Arc<Served>], builder: &EncoderBuilder) -> Result<Encoder> {
+    for served in corpora {
+        let reader = served.corpus.reader()?;
+        if brings_vectors(&reader)? {
+            continue;
+        }
+        let encoder = reader.encoder(builder.clone())?;
+        if reader.identity()?.is_some() {
+            reader.check_model(encoder.identity())?;
+        }
+        return Ok(encoder);
+    }
+    builder.clone().open()
+}
+
+/// Whether a corpus's articles brought vectors of a model that Nearwise does not run.
+fn brings_vectors(reader: &Reader) -> Result<bool> {
+    let identity = reader.identity()?;
+    Ok(identity.is_some_and(|identity| identity.revision == "external"))
 }
 
 impl Served {

@@ -55,6 +55,12 @@ impl ApiError {
             },
         }
     }
+
+    /// Names the field of the request that it is about.
+    pub(super) fn about(mut self, parameter: &str) -> Self {
+        self.problem.parameter = Some(parameter.to_string());
+        self
+    }
 }
 
 /// The name of a kind in answers.

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 /// How long a job is remembered after its end, and how many are.
@@ -112,6 +113,7 @@ pub(super) struct Jobs {
     /// What ids begin with, so that those of another run of the server are not taken for its own.
     run: String,
     all: Mutex<(u64, BTreeMap<u64, Arc<Entry>>)>,
+    stop: CancellationToken,
 }
 
 /// A lock that is of use although another thread panicked: what it guards is whole at any time.
@@ -130,19 +132,19 @@ fn now() -> String {
         .to_string()
 }
 
-impl Default for Jobs {
-    fn default() -> Self {
+impl Jobs {
+    /// No jobs yet; those to come end when `stop` is cancelled.
+    pub(super) fn new(stop: CancellationToken) -> Self {
         let since = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Self {
             run: format!("{:x}", since.as_millis()),
             all: Mutex::default(),
+            stop,
         }
     }
-}
 
-impl Jobs {
     /// Begins a job on a thread of its own; must be called within the server's runtime.
     ///
     /// # Errors
@@ -165,8 +167,9 @@ impl Jobs {
                 ));
             }
             *next += 1;
+            let stop = self.stop.clone();
             let entry = Arc::new(Entry {
-                job: Job::new(),
+                job: Job::new().cancel_when(move || stop.is_cancelled()),
                 status: Mutex::new(Status {
                     info: JobInfo {
                         id: format!("{}-{next}", self.run),
@@ -319,7 +322,7 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_are_watched_and_cancelled() {
-        let jobs = Jobs::default();
+        let jobs = Jobs::new(CancellationToken::new());
         let done = jobs.start("c", What::Embed, |job| {
             job.progress(Stage::Embedding, 3, Some(4));
             for i in 0..2 * NOTES {
@@ -360,7 +363,7 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_are_bounded() {
-        let jobs = Jobs::default();
+        let jobs = Jobs::new(CancellationToken::new());
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
         let mut all = Vec::new();

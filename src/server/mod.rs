@@ -5,13 +5,25 @@
 //! all handlers share; [`embedding`], [`corpora`], [`mcp`] and [`page`] each bring a router.
 
 mod app;
+mod auth;
+mod batch;
 mod corpora;
+mod dialect;
 mod embedding;
 mod error;
 mod jobs;
+mod limits;
+mod listen;
 mod mcp;
+mod metrics;
 mod page;
 mod run;
+mod telemetry;
 
 pub use app::{CorpusAt, ServeOptions};
+pub use auth::{Access, ApiKey};
+pub use limits::{Limits, MOST_TEXTS};
+pub use listen::listen;
+pub use mcp::serve_stdio;
 pub use run::Server;
+pub use telemetry::{LogFormat, log_to_stderr};

@@ -2,7 +2,7 @@
 //! searches as they come in.
 
 use super::super::error::ApiError;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::search::{FoldBy, HalfLife, Mode, SearchBy, SearchOptions};
 use crate::store::{Field, Filter};
 use axum::body::Bytes;
@@ -23,6 +23,14 @@ pub(super) const MOST_VALUES: usize = 1_000;
 /// What cannot be used.
 pub(super) fn invalid(parameter: &'static str, message: impl Into<String>) -> ApiError {
     Error::parameter(parameter, message).into()
+}
+
+/// The same error of a field that is called otherwise here.
+pub(super) fn renamed(error: Error, from: &str, to: &'static str) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidParameter(name) if name == from => Error::parameter(to, error.message()),
+        _ => error,
+    }
 }
 
 /// What serde says: an unknown or missing field, a value of another type.
@@ -269,7 +277,7 @@ with_options! {
 /// What articles are to be like: an article's id, a vector, or a text.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "an article's id, a vector, or {\"text\": …}")]
-pub(super) enum ExampleAsked {
+pub(in crate::server) enum ExampleAsked {
     /// An article's id.
     Id(String),
     /// A vector as long as those of the corpus.
@@ -281,12 +289,12 @@ pub(super) enum ExampleAsked {
 /// A text that articles are to be like.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TextExample {
+pub(in crate::server) struct TextExample {
     /// The text.
-    pub(super) text: String,
+    pub(in crate::server) text: String,
     /// Its title.
     #[serde(default)]
-    pub(super) title: String,
+    pub(in crate::server) title: String,
 }
 
 /// Options that an answer can have here, where it is one piece of JSON.

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
 
 /// How long a request waits for its turn to write, and for another program that writes.
 const TURN: Duration = Duration::from_secs(10);
@@ -31,7 +32,6 @@ const UNDOS: usize = 20;
 const UNDO_ARTICLES: usize = 4_000_000;
 
 /// What is kept of all corpora.
-#[derive(Default)]
 pub(in crate::server) struct Desk {
     pub(in crate::server) jobs: Jobs,
     corpora: Mutex<HashMap<String, Arc<Tray>>>,
@@ -84,6 +84,14 @@ struct Stamp {
 }
 
 impl Desk {
+    /// A desk whose jobs end when `stop` is cancelled.
+    pub(in crate::server) fn new(stop: CancellationToken) -> Self {
+        Self {
+            jobs: Jobs::new(stop),
+            corpora: Mutex::default(),
+        }
+    }
+
     /// What is kept of a corpus.
     pub(super) fn of(&self, served: &Served) -> Arc<Tray> {
         let mut corpora = lock(&self.corpora);

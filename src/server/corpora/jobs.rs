@@ -1,10 +1,10 @@
 //! Jobs over HTTP: the list, one, its events, cancelling it.
 
 use super::super::app::App;
+use super::super::auth::Access;
 use super::super::error::ApiError;
 use super::super::jobs::{Entry, JobInfo, State as JobState};
 use super::asked::Names;
-use super::writing::may_write::Writing;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// The least time between two events of progress: more often nobody can see.
 const OFTEN: Duration = Duration::from_millis(100);
@@ -57,9 +58,9 @@ pub(super) async fn one(
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Names(id): Names<String>,
-    writing: Writing,
+    access: Access,
 ) -> Result<Json<JobInfo>, ApiError> {
-    writing.check(&app)?;
+    app.may_write(access)?;
     let entry = found(&app, &id)?;
     entry.cancel();
     Ok(Json(entry.info()))
@@ -73,6 +74,8 @@ struct Told {
     notes: usize,
     waiting: VecDeque<Event>,
     ended: bool,
+    /// Cancelled when the server stops.
+    stop: CancellationToken,
 }
 
 impl Told {
@@ -105,7 +108,10 @@ impl Told {
     }
 }
 
-fn events_of(entry: Arc<Entry>) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events_of(
+    entry: Arc<Entry>,
+    stop: CancellationToken,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let mut changes = entry.watch();
     changes.mark_changed();
     let told = Told {
@@ -115,14 +121,19 @@ fn events_of(entry: Arc<Entry>) -> impl Stream<Item = Result<Event, Infallible>>
         notes: 0,
         waiting: VecDeque::new(),
         ended: false,
+        stop,
     };
     unfold(told, |mut told| async move {
         loop {
             if let Some(event) = told.waiting.pop_front() {
                 return Some((Ok(event), told));
             }
-            if told.ended || told.changes.changed().await.is_err() {
+            if told.ended {
                 return None;
+            }
+            tokio::select! {
+                changed = told.changes.changed() => changed.ok()?,
+                () = told.stop.cancelled() => return None,
             }
             told.look();
             if !told.ended {
@@ -143,6 +154,6 @@ pub(super) async fn events(
     State(app): State<Arc<App>>,
     Names(id): Names<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let events = events_of(found(&app, &id)?);
+    let events = events_of(found(&app, &id)?, app.stop.clone());
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
 }

@@ -3,7 +3,7 @@
 use super::super::app::{App, Served, blocking};
 use super::super::error::ApiError;
 use super::super::jobs::{JobStarted, What, lock};
-use super::asked::{Body, Names, Params, invalid};
+use super::asked::{Body, Names, Params, invalid, renamed};
 use super::desk::{Places, Single, writer};
 use super::{reading, served};
 use crate::encoder::DeviceChoice;
@@ -336,44 +336,51 @@ pub(super) async fn articles(
     Ok(Json(articles.await?))
 }
 
-/// Articles that may be on the map.
+/// Articles of the corpus.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IdsAsked {
     /// Their ids, 1000 at most.
+    #[schema(max_items = 1000)]
     ids: Vec<String>,
 }
 
 /// Where articles are on the map.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct RowsFound {
-    /// Their places in the columns, in the order of the ids; `null` for one that is not on the map.
+pub(super) struct RowsShown {
+    /// Their places in the columns, in their order; `null` for one that is not on the map.
     rows: Vec<Option<u32>>,
+    /// The version of the map.
+    version: String,
 }
 
-/// The points of articles.
+/// The points of articles, in their order.
 #[utoipa::path(
     post, path = "/corpora/{corpus}/map/rows", tag = "Map", operation_id = "map_rows",
     params(("corpus" = String, Path, description = "The corpus's name.")),
-    request_body = IdsAsked, responses((status = 200, body = RowsFound)),
+    request_body = IdsAsked, responses((status = 200, body = RowsShown)),
 )]
 pub(super) async fn rows(
     State(app): State<Arc<App>>,
     Names(corpus): Names<String>,
     Body(asked): Body<IdsAsked>,
-) -> Result<Json<RowsFound>, ApiError> {
+) -> Result<Json<RowsShown>, ApiError> {
     if asked.ids.len() > TITLES {
         return Err(invalid("ids", format!("give {TITLES} at most")));
     }
     let rows = asked_about(&app, &corpus, None, move |reader, columns, _| {
-        let one = |id: &String| match reader.key_of(id) {
-            Ok(key) => Ok(columns.point(key)),
+        let key = |id: &String| match reader.key_of(id) {
+            Ok(key) => Ok(Some(key)),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound(_)) => Ok(None),
             Err(e) => Err(e),
         };
-        asked.ids.iter().map(one).collect()
+        let keys = asked.ids.iter().map(key).collect::<Outcome<Vec<_>>>()?;
+        Ok(RowsShown {
+            rows: columns.points_of(&keys),
+            version: columns.head.version.clone(),
+        })
     });
-    Ok(Json(RowsFound { rows: rows.await? }))
+    Ok(Json(rows.await?))
 }
 
 /// By what points are coloured.
@@ -427,7 +434,9 @@ pub(super) async fn field(
         None => Field::new(params.name.as_str()),
     };
     let values = asked_about(&app, &corpus, None, move |reader, columns, job| {
-        let (values, of) = columns.field(reader, &field, job)?;
+        let (values, of) = columns
+            .field(reader, &field, job)
+            .map_err(|e| renamed(e, "facets", "name"))?;
         let shown = |(json, count): (String, u64)| PointValue {
             value: serde_json::from_str(&json).unwrap_or_default(),
             count,

@@ -15,8 +15,12 @@ mod search;
 mod topics;
 mod writing;
 
+pub(super) use articles::shown;
+pub(super) use asked::{ExampleAsked, TextExample};
 pub(super) use desk::Desk;
 pub(super) use documents::documents;
+pub(super) use search::examples;
+pub(super) use topics::{SpanAsked, over_time};
 
 use super::app::{App, Served, blocking};
 use super::error::ApiError;

@@ -4,7 +4,7 @@ use super::super::app::{App, Served};
 use super::super::error::ApiError;
 use super::asked::{
     Body, ExampleAsked, MOST_VALUES, ManyAsked, Names, Params, SearchAsked, SearchParams,
-    SimilarAsked, fields, filter, invalid,
+    SimilarAsked, fields, filter, invalid, renamed,
 };
 use super::reading;
 use crate::corpus::Article;
@@ -123,6 +123,8 @@ pub(in crate::server) fn search(
         ..options.clone()
     })?;
     let all = found.hits.len();
+    // It never fails: nobody closes the semaphore.
+    let _turn = tokio::runtime::Handle::current().block_on(app.judging.acquire());
     let ranked = rerank(reranker, query, found.hits, options.end(), job)?;
     let hits = ranked.into_iter().skip(options.offset);
     Ok(Answer {
@@ -340,7 +342,8 @@ pub(super) async fn facets(
     }
     let filter = filter(params.filter.as_deref())?;
     let facets = reading(&app, &corpus, move |_, _, reader, _| {
-        reader.facets(&names, filter.as_ref(), limit)
+        let facets = reader.facets(&names, filter.as_ref(), limit);
+        facets.map_err(|e| renamed(e, "facets", "fields"))
     });
     Ok(Json(facets.await?))
 }

@@ -1,12 +1,12 @@
 //! Topics: the list, the tree, one, over time; finding them, changing them by hand, undoing that.
 
 use super::super::app::{App, Served};
+use super::super::auth::Access;
 use super::super::error::ApiError;
 use super::super::jobs::{JobStarted, State as JobState, What};
 use super::asked::{Body, Names, Params, invalid};
 use super::desk::{Tray, writer};
 use super::reading;
-use super::writing::may_write;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result as Outcome};
 use crate::job::Job;
@@ -270,30 +270,30 @@ pub(super) struct TimelineParams {
 
 /// A topic's course.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-struct CourseShown {
+pub(in crate::server) struct CourseShown {
     /// The topic's number.
-    id: i64,
+    pub(in crate::server) id: i64,
     /// Its label.
-    label: String,
+    pub(in crate::server) label: String,
     /// Its articles in each span.
-    counts: Vec<u64>,
+    pub(in crate::server) counts: Vec<u64>,
     /// Whether its share grows.
     trend: Trend,
     /// By how many standard errors its share is higher in the last quarter of the spans than before.
-    rising: f64,
+    pub(in crate::server) rising: f64,
 }
 
 /// Topics over time.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in crate::server) struct TimelineShown {
     /// How long a span is: day, week, month, quarter or year.
-    by: String,
+    pub(in crate::server) by: String,
     /// The spans, without gaps.
-    bins: Vec<String>,
+    pub(in crate::server) bins: Vec<String>,
     /// The articles of each, of whatever topic.
-    totals: Vec<u64>,
+    pub(in crate::server) totals: Vec<u64>,
     /// Each topic's course, the largest first.
-    topics: Vec<CourseShown>,
+    pub(in crate::server) topics: Vec<CourseShown>,
     /// Articles without a date, which are left out.
     undated: u64,
 }
@@ -384,10 +384,10 @@ fn labeller(app: &App, served: &Served, reader: &Reader) -> Option<Arc<Encoder>>
 pub(super) async fn fit(
     State(app): State<Arc<App>>,
     Names(corpus): Names<String>,
-    writing: may_write::Writing,
+    access: Access,
     Body(asked): Body<FitAsked>,
 ) -> Result<(StatusCode, Json<JobStarted>), ApiError> {
-    writing.check(&app)?;
+    app.may_write(access)?;
     let served = super::served(&app, &corpus)?;
     let usual = TopicOptions::default();
     let options = TopicOptions {
@@ -583,10 +583,10 @@ async fn changed(
 pub(super) async fn edit(
     State(app): State<Arc<App>>,
     Names(corpus): Names<String>,
-    writing: may_write::Writing,
+    access: Access,
     Body(mut asked): Body<EditAsked>,
 ) -> Result<Json<TopicList>, ApiError> {
-    writing.check(&app)?;
+    app.may_write(access)?;
     asked.check()?;
     changed(&app, &corpus, move |app, served, tray, job| {
         asked.make(app, served, tray, job)
@@ -604,9 +604,9 @@ pub(super) async fn edit(
 pub(super) async fn undo(
     State(app): State<Arc<App>>,
     Names(corpus): Names<String>,
-    writing: may_write::Writing,
+    access: Access,
 ) -> Result<Json<TopicList>, ApiError> {
-    writing.check(&app)?;
+    app.may_write(access)?;
     changed(&app, &corpus, |_, served, tray, job| {
         let _turn = tray.turn_of(job)?;
         let Some(undo) = tray.last_undo() else {

@@ -1,6 +1,7 @@
 //! Adding, replacing and deleting articles; embedding them as a job.
 
 use super::super::app::{App, Served};
+use super::super::auth::Access;
 use super::super::error::ApiError;
 use super::super::jobs::{What, lock};
 use super::asked::{Body, MOST_VALUES, Names, Params, bytes, invalid, json};
@@ -20,42 +21,6 @@ use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-pub(super) mod may_write {
-    //! Who may change something.
-
-    use crate::server::app::App;
-    use crate::server::error::ApiError;
-    use axum::extract::FromRequestParts;
-    use axum::http::StatusCode;
-    use axum::http::request::Parts;
-    use std::convert::Infallible;
-
-    /// Whether a request may change something.
-    pub(in crate::server::corpora) struct Writing;
-
-    impl<S: Send + Sync> FromRequestParts<S> for Writing {
-        type Rejection = Infallible;
-
-        async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
-            Ok(Self)
-        }
-    }
-
-    impl Writing {
-        /// Refuses where nothing may be changed.
-        ///
-        /// # Errors
-        /// The server is not writable.
-        pub(in crate::server::corpora) fn check(&self, app: &App) -> Result<(), ApiError> {
-            if app.options.writable {
-                return Ok(());
-            }
-            let message = "this server changes nothing; it was not started as one that may";
-            Err(ApiError::new(StatusCode::FORBIDDEN, "read_only", message))
-        }
-    }
-}
 
 /// Articles that are stored in one transaction, and their bytes.
 const BATCH: usize = 256;
@@ -326,10 +291,10 @@ pub(super) async fn add(
     State(app): State<Arc<App>>,
     Names(corpus): Names<String>,
     Params(params): Params<AddParams>,
-    writing: may_write::Writing,
+    access: Access,
     request: Request,
 ) -> Result<Json<AddedShown>, ApiError> {
-    writing.check(&app)?;
+    app.may_write(access)?;
     let mut adding = Adding::new(&app, &corpus, params.replace.unwrap_or(true))?;
     let kind = request.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -440,10 +405,10 @@ async fn one_of_stream(adding: &mut Adding, line: u64, text: &[u8]) -> Result<()
 pub(super) async fn put(
     State(app): State<Arc<App>>,
     Names((corpus, id)): Names<(String, String)>,
-    writing: may_write::Writing,
+    access: Access,
     Body(mut asked): Body<ArticleAsked>,
 ) -> Result<Json<AddedShown>, ApiError> {
-    writing.check(&app)?;
+    app.may_write(access)?;
     if one_line(&id) != id || id.is_empty() {
         let message = "an id is one line, without blanks at its ends or several in a row";
         return Err(invalid("id", message));
@@ -483,9 +448,9 @@ pub(super) struct DeletedShown {
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Names((corpus, id)): Names<(String, String)>,
-    writing: may_write::Writing,
+    access: Access,
 ) -> Result<Json<DeletedShown>, ApiError> {
-    writing.check(&app)?;
+    app.may_write(access)?;
     let served = super::served(&app, &corpus)?;
     let deleted = write(&app, &served, move |writer| writer.delete([id])).await?;
     app.desk.of(&served).changed();

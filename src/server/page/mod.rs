@@ -6,8 +6,9 @@
 //! theirs, and nothing be fetched from elsewhere.
 
 use super::app::App;
+use super::embedding;
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -170,23 +171,23 @@ pub(super) fn router() -> Router<Arc<App>> {
 }
 
 /// Whether whoever asks for `/` is a browser, and not a client of embedding servers.
-pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+fn is_wanted(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();
     let mut accepted = accepted.filter_map(|v| v.to_str().ok());
     accepted.any(|v| v.to_ascii_lowercase().contains("text/html"))
 }
 
 /// The page.
-pub(super) fn index(headers: &HeaderMap) -> Response {
+fn index(headers: &HeaderMap) -> Response {
     PAGE.index.answer(headers, "no-cache")
 }
 
-/// The page for browsers; for others, that the server is there.
-async fn root(headers: HeaderMap) -> Response {
+/// The page for browsers; for clients of embedding servers, whether the server is ready.
+async fn root(state: State<Arc<App>>, headers: HeaderMap) -> Response {
     if is_wanted(&headers) {
         index(&headers)
     } else {
-        StatusCode::OK.into_response()
+        embedding::health(state).await.into_response()
     }
 }
 

@@ -42,7 +42,7 @@ const OTHERS: &[(&str, &str)] = &[
 const MARKUP: &str = "http https www com org html href quot amp nbsp lt gt";
 
 /// The language of a text, where it can be told.
-pub(super) fn language(text: &str) -> Option<Lang> {
+pub(crate) fn language(text: &str) -> Option<Lang> {
     let end = text.char_indices().nth(400).map_or(text.len(), |(i, _)| i);
     whatlang::detect(&text[..end])
         .filter(|info| info.is_reliable() || info.confidence() > 0.5)

@@ -13,7 +13,7 @@ use crate::topics::nested::nodes;
 use chrono::NaiveDate;
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A publisher's number for all that have none of their own, and for none.
 pub const OTHER_SOURCE: u16 = u16::MAX;
@@ -308,13 +308,6 @@ impl Columns {
         self.keys.get(point).copied()
     }
 
-    /// The point of an article, by its row in the store; `None` where it is not on the map.
-    pub fn point(&self, key: i64) -> Option<u32> {
-        // Points are in the order of these numbers.
-        let found = self.keys.binary_search_by_key(&mixed(key), |&k| mixed(k));
-        found.ok().map(|point| point as u32)
-    }
-
     /// The rows in the store of points.
     ///
     /// # Errors
@@ -327,6 +320,19 @@ impl Columns {
             })
         });
         keys.collect()
+    }
+
+    /// The points of rows in the store, `None` for what is not on the map.
+    pub fn points_of(&self, keys: &[Option<i64>]) -> Vec<Option<u32>> {
+        let wanted: HashSet<i64> = keys.iter().flatten().copied().collect();
+        let mut found: HashMap<i64, u32> = HashMap::with_capacity(wanted.len());
+        for (point, key) in self.keys.iter().enumerate() {
+            if wanted.contains(key) {
+                found.insert(*key, point as u32);
+            }
+        }
+        let of = |key: &Option<i64>| found.get(key.as_ref()?).copied();
+        keys.iter().map(of).collect()
     }
 
     /// The number of each point's value among `values`, the values of a field that most points
@@ -584,4 +590,109 @@ fn packed(points: &[Point]) -> Result<(Vec<u8>, Vec<Column>)> {
         ));
     }
     Ok((bytes, columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::Identity;
+    use crate::{Article, Corpus};
+
+    #[test]
+    fn columns_of_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = Corpus::create(folder.path().join("c.nearwise")).unwrap();
+        let articles = (0..50).map(|i| {
+            let article = Article {
+                id: Some(format!("a{i}")),
+                text: format!("Text {i}."),
+                date: [
+                    None,
+                    Some("1969-12-31"),
+                    Some("2024-03"),
+                    Some("2024-03-05T10:00:00"),
+                ][i % 4]
+                    .map(String::from),
+                source: Some(["x", "y", "x", "z", ""][i % 5].to_string()),
+                ..Article::default()
+            };
+            (article, vec![1.0, i as f32])
+        });
+        let mut writer = corpus.writer().unwrap();
+        writer.bind(&Identity::external("two", 2)).unwrap();
+        writer.add(articles, &Job::new()).unwrap();
+        let key = |i: usize| writer.key_of(&format!("a{i}")).unwrap();
+        let mut places: Vec<(i64, f32, f32)> =
+            (0..50).map(|i| (key(i), i as f32, -(i as f32))).collect();
+        places.push((999, 100.0, 0.0));
+        let columns = Columns::of_places(&writer, places.clone(), None, &Job::new()).unwrap();
+        assert_eq!((columns.head.points, columns.bytes.len()), (50, 50 * 16));
+        assert_eq!(columns.head.bounds, [0.0, 0.0, 100.0, 49.0]);
+        let at = |name: &str, i: usize| {
+            let column = columns
+                .head
+                .columns
+                .iter()
+                .find(|c| c.name == name)
+                .unwrap();
+            let size = column.length / 50;
+            &columns.bytes[column.offset + i * size..][..size]
+        };
+        for (i, &row) in columns.keys.iter().enumerate() {
+            let n = places.iter().find(|p| p.0 == row).unwrap().1;
+            let x = f64::from(u16::from_le_bytes(at("x", i).try_into().unwrap()));
+            let y = f64::from(u16::from_le_bytes(at("y", i).try_into().unwrap()));
+            assert!((x / 655.35 - f64::from(n)).abs() < 0.01);
+            assert!((y / 65535.0 * 49.0 - f64::from(n)).abs() < 0.01);
+            let n = n as usize;
+            let source = u16::from_le_bytes(at("source", i).try_into().unwrap());
+            assert_eq!(source, [0, 1, 0, 2, OTHER_SOURCE][n % 5]);
+            let day = i32::from_le_bytes(at("day", i).try_into().unwrap());
+            assert_eq!(day, [NO_DAY, -1, 19_783, 19_787][n % 4]);
+            assert_eq!(i16::from_le_bytes(at("topic", i).try_into().unwrap()), -1);
+            assert_eq!(
+                u32::from_le_bytes(at("key", i).try_into().unwrap()),
+                row as u32
+            );
+        }
+        assert_eq!(columns.head.dates, Some([-1, 19_787]));
+        assert_eq!(
+            (
+                columns.head.sources[0].name.as_str(),
+                columns.head.sources[0].count
+            ),
+            ("x", 20)
+        );
+        // The order is the same whatever else is there.
+        let fewer: Vec<_> = places.iter().copied().filter(|p| p.0 % 2 == 0).collect();
+        let fewer = Columns::of_places(&writer, fewer, None, &Job::new()).unwrap();
+        let kept: Vec<i64> = columns
+            .keys
+            .iter()
+            .copied()
+            .filter(|k| k % 2 == 0)
+            .collect();
+        assert_eq!(fewer.keys, kept);
+        let (values, of) = columns
+            .field(&writer, &"source".into(), &Job::new())
+            .unwrap();
+        assert_eq!(values[0], ("\"x\"".to_string(), 20));
+        assert_eq!(of.iter().filter(|&&v| v == OTHER_VALUE).count(), 10);
+        let there = [
+            Some(columns.keys[7]),
+            None,
+            Some(999),
+            Some(columns.keys[0]),
+        ];
+        assert_eq!(columns.points_of(&there), [Some(7), None, None, Some(0)]);
+        assert!(columns.keys(&[0, 49]).is_ok() && columns.keys(&[50]).is_err());
+        assert!(Columns::of_places(&writer, Vec::new(), None, &Job::new()).is_err());
+        let cancelled = Job::new();
+        cancelled.cancel();
+        assert!(
+            Columns::of_places(&writer, places, None, &cancelled)
+                .unwrap_err()
+                .is_cancelled()
+        );
+    }
 }

@@ -1,0 +1,165 @@
+//! What all routes that embed do.
+
+use super::super::app::App;
+use super::super::batch::{Embedded, How, Text, Took};
+use super::super::dialect::Fault;
+use super::asked::Held;
+use crate::encoder::Prompt;
+use serde::Deserialize;
+use std::time::Instant;
+use utoipa::ToSchema;
+
+/// Which end of a text that is too long is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Direction {
+    /// The beginning.
+    #[serde(alias = "Left")]
+    Left,
+    /// The end.
+    #[default]
+    #[serde(alias = "Right")]
+    Right,
+}
+
+/// What a request says of how its texts are embedded.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wish {
+    pub(super) truncate: Option<bool>,
+    pub(super) direction: Option<Direction>,
+    pub(super) prompt_name: Option<String>,
+    pub(super) normalize: Option<bool>,
+    pub(super) dimensions: Option<usize>,
+}
+
+/// The prompt of a name: the model's own of that name, or that which its family has for queries or
+/// documents.
+fn prompt(app: &App, name: Option<String>) -> Result<Prompt, Fault> {
+    let Some(name) = name else {
+        return Ok(Prompt::Default);
+    };
+    let own = app.encoder.prompts().named.contains_key(&name);
+    let prompt = match name.as_str() {
+        "query" if !own => Prompt::Query,
+        "document" | "passage" if !own => Prompt::Document,
+        _ => Prompt::Named(name),
+    };
+    // It says what is wrong with a name that the model does not have.
+    match app.encoder.tokenize::<&str>(&[], prompt.clone()) {
+        Ok(_) => Ok(prompt),
+        Err(e) => Err(Fault::invalid("prompt_name", e.to_string())),
+    }
+}
+
+/// What stands in front of each text.
+pub(super) fn prompt_of(app: &App, wish: &Wish) -> Result<String, Fault> {
+    let prompts = app.encoder.prompts();
+    Ok(match prompt(app, wish.prompt_name.clone())? {
+        Prompt::Query => prompts.query.clone(),
+        Prompt::Document => prompts.document.clone(),
+        Prompt::Named(name) => prompts.named.get(&name).cloned().unwrap_or_default(),
+        _ => {
+            let default = prompts.default.as_ref();
+            let default = default.and_then(|name| prompts.named.get(name));
+            default.cloned().unwrap_or_default()
+        }
+    })
+}
+
+/// Fails on a list of texts that is empty or too long, or holds an empty one.
+pub(super) fn check<'a>(
+    app: &App,
+    parameter: &'static str,
+    texts: impl ExactSizeIterator<Item = &'a Text>,
+) -> Result<(), Fault> {
+    let n = texts.len();
+    if n == 0 {
+        return Err(Fault::empty(parameter, format!("{parameter} is empty")));
+    }
+    at_most(app, n)?;
+    for (i, text) in texts.enumerate() {
+        let empty = match text {
+            Text::Text(text) => text.is_empty(),
+            Text::Ids(ids) => ids.is_empty(),
+        };
+        if empty {
+            let message = match n {
+                1 => format!("{parameter} is empty"),
+                _ => format!("text {i} of {parameter} is empty"),
+            };
+            return Err(Fault::empty(parameter, message));
+        }
+    }
+    Ok(())
+}
+
+/// Fails on more texts than a request may have.
+pub(super) fn at_most(app: &App, texts: usize) -> Result<(), Fault> {
+    let most = app.options.limits.max_client_batch;
+    if texts <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "{texts} texts, and this server takes {most} in a request (its setting max-client-batch)"
+    );
+    Err(Fault::invalid("inputs", message))
+}
+
+/// Embeds a request's texts and counts what it cost.
+pub(super) async fn embed(
+    app: &App,
+    parameter: &'static str,
+    texts: Vec<Text>,
+    wish: Wish,
+    held: &mut Held,
+    since: Instant,
+) -> Result<(Embedded, Took), Fault> {
+    let n = texts.len();
+    app.metrics.began(n);
+    let embedded = embedded(app, parameter, texts, wish, held).await;
+    match embedded {
+        Ok((embedded, characters)) => {
+            let took = Took {
+                total: since.elapsed(),
+                times: embedded.times,
+                characters,
+                tokens: embedded.texts.iter().map(|t| t.tokens).sum(),
+                cut: embedded.texts.iter().filter(|t| t.cut > 0).count(),
+            };
+            app.metrics.answered(n, &took);
+            Ok((embedded, took))
+        }
+        Err(fault) => {
+            app.metrics.failed(fault.counted_as());
+            Err(fault)
+        }
+    }
+}
+
+async fn embedded(
+    app: &App,
+    parameter: &'static str,
+    texts: Vec<Text>,
+    wish: Wish,
+    held: &mut Held,
+) -> Result<(Embedded, usize), Fault> {
+    check(app, parameter, texts.iter())?;
+    let how = How {
+        prompt: prompt(app, wish.prompt_name)?,
+        normalize: wish.normalize.unwrap_or(true),
+        dimensions: wish.dimensions,
+        truncate: wish.truncate.unwrap_or(app.options.limits.auto_truncate),
+        keep_end: wish.direction == Some(Direction::Left),
+    };
+    let dim = wish.dimensions.unwrap_or(app.encoder.identity().dim);
+    // More than the model has is refused; until then it must not take all memory.
+    let values = texts.len().saturating_mul(dim.min(1 << 16));
+    app.admission.values(&mut held.memory, values)?;
+    let characters = |text: &Text| match text {
+        Text::Text(text) => text.chars().count(),
+        Text::Ids(_) => 0,
+    };
+    let characters = texts.iter().map(characters).sum();
+    let embedded = app.batcher.embed(texts, how).await?;
+    Ok((embedded, characters))
+}
