@@ -153,13 +153,19 @@ function show(how = {}) {
   views[place.view].show(place, how);
 }
 
-/** @param {string} name */
+/** What is known of the corpus that one looks at; its topics' names come when they are there. @param {string} name */
 async function describe(name) {
   if (!corpora.some((c) => c.name === name)) return;
-  [corpus, topics] = await Promise.all([
-    api.corpus(name),
-    api.topics(name).then((t) => t.topics, () => []),
-  ]);
+  corpus = await api.corpus(name);
+  topics = [];
+  api.topics(name).then(
+    (list) => {
+      if (here().corpus !== name) return;
+      topics = list.topics;
+      if (here().view === "search") show();
+    },
+    () => {},
+  );
 }
 
 /** The place has changed: the address was typed, a link followed, or a step taken back. */
@@ -168,16 +174,16 @@ async function moved() {
   if (!place.corpus && corpora[0]) {
     go({ ...place, corpus: corpora[0].name }, { replace: true, silent: true });
   }
-  if (corpus?.name !== here().corpus) {
+  const name = here().corpus;
+  if (corpus?.name !== name) {
     corpus = null;
     topics = [];
-    const name = here().corpus;
-    void describe(name).then(
-      () => {
-        if (here().corpus === name) show();
-      },
-      () => {},
-    );
+    try {
+      await describe(name);
+    } catch {
+      // What is shown next says what is wrong.
+    }
+    if (here().corpus !== name) return;
   }
   show();
 }

@@ -119,11 +119,11 @@ export function createTime(ctx) {
         const { signal } = asking;
         if (!timeline) fill(rows, bones(5));
         if (sourcesOf !== corpus) {
-          sourcesOf = corpus;
           const facets = await api.facets(corpus, { fields: "source", limit: 50 }, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null));
           const values = facets?.fields[0]?.values ?? [];
           fill(source, h("option", { value: "" }, "All sources"), values.map((v) => h("option", { value: v.value }, `${String(v.value)} (${number(v.count)})`)));
           source.hidden = values.length < 2;
+          sourcesOf = corpus;
         }
         timeline = await api.timeline(corpus, { by: by.value, source: params.get("source") }, signal);
         loaded = key;

@@ -101,7 +101,7 @@ export function createTopics(ctx) {
     const root = under.get(null)?.length === 1 && (under.get((under.get(null) ?? [])[0]?.id ?? -1) ?? []).length ? (under.get(null) ?? [])[0] : null;
     /** @param {TreeNode} node @param {number} depth @param {boolean} isPart @returns {HTMLLIElement} */
     const branch = (node, depth, isPart) => {
-      const topic = isPart ? undefined : (listed.get(node.label) ?? (node.topics.length === 1 ? topics.find((t) => t.id === node.topics[0]) : undefined));
+      const topic = isPart ? undefined : node.topic === undefined ? listed.get(node.label) : topics.find((t) => t.id === node.topic);
       const children = (under.get(node.id) ?? []).toSorted((a, b) => b.size - a.size);
       const name = h("span", { class: "tree-name", dir: "auto" }, topic?.label ?? node.label);
       const size = h("small", null, number(node.size));

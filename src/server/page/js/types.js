@@ -30,7 +30,7 @@
  *   sources: { value: string, count: number }[], dates: [string, string] | null, rising: number | null
  * }} Topic
  * @typedef {Topic & { parts?: { id: number, label: string, size: number }[] }} WholeTopic
- * @typedef {{ id: number, parent: number | null, label: string, size: number, level: number, topics: number[] }} TreeNode
+ * @typedef {{ id: number, parent: number | null, label: string, size: number, level: number, topics: number[], topic?: number | null }} TreeNode
  * @typedef {{ bins: string[], totals: number[], topics: { id: number, label: string, counts: number[], rising: number | null }[] }} Timeline
  * @typedef {{
  *   id: string, what: string, state: "running" | "done" | "failed" | "cancelled",

@@ -90,11 +90,11 @@ export function flatRenderer(canvas, points) {
        * @param {number} diameter @param {number} count @param {(i: number) => Uint32Array | null} inkOf
        */
       const discs = (diameter, count, inkOf) => {
-        const side = Math.max(1, Math.round(diameter));
+        const side = Math.max(1, Math.round(diameter + 0.3));
         // How far each row of a disc's pixels reaches.
         const inset = Array.from({ length: side }, (_, row) => {
           const dy = row + 0.5 - side / 2;
-          return side < 4 ? 0 : Math.round(side / 2 - Math.sqrt(Math.max(0.25, (side * side) / 4 - dy * dy)));
+          return side < 3 ? 0 : Math.round(side / 2 - Math.sqrt(Math.max(0.25, (side * side) / 4 - dy * dy)) + (side === 3 && dy !== 0 ? 0.5 : 0));
         });
         for (let i = 0; i < count; i++) {
           const ink = inkOf(i);
@@ -104,10 +104,17 @@ export function flatRenderer(canvas, points) {
           const x = Math.round(ox + (xs[i] ?? 0) * sx - side / 2);
           const y = Math.round(oy + (ys[i] ?? 0) * sy - side / 2);
           if (x < 0 || y < 0 || x + side > w || y + side > h) continue;
+          // The edge is soft where nothing lies below it.
+          const soft = ((((colour >>> 24) * 0.4) << 24) | (colour & 0xffffff)) >>> 0;
           for (let row = 0; row < side; row++) {
-            const from = (y + row) * w + x;
             const gap = inset[row] ?? 0;
-            for (let at = from + gap; at < from + side - gap; at++) pixels[at] = colour;
+            const from = (y + row) * w + x + gap;
+            const to = from + side - 2 * gap;
+            for (let at = from; at < to; at++) pixels[at] = colour;
+            if (gap > 0) {
+              if (!pixels[from - 1]) pixels[from - 1] = soft;
+              if (!pixels[to]) pixels[to] = soft;
+            }
           }
         }
       };
