@@ -2,6 +2,7 @@
 // page while it is changed, and to measure its map with a million points.
 //
 //   node tests/page/mock.js [articles] [port]
+//   node tests/page/mock.js http://127.0.0.1:7700 [port]    the answers of a server that runs there
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -121,6 +122,36 @@ function top(data, rows) {
   }
   const sorted = (/** @type {Map<number, number>} */ m) => [...m].sort((a, b) => b[1] - a[1]);
   return { topics: sorted(topics), sources: sorted(sources), months: [...months].sort() };
+}
+
+/** The page from its folder, with the answers of another server. @param {string} base */
+export function forward(base) {
+  return createServer(async (request, response) => {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const url = new URL(request.url ?? "/", "http://localhost");
+    if (!url.pathname.startsWith("/api/")) return file(url.pathname, response);
+    /** @type {Record<string, string>} */
+    const headers = {};
+    for (const name of ["content-type", "authorization"]) if (request.headers[name]) headers[name] = String(request.headers[name]);
+    const said = await fetch(new URL(request.url ?? "/", base), { method: request.method ?? "GET", headers, body: parts.length ? Buffer.concat(parts) : null });
+    response.writeHead(said.status, { "content-type": said.headers.get("content-type") ?? "" });
+    response.end(Buffer.from(await said.arrayBuffer()));
+  });
+}
+
+/** @param {string} path @param {import("node:http").ServerResponse} response */
+async function file(path, response) {
+  const name = path === "/" ? "index.html" : normalize(path.replace(/^\/page\//, ""));
+  try {
+    let content = await readFile(join(PAGE, name));
+    if (name === "index.html") content = Buffer.from(String(content).replaceAll("{{files}}", "page").replaceAll("{{preload}}", ""));
+    const type = TYPES[/** @type {".js"} */ (name.slice(name.lastIndexOf(".")))] ?? "text/plain";
+    response.writeHead(200, { "content-type": type, "content-security-policy": POLICY, "cache-control": "no-store" });
+    response.end(content);
+  } catch {
+    response.writeHead(404).end("nothing is here");
+  }
 }
 
 /** @param {Data} data */
@@ -269,19 +300,12 @@ export function serve(data) {
       else send(200, "application/json", JSON.stringify(said));
       return;
     }
-    const name = url.pathname === "/" ? "index.html" : normalize(url.pathname.replace(/^\/page\//, ""));
-    try {
-      let file = await readFile(join(PAGE, name));
-      if (name === "index.html") file = Buffer.from(String(file).replaceAll("{{files}}", "page").replaceAll("{{preload}}", ""));
-      send(200, TYPES[/** @type {".js"} */ (name.slice(name.lastIndexOf(".")))] ?? "text/plain", file);
-    } catch {
-      send(404, "text/plain", "nothing is here");
-    }
+    await file(url.pathname, response);
   });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const n = Number(process.argv[2] ?? 20_000);
-  const port = Number(process.argv[3] ?? 8484);
-  serve(madeUp(n)).listen(port, "127.0.0.1", () => console.log(`${n} articles at http://127.0.0.1:${port}/`));
+  const [, , what = "20000", port = "8484"] = process.argv;
+  const server = what.startsWith("http") ? forward(what) : serve(madeUp(Number(what)));
+  server.listen(Number(port), "127.0.0.1", () => console.log(`${what} at http://127.0.0.1:${port}/`));
 }

@@ -75,7 +75,8 @@ export function flatRenderer(canvas, points) {
       }
       const pixels = new Uint32Array(image.data.buffer);
       pixels.fill(0);
-      const plain = inks(frame.alpha);
+      // Discs do not add up here as they do with WebGL, so each covers more.
+      const plain = inks(Math.sqrt(frame.alpha));
       const faint = inks(0.12);
       const strong = inks(1);
       const [first, last] = frame.days ?? [-2147483648, 2147483647];
