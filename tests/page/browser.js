@@ -61,6 +61,9 @@ export async function mapDrawn(page) {
 export const inked = (page) =>
   page.evaluate(() => {
     const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector(".map-points"));
+    // What WebGL drew can be read in the same turn alone.
+    /** @type {any} */ (document.querySelector(".map-view, #stage"))?.map?.paint();
+    /** @type {any} */ (document.getElementById("stage"))?.map?.paint();
     const copy = document.createElement("canvas");
     copy.width = canvas.width;
     copy.height = canvas.height;

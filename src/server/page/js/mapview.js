@@ -54,6 +54,8 @@ export function createMapView(ctx) {
   let loaded = "";
   let first = "topic";
   let searched = "";
+  /** @type {string | null} */
+  let pointed = null;
   /** @type {AbortController | null} */
   let asking = null;
   /** @type {AbortController | null} */
@@ -86,6 +88,7 @@ export function createMapView(ctx) {
     map = null;
     loaded = "";
     searched = "";
+    pointed = null;
     const progress = h("p", { class: "note" }, "Loading the map …");
     fill(stage, h("div", { class: "map-wait" }, h("div", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), progress));
     let info = await api.map(corpus, signal);
@@ -182,7 +185,11 @@ export function createMapView(ctx) {
       clearTimeout(timer);
       if (isSoon) timer = setTimeout(() => void find(here()), 160);
       else void find(here());
-      void map?.point(here().params.get("a"));
+      const id = here().params.get("a");
+      if (id !== pointed) {
+        pointed = id;
+        void map?.point(id);
+      }
     } catch (error) {
       if (isAborted(error)) return;
       loaded = "";

@@ -140,7 +140,7 @@ export function hasGpu() {
  * @returns {Renderer | null} null where the browser has no WebGL2
  */
 export function glRenderer(canvas, points) {
-  const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true, premultipliedAlpha: true });
+  const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, powerPreference: "high-performance" });
   if (!gl) return null;
   const discs = linked(gl, POINTS, DISC);
   const ground = linked(gl, QUAD, GROUND);

@@ -189,6 +189,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
   const frames = [];
 
   function drawNow() {
+    cancelAnimationFrame(asked);
     asked = 0;
     const dark = isDark();
     const { w, h: high } = view.size;
@@ -697,6 +698,8 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     frames,
     state,
     draw,
+    /** Draws at once, for whoever reads the canvas in the same turn. */
+    paint: drawNow,
     resize,
     /** Follows the theme of the page. */
     themed: repaint,
