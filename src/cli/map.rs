@@ -7,6 +7,7 @@ use super::{Outcome, topics, ui};
 use anyhow::Result;
 use clap::Args;
 use nearwise::encoder::DeviceChoice;
+use nearwise::topics::map::columns::Columns;
 use nearwise::topics::map::{Map as Drawn, page, png, svg};
 use nearwise::{Error, NewFile};
 use serde_json::json;
@@ -77,11 +78,15 @@ impl Map {
             View::Reader(reader) => reader.layout_of_map(self.seed, self.device, job)?,
         };
         let map = Drawn::new(&view, &layout, job)?;
+        let columns = match kind {
+            "html" => Some(Columns::new(&view, &layout, job)?),
+            _ => None,
+        };
         drop(running);
         let mut file = NewFile::create(&self.out)?;
-        let text = match kind {
-            "html" => page(&map),
-            "svg" => svg(&map)?,
+        let text = match (kind, &columns) {
+            (_, Some(columns)) => page(&map, columns),
+            ("svg", _) => svg(&map)?,
             _ => {
                 png(&map, file.path())?;
                 String::new()

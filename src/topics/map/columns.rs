@@ -297,6 +297,12 @@ impl Columns {
         })
     }
 
+    /// Columns of these parts, for tests.
+    #[cfg(test)]
+    pub(super) fn of_parts(head: ColumnHead, bytes: Vec<u8>, keys: Vec<i64>) -> Self {
+        Self { head, bytes, keys }
+    }
+
     /// The row in the store of a point.
     pub fn key(&self, point: usize) -> Option<i64> {
         self.keys.get(point).copied()

@@ -58,6 +58,8 @@ pub struct MapTopic {
 /// An article on the map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MapArticle {
+    /// Its row in the store.
+    pub key: i64,
     /// Its id.
     pub id: String,
     /// Its title, or the start of its text, cut short.
@@ -340,6 +342,7 @@ impl Map {
                 }
             }
             articles.push(MapArticle {
+                key: keys[row],
                 id: article.id,
                 title: snippet(&article.title, TITLE),
                 date: article.date,

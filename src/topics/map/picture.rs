@@ -146,6 +146,7 @@ mod tests {
     fn map(n: usize) -> Map {
         let articles = (0..n)
             .map(|i| MapArticle {
+                key: i64::from(i),
                 id: i.to_string(),
                 title: String::new(),
                 date: None,

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Checks the types of the page's JavaScript, and drives the page in a headless Chromium against the
+# built program: scripts/page-tests.sh [PROGRAM]
+#
+# Node packages go into a cache folder outside the clone (NEARWISE_PAGE_TESTS, by default in the
+# user's cache), as the lockfile pins them. Node 20 or newer and Chromium must be there; as root on
+# Debian they are installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+program=$(realpath "${1:-target/release/nearwise}")
+[ -x "$program" ] || { echo "page tests: build the program first: cargo build --release" >&2; exit 1; }
+
+need() { # command, Debian package
+  command -v "$1" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "page tests: $1 is missing; installing $2" >&2
+    apt-get install -y --no-install-recommends "$2" >/dev/null || true
+  fi
+  command -v "$1" >/dev/null || { echo "page tests: $1 is missing; install it (Debian: apt-get install $2)" >&2; exit 1; }
+}
+need node nodejs
+need npm npm
+export CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || true)}
+if [ -z "$CHROMIUM" ]; then need chromium chromium; CHROMIUM=$(command -v chromium); fi
+
+cache=${NEARWISE_PAGE_TESTS:-${XDG_CACHE_HOME:-$HOME/.cache}/nearwise-page-tests}
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+mkdir -p "$cache"
+cp tests/page/package.json tests/page/package-lock.json "$cache/"
+(cd "$cache" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --silent)
+
+echo "types"
+"$cache/node_modules/.bin/tsc" -p tests/page/tsconfig.json
+echo "colours"
+node --test --test-reporter=dot tests/page/colours.test.js
+
+echo "corpora"
+model=$root/tests/fixtures/tiny-bert
+"$program" index seeds -c "$work/seeds.nearwise" --model "$model" >/dev/null 2>&1
+"$program" topics fit -c "$work/seeds.nearwise" --topics 6 >/dev/null 2>&1
+"$program" map -c "$work/seeds.nearwise" --out "$work/map.html" >/dev/null 2>&1
+node tests/page/hostile.js > "$work/hostile.jsonl"
+"$program" index "$work/hostile.jsonl" -c "$work/hostile.nearwise" --model "$model" >/dev/null 2>&1
+"$program" topics fit -c "$work/hostile.nearwise" --topics 3 >/dev/null 2>&1
+
+# Node modules are looked for upwards from a test's own folder, so the tests run from the cache.
+rm -rf "$cache/tests"
+mkdir -p "$cache/tests"
+cp tests/page/*.js "$cache/tests/"
+
+writable=
+if "$program" serve --help | grep -q -- --writable; then writable=--writable; export NEARWISE_WRITABLE_SERVER=1; fi
+port=$(node -e 'const s=require("node:net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
+"$program" serve -c "$work/seeds.nearwise" -c "$work/hostile.nearwise" --model "$model" --listen "127.0.0.1:$port" $writable \
+  >"$work/server.log" 2>&1 &
+server=$!
+for _ in $(seq 100); do
+  curl -fs -o /dev/null "http://127.0.0.1:$port/api/corpora" && break
+  kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
+  sleep 0.2
+done
+echo "the page in $("$CHROMIUM" --version 2>/dev/null)"
+NEARWISE_BASE="http://127.0.0.1:$port/" NEARWISE_MAP="$work/map.html" \
+  node --test --test-concurrency=1 "$cache/tests/page.test.js"

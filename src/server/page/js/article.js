@@ -1,0 +1,232 @@
+// An article, beside whatever one looks at.
+
+/** @import { Context } from "./main.js" */
+/** @import { Article, Copy, Found } from "./types.js" */
+
+import { api, isAborted } from "./api.js";
+import { h, fill, icon } from "./dom.js";
+import { counted, date } from "./format.js";
+import { changed, format, go, here } from "./state.js";
+import { valueText } from "./filter.js";
+import { briefRow, facts, nearness, marked, wordsOf } from "./hits.js";
+import { bones, problem } from "./chart.js";
+
+/** Neighbours that are listed. */
+const NEIGHBOURS = 8;
+
+/** An offset in bytes of UTF-8 as one in a text's UTF-16. @param {string} text @param {number} bytes */
+export function fromBytes(text, bytes) {
+  let left = bytes;
+  let at = 0;
+  while (left > 0 && at < text.length) {
+    const code = text.codePointAt(at) ?? 0;
+    left -= code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    at += code < 0x10000 ? 1 : 2;
+  }
+  return at;
+}
+
+/** @typedef {{ start: number, end: number, name: "passage" | "best" }} Mark */
+
+/**
+ * The text as paragraphs: boilerplate dimmed, passages and sentences that match marked.
+ *
+ * @param {Article} article @param {Mark[]} marks @param {string[]} words
+ */
+export function paragraphs({ text, boilerplate }, marks, words) {
+  /** @type {{ start: number, end: number, name: string }[]} */
+  const spans = [...marks, ...boilerplate.map(([start, end]) => ({ start, end, name: "dimmed" }))];
+  const out = [];
+  for (const found of text.matchAll(/[^\n]+(?:\n(?!\s*\n)[^\n]+)*/g)) {
+    const start = found.index;
+    const end = start + found[0].length;
+    const within = spans.filter((span) => span.start < end && span.end > start);
+    const cuts = [...new Set([start, end, ...within.flatMap((span) => [Math.max(start, span.start), Math.min(end, span.end)])])].sort((a, b) => a - b);
+    const parts = cuts.slice(0, -1).map((from, i) => {
+      const to = cuts[i + 1] ?? end;
+      const names = within.filter((span) => span.start <= from && span.end >= to).map((span) => span.name);
+      const content = marked(text.slice(from, to), words);
+      if (!names.length) return content;
+      return [h(names.includes("best") ? "mark" : "span", { class: [...new Set(names)].join(" ") }, content)];
+    });
+    const isDimmed = within.some((span) => span.name === "dimmed" && span.start <= start && span.end >= end);
+    out.push(h("p", { class: isDimmed ? "is-dimmed" : null, dir: "auto" }, parts.flat()));
+  }
+  return out;
+}
+
+/** Where a link of an article may lead: to the web alone. @param {string | null} url */
+export function webAddress(url) {
+  if (!url) return null;
+  try {
+    const parsed = new URL(url);
+    return ["http:", "https:"].includes(parsed.protocol) ? parsed.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @type {Record<Copy["kind"], string>} */
+const KINDS = { self: "this article", copy: "copy", retelling: "told again", contained: "part of it" };
+
+/** Copies and retellings along a line of time. @param {Copy[]} copies */
+function copiesLine(copies) {
+  const time = (/** @type {Copy} */ copy) => (copy.date ? Date.parse(copy.date.slice(0, 10)) : Number.NaN);
+  const times = copies.map(time).filter((t) => !Number.isNaN(t));
+  const [first, last] = [Math.min(...times), Math.max(...times)];
+  const line =
+    times.length > 1 && last > first
+      ? h(
+          "div",
+          { class: "line", "aria-hidden": "true" },
+          copies.flatMap((copy) => {
+            const t = time(copy);
+            if (Number.isNaN(t)) return [];
+            const dot = h("i", { class: `dot dot-${copy.kind}`, title: `${date(copy.date)} ${copy.source ?? ""}` });
+            dot.style.left = `${(100 * (t - first)) / (last - first)}%`;
+            return [dot];
+          }),
+        )
+      : null;
+  return [
+    line,
+    line && h("div", { class: "legend-ends" }, h("span", null, date(new Date(first).toISOString().slice(0, 10))), h("span", null, date(new Date(last).toISOString().slice(0, 10)))),
+    h(
+      "ul",
+      { class: "plain copies" },
+      copies.map((copy) => h("li", { class: `copy-${copy.kind}` }, h("i", { class: `dot dot-${copy.kind}`, "aria-hidden": "true" }), copy.kind === "self" ? h("span", { class: "brief is-self" }, h("span", { class: "brief-title", dir: "auto" }, copy.title), h("span", { class: "brief-facts" }, facts(copy), h("em", null, KINDS.self))) : briefRow(copy, h("em", null, KINDS[copy.kind] ?? copy.kind)))),
+    ),
+  ];
+}
+
+/** @param {Context} ctx @param {HTMLElement} panel */
+export function createArticle(ctx, panel) {
+  /** @type {AbortController | null} */
+  let asking = null;
+  let shown = "";
+  /** @type {Element | null} */
+  let before = null;
+
+  const close = () => {
+    go(changed({ a: null }));
+    if (before instanceof HTMLElement && before.isConnected) before.focus();
+  };
+
+  /** What of an article answers the query. @param {string} corpus @param {Article} article @param {AbortSignal} signal @returns {Promise<Mark[]>} */
+  async function matching(corpus, article, signal) {
+    const { params } = here();
+    const q = params.get("q")?.trim();
+    if (!q) return [];
+    const found = await api.search(corpus, { q, by: params.get("by") ?? "meaning", k: 1, filter: `id = ${valueText(article.id)}`, sentences: true }, signal);
+    const hit = found.hits[0];
+    if (!hit) return [];
+    const at = (/** @type {number} */ b) => fromBytes(article.text, b);
+    /** @type {Mark[]} */
+    const marks = [{ start: at(hit.passage.range.start), end: at(hit.passage.range.end), name: "passage" }];
+    if (hit.sentence) marks.push({ start: at(hit.sentence.start), end: at(hit.sentence.end), name: "best" });
+    return marks;
+  }
+
+  /** @param {string} corpus @param {string} id */
+  async function load(corpus, id) {
+    asking?.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    const body = h("div", { class: "article-body" }, bones(3));
+    const closing = h("button", { type: "button", class: "tool", "aria-label": "Close the article", title: "Close (Esc)", onclick: close }, icon("close"));
+    const bar = h("div", { class: "article-bar" }, h("span", { class: "article-place" }), closing);
+    fill(panel, bar, body);
+    panel.scrollTop = 0;
+    /** @type {Article} */
+    let article;
+    try {
+      article = await api.article(corpus, id, signal);
+    } catch (error) {
+      if (!isAborted(error)) fill(body, problem(error));
+      return;
+    }
+    const url = webAddress(article.url);
+    const text = h("div", { class: "article-text" });
+    const { params } = here();
+    const words = wordsOf(params.get("q") ?? "", params.get("by") ?? "meaning");
+    fill(text, paragraphs(article, [], words));
+    const topics = h("p", { class: "chips" }, article.topics.map((t) => h("a", { class: "chip", dir: "auto", href: format(changed({ t: t.id }, "topics")), title: `similarity ${t.similarity.toFixed(2)}` }, t.label)));
+    const copies = h("section", { class: "article-part", hidden: true });
+    const near = h("section", { class: "article-part" }, h("h3", null, "Nearest articles"), bones(2));
+    const more = Object.entries(article.metadata ?? {}).filter(([, value]) => value !== null && value !== "");
+    fill(
+      body,
+      h("p", { class: "article-facts" }, article.source && h("span", { dir: "auto" }, article.source), article.date && h("time", { datetime: article.date }, date(article.date))),
+      h("h2", { id: "article-title", tabindex: "-1", dir: "auto" }, article.title || article.id),
+      article.topics.length > 0 && topics,
+      !article.embedded && h("p", { class: "note" }, "It is not embedded yet, so that only words find it."),
+      text,
+      h("p", { class: "article-links" }, url && h("a", { class: "button", href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, "Open the source", icon("out"))),
+      copies,
+      near,
+      h(
+        "details",
+        { class: "article-part about-it" },
+        h("summary", null, "What is known of it"),
+        h(
+          "dl",
+          null,
+          /** @type {[string, unknown][]} */ ([["id", article.id], ["file", article.origin], ["language", article.language], ["address", article.url], ...more]).flatMap(([name, value]) =>
+            value === null || value === undefined ? [] : [h("dt", { dir: "auto" }, name), h("dd", { dir: "auto" }, typeof value === "string" ? value : JSON.stringify(value))],
+          ),
+        ),
+      ),
+    );
+    /** @type {HTMLElement | null} */ (body.querySelector("#article-title"))?.focus({ preventScroll: true });
+    ctx.say(article.title);
+    // Each part comes when it is there.
+    matching(corpus, article, signal).then(
+      (marks) => {
+        if (!marks.length) return;
+        fill(text, paragraphs(article, marks, words));
+        const best = text.querySelector("mark");
+        const box = panel.getBoundingClientRect();
+        if (best && best.getBoundingClientRect().top > box.bottom - 80) best.scrollIntoView({ block: "center" });
+      },
+      () => {},
+    );
+    api.copies(corpus, id, signal).then(
+      (answer) => {
+        if (answer.articles.length < 2) return;
+        copies.hidden = false;
+        fill(copies, h("h3", null, counted(answer.articles.length - 1, "copy or retelling", "copies and retellings")), copiesLine(answer.articles));
+      },
+      () => {},
+    );
+    api.neighbours(corpus, id, NEIGHBOURS, signal).then(
+      (/** @type {Found} */ found) => {
+        if (!found.hits.length) near.hidden = true;
+        fill(near, h("h3", null, "Nearest articles"), h("ul", { class: "plain" }, found.hits.map((hit) => h("li", null, briefRow(hit, nearness(hit.cosine))))));
+      },
+      (error) => {
+        if (!isAborted(error)) fill(near, h("h3", null, "Nearest articles"), problem(error));
+      },
+    );
+  }
+
+  return {
+    close,
+    isOpen: () => !panel.hidden,
+    /** @param {string} corpus @param {string | null} id */
+    show(corpus, id) {
+      const key = id === null ? "" : `${corpus}/${id}`;
+      if (key === shown) return;
+      if (!shown) before = document.activeElement;
+      shown = key;
+      panel.hidden = id === null;
+      document.body.classList.toggle("has-article", id !== null);
+      if (id === null) {
+        asking?.abort();
+        panel.replaceChildren();
+      } else void load(corpus, id);
+    },
+    forget() {
+      shown = "";
+    },
+  };
+}

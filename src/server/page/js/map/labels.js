@@ -1,0 +1,189 @@
+// Labels of topics: as many as have room, those of the tree's upper levels first, those of its
+// lower levels as one comes nearer.
+
+/** @import { Rgb, MapNode } from "../types.js" */
+/** @import { MapView } from "./view.js" */
+
+/** @typedef {{ label: string, x: number, y: number, size: number, level: number, colour: Rgb | null, topic: number }} Label */
+/** @typedef {{ label: Label, lines: string[], font: number, box: [number, number, number, number], shown: number }} Placed */
+
+/** Characters of a line. */
+const LINE = 20;
+
+/** @param {string} text */
+function linesOf(text) {
+  const words = text.split(/\s+/);
+  /** @type {string[]} */
+  const lines = [];
+  for (const word of words) {
+    const last = lines[lines.length - 1];
+    if (last !== undefined && last.length + word.length < LINE) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word.length > 30 ? `${word.slice(0, 29)}…` : word);
+  }
+  return lines.length > 3 ? [...lines.slice(0, 2), `${lines[2]}…`] : lines;
+}
+
+/** @param {() => string} family the font of the page */
+export function createLabels(family) {
+  /** @type {Label[]} */
+  let labels = [];
+  /** @type {Map<Label, Placed>} */
+  let shown = new Map();
+  /** @type {Map<string, number>} */
+  const widths = new Map();
+
+  return {
+    /** @param {Label[]} next the most important first */
+    set(next) {
+      labels = next;
+      shown = new Map();
+    },
+    /** The label at a place on the screen. @param {number} px @param {number} py */
+    at(px, py) {
+      for (const { label, box } of shown.values()) {
+        if (px >= box[0] && px <= box[2] && py >= box[1] && py <= box[3]) return label;
+      }
+      return null;
+    },
+    count: () => shown.size,
+    /**
+     * Places and draws them. Returns whether some are still fading in or out.
+     *
+     * @param {CanvasRenderingContext2D} pen
+     * @param {MapView} view
+     * @param {{ dark: boolean, zoom: number, isHidden: (label: Label) => boolean, strong: number | null, dim: boolean, blocked: [number, number, number, number][] }} how
+     */
+    draw(pen, view, { dark, zoom, isHidden, strong, dim, blocked }) {
+      const { w, h } = view.size;
+      const narrow = w < 560;
+      // Each level of the tree comes in when one is so near.
+      const deepest = zoom < 1.7 ? 1 : zoom < 3.4 ? 2 : zoom < 7 ? 3 : 9;
+      /** @type {[number, number, number, number][]} */
+      const taken = [...blocked];
+      /** @type {Map<Label, Placed>} */
+      const next = new Map();
+      const limit = narrow ? 14 : 60;
+      for (const label of labels) {
+        if (next.size >= limit) break;
+        if (label.level > deepest || isHidden(label)) continue;
+        const [x, y] = view.toScreen(label.x, label.y);
+        if (x < -60 || x > w + 60 || y < -30 || y > h + 30) continue;
+        const font = Math.round((label.level <= 1 ? 13.5 : 12) + (narrow ? -1.5 : 0) + (label.level <= 1 ? Math.min(4, Math.log10(1 + label.size) * 0.8) : 0));
+        const lines = linesOf(label.label);
+        pen.font = fontOf(font, label.level, family());
+        let wide = 0;
+        for (const line of lines) {
+          const key = `${pen.font}/${line}`;
+          const width = widths.get(key) ?? pen.measureText(line).width;
+          widths.set(key, width);
+          wide = Math.max(wide, width);
+        }
+        const high = lines.length * font * 1.12;
+        for (const shift of [0, -0.6, 0.6, -1.1, 1.1]) {
+          const cy = y + shift * high;
+          /** @type {[number, number, number, number]} */
+          const box = [x - wide / 2 - 6, cy - high / 2 - 4, x + wide / 2 + 6, cy + high / 2 + 4];
+          if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
+          taken.push(box);
+          next.set(label, { label, lines, font, box, shown: shown.get(label)?.shown ?? 0 });
+          break;
+        }
+      }
+      // What has no room any more fades out where it stood.
+      for (const [label, old] of shown) {
+        if (!next.has(label) && old.shown > 0.05 && !isHidden(label)) {
+          const [x, y] = view.toScreen(label.x, label.y);
+          const [dx, dy] = [(old.box[2] - old.box[0]) / 2, (old.box[3] - old.box[1]) / 2];
+          next.set(label, { ...old, box: [x - dx, y - dy, x + dx, y + dy], shown: -old.shown });
+        }
+      }
+      let isFading = false;
+      pen.textAlign = "center";
+      pen.textBaseline = "middle";
+      pen.lineJoin = "round";
+      for (const placed of next.values()) {
+        const goes = placed.shown < 0;
+        placed.shown = goes ? Math.max(0, -placed.shown - 0.16) : Math.min(1, placed.shown + 0.16);
+        if (goes || placed.shown < 1) isFading = true;
+        const { label, lines, font, box } = placed;
+        const [cx, cy] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+        pen.font = fontOf(font, label.level, family());
+        const faded = strong !== null && strong !== label.topic ? 0.25 : dim ? 0.55 : 1;
+        pen.globalAlpha = placed.shown * faded;
+        lines.forEach((line, i) => {
+          const y = cy + (i - (lines.length - 1) / 2) * font * 1.12;
+          pen.strokeStyle = dark ? "rgb(15 18 22 / 0.86)" : "rgb(255 255 255 / 0.88)";
+          pen.lineWidth = 4.5;
+          pen.strokeText(line, cx, y);
+          pen.fillStyle = inkOf(label.colour, dark);
+          pen.fillText(line, cx, y);
+        });
+      }
+      pen.globalAlpha = 1;
+      for (const [label, placed] of next) if (placed.shown === 0) next.delete(label);
+      shown = next;
+      return isFading;
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof createLabels>} Labels */
+
+/** @param {number} size @param {number} level @param {string} family */
+const fontOf = (size, level, family) => `${level <= 1 ? 650 : 550} ${size}px ${family}`;
+
+/** The colour of a topic, near enough to the ink to be read. @param {Rgb | null} colour @param {boolean} dark */
+function inkOf(colour, dark) {
+  const ink = dark ? [240, 243, 246] : [22, 26, 31];
+  const part = colour ? (dark ? 0.42 : 0.5) : 0;
+  const mixed = ink.map((v, i) => Math.round(v * (1 - part) + (colour?.[i] ?? 0) * part));
+  return `rgb(${mixed.join(" ")})`;
+}
+
+/**
+ * The labels of a map: the topics, and the nodes of the tree below them.
+ *
+ * @param {{ id: number, label: string, size: number, x: number | null, y: number | null }[]} topics
+ * @param {MapNode[]} tree
+ * @param {(topic: number) => Rgb | null} colour by the topic's place in `topics`
+ * @returns {Label[]}
+ */
+export function labelsOf(topics, tree, colour) {
+  /** @type {Label[]} */
+  const out = [];
+  topics.forEach((t, i) => {
+    if (t.x !== null && t.y !== null && t.size > 0) {
+      out.push({ label: t.label, x: t.x, y: t.y, size: t.size, level: 1, colour: colour(i), topic: i });
+    }
+  });
+  const names = new Set(out.map((l) => l.label));
+  const byId = new Map(tree.map((node) => [node.id, node]));
+  const ofTopic = new Map(topics.map((t, i) => [t.id, i]));
+  const ofLabel = new Map(topics.map((t, i) => [t.label, i]));
+  /** The topic that a part is of, and how far below it. @param {MapNode} node @returns {[number, number]} */
+  const owner = (node) => {
+    let below = 0;
+    /** @type {MapNode | undefined} */
+    let at = node;
+    const seen = new Set();
+    while (at && !seen.has(at.id)) {
+      const topic = at.topic === undefined ? ofLabel.get(at.label) : at.topic === null ? undefined : ofTopic.get(at.topic);
+      if (topic !== undefined) return [topic, below];
+      seen.add(at.id);
+      below++;
+      at = at.parent === null ? undefined : byId.get(at.parent);
+    }
+    return [-1, below];
+  };
+  const parts = [];
+  for (const node of tree) {
+    if (node.x === null || node.y === null || names.has(node.label)) continue;
+    const [topic, below] = owner(node);
+    // What stands above the topics would say what they say; parts are what one comes nearer for.
+    if (topic < 0) continue;
+    names.add(node.label);
+    parts.push({ label: node.label, x: node.x, y: node.y, size: node.size, level: 1 + below, colour: colour(topic), topic });
+  }
+  parts.sort((a, b) => a.level - b.level || b.size - a.size);
+  return [...out.sort((a, b) => b.size - a.size), ...parts];
+}

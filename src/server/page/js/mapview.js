@@ -1,0 +1,212 @@
+// The map among the page's views: its points come from the server, its state stands in the address.
+
+/** @import { Context } from "./main.js" */
+/** @import { Place } from "./state.js" */
+/** @import { MapInfo } from "./types.js" */
+/** @import { MapWidget, MapState, Provider } from "./map/map.js" */
+
+import { api, isAborted, finished, Problem } from "./api.js";
+import { h, fill } from "./dom.js";
+import { counted, percent } from "./format.js";
+import { changed, format, go, here } from "./state.js";
+import { condition } from "./filter.js";
+import { decodePoints } from "./map/points.js";
+import { createMap } from "./map/map.js";
+import { empty, problem } from "./chart.js";
+
+/** Hits of a search that are marked, at most. */
+const MARKED = 500;
+
+/** @param {URLSearchParams} params @returns {MapState} */
+export function readState(params) {
+  const numbers = (/** @type {string | null} */ text) => (text ?? "").split(",").map(Number);
+  const at = numbers(params.get("at"));
+  const days = numbers(params.get("days"));
+  const lasso = (params.get("lasso") ?? "").split(" ").map((pair) => /** @type {[number, number]} */ (numbers(pair).slice(0, 2)));
+  const sound = (/** @type {number[]} */ list, /** @type {number} */ n) => list.length === n && list.every(Number.isFinite);
+  return {
+    at: sound(at, 3) && params.has("at") ? /** @type {[number, number, number]} */ (at) : null,
+    colour: params.get("colour") ?? "",
+    only: params.getAll("only"),
+    days: sound(days, 2) && params.has("days") ? /** @type {[number, number]} */ (days) : null,
+    lasso: params.has("lasso") && lasso.length > 2 && lasso.every((p) => sound(p, 2)) ? lasso : null,
+  };
+}
+
+/** @param {MapState} state @param {string} first the colouring that needs no mention */
+export function writeState(state, first) {
+  return {
+    at: state.at ? state.at.join(",") : null,
+    colour: state.colour === first ? null : state.colour,
+    only: state.only,
+    days: state.days ? state.days.join(",") : null,
+    lasso: state.lasso ? state.lasso.map((p) => p.join(",")).join(" ") : null,
+  };
+}
+
+/** @param {Context} ctx */
+export function createMapView(ctx) {
+  const told = h("div", { class: "map-found", hidden: true, role: "status" });
+  const stage = h("div", { class: "map-stage" });
+  const element = h("section", { class: "view map-view", "aria-label": "Map" }, stage, told);
+  /** @type {MapWidget | null} */
+  let map = null;
+  let loaded = "";
+  let first = "topic";
+  let searched = "";
+  /** @type {string | null} */
+  let pointed = null;
+  /** @type {AbortController | null} */
+  let asking = null;
+  /** @type {AbortController | null} */
+  let finding = null;
+  let timer = 0;
+  let written = "";
+
+  /** @param {string} corpus @returns {Provider} */
+  const provider = (corpus) => ({
+    describe: (rows, signal) => api.rows(corpus, rows, signal),
+    about: (rows, signal) => api.about(corpus, rows, signal),
+    field: (name) => api.field(corpus, name),
+    async neighbours(_row, id, signal) {
+      const near = await api.neighbours(corpus, id, 8, signal);
+      const { rows } = await api.rowsOf(corpus, near.hits.map((hit) => hit.id), signal);
+      return rows.filter((row) => row !== null);
+    },
+    async rowOf(id, signal) {
+      return (await api.rowsOf(corpus, [id], signal)).rows[0] ?? -1;
+    },
+    open: (id) => go(changed({ a: id })),
+  });
+
+  /** @param {string} corpus */
+  async function load(corpus) {
+    asking?.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    map?.end();
+    map = null;
+    loaded = "";
+    searched = "";
+    pointed = null;
+    const progress = h("p", { class: "note" }, "Loading the map …");
+    fill(stage, h("div", { class: "map-wait" }, h("div", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), progress));
+    let info = await api.map(corpus, signal);
+    while ("job" in info) {
+      progress.textContent = "Laying out the map for the first time …";
+      await finished(
+        info.job,
+        (task) => {
+          const { stage: step, done, total } = task.progress ?? {};
+          if (step) progress.textContent = `Laying out the map for the first time: ${step.replaceAll("_", " ")}${total ? ` ${percent((done ?? 0) / total)}` : ""} …`;
+        },
+        signal,
+      );
+      info = await api.map(corpus, signal);
+    }
+    const buffer = await api.points(corpus, signal);
+    const shape = /** @type {MapInfo} */ (info);
+    const points = decodePoints(buffer, shape.columns, shape.points);
+    map = createMap({
+      info: shape,
+      points,
+      provider: provider(corpus),
+      isDark: ctx.isDark,
+      draw: here().params.get("draw"),
+      changed(state) {
+        if (here().view !== "map") return;
+        const next = changed(writeState(state, first));
+        written = format(next);
+        go(next, { replace: true, silent: true });
+      },
+    });
+    first = map.state().colour;
+    fill(stage, map.element);
+    map.resize();
+    loaded = corpus;
+    Object.assign(element, { map });
+  }
+
+  /** Marks the hits of what is typed above. @param {Place} place */
+  async function find(place) {
+    if (!map) return;
+    const q = place.params.get("q")?.trim() ?? "";
+    const filter = condition(place.params);
+    const by = place.params.get("by") ?? "meaning";
+    const key = JSON.stringify([place.corpus, q, by, filter]);
+    if (key === searched) return;
+    searched = key;
+    finding?.abort();
+    if (!q && !filter) {
+      told.hidden = true;
+      map.mark(null);
+      return;
+    }
+    finding = new AbortController();
+    const { signal } = finding;
+    try {
+      const found = await api.search(place.corpus, { q, by, filter, k: MARKED }, signal);
+      // Every article has a place in a ranking by meaning: the nearest are what is meant.
+      const best = found.hits[0]?.cosine ?? 0;
+      const hits = by === "meaning" && q ? found.hits.filter((hit, i) => i < 10 || (hit.cosine ?? 0) >= Math.max(0.2, best * 0.6)) : found.hits;
+      const { rows } = hits.length ? await api.rowsOf(place.corpus, hits.map((hit) => hit.id), signal) : { rows: [] };
+      map.mark(rows.filter((row) => row !== null));
+      const many = `${found.more && hits.length === found.hits.length ? "the first " : ""}${counted(hits.length, "article")}`;
+      fill(
+        told,
+        h("span", null, hits.length ? many : "Nothing found"),
+        hits.length > 0 && h("button", { type: "button", class: "quiet", onclick: () => map?.toFound() }, "Zoom to them"),
+        h("a", { class: "quiet", href: format(changed({}, "search")) }, "As a list"),
+        h("button", { type: "button", class: "quiet", onclick: () => go(changed({ q: null, f: null, filter: null, from: null, to: null })) }, "Clear"),
+      );
+      told.hidden = false;
+    } catch (error) {
+      if (isAborted(error)) return;
+      searched = "";
+      told.hidden = false;
+      fill(told, problem(error));
+    }
+  }
+
+  /** @param {Place} place @param {boolean} isSoon */
+  async function show(place, isSoon) {
+    try {
+      if (loaded !== place.corpus) {
+        await load(place.corpus);
+        await map?.restore(readState(place.params));
+        written = format(here());
+      } else if (format(place) !== written && !isSoon) {
+        const state = map && writeState(map.state(), first);
+        const wanted = readState(place.params);
+        if (state && JSON.stringify(writeState({ ...wanted, colour: wanted.colour || first }, first)) !== JSON.stringify(state)) await map?.restore({ ...wanted, colour: wanted.colour || first });
+        written = format(place);
+      }
+      map?.live(true);
+      clearTimeout(timer);
+      if (isSoon) timer = setTimeout(() => void find(here()), 160);
+      else void find(here());
+      const id = here().params.get("a");
+      if (id !== pointed) {
+        pointed = id;
+        void map?.point(id);
+      }
+    } catch (error) {
+      if (isAborted(error)) return;
+      loaded = "";
+      const isNone = error instanceof Problem && error.kind === "not_found";
+      fill(stage, isNone ? empty("There is no map yet.", h("p", null, error.message)) : problem(error));
+    }
+  }
+
+  return {
+    element,
+    /** @param {Place} place @param {{ soon?: boolean }} [how] */
+    show: (place, how = {}) => void show(place, how.soon ?? false),
+    hide: () => map?.live(false),
+    themed: () => map?.themed(),
+    /** What is shown may no longer be so. */
+    forget() {
+      loaded = "";
+    },
+  };
+}

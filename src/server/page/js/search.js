@@ -1,0 +1,195 @@
+// Search: answers as one types.
+
+/** @import { Context } from "./main.js" */
+/** @import { Place } from "./state.js" */
+/** @import { Found } from "./types.js" */
+
+import { api, isAborted, Problem } from "./api.js";
+import { h, fill, icon } from "./dom.js";
+import { counted, number, took } from "./format.js";
+import { changed, format, go, here } from "./state.js";
+import { condition } from "./filter.js";
+import { hitRow } from "./hits.js";
+import { createFacets, chosenChips } from "./facets.js";
+import { bones, empty, problem } from "./chart.js";
+
+/** Hits of a page. */
+const PAGE = 20;
+/** Metadata that is counted at the side beside source, topic and year. */
+const MORE_FIELDS = 3;
+
+/** @param {Context} ctx */
+export function createSearch(ctx) {
+  const facets = createFacets();
+  const list = h("ol", { class: "hits" });
+  const status = h("p", { class: "found", role: "status" });
+  const chips = h("div", { class: "chosen" });
+  const pages = h("nav", { class: "pages", "aria-label": "Pages" });
+  const side = h("div", { class: "side", id: "side" }, facets.element);
+  /** @param {string} name @param {string} label @param {[string, string][]} options */
+  const choice = (name, label, options) => {
+    const select = h("select", { "aria-label": label, onchange: () => go(changed({ [name]: select.value, page: null })) }, options.map(([value, text]) => h("option", { value }, text)));
+    return select;
+  };
+  const fold = choice("fold", "Repeats", [["", "Fold repeats"], ["meaning", "Fold same stories"], ["none", "Show repeats"]]);
+  const half = choice("half", "Newer first", [["", "Any age"], ["30d", "Newer first (30 days)"], ["1y", "Newer first (a year)"]]);
+  const diverse = choice("diverse", "Variety", [["", "Nearest first"], ["0.8", "More varied"]]);
+  const toggleSide = h("button", { type: "button", class: "quiet side-toggle", "aria-expanded": "false", "aria-controls": "side", onclick: () => openSide(!side.classList.contains("is-open")) }, icon("filter"), "Filter");
+  const openSide = (/** @type {boolean} */ on) => {
+    side.classList.toggle("is-open", on);
+    toggleSide.setAttribute("aria-expanded", String(on));
+  };
+  const onMap = h("a", { class: "quiet on-map", href: "#" }, icon("map"), "On the map");
+  const element = h(
+    "section",
+    { class: "view search", "aria-label": "Search" },
+    side,
+    h("div", { class: "results" }, h("div", { class: "results-head" }, status, h("div", { class: "options" }, toggleSide, onMap, fold, half, diverse)), chips, list, pages),
+  );
+
+  /** @type {AbortController | null} */
+  let asking = null;
+  let asked = "";
+  let monthsOf = "";
+  let timer = 0;
+
+  /** @param {Place} place */
+  function options(place) {
+    const { params } = place;
+    const q = params.get("q")?.trim() ?? "";
+    const by = params.get("by") ?? "meaning";
+    const page = Math.max(1, Number(params.get("page")) || 1);
+    const extra = (ctx.corpus()?.fields ?? []).map((f) => f.name).filter((f) => !["date", "source", "topic", "origin", "year", "month", "id", "title", "text", "url"].includes(f));
+    const folding = params.get("fold") ?? "words";
+    return {
+      q,
+      by,
+      k: PAGE,
+      offset: (page - 1) * PAGE,
+      filter: condition(params),
+      fold: folding === "none" ? null : folding,
+      half_life: params.get("half"),
+      diverse: q ? params.get("diverse") : null,
+      facets: ["source", "topic", "year", ...extra.slice(0, MORE_FIELDS)].join(","),
+      sentences: q !== "",
+    };
+  }
+
+  /** @param {Place} place @param {ReturnType<typeof options>} what @param {Found} found */
+  function show(place, what, found) {
+    const { q, by } = what;
+    const open = place.params.get("a");
+    const page = what.offset / PAGE + 1;
+    const first = what.offset + 1;
+    const last = what.offset + found.hits.length;
+    const total = found.facets?.articles;
+    if (!found.hits.length) {
+      fill(
+        list,
+        h(
+          "li",
+          null,
+          page > 1
+            ? empty("No more hits.")
+            : empty(
+                q ? `Nothing found for “${q}”.` : "No article is let through.",
+                h("p", null, what.filter ? "Fewer filters let more through." : by === "words" ? "By meaning, other words are found too." : "This corpus has nothing embedded yet."),
+              ),
+        ),
+      );
+      status.textContent = "Nothing found";
+    } else {
+      fill(list, found.hits.map((hit) => hitRow(hit, { q, by, open })));
+      const of = total !== undefined && (by === "words" || !q) ? ` of ${number(total)}` : "";
+      status.textContent = q
+        ? `${number(first)}–${number(last)}${of}${found.took_ms === undefined ? "" : ` · ${took(found.took_ms)}`}`
+        : `${counted(total ?? last, "article")}, newest first`;
+    }
+    list.start = first;
+    facets.show(found.facets);
+    const link = (/** @type {number} */ to, /** @type {string} */ name, /** @type {string} */ rel) => h("a", { class: "button", rel, href: format(changed({ page: to > 1 ? to : null })) }, name);
+    fill(pages, page > 1 && link(page - 1, "Previous", "prev"), (page > 1 || found.more) && h("span", null, `page ${number(page)}`), found.more && link(page + 1, "Next", "next"));
+    ctx.say(status.textContent ?? "");
+  }
+
+  /** @param {Place} place */
+  async function ask(place) {
+    const corpus = place.corpus;
+    const what = options(place);
+    const key = JSON.stringify([corpus, what]);
+    if (key === asked) {
+      markOpen(place.params.get("a"));
+      return;
+    }
+    asking?.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    asked = key;
+    const slow = setTimeout(() => element.classList.add("is-waiting"), 120);
+    if (!list.children.length) fill(list, h("li", null, bones(5)));
+    try {
+      const found = await api.search(corpus, what, signal);
+      show(place, what, found);
+      if (what.filter + corpus !== monthsOf) {
+        const params = new URLSearchParams(place.params);
+        params.delete("from");
+        params.delete("to");
+        monthsOf = what.filter + corpus;
+        facets.months(await api.facets(corpus, { fields: "month", filter: condition(params), limit: 1000 }, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null)));
+      }
+    } catch (error) {
+      if (isAborted(error)) return;
+      asked = "";
+      facets.show(undefined);
+      if (error instanceof Problem && (error.kind === "invalid_filter" || error.parameter === "filter")) {
+        facets.wrong(error.message);
+        openSide(true);
+      }
+      status.textContent = "";
+      fill(list, h("li", null, problem(error)));
+      fill(pages);
+    } finally {
+      clearTimeout(slow);
+      if (!signal.aborted) element.classList.remove("is-waiting");
+    }
+  }
+
+  /** @param {string | null} id */
+  function markOpen(id) {
+    for (const row of list.children) row.classList.toggle("is-open", id !== null && row.getAttribute("data-id") === id);
+    // The addresses of hits hold the place that they are seen from.
+    for (const link of list.querySelectorAll("a.hit-link, a.brief")) {
+      const of = link.getAttribute("data-id") ?? link.closest("[data-id]")?.getAttribute("data-id");
+      if (of) link.setAttribute("href", format(changed({ a: of })));
+    }
+  }
+
+  return {
+    element,
+    /** @param {Place} place @param {{ soon?: boolean }} [how] `soon`: while one types */
+    show(place, how = {}) {
+      fold.value = place.params.get("fold") ?? "";
+      half.value = place.params.get("half") ?? "";
+      diverse.value = place.params.get("diverse") ?? "";
+      onMap.hidden = !place.params.get("q");
+      onMap.setAttribute("href", format(changed({}, "map")));
+      fill(chips, chosenChips(ctx.topicLabel));
+      clearTimeout(timer);
+      if (how.soon) timer = setTimeout(() => void ask(here()), 130);
+      else void ask(place);
+    },
+    /** Goes up or down the hits. @param {number} by */
+    step(by) {
+      const links = /** @type {HTMLElement[]} */ ([...list.querySelectorAll("a.hit-link")]);
+      const at = links.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+      const next = links[Math.min(links.length - 1, Math.max(0, at + by))];
+      next?.focus();
+      next?.closest(".hit")?.scrollIntoView({ block: "nearest" });
+    },
+    /** What is shown may no longer be so. */
+    forget() {
+      asked = "";
+      monthsOf = "";
+    },
+  };
+}

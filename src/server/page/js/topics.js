@@ -1,0 +1,250 @@
+// Topics: the tree at the side; all of them as small multiples, or one of them.
+
+/** @import { Context } from "./main.js" */
+/** @import { Place } from "./state.js" */
+/** @import { Topic, Timeline, TreeNode, WholeTopic } from "./types.js" */
+
+import { api, isAborted, Problem, finished } from "./api.js";
+import { h, fill, icon } from "./dom.js";
+import { counted, number, percent, span, date } from "./format.js";
+import { changed, format, go, here } from "./state.js";
+import { written } from "./filter.js";
+import { articleAddress } from "./hits.js";
+import { sparkline, bones, empty, problem } from "./chart.js";
+import { bars } from "./map/about.js";
+import { editing } from "./edits.js";
+
+/** From how many standard errors on a course is said to rise or fade: 99 %. */
+export const CLEAR = 2.58;
+
+/** @param {number | null | undefined} rising */
+export function trend(rising) {
+  if (rising === null || rising === undefined || Math.abs(rising) < CLEAR) return null;
+  const isUp = rising > 0;
+  return h("span", { class: isUp ? "trend is-up" : "trend is-down", title: `${isUp ? "more" : "fewer"} of late, by ${Math.abs(rising).toFixed(1)} standard errors` }, isUp ? "▲ rising" : "▼ fading");
+}
+
+/** The share of each bin. @param {number[]} counts @param {number[]} totals */
+export const sharesOf = (counts, totals) => counts.map((c, i) => ((totals[i] ?? 0) > 0 ? c / (totals[i] ?? 1) : 0));
+
+/** What is shown where a corpus has no topics. @param {Context} ctx */
+export function noTopics(ctx) {
+  const start = h("button", { type: "button", class: "button primary" }, "Find topics");
+  const told = h("p", { class: "note", role: "status" });
+  start.addEventListener("click", async () => {
+    start.disabled = true;
+    told.textContent = "Finding topics …";
+    try {
+      const { job } = await api.fit(ctx.name());
+      await finished(job, (task) => {
+        const { stage, done, total } = task.progress ?? {};
+        told.textContent = stage ? `${stage.replaceAll("_", " ")}${total ? ` ${percent((done ?? 0) / total)}` : " …"}` : "Finding topics …";
+      });
+      await ctx.topicsChanged();
+    } catch (error) {
+      start.disabled = false;
+      told.textContent = error instanceof Error ? error.message : String(error);
+    }
+  });
+  return empty(
+    "This corpus has no topics yet.",
+    ctx.corpus()?.writable ? [start, told] : h("p", null, "On the server’s command line, ", h("code", null, "nearwise topics"), " finds them."),
+  );
+}
+
+/** @param {Context} ctx */
+export function createTopics(ctx) {
+  const edit = editing(ctx);
+  const tree = h("nav", { class: "tree", "aria-label": "Tree of topics" });
+  const body = h("div", { class: "topics-body" });
+  const element = h("section", { class: "view topics", "aria-label": "Topics" }, h("div", { class: "side is-tree" }, tree), body);
+  /** @type {Topic[]} */
+  let topics = [];
+  /** @type {TreeNode[]} */
+  let nodes = [];
+  /** @type {Timeline | null} */
+  let timeline = null;
+  let loaded = "";
+  /** @type {AbortController | null} */
+  let asking = null;
+  /** @type {Set<number>} */
+  const chosen = new Set();
+
+  /** @param {string} corpus */
+  async function load(corpus) {
+    asking?.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    fill(body, bones(6));
+    const [list, whole, line] = await Promise.all([
+      api.topics(corpus, signal),
+      api.tree(corpus, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : { nodes: [] })),
+      api.timeline(corpus, {}, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null)),
+    ]);
+    topics = list.topics;
+    nodes = whole.nodes;
+    timeline = line && line.bins.length > 1 ? line : null;
+    for (const id of chosen) if (!topics.some((t) => t.id === id)) chosen.delete(id);
+    loaded = corpus;
+  }
+
+  const courseOf = (/** @type {number} */ id) => timeline?.topics.find((t) => t.id === id) ?? null;
+  const risingOf = (/** @type {Topic} */ topic) => topic.rising ?? courseOf(topic.id)?.rising ?? null;
+
+  /** @param {number | null} open */
+  function showTree(open) {
+    /** @type {Map<number | null, TreeNode[]>} */
+    const under = new Map();
+    for (const node of nodes) under.set(node.parent, [...(under.get(node.parent) ?? []), node]);
+    const most = Math.max(1, ...topics.map((t) => t.size));
+    const listed = new Map(topics.map((t) => [t.label, t]));
+    const root = under.get(null)?.length === 1 && (under.get((under.get(null) ?? [])[0]?.id ?? -1) ?? []).length ? (under.get(null) ?? [])[0] : null;
+    /** @param {TreeNode} node @param {number} depth @param {boolean} isPart @returns {HTMLLIElement} */
+    const branch = (node, depth, isPart) => {
+      const topic = isPart ? undefined : node.topic === undefined ? listed.get(node.label) : topics.find((t) => t.id === node.topic);
+      const children = (under.get(node.id) ?? []).toSorted((a, b) => b.size - a.size);
+      const name = h("span", { class: "tree-name", dir: "auto" }, topic?.label ?? node.label);
+      const size = h("small", null, number(node.size));
+      const row = topic
+        ? h("a", { class: "tree-row", href: format(changed({ t: topic.id }, "topics")), "aria-current": topic.id === open ? "true" : null, vars: { part: `${(100 * node.size) / most}%` } }, name, size)
+        : h("span", { class: "tree-row is-node" }, name, size);
+      if (!children.length) return h("li", null, row);
+      const isOpen = !topic || topic.id === open;
+      return h("li", null, h("details", { open: isOpen }, h("summary", null, row), h("ul", { class: "plain" }, children.map((child) => branch(child, depth + 1, isPart || topic !== undefined)))));
+    };
+    const tops = (root ? (under.get(root.id) ?? []) : (under.get(null) ?? [])).toSorted((a, b) => b.size - a.size);
+    const rows = tops.length ? tops.map((node) => branch(node, 0, false)) : topics.map((t) => h("li", null, h("a", { class: "tree-row", href: format(changed({ t: t.id }, "topics")), "aria-current": t.id === open ? "true" : null }, h("span", { class: "tree-name", dir: "auto" }, t.label), h("small", null, number(t.size)))));
+    fill(tree, h("a", { class: "tree-row tree-all", href: format(changed({ t: null }, "topics")), "aria-current": open === null ? "true" : null }, h("span", { class: "tree-name" }, "All topics"), h("small", null, number(topics.length))), h("ul", { class: "plain" }, rows));
+  }
+
+  /** @param {Topic} topic @param {number} most */
+  function card(topic, most) {
+    const course = courseOf(topic.id);
+    const writable = ctx.corpus()?.writable;
+    const shares = course && timeline ? sharesOf(course.counts, timeline.totals) : null;
+    return h(
+      "article",
+      { class: "card", "data-topic": topic.id },
+      h(
+        "header",
+        null,
+        writable &&
+          h("input", {
+            type: "checkbox",
+            "aria-label": `Choose ${topic.label}`,
+            checked: chosen.has(topic.id),
+            onchange: (/** @type {Event} */ e) => {
+              if (/** @type {HTMLInputElement} */ (e.target).checked) chosen.add(topic.id);
+              else chosen.delete(topic.id);
+              showBar();
+            },
+          }),
+        h("h3", { dir: "auto" }, h("a", { href: format(changed({ t: topic.id }, "topics")) }, topic.label)),
+        trend(risingOf(topic)),
+      ),
+      h("p", { class: "card-facts" }, counted(topic.size, "article"), " · ", percent(topic.share)),
+      shares ? sparkline(shares, { most, label: `Share over time, at most ${percent(Math.max(...shares))}` }) : h("div", { class: "spark" }),
+      h("ul", { class: "plain typical" }, topic.typical.slice(0, 3).map((a) => h("li", null, h("a", { href: articleAddress(a.id), dir: "auto" }, a.title || a.id)))),
+    );
+  }
+
+  const bar = h("div", { class: "bar" });
+  function showBar() {
+    const { params } = here();
+    const sort = params.get("sort") ?? (timeline ? "rising" : "size");
+    const option = (/** @type {string} */ value, /** @type {string} */ name) => h("button", { type: "button", role: "radio", "aria-checked": String(sort === value), onclick: () => go(changed({ sort: value })) }, name);
+    const many = topics.filter((t) => chosen.has(t.id));
+    fill(
+      bar,
+      h("h2", null, counted(topics.length, "topic")),
+      h("div", { class: "segments", role: "radiogroup", "aria-label": "Order" }, timeline && option("rising", "Rising first"), option("size", "Largest first"), option("name", "By name")),
+      ctx.corpus()?.writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", disabled: many.length < 2, onclick: () => void edit.merge(many) }, many.length > 1 ? `Merge ${many.length}` : "Merge"), h("button", { type: "button", class: "button", onclick: () => void edit.undo() }, "Undo")),
+    );
+  }
+
+  function showAll() {
+    const { params } = here();
+    const sort = params.get("sort") ?? (timeline ? "rising" : "size");
+    const sorted = topics.toSorted((a, b) => (sort === "name" ? a.label.localeCompare(b.label) : sort === "rising" ? (risingOf(b) ?? -99) - (risingOf(a) ?? -99) : b.size - a.size));
+    const line = timeline;
+    // All on one scale, so that heights compare from card to card.
+    const most = line ? Math.max(...line.topics.flatMap((t) => sharesOf(t.counts, line.totals)), 0.001) : 1;
+    showBar();
+    fill(body, bar, line && h("p", { class: "note" }, `Share of all articles, ${span(line.bins[0] ?? "")} to ${span(line.bins[line.bins.length - 1] ?? "")}; all on one scale, the highest point is ${percent(most)}`), h("div", { class: "cards" }, sorted.map((topic) => card(topic, most))));
+  }
+
+  /** @param {string} corpus @param {number} id */
+  async function showOne(corpus, id) {
+    const brief = topics.find((t) => t.id === id);
+    if (!brief) {
+      fill(body, empty("There is no such topic any more.", h("a", { class: "button", href: format(changed({ t: null })) }, "All topics")));
+      return;
+    }
+    /** @type {WholeTopic} */
+    let topic = brief;
+    const draw = () => {
+      const course = courseOf(id);
+      const shares = course && timeline ? sharesOf(course.counts, timeline.totals) : null;
+      const writable = ctx.corpus()?.writable;
+      const f = written("topic", id);
+      fill(
+        body,
+        h(
+          "div",
+          { class: "bar" },
+          h("a", { class: "tool", href: format(changed({ t: null })), "aria-label": "All topics", title: "All topics" }, icon("left")),
+          h("h2", { dir: "auto" }, topic.label),
+          trend(risingOf(topic)),
+          writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", onclick: () => void edit.rename(topic) }, "Rename"), h("button", { type: "button", class: "button", onclick: () => void edit.split(topic) }, "Split"), h("button", { type: "button", class: "button", onclick: () => void edit.undo() }, "Undo")),
+        ),
+        h("p", { class: "card-facts" }, counted(topic.size, "article"), " · ", percent(topic.share), topic.dates ? ` · ${date(topic.dates[0])} to ${date(topic.dates[1])}` : ""),
+        h("p", { class: "chips" }, topic.terms.slice(0, 14).map((term) => h("a", { class: "chip", dir: "auto", href: format(changed({ q: term, by: "words", t: null }, "search")) }, term))),
+        h("p", { class: "links" }, h("a", { class: "button", href: format(changed({ q: null, f: [f] }, "search")) }, icon("search"), "Its articles"), h("a", { class: "button", href: format(changed({ only: [topic.label], colour: "topic" }, "map")) }, icon("map"), "On the map")),
+        shares && timeline && h("section", { class: "topic-time" }, h("h3", null, "Share over time"), sparkline(shares, { most: Math.max(...shares, 0.001), label: `Share over time, at most ${percent(Math.max(...shares))}`, high: 90 }), h("div", { class: "legend-ends" }, h("span", null, span(timeline.bins[0] ?? "")), h("span", null, `at most ${percent(Math.max(...shares))}`), h("span", null, span(timeline.bins[timeline.bins.length - 1] ?? "")))),
+        h(
+          "div",
+          { class: "columns" },
+          h("section", null, h("h3", null, "Typical articles"), h("ul", { class: "plain typical" }, topic.typical.map((a) => h("li", null, h("a", { href: articleAddress(a.id), dir: "auto" }, a.title || a.id))))),
+          topic.sources.length > 0 && h("section", null, h("h3", null, "Sources"), bars(topic.sources.slice(0, 10).map((x) => ({ name: x.value, count: x.count })), topic.size)),
+          (topic.parts?.length ?? 0) > 0 && h("section", null, h("h3", null, "Parts"), bars((topic.parts ?? []).map((p) => ({ name: p.label, count: p.size })), topic.size)),
+        ),
+      );
+    };
+    draw();
+    try {
+      topic = await api.topic(corpus, id, asking?.signal);
+      if (here().params.get("t") === String(id)) draw();
+    } catch (error) {
+      if (!isAborted(error)) body.append(problem(error));
+    }
+  }
+
+  /** @param {Place} place */
+  async function show(place) {
+    try {
+      if (loaded !== place.corpus) await load(place.corpus);
+      const t = place.params.get("t");
+      const open = t === null ? null : Number(t);
+      element.classList.remove("is-empty");
+      showTree(open);
+      if (open === null) showAll();
+      else await showOne(place.corpus, open);
+    } catch (error) {
+      if (isAborted(error)) return;
+      loaded = "";
+      element.classList.add("is-empty");
+      fill(tree);
+      fill(body, error instanceof Problem && error.kind === "not_found" ? noTopics(ctx) : problem(error));
+    }
+  }
+
+  return {
+    element,
+    /** @param {Place} place */
+    show: (place) => void show(place),
+    /** What is shown may no longer be so. */
+    forget() {
+      loaded = "";
+    },
+  };
+}

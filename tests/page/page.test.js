@@ -1,0 +1,386 @@
+// The page through the real server, as people use it: scripts/page-tests.sh starts the server and
+// says where it and the exported map are.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open, mapDrawn, inked, lasso } from "./browser.js";
+
+const BASE = process.env.NEARWISE_BASE ?? "";
+const EXPORTED = process.env.NEARWISE_MAP ?? "";
+const WRITABLE = process.env.NEARWISE_WRITABLE_SERVER === "1";
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+/** @param {string} path @param {import("playwright-core").BrowserContextOptions} [options] */
+async function at(path, options) {
+  const opened = await open(browser, options);
+  await opened.page.goto(BASE + path);
+  return opened;
+}
+
+test("the page comes with a strict policy, packed, and once", async () => {
+  const html = await fetch(BASE, { headers: { accept: "text/html" } });
+  assert.match(html.headers.get("content-type") ?? "", /^text\/html/);
+  assert.match(html.headers.get("content-security-policy") ?? "", /default-src 'none'; script-src 'self'/);
+  const text = await html.text();
+  const script = /src="(page\/[0-9a-f]+\/js\/main\.js)"/.exec(text)?.[1];
+  assert.ok(script, text);
+  const file = await fetch(`${BASE}${script}`);
+  assert.match(file.headers.get("cache-control") ?? "", /immutable/);
+  const again = await fetch(BASE, { headers: { accept: "text/html", "if-none-match": html.headers.get("etag") ?? "" } });
+  assert.equal(again.status, 304);
+});
+
+test("it answers as one types, and the address keeps the query", async () => {
+  const { page, close } = await at("#/seeds/search");
+  await page.locator(".hit").first().waitFor();
+  assert.match((await page.locator(".found").textContent()) ?? "", /newest first/);
+  const dates = await page.locator(".hit time").evaluateAll((all) => all.map((t) => t.getAttribute("datetime") ?? ""));
+  assert.deepEqual(dates, dates.toSorted().reverse());
+  await page.locator("#q").pressSequentially("glacier", { delay: 15 });
+  await page.getByRole("radio", { name: "Words" }).click();
+  await page.locator(".hit .word").first().waitFor();
+  assert.match(page.url(), /q=glacier/);
+  assert.match(page.url(), /by=words/);
+  const titles = await page.locator(".hit h3").allTextContents();
+  assert.ok(titles.length > 0 && titles.length < 20, String(titles.length));
+  await page.getByRole("radio", { name: "Meaning" }).click();
+  await page.locator(".hit mark").first().waitFor();
+  assert.equal(await page.locator(".hit").count(), 20);
+  assert.ok((await page.locator(".near").first().textContent())?.match(/\d\.\d\d/));
+  await page.getByRole("link", { name: "Next" }).click();
+  await page.getByText("page 2").waitFor();
+  await page.goBack();
+  await page.waitForFunction(() => !location.hash.includes("page="));
+  await close();
+});
+
+test("facets narrow, can be let go, and a wrong condition is told in a line", async () => {
+  const { page, close } = await at("#/seeds/search?q=election&by=words");
+  const value = page.locator('.facet-value[data-facet^="source:"]').first();
+  const name = (await value.locator("span").textContent()) ?? "";
+  await value.click();
+  await page.locator(".chip-off").waitFor();
+  await page.waitForFunction((source) => [...document.querySelectorAll(".hit-facts")].every((f) => f.textContent?.includes(source)), name);
+  await page.reload();
+  await page.locator(".chip-off").waitFor();
+  await page.locator(".chip-off").click();
+  await page.waitForFunction(() => !location.hash.includes("f="));
+  await page.locator("#filter").fill("source =");
+  await page.locator("#filter").press("Enter");
+  await page.locator(".facet .problem").waitFor();
+  await page.locator("#filter").fill('source = "nobody"');
+  await page.locator("#filter").press("Enter");
+  await page.getByText("Nothing found for").waitFor();
+  await close();
+});
+
+test("an article: text, marked passage, neighbours, copies; closing gives the focus back", async () => {
+  const { page, close } = await at("#/seeds/search?q=ship%20burial%20found%20under%20the%20market%20square");
+  const first = page.locator(".hit-link").first();
+  await first.click();
+  await page.locator("#article-title").waitFor();
+  await page.locator(".article-text mark, .article-text .passage").first().waitFor();
+  const text = (await page.locator(".article-text").textContent()) ?? "";
+  assert.ok(text.length > 200);
+  await page.locator(".article .near").first().waitFor();
+  assert.match(page.url(), /[?&]a=/);
+  // The marked sentence is one of the text.
+  const best = (await page.locator(".article-text mark").first().textContent()) ?? "";
+  assert.ok(best.length > 10 && text.includes(best));
+  await page.keyboard.press("Escape");
+  await page.locator("#article").waitFor({ state: "hidden" });
+  assert.equal(await page.evaluate(() => document.activeElement?.className), "hit-link");
+  await close();
+});
+
+test("copies and retellings stand on a line of time", async () => {
+  const { page, close } = await at("#/seeds/search");
+  const twin = await page.evaluate(async () => {
+    const { groups } = await (await fetch("api/corpora/seeds/duplicates?by=words&limit=1")).json();
+    return groups[0].articles[0].id;
+  });
+  await page.goto(`${BASE}#/seeds/search?a=${encodeURIComponent(twin)}`);
+  await page.locator(".copies li").nth(1).waitFor();
+  assert.ok((await page.locator(".copies .is-self").count()) === 1);
+  await close();
+});
+
+for (const draw of ["webgl2", "canvas"]) {
+  test(`the map by ${draw}: hover, open, lasso, dates, colours, and a link that gives it back`, async () => {
+    const { page, close } = await at(`#/seeds/map?draw=${draw === "canvas" ? "canvas" : "webgl"}`);
+    await mapDrawn(page);
+    assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector(".map-view")).map.kind), draw);
+    assert.ok((await inked(page)) > 500);
+    // Hover: the first point that is not under something.
+    const [x, y] = await page.evaluate(() => {
+      const over = /** @type {HTMLElement} */ (document.querySelector(".map-over"));
+      const box = over.getBoundingClientRect();
+      const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector(".map-points"));
+      /** @type {any} */ (document.querySelector(".map-view")).map.paint();
+      const copy = document.createElement("canvas");
+      copy.width = canvas.width;
+      copy.height = canvas.height;
+      const pen = /** @type {CanvasRenderingContext2D} */ (copy.getContext("2d"));
+      pen.drawImage(canvas, 0, 0);
+      const { data } = pen.getImageData(0, 0, copy.width, copy.height);
+      for (let i = 3; i < data.length; i += 4) {
+        const p = (i - 3) / 4;
+        const px = (p % copy.width) / (copy.width / box.width);
+        const py = Math.floor(p / copy.width) / (copy.height / box.height);
+        if ((data[i] ?? 0) > 140 && document.elementFromPoint(box.left + px, box.top + py + 2) === over) return [box.left + px, box.top + py + 2];
+      }
+      return [0, 0];
+    });
+    await page.mouse.move(x, y);
+    await page.locator(".map-tip strong").waitFor();
+    const title = await page.locator(".map-tip strong").textContent();
+    await page.mouse.click(x, y);
+    await page.locator("#article-title").waitFor();
+    assert.equal(await page.locator("#article-title").textContent(), title);
+    await page.keyboard.press("Escape");
+    await page.locator("#article").waitFor({ state: "hidden" });
+    await page.waitForTimeout(200);
+
+    await lasso(page, 0.22);
+    await page.locator(".about .bars li").first().waitFor();
+    const count = (await page.locator("#about-title").textContent()) ?? "";
+    assert.match(count, /^[\d,]+ articles?$/);
+    assert.ok((await page.locator(".about .chip").count()) > 0);
+    await page.waitForFunction(() => location.hash.includes("lasso="));
+    await page.reload();
+    await page.locator(".about .bars li").first().waitFor();
+    assert.equal(await page.locator("#about-title").textContent(), count);
+    await page.getByRole("button", { name: "End the selection" }).click();
+    await page.waitForFunction(() => !location.hash.includes("lasso="));
+
+    const all = await inked(page);
+    const handle = page.getByRole("slider", { name: "Last day shown" });
+    await handle.focus();
+    for (let i = 0; i < 9; i++) await page.keyboard.press("Shift+ArrowLeft");
+    await page.waitForFunction(() => location.hash.includes("days="));
+    await page.waitForTimeout(400);
+    assert.ok((await inked(page)) < all * 0.8, "fewer points are strong in a part of the time");
+    await page.getByRole("button", { name: "All dates" }).click();
+
+    await page.locator(".map-panel select").selectOption("source");
+    await page.waitForFunction(() => location.hash.includes("colour=source"));
+    const row = page.locator(".legend-row").first();
+    await row.click();
+    await page.waitForFunction(() => location.hash.includes("only="));
+    await page.reload();
+    await mapDrawn(page);
+    assert.equal(await page.locator(".legend-row[aria-pressed=true]").count(), 1);
+    await page.locator(".map-panel select").selectOption("date");
+    await page.locator(".legend-scale").waitFor();
+    await close();
+  });
+}
+
+test("what is typed is shown on the map", async () => {
+  const { page, close } = await at("#/seeds/map");
+  await mapDrawn(page);
+  await page.locator("#q").fill("vaccine");
+  await page.getByRole("radio", { name: "Words" }).click();
+  await page.locator(".map-found span").waitFor();
+  assert.match((await page.locator(".map-found").textContent()) ?? "", /\d+ article/);
+  await page.getByRole("link", { name: "As a list" }).click();
+  await page.locator(".hit").first().waitFor();
+  assert.equal(await page.locator("#q").inputValue(), "vaccine");
+  await close();
+});
+
+test("topics: cards, one of them, its articles; edited by hand and undone", async () => {
+  const { page, close } = await at("#/seeds/topics");
+  await page.locator(".card").first().waitFor();
+  const before = await page.locator(".card h3").allTextContents();
+  assert.ok(before.length > 1);
+  assert.ok((await page.locator(".tree-row").count()) > before.length);
+  await page.locator(".card h3 a").first().click();
+  await page.locator(".columns .typical a").first().waitFor();
+  await page.getByRole("link", { name: "Its articles" }).click();
+  await page.locator(".hit").first().waitFor();
+  assert.ok((await page.locator(".chip-off").count()) === 1);
+  await page.goBack();
+  await page.locator(".columns .typical a").first().waitFor();
+  if (WRITABLE) {
+    const name = (await page.locator(".topics-body h2").textContent()) ?? "";
+    await page.getByRole("button", { name: "Rename" }).click();
+    await page.locator("dialog input").fill("<b>Money & \u202eIce</b>");
+    await page.getByRole("button", { name: "Rename" }).last().click();
+    await page.waitForFunction(() => document.querySelector(".topics-body h2")?.textContent?.includes("Money"));
+    await page.locator(".toast").getByRole("button", { name: "Undo" }).click();
+    await page.waitForFunction((old) => document.querySelector(".topics-body h2")?.textContent === old, name);
+    await page.goto(`${BASE}#/seeds/topics`);
+    await page.locator(".card input").nth(0).check();
+    await page.locator(".card input").nth(1).check();
+    await page.getByRole("button", { name: "Merge 2" }).click();
+    await page.locator("dialog").getByRole("button", { name: "Merge" }).click();
+    await page.waitForFunction((n) => document.querySelectorAll(".card").length === n - 1, before.length);
+    await page.getByRole("button", { name: "Undo" }).first().click();
+    await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, before.length);
+    assert.deepEqual((await page.locator(".card h3").allTextContents()).toSorted(), before.toSorted());
+  } else {
+    assert.equal(await page.getByRole("button", { name: "Rename" }).count(), 0);
+  }
+  await close();
+});
+
+test("time: bars to brush, what the time was about, one source", async () => {
+  const { page, close } = await at("#/seeds/time");
+  await page.locator(".time-row").first().waitFor();
+  const box = await page.locator(".time-chart .brush-track").boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 60, { steps: 6 });
+  await page.mouse.up();
+  await page.getByText("was about").waitFor();
+  assert.match(page.url(), /from=\d{4}-\d\d-\d\d&to=\d{4}-\d\d-\d\d/);
+  const said = await page.locator(".time-rows .note").textContent();
+  await page.reload();
+  await page.getByText("was about").waitFor();
+  assert.equal(await page.locator(".time-rows .note").textContent(), said);
+  await page.locator(".time .bar select").first().selectOption({ index: 1 });
+  await page.waitForFunction((old) => document.querySelector(".time-rows .note")?.textContent !== old, said);
+  await close();
+});
+
+test("hostile titles are text, wherever they stand", async () => {
+  for (const place of ["search", "search?q=alert", "map", "topics", "time", "search?a=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"]) {
+    const { page, close } = await at(`#/hostile/${place}`);
+    await page.waitForLoadState("networkidle");
+    await page.waitForTimeout(400);
+    assert.equal(await page.locator("main img, aside img, main script, aside script, main iframe, aside iframe").count(), 0);
+    assert.equal(await page.evaluate(() => /** @type {any} */ (window).owned), undefined);
+    if (place === "search") {
+      assert.ok((await page.locator(".hit h3").allTextContents()).some((t) => t.includes("<script>")));
+      // A name that runs from right to left does not turn what is around it.
+      assert.ok(await page.locator('.hit h3[dir="auto"]').count());
+    }
+    if (place.includes("a=")) {
+      await page.locator("#article-title").waitFor();
+      assert.equal(await page.locator('.article a[href^="javascript"]').count(), 0);
+    }
+    await close();
+  }
+});
+
+test("by keys alone", async () => {
+  const { page, close } = await at("#/seeds/map");
+  await mapDrawn(page);
+  await page.keyboard.press("/");
+  await page.keyboard.type("rocket");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("1");
+  await page.locator(".hit").first().waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  const second = await page.locator(".hit-link").nth(1).textContent();
+  await page.keyboard.press("Enter");
+  await page.locator("#article-title").waitFor();
+  assert.equal(await page.locator("#article-title").textContent(), second);
+  await page.keyboard.press("Escape");
+  await page.locator("#article").waitFor({ state: "hidden" });
+  await page.keyboard.press("2");
+  await mapDrawn(page);
+  await page.locator(".map-over").focus();
+  await page.keyboard.press("+");
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction(() => location.hash.includes("at="));
+  await page.keyboard.press("Enter");
+  await page.locator("#article-title").waitFor();
+  await page.keyboard.press("?");
+  await page.locator("dialog kbd").first().waitFor();
+  await page.keyboard.press("Escape");
+  // Everything that can be reached has a name.
+  for (let i = 0; i < 30; i++) {
+    await page.keyboard.press("Tab");
+    const named = await page.evaluate(() => {
+      const e = document.activeElement;
+      if (!e || e === document.body) return true;
+      const labels = /** @type {any} */ (e).labels;
+      return Boolean(e.getAttribute("aria-label") || e.textContent?.trim() || labels?.length || e.id === "main");
+    });
+    assert.ok(named, `the ${i}th place reached by Tab has no name`);
+  }
+  await close();
+});
+
+test("on a phone nothing is wider than the screen", async () => {
+  for (const place of ["search?q=bank", "map", "topics", "time", "search?q=bank&a="]) {
+    const { page, close } = await at("#/seeds/search?q=bank", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+    await page.locator(".hit").first().waitFor();
+    if (place.endsWith("a=")) await page.locator(".hit-link").first().tap();
+    else await page.goto(`${BASE}#/seeds/${place}`);
+    await page.waitForTimeout(700);
+    const wide = await page.evaluate(() => ({ page: document.documentElement.scrollWidth, main: document.getElementById("main")?.scrollWidth ?? 0, own: document.getElementById("main")?.clientWidth ?? 0 }));
+    assert.ok(wide.page <= 360 && wide.main <= wide.own, `${place}: ${JSON.stringify(wide)}`);
+    await close();
+  }
+});
+
+test("dark and light, by the system and by choice; ink can be read on its ground", async () => {
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    const { page, close } = await at("#/seeds/search?q=bank", { colorScheme });
+    await page.locator(".hit").first().waitFor();
+    const ratio = () =>
+      page.evaluate(() => {
+        const luminance = (/** @type {string} */ css) => {
+          const rgb = (css.match(/[\d.]+/g) ?? []).slice(0, 3).map((v) => {
+            const c = Number(v) / 255;
+            return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+          });
+          return 0.2126 * (rgb[0] ?? 0) + 0.7152 * (rgb[1] ?? 0) + 0.0722 * (rgb[2] ?? 0);
+        };
+        const ground = luminance(getComputedStyle(document.body).backgroundColor);
+        return Math.min(
+          ...[".hit h3", ".hit-text", ".hit-facts", ".facet h3", ".note", ".found"].map((name) => {
+            const ink = luminance(getComputedStyle(/** @type {Element} */ (document.querySelector(name))).color);
+            return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+          }),
+        );
+      });
+    assert.ok((await ratio()) >= 4.5, `${colorScheme}: ${await ratio()}`);
+    const before = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.keyboard.press("t");
+    assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), before);
+    assert.ok((await ratio()) >= 4.5);
+    await close();
+  }
+});
+
+test("what is not there is told in one friendly line", async () => {
+  const { page, close } = await at("#/nothing/map");
+  await page.getByText("No corpus “nothing” is served here.").waitFor();
+  await page.goto(`${BASE}#/seeds/search?a=nobody`);
+  await page.locator(".article .problem").waitFor();
+  await close();
+});
+
+test("the exported map opens from its file", { skip: EXPORTED ? false : "no exported map was made" }, async () => {
+  const { page, close } = await open(browser);
+  await page.goto(`file://${EXPORTED}`);
+  await mapDrawn(page);
+  assert.ok((await inked(page)) > 500);
+  await page.locator("#q").fill("vaccine");
+  await page.locator(".map-found span").waitFor();
+  assert.match((await page.locator(".map-found").textContent()) ?? "", /\d+ article/);
+  await page.locator("#q").fill("");
+  await lasso(page, 0.25);
+  await page.locator(".about .bars li").first().waitFor();
+  await page.locator(".about .link").first().click();
+  await page.locator("#article .brief").first().waitFor();
+  const title = await page.locator("#article h2").textContent();
+  await page.locator("#article .brief").first().click();
+  await page.waitForFunction((old) => document.querySelector("#article h2")?.textContent !== old, title);
+  await page.keyboard.press("Escape");
+  await page.locator("#article").waitFor({ state: "hidden" });
+  await page.reload();
+  await page.locator(".about .bars li").first().waitFor();
+  await close();
+});
