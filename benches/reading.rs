@@ -23,7 +23,8 @@ struct Count {
 impl Sink for Count {
     fn article(&mut self, article: Article) -> Result<()> {
         self.articles += 1;
-        self.bytes += article.text.len();
+        // A headline alone is an article.
+        self.bytes += article.title.len() + article.text.len();
         Ok(())
     }
 

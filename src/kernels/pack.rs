@@ -111,42 +111,58 @@ impl Packed {
             scales: vec![0.0; panels * width],
             sums: vec![0; panels * width],
         };
-        let words = out.words.as_mut_ptr();
         for (column, row) in weights.chunks_exact(inner).enumerate() {
-            let largest = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-            let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-            let mut sum = 0;
-            let mut number = |x: f32| -> u32 {
-                match format {
-                    Format::F32 => x.to_bits(),
-                    Format::RoundedBf16 => u32::from(half::bf16::from_f32(x).to_bits()) << 16,
-                    Format::Bf16 => u32::from(half::bf16::from_f32(x).to_bits()),
-                    Format::Int8 | Format::Int8Signed | Format::Int8Pairs => {
+            let bf16 = |x: f32| u32::from(half::bf16::from_f32(x).to_bits());
+            // Each format has a loop of its own, which the compiler unrolls.
+            match format {
+                Format::F32 => out.put(column, row, width, |[x]| x.to_bits()),
+                Format::RoundedBf16 => out.put(column, row, width, |[x]| bf16(x) << 16),
+                Format::Bf16 => out.put(column, row, width, |[x, y]| bf16(x) | bf16(y) << 16),
+                Format::Int8 | Format::Int8Signed | Format::Int8Pairs => {
+                    let largest = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                    let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+                    let mut sum = 0;
+                    let mut number = |x: f32| {
                         let q = super::portable::round(x / scale) as i32;
                         sum += q;
-                        if format == Format::Int8Pairs {
-                            u32::from(q as i16 as u16)
-                        } else {
-                            u32::from(q as i8 as u8)
-                        }
+                        q
+                    };
+                    if format == Format::Int8Pairs {
+                        out.put(column, row, width, |all: [f32; 2]| {
+                            let [x, y] = all.map(|x| u32::from(number(x) as i16 as u16));
+                            x | y << 16
+                        });
+                    } else {
+                        out.put(column, row, width, |all: [f32; 4]| {
+                            u32::from_le_bytes(all.map(|x| number(x) as i8 as u8))
+                        });
                     }
+                    out.scales[column] = scale;
+                    out.sums[column] = sum;
                 }
-            };
-            let (panel, lane) = (column / width, column % width);
-            for (g, numbers) in row.chunks(group).enumerate() {
-                let word = numbers
-                    .iter()
-                    .enumerate()
-                    .fold(0u32, |word, (i, &x)| word | number(x) << (i * 32 / group));
-                // SAFETY: panel < panels, g < groups and lane < width.
-                unsafe { *words.add((panel * groups + g) * width + lane) = word };
-            }
-            if format.quantised() {
-                out.scales[column] = scale;
-                out.sums[column] = sum;
             }
         }
         out
+    }
+
+    /// Packs a column; `word` makes a word of as many numbers.
+    fn put<const GROUP: usize>(
+        &mut self,
+        column: usize,
+        row: &[f32],
+        width: usize,
+        mut word: impl FnMut([f32; GROUP]) -> u32,
+    ) {
+        let begin = column / width * self.groups * width + column % width;
+        let words = self.words.as_mut_ptr();
+        let (whole, rest) = row.as_chunks::<GROUP>();
+        let mut last = [0.0; GROUP];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = (!rest.is_empty()).then_some(&last);
+        for (g, numbers) in whole.iter().chain(last).enumerate() {
+            // SAFETY: g < groups, and begin is that of a column of a panel.
+            unsafe { *words.add(begin + g * width) = word(*numbers) };
+        }
     }
 }
 
