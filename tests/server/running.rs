@@ -294,7 +294,7 @@ fn keys_open_what_they_are_for() {
         };
         let body = (method == "POST").then_some(&body);
         for headers in [
-            &[][..],
+            &[] as &[(&str, &str)],
             &[("authorization", "Bearer reade")],
             &[("authorization", "Bearer readers")],
             &[("authorization", "Bearer read:reader")],
