@@ -29,8 +29,6 @@ use std::collections::HashMap;
 const NEIGHBOURS: usize = 8;
 /// Characters of a title.
 const TITLE: usize = 140;
-/// Sources that have a colour of their own, those with the most articles.
-const SOURCES: usize = 20;
 
 /// A colour: red, green, blue.
 pub type Colour = [u8; 3];

@@ -146,7 +146,7 @@ mod tests {
     fn map(n: usize) -> Map {
         let articles = (0..n)
             .map(|i| MapArticle {
-                key: i64::from(i),
+                key: i as i64,
                 id: i.to_string(),
                 title: String::new(),
                 date: None,

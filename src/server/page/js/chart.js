@@ -56,7 +56,7 @@ export function histogram({ bins, counts, range: first, label, high = 96, brushe
     from,
     to,
   );
-  const marks = bins.length > 1 ? ticks(bins) : [];
+  const marks = bins.length > 1 ? ticks(bins, high < 80 ? 3 : 8) : [];
   const axis = h("div", { class: "brush-axis", "aria-hidden": "true" }, marks.map(([i, text]) => {
     const mark = h("span", null, text);
     mark.style.left = `${(100 * i) / n}%`;
@@ -139,21 +139,21 @@ export function histogram({ bins, counts, range: first, label, high = 96, brushe
   return { element, set };
 }
 
-/** Where years (or the first bins of something) begin, at most eight. @param {string[]} bins @returns {[number, string][]} */
-function ticks(bins) {
+/** Where years (or the first bins of something) begin. @param {string[]} bins @param {number} most @returns {[number, string][]} */
+function ticks(bins, most) {
   /** @type {[number, string][]} */
   let out = [];
   bins.forEach((bin, i) => {
     if (i === 0 || bin.slice(0, 4) !== (bins[i - 1] ?? "").slice(0, 4)) out.push([i, bin.slice(0, 4)]);
   });
   if (out.length < 3) {
-    const step = Math.max(1, Math.ceil(bins.length / 6));
+    const step = Math.max(1, Math.ceil(bins.length / Math.min(6, most)));
     out = bins.flatMap((bin, i) => (i % step === 0 ? [/** @type {[number, string]} */ ([i, span(bin)])] : []));
   }
-  const step = Math.ceil(out.length / 8);
+  const step = Math.ceil(out.length / most);
   const kept = out.filter((_, i) => i % step === 0);
   // Two labels need room between them.
-  return kept.filter(([i], k) => k === 0 || i - (kept[k - 1]?.[0] ?? 0) >= bins.length / 14);
+  return kept.filter(([i], k) => k === 0 || i - (kept[k - 1]?.[0] ?? 0) >= bins.length / (2 * most));
 }
 
 /**

@@ -67,8 +67,9 @@ export function createSearch(ctx) {
       k: PAGE,
       offset: (page - 1) * PAGE,
       filter: condition(params),
-      fold: folding === "none" ? null : folding,
-      half_life: params.get("half"),
+      // Without a query articles are listed by date: there is no ranking that these could change.
+      fold: q && folding !== "none" ? folding : null,
+      half_life: q ? params.get("half") : null,
       diverse: q ? params.get("diverse") : null,
       facets: ["source", "topic", "year", ...extra.slice(0, MORE_FIELDS)].join(","),
       sentences: q !== "",
@@ -171,7 +172,7 @@ export function createSearch(ctx) {
       fold.value = place.params.get("fold") ?? "";
       half.value = place.params.get("half") ?? "";
       diverse.value = place.params.get("diverse") ?? "";
-      onMap.hidden = !place.params.get("q");
+      for (const one of [onMap, fold, half, diverse]) one.hidden = !place.params.get("q")?.trim();
       onMap.setAttribute("href", format(changed({}, "map")));
       fill(chips, chosenChips(ctx.topicLabel));
       clearTimeout(timer);

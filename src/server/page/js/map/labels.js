@@ -51,9 +51,10 @@ export function createLabels(family) {
      *
      * @param {CanvasRenderingContext2D} pen
      * @param {MapView} view
-     * @param {{ dark: boolean, zoom: number, isHidden: (label: Label) => boolean, strong: number | null, dim: boolean, blocked: [number, number, number, number][] }} how
+     * @param {{ dark: boolean, zoom: number, isHidden: (label: Label) => boolean, strong: number | null, dim: boolean, blocked: [number, number, number, number][],
+     *   crowd: ((box: [number, number, number, number]) => number) | null }} how `crowd`: how many points lie in a box, where they are few enough to be spared
      */
-    draw(pen, view, { dark, zoom, isHidden, strong, dim, blocked }) {
+    draw(pen, view, { dark, zoom, isHidden, strong, dim, blocked, crowd }) {
       const { w, h } = view.size;
       const narrow = w < 560;
       // Each level of the tree comes in when one is so near.
@@ -79,14 +80,24 @@ export function createLabels(family) {
           wide = Math.max(wide, width);
         }
         const high = lines.length * font * 1.12;
-        for (const shift of [0, -0.6, 0.6, -1.1, 1.1]) {
+        /** @type {[number, number, number, number] | null} */
+        let best = null;
+        let least = Infinity;
+        for (const shift of crowd ? [0, -0.7, 0.7, -1.3, 1.3, -2, 2] : [0, -0.6, 0.6, -1.1, 1.1]) {
           const cy = y + shift * high;
           /** @type {[number, number, number, number]} */
           const box = [x - wide / 2 - 6, cy - high / 2 - 4, x + wide / 2 + 6, cy + high / 2 + 4];
           if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
-          taken.push(box);
-          next.set(label, { label, lines, font, box, shown: shown.get(label)?.shown ?? 0 });
-          break;
+          // Few points are worth more than a label that stands exactly in their middle.
+          const cost = (crowd?.(box) ?? 0) + Math.abs(shift) * 0.8;
+          if (cost >= least) continue;
+          least = cost;
+          best = box;
+          if (!crowd) break;
+        }
+        if (best) {
+          taken.push(best);
+          next.set(label, { label, lines, font, box: best, shown: shown.get(label)?.shown ?? 0 });
         }
       }
       // What has no room any more fades out where it stood.

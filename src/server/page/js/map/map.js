@@ -43,6 +43,8 @@ import { listen } from "./gestures.js";
 
 /** Rows of a lasso that are asked about, at most: the first ones are a fair sample. */
 const ASKED = 20_000;
+/** Up to how many points labels make way for them. */
+const SPARED = 2_000;
 /** Corners of a lasso that are kept. */
 const CORNERS = 40;
 
@@ -223,6 +225,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
       strong: strongTopic,
       dim: marks !== null,
       blocked: blocked(),
+      crowd: points.n <= SPARED ? crowd : null,
     });
     if (current >= 0) {
       const [x, y] = place(current);
@@ -279,6 +282,16 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     pen.strokeStyle = ink;
     pen.lineWidth = wide;
     pen.stroke();
+  }
+
+  /** How many points lie in a box of the screen. @param {[number, number, number, number]} box */
+  function crowd(box) {
+    let count = 0;
+    for (let row = 0; row < points.n; row++) {
+      const [x, y] = place(row);
+      if (x > box[0] && x < box[2] && y > box[1] && y < box[3]) count++;
+    }
+    return count;
   }
 
   /** What lies over the map, where no label has room. @returns {[number, number, number, number][]} */
