@@ -22,12 +22,22 @@ import nearwise.ray  # noqa: E402
 from nearwise import _nearwise  # noqa: E402
 from nearwise.lance import Dataset  # noqa: E402
 
-from made_articles import CLUSTER, ROOT, articles, cluster, corpus, encoder, made, tiny  # noqa: E402, F401
+from made_articles import (  # noqa: E402, F401
+    CLUSTER,
+    ROOT,
+    articles,
+    cluster,
+    corpus,
+    encoder,
+    environment,
+    made,
+    tiny,
+)
 
 #: How many short texts the tests with losses embed, and how many a shard has.
 MANY, SHARD = 100_000, 4000
 #: Seconds after which a test that waits gives up.
-PATIENCE = 240
+PATIENCE = 600
 
 
 @pytest.fixture(scope="module")
@@ -288,9 +298,8 @@ def test_the_driver_is_killed_and_run_again(many, one_machine, tiny, tmp_path):
     program = textwrap.dedent(DRIVER.format(**how))
 
     def start():
-        return subprocess.Popen(
-            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
-        )
+        how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+        return subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **environment()}, **how)
 
     first = start()
     try:
