@@ -41,6 +41,13 @@ def test_a_missing_package_is_named(module):
     assert done.stdout.strip() == f"nearwise.{module} needs the package {install}: pip install {install}"
 
 
+def test_ray_without_lance_names_it_too():
+    pytest.importorskip("ray")
+    program = PROGRAM.format(module="ray", hidden=["lance"])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment())
+    assert done.stdout.strip() == "nearwise.lance needs the package pylance: pip install pylance", done.stderr
+
+
 def test_nearwise_imports_no_host():
     program = f"import sys, nearwise; print(sorted(set(sys.modules) & set({[p for p, _ in HOSTS.values()]})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, env=environment())

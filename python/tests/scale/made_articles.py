@@ -13,11 +13,12 @@ import nearwise
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TINY = str(ROOT / "tests" / "fixtures" / "tiny-bert")
 
-# Ray's workers find the package where this process does.
-_PACKAGE = str(pathlib.Path(nearwise.__file__).resolve().parent.parent)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_PACKAGE, os.environ.get("PYTHONPATH")]))
-os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+def environment() -> dict[str, str]:
+    """An environment in which Ray's workers find the package where this process does."""
+    package = str(pathlib.Path(nearwise.__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return {"PYTHONPATH": path, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+
 
 #: What a local cluster may take: two workers, and little memory.
 CLUSTER = {
@@ -75,9 +76,12 @@ def encoder(tiny):
 def cluster():
     """A local Ray cluster of two workers."""
     ray = pytest.importorskip("ray")
-    ray.init(address="local", **CLUSTER)
-    yield ray
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment().items():
+            patch.setenv(name, value)
+        ray.init(address="local", **CLUSTER)
+        yield ray
+        ray.shutdown()
 
 
 @pytest.fixture(scope="module")
