@@ -68,6 +68,22 @@ fn embed_gives_the_librarys_vectors() {
 }
 
 #[test]
+fn tokens_have_the_librarys_vectors() {
+    let api = Api::start(options());
+    let own = encoder().encode_tokens(&TEXTS, Prompt::Default).unwrap();
+    let answer = api.post("/embed_all", &json!({"inputs": TEXTS}));
+    let told: Vec<Vec<Vec<f32>>> = serde_json::from_value(answer.json()).unwrap();
+    assert_eq!(told.len(), TEXTS.len());
+    for (text, rows) in told.iter().zip(own.rows()) {
+        assert_eq!(text.concat(), rows);
+    }
+    let long = json!({"inputs": words(600), "truncate": false});
+    assert_eq!(api.post("/embed_all", &long).error().0, 422);
+    let cut = api.post("/embed_all", &json!({"inputs": words(600)}));
+    assert_eq!(cut.header("x-truncated"), Some("1"));
+}
+
+#[test]
 fn vectors_do_not_depend_on_who_else_asks() {
     let api = Api::start(options());
     let texts: Vec<String> = (0..2048).map(|i| words(1 + i % 37)).collect();
@@ -326,10 +342,16 @@ fn what_cannot_be_used_is_told_in_the_words_of_its_interface() {
         assert_eq!(answer.error().0, status, "{body}: {}", answer.text());
         assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
     }
-    for path in ["/embed_sparse", "/embed_all"] {
-        let answer = api.post(path, &json!({"inputs": "a"}));
-        assert_eq!(answer.error().0, 424);
-        assert_eq!(answer.json()["error_type"], "Backend");
+    let answer = api.post("/embed_sparse", &json!({"inputs": "a"}));
+    assert_eq!(answer.error().0, 424);
+    assert_eq!(answer.json()["error_type"], "Backend");
+    for body in [
+        json!({"inputs": [[1, 2]]}),
+        json!({"inputs": "a", "truncation_direction": "Left"}),
+        json!({"inputs": "a", "prompt_name": "none of its"}),
+    ] {
+        let answer = api.post("/embed_all", &body);
+        assert_eq!(answer.error().0, 422, "{body}: {}", answer.text());
     }
     // Nothing is there, or only under another method.
     for (method, path, status) in [

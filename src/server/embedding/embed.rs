@@ -1,11 +1,13 @@
 //! What all routes that embed do.
 
-use super::super::app::App;
+use super::super::app::{App, blocking};
 use super::super::batch::{Embedded, How, Text, Took};
 use super::super::dialect::Fault;
 use super::asked::Held;
-use crate::encoder::Prompt;
+use crate::encoder::{EncodeOptions, Prompt, TokenVectors, TooLong};
+use crate::job::Job;
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Instant;
 use utoipa::ToSchema;
 
@@ -134,6 +136,92 @@ pub(super) async fn embed(
             Err(fault)
         }
     }
+}
+
+/// Cancels a job that nobody waits for any more.
+struct Waiting(Job);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Computes the vectors of all tokens of a request's texts and counts what that cost. It is bulk
+/// work of its own, and is not batched with that of others.
+pub(super) async fn embed_tokens(
+    app: &Arc<App>,
+    texts: Vec<Text>,
+    wish: Wish,
+    held: &mut Held,
+    since: Instant,
+) -> Result<(TokenVectors, Took), Fault> {
+    let n = texts.len();
+    app.metrics.began(n);
+    let computed = tokens(app, texts, wish, held).await;
+    match computed {
+        Ok((vectors, characters)) => {
+            let took = Took {
+                total: since.elapsed(),
+                characters,
+                tokens: vectors.texts.iter().map(|t| t.tokens).sum(),
+                cut: vectors.texts.iter().filter(|t| t.cut > 0).count(),
+                ..Took::default()
+            };
+            app.metrics.answered(n, &took);
+            Ok((vectors, took))
+        }
+        Err(fault) => {
+            app.metrics.failed(fault.counted_as());
+            Err(fault)
+        }
+    }
+}
+
+async fn tokens(
+    app: &Arc<App>,
+    texts: Vec<Text>,
+    wish: Wish,
+    held: &mut Held,
+) -> Result<(TokenVectors, usize), Fault> {
+    check(app, "inputs", texts.iter())?;
+    if wish.direction == Some(Direction::Left) {
+        let message = "vectors of tokens are of texts cut at their right end";
+        return Err(Fault::invalid("truncation_direction", message));
+    }
+    let strings: Option<Vec<String>> = texts
+        .into_iter()
+        .map(|text| match text {
+            Text::Text(text) => Some(text),
+            Text::Ids(_) => None,
+        })
+        .collect();
+    let Some(strings) = strings else {
+        let message = "vectors of tokens are given for texts, not for ids";
+        return Err(Fault::invalid("inputs", message));
+    };
+    let identity = app.encoder.identity();
+    // A token is a byte at least; special tokens come along.
+    let most = |text: &String| (text.len() + 2).min(identity.max_tokens);
+    let tokens: usize = strings.iter().map(most).sum();
+    let values = tokens.saturating_mul(identity.dim);
+    app.admission.values(&mut held.memory, values)?;
+    let characters = strings.iter().map(|text| text.chars().count()).sum();
+    let too_long = match wish.truncate.unwrap_or(app.options.limits.auto_truncate) {
+        true => TooLong::Cut,
+        false => TooLong::Refuse,
+    };
+    let job = Job::new();
+    let options = EncodeOptions::new()
+        .prompt(prompt(app, wish.prompt_name)?)
+        .too_long(too_long)
+        .bulk()
+        .job(&job);
+    let waiting = Waiting(job);
+    let encoder = app.encoder.clone();
+    let vectors = blocking(move || encoder.encode_tokens(&strings, options)).await?;
+    drop(waiting);
+    Ok((vectors, characters))
 }
 
 async fn embedded(

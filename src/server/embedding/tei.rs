@@ -4,7 +4,7 @@ use super::super::app::App;
 use super::super::batch::Text;
 use super::super::dialect::{Fault, FaultKind};
 use super::asked::Asked;
-use super::embed::{Direction, Wish, embed};
+use super::embed::{Direction, Wish, embed, embed_tokens};
 use super::inputs::{Inputs, InputsDoc};
 use super::judge::{PredictRequest, RerankRequest, predict, rerank};
 use super::written;
@@ -93,15 +93,69 @@ pub(super) async fn embed_dense(
     Ok(written::told(&app, written::json(bytes, held), &took))
 }
 
-/// A vector for each token: not given.
+/// Texts whose tokens are embedded.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub(super) struct EmbedAllRequest {
+    #[schema(value_type = InputsDoc)]
+    inputs: Inputs,
+    /// Whether a text that is too long for the model is cut, or the request refused; by default as
+    /// the server is set.
+    #[serde(default)]
+    truncate: Option<bool>,
+    /// Which end is cut off: the right one alone, here.
+    #[serde(default)]
+    truncation_direction: Option<Direction>,
+    /// The name of the model's prompt to put in front of each text.
+    #[serde(default)]
+    prompt_name: Option<String>,
+}
+
+/// A vector for each token of each text, as the transformer gives it: before pooling.
+///
+/// Special tokens and the prompt are among them. CUDA devices give none (424).
 #[utoipa::path(
-    post, path = "/embed_all", tag = "embedding", request_body = EmbedRequest,
-    responses((status = 424, description = "This server gives one vector a text", body = ErrorResponse))
+    post, path = "/embed_all", tag = "embedding", request_body = EmbedAllRequest,
+    responses(
+        (status = 200, description = "For each text, a vector for each token", body = Vec<Vec<Vec<f32>>>),
+        (status = 400, description = "No JSON, or nothing to embed", body = ErrorResponse),
+        (status = 413, description = "The body is too long", body = ErrorResponse),
+        (status = 415, description = "The body is not said to be JSON", body = ErrorResponse),
+        (status = 422, description = "The request cannot be used", body = ErrorResponse),
+        (status = 424, description = "The device gives none, or computing failed", body = ErrorResponse),
+        (status = 429, description = "Too much waits already", body = ErrorResponse),
+        (status = 503, description = "The server is stopping", body = ErrorResponse),
+    )
 )]
-pub(super) async fn embed_all(_: Asked<EmbedRequest>) -> Fault {
-    let message =
-        "this server gives one vector for each text and none for its tokens; /embed gives it";
-    Fault::new(FaultKind::Backend, message)
+pub(super) async fn embed_all(
+    State(app): State<Arc<App>>,
+    asked: Asked<EmbedAllRequest>,
+) -> Result<Response, Fault> {
+    let Asked {
+        value,
+        mut held,
+        since,
+        ..
+    } = asked;
+    let wish = Wish {
+        truncate: value.truncate,
+        direction: value.truncation_direction,
+        prompt_name: value.prompt_name,
+        ..Wish::default()
+    };
+    let texts = value.inputs.texts();
+    let (embedded, took) = embed_tokens(&app, texts, wish, &mut held, since).await?;
+    let joined = tokio::task::spawn_blocking(move || {
+        let rows: Vec<Vec<&[f32]>> = embedded
+            .rows()
+            .map(|text| text.chunks_exact(embedded.dim.max(1)).collect())
+            .collect();
+        serde_json::to_vec(&rows)
+    })
+    .await;
+    match joined {
+        Ok(Ok(bytes)) => Ok(written::told(&app, written::json(bytes, held), &took)),
+        _ => Err(Fault::new(FaultKind::Internal, "writing the answer failed")),
+    }
 }
 
 /// Sparse vectors: not given.
