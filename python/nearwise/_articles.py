@@ -6,7 +6,7 @@ import datetime
 import json
 import math
 import numbers
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Iterator, Mapping
 
 from .errors import InputError, ParameterError
 

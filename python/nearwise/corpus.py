@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Literal, Mapping
+from typing import TYPE_CHECKING, Any, Iterable, Literal, Mapping
 
 from . import _nearwise
 from ._articles import batches, length
+from ._asked import examples_of, search_options
+from ._corpus_topics import Topics
 from ._listen import Listening
-from ._refuse import article_id, choice, number, whole
-from ._results import Article, Branch, Duplicates, Found, Part, Report, Timeline, Topic, made
-from ._topics import topic_options
+from ._map import Map
+from ._refuse import article_id, number, whole
+from ._results import Article, Duplicates, Found, Report, made
 from .encoder import Encoder, matrix
 from .errors import ParameterError, UnknownError
 from .filters import Filter, sent
 
 if TYPE_CHECKING:
-    import numpy as np
-
     FilterLike = str | Filter | dict[str, Any] | None
-
-_BY = ("meaning", "words", "both")
-_OPTIONS = (
-    "k",
-    "offset",
-    "by",
-    "mode",
-    "threshold",
-    "diverse",
-    "fold",
-    "half_life",
-    "now",
-    "facets",
-    "facets_limit",
-    "sentences",
-)
 
 
 class Corpus:
@@ -354,7 +338,7 @@ class Corpus:
         NothingYetError, WrongModelError
             Nothing is embedded yet; the encoder is not that of the corpus.
         """
-        options = _search_options(
+        options = search_options(
             k=k,
             offset=offset,
             by=by,
@@ -391,7 +375,7 @@ class Corpus:
         queries = list(queries)
         if not all(isinstance(query, str) for query in queries):
             raise TypeError("queries is a list of str")
-        found = self._inner.search_many(queries, _search_options(k=k, **options), self.encoder._inner, sent(filter))
+        found = self._inner.search_many(queries, search_options(k=k, **options), self.encoder._inner, sent(filter))
         return [made(Found, f) for f in json.loads(found)]
 
     def similar(
@@ -416,7 +400,7 @@ class Corpus:
         ``like`` and ``unlike`` are an id, a vector, or a list of these. All else is as for
         :meth:`search`; examples themselves are never among the answers.
         """
-        options = _search_options(
+        options = search_options(
             k=k,
             offset=offset,
             mode=mode,
@@ -428,7 +412,7 @@ class Corpus:
             facets=[facets] if isinstance(facets, str) else list(facets),
             facets_limit=facets_limit,
         )
-        (likes, like_vectors), (unlikes, unlike_vectors) = _examples("like", like), _examples("unlike", unlike)
+        (likes, like_vectors), (unlikes, unlike_vectors) = examples_of("like", like), examples_of("unlike", unlike)
         if not likes and not like_vectors:
             raise ParameterError("like: give an id or a vector at least")
         found = self._inner.similar(likes, unlikes, like_vectors, unlike_vectors, options, sent(filter))
@@ -509,152 +493,6 @@ class Corpus:
         return self.to_arrow(vectors=vectors, filter=filter).to_pandas()
 
 
-class Topics:
-    """The topics of a corpus. Iterating over it gives them, largest first."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        self._corpus = corpus
-
-    def _stored(self) -> dict[str, Any]:
-        return json.loads(self._corpus._inner.topics())
-
-    def _maybe_encoder(self) -> Any:
-        """The encoder where there is one: vectors of other programs have none."""
-        identity = self._corpus.identity
-        if identity is None or identity["revision"] == "external":
-            return None
-        return self._corpus.encoder._inner
-
-    def fit(
-        self,
-        k: int | None = None,
-        *,
-        method: str = "tree",
-        min_size: int | None = None,
-        min_similarity: float | None = None,
-        resolution: float | None = None,
-        batch_size: int | None = None,
-        seed: int = 42,
-        guides: Iterable[dict[str, Any]] = (),
-        device: str = "auto",
-        show_progress_bar: bool | None = None,
-    ) -> Topics:
-        """Finds topics and stores them; options as for :func:`nearwise.topics`. Topics that persist from
-        an earlier fit keep their numbers and the names that they were given."""
-        options = topic_options(k, seed, method, min_size, resolution, batch_size, min_similarity, guides)
-        with Listening(bool(show_progress_bar)) as listener:
-            self._corpus._inner.fit_topics(options, str(device), self._maybe_encoder(), listener)
-        return self
-
-    def all(self) -> list[Topic]:
-        """The topics, largest first, each with the ids of its most typical articles.
-
-        Raises ``NothingYetError`` where none were found yet.
-        """
-        stored = self._stored()
-        return [made(Topic, {**t, "typical": ids}) for t, ids in zip(stored["topics"], stored["typical"])]
-
-    def __iter__(self) -> Iterator[Topic]:
-        return iter(self.all())
-
-    def __len__(self) -> int:
-        return self._corpus.counts["topics"]
-
-    def __getitem__(self, id: int) -> Topic:
-        for topic in self.all():
-            if topic.id == id:
-                return topic
-        raise UnknownError(f"there is no topic {id}")
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} topics of {self._corpus!r}>"
-
-    @property
-    def run(self) -> dict[str, Any]:
-        """How the topics were made."""
-        return self._stored()["run"]
-
-    @property
-    def parts(self) -> list[Part]:
-        """The parts of topics, the leaves of the tree."""
-        return [made(Part, p) for p in self._stored()["parts"]]
-
-    def members(self) -> dict[str, int]:
-        """The topic of each article, by its id; -1 where it is in none."""
-        return dict(self._corpus._inner.members())
-
-    def tree(self, cut: int | None = None) -> Any:
-        """The tree of topics: a :class:`Branch`, or ``None`` without topics that could nest; with ``cut``
-        a list of so many branches, the largest first, each with its parts. ``print(tree)`` shows it."""
-        told = json.loads(self._corpus._inner.tree(None if cut is None else whole("cut", cut)))
-        if cut is None:
-            return made(Branch, told)
-        return [made(Branch, b) for b in told]
-
-    def over_time(self, span: str | None = None, field: str | None = None) -> Timeline:
-        """How many articles of each topic there are in every ``span``: day, week, month, quarter or year;
-        grouped by the values of ``field`` as well."""
-        return made(Timeline, json.loads(self._corpus._inner.over_time(span, field)))
-
-    def rename(self, id: int, label: str) -> None:
-        """Gives a topic a name, which it keeps when topics are found anew."""
-        self._corpus._inner.rename_topic(whole("id", id), label)
-
-    def merge(self, *ids: int) -> int:
-        """Merges topics into the first; returns its number."""
-        return self._corpus._inner.merge_topics([whole("ids", id) for id in _flat(ids)], self._maybe_encoder())
-
-    def split(self, id: int, into: int = 2) -> list[int]:
-        """Splits a topic; returns the numbers, the first of which was its own."""
-        return self._corpus._inner.split_topic(whole("id", id), whole("into", into), self._maybe_encoder())
-
-    def cut(self, n: int) -> None:
-        """Makes the branches of the tree, cut into ``n``, the topics."""
-        self._corpus._inner.cut_topics(whole("n", n), self._maybe_encoder())
-
-    def join(self) -> tuple[int, int]:
-        """Puts articles that came since into these topics; how many, and how many are in none."""
-        return self._corpus._inner.join_topics()
-
-
-class Map:
-    """The map of a corpus."""
-
-    def __init__(self, corpus: Corpus, seed: int, device: str, page: str) -> None:
-        self._corpus, self._seed, self._device = corpus, seed, device
-        self.page = page
-        """The page: HTML that needs nothing else."""
-
-    def _repr_html_(self) -> str:
-        import html
-
-        # The frame keeps the page's script and styles to itself, and the notebook's from it.
-        source = html.escape(self.page, quote=True)
-        return (
-            f'<iframe srcdoc="{source}" sandbox="allow-scripts allow-popups" title="map of the corpus" '
-            'style="width:100%;height:640px;border:0"></iframe>'
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the map: a page (``.html``) or a picture (``.svg``, ``.png``), by the path's ending."""
-        name = os.fspath(path)
-        ending = os.path.splitext(name)[1].lower()
-        if ending == ".png":
-            self._corpus._inner.map_picture(self._seed, self._device, name)
-            return
-        if ending == ".svg":
-            text = self._corpus._inner.map_picture(self._seed, self._device)
-        elif ending in (".html", ".htm"):
-            text = self.page
-        else:
-            raise ParameterError(f"path: {name!r} ends in {ending!r}; use .html, .svg or .png")
-        with open(name, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-
-    def __repr__(self) -> str:
-        return f"<map of {self._corpus!r}>"
-
-
 _EMBEDDED = ("embedded", "passages", "tokens", "unread", "recurring_paragraphs", "embedding_seconds")
 
 
@@ -665,61 +503,3 @@ def _columns(columns: Mapping[str, str] | None) -> dict[str, str]:
         if field not in FIELDS:
             raise ParameterError(f"columns: {field!r} is no field of an article; there are {', '.join(FIELDS)}")
     return dict(columns or {})
-
-
-def _flat(ids: Any) -> list[int]:
-    return list(ids[0]) if len(ids) == 1 and not isinstance(ids[0], int) else list(ids)
-
-
-def _examples(name: str, examples: Any) -> tuple[list[str], list[list[float]]]:
-    """Ids and vectors of what was given: one of them, or a list."""
-    if examples is None:
-        return [], []
-    if isinstance(examples, (str, int)):
-        return [article_id(name, examples)], []
-    if isinstance(examples, (list, tuple)) and not (examples and isinstance(examples[0], float)):
-        items = list(examples)
-    else:
-        array = matrix(name, examples)
-        items = list(array) if array.ndim == 2 else [array]
-    ids: list[str] = []
-    vectors: list[list[float]] = []
-    for item in items:
-        if isinstance(item, (str, int)):
-            ids.append(article_id(name, item))
-            continue
-        vector = matrix(name, item)
-        if vector.ndim != 1:
-            raise ParameterError(f"{name}: an array of shape {vector.shape}; give ids and vectors")
-        vectors.append(vector.tolist())
-    return ids, vectors
-
-
-def _search_options(**options: Any) -> str:
-    """Search options as the library reads them, with what stands for usual values."""
-    unknown = next((name for name in options if name not in _OPTIONS), None)
-    if unknown is not None:
-        raise TypeError(f"got an unexpected keyword argument {unknown!r}; there are {', '.join(_OPTIONS)}")
-    for name in ("k", "offset", "facets_limit"):
-        if name in options:
-            options[name] = whole(name, options[name])
-    choice("by", options.get("by", "meaning"), _BY)
-    choice("mode", options.get("mode", "auto"), ("auto", "exact", "approximate"))
-    if isinstance(options.get("diverse"), bool):
-        options["diverse"] = 0.8 if options["diverse"] else None
-    if isinstance(options.get("fold"), bool):
-        options["fold"] = "words" if options["fold"] else None
-    if options.get("fold") is not None:
-        choice("fold", options["fold"], ("words", "meaning", "either"))
-    half_life = options.get("half_life")
-    if half_life is not None and not isinstance(half_life, str):
-        options["half_life"] = f"{number('half_life', half_life)}d"
-    for name in ("threshold", "diverse"):
-        if name in options:
-            options[name] = number(name, options[name])
-    if "sentences" in options:
-        options["sentences"] = bool(options["sentences"])
-    try:
-        return json.dumps(options)
-    except TypeError as e:
-        raise TypeError(f"search options: {e}") from None
