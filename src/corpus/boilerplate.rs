@@ -178,7 +178,7 @@ pub fn variant(title: &str, text: &str) -> i64 {
     let title = if title.is_empty() { first } else { title };
     let longest = paragraphs(text).into_iter().max_by_key(Range::len);
     let longest = longest.map_or("", |range| &text[range]);
-    key(title, longest).or_else(|| key("", title)).unwrap_or(0)
+    key("", &format!("{title}\n\n{longest}")).unwrap_or(0)
 }
 
 /// The boilerplate of `text`, as byte ranges in order; never the whole text.
