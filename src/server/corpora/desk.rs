@@ -102,7 +102,8 @@ impl Desk {
 /// A turn to write.
 pub(super) type Turn = OwnedMutexGuard<()>;
 
-struct Ended<'a> {
+/// Frees a job's place when it is dropped.
+pub(super) struct Ended<'a> {
     tray: &'a Tray,
     what: &'static str,
 }
@@ -164,7 +165,7 @@ impl Tray {
     }
 
     /// Says that a job that runs once has ended, when what this gives is dropped: however it ends.
-    pub(super) fn at_end(&self, what: &'static str) -> impl Drop + '_ {
+    pub(super) fn at_end(&self, what: &'static str) -> Ended<'_> {
         Ended { tray: self, what }
     }
 
