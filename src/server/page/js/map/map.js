@@ -197,7 +197,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     const { w, h: high } = view.size;
     const z = view.zoom();
     const count = isMoving ? Math.min(points.n, Math.round(budget)) : points.n;
-    const base = Math.max(1.5, Math.min(9, 11 - 1.75 * Math.log10(Math.max(10, points.n))));
+    const base = Math.max(1.5, Math.min(9, 12.5 - 2 * Math.log10(Math.max(10, points.n))));
     const size = Math.min(18, base * Math.max(0.7, z ** 0.4) * (w < 560 ? 0.85 : 1));
     // The more points lie on each other, the less each covers.
     const alpha = Math.min(0.92, Math.max(0.16, 1.25 - 0.18 * Math.log10(Math.max(10, points.n))) * Math.max(1, z ** 0.35));
