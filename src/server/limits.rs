@@ -101,9 +101,9 @@ impl Admission {
         Ok(Arc::new(place))
     }
 
-    /// Bytes of memory that are not given out.
-    pub(super) fn free_bytes(&self) -> usize {
-        self.memory.available_permits() * PAGE
+    /// Bytes of memory that requests hold.
+    pub(super) fn held_bytes(&self) -> usize {
+        (self.pages - self.memory.available_permits()) * PAGE
     }
 
     /// More memory for a request whose body has so many bytes more.
@@ -164,15 +164,15 @@ mod tests {
         let (mut first, mut second) = (Memory::default(), Memory::default());
         admission.body(&mut first, PAGE).unwrap();
         admission.body(&mut first, 1).unwrap();
-        assert_eq!(admission.free_bytes(), 5 * PAGE);
+        assert_eq!(admission.held_bytes(), 5 * PAGE);
         assert!(admission.body(&mut second, 2 * PAGE).is_err());
         // More than there is, and yet alone.
         drop(first);
         admission.body(&mut second, 1000 * PAGE).unwrap();
         admission.values(&mut second, 1000).unwrap();
-        assert_eq!(admission.free_bytes(), 0);
+        assert_eq!(admission.held_bytes(), 10 * PAGE);
         assert!(admission.body(&mut Memory::default(), 1).is_err());
         drop(second);
-        assert_eq!(admission.free_bytes(), 10 * PAGE);
+        assert_eq!(admission.held_bytes(), 0);
     }
 }

@@ -104,6 +104,7 @@ pub(super) async fn answer(
         running.spawn(connection(stream, client, router.clone(), app.clone()));
     }
 
+    // Connections that come from now on hear of it, and those of before end.
     app.stop.cancel();
     running.close();
     let grace = app.options.limits.grace;
@@ -169,7 +170,9 @@ async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
 /// Answers one connection to its end.
 async fn connection(stream: TcpStream, client: SocketAddr, router: Router, app: Arc<App>) {
     let limits = &app.options.limits;
-    app.metrics.connections.inc();
+    // One that comes when the server is stopping is told so, and then closed.
+    let late = app.stop.is_cancelled();
+    let _open = Open::new(&app);
     // Answers are small; waiting for more to send with them costs a client tens of milliseconds.
     if let Err(e) = stream.set_nodelay(true) {
         tracing::debug!(error = %e, "TCP_NODELAY");
@@ -184,12 +187,13 @@ async fn connection(stream: TcpStream, client: SocketAddr, router: Router, app: 
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(BUFFER);
+        .max_buf_size(BUFFER)
+        .keep_alive(!late);
     let answered = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut answered = pin!(answered);
     let end = tokio::select! {
         end = &mut answered => end,
-        () = app.stop.cancelled() => {
+        () = app.stop.cancelled(), if !late => {
             // The request that is running is answered; an idle connection is closed.
             answered.as_mut().graceful_shutdown();
             answered.await
@@ -199,7 +203,22 @@ async fn connection(stream: TcpStream, client: SocketAddr, router: Router, app: 
         // A client that has gone, was too slow, or speaks something else.
         tracing::debug!(client = %client, error = %e, "a connection ended early");
     }
-    app.metrics.connections.dec();
+}
+
+/// A connection that is counted while it is open.
+struct Open<'a>(&'a App);
+
+impl<'a> Open<'a> {
+    fn new(app: &'a App) -> Self {
+        app.metrics.connections.inc();
+        Self(app)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.connections.dec();
+    }
 }
 
 #[cfg(test)]

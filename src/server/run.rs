@@ -59,15 +59,18 @@ impl Server {
         } else {
             router.merge(page::router())
         };
-        router
-            // From the inside out.
+        // From the inside out.
+        router = router
             .layer(CatchPanicLayer::custom(telemetry::panicked))
             .layer(DefaultBodyLimit::max(app.options.limits.max_body))
             .layer(from_fn_with_state(app.clone(), admitted))
             .layer(from_fn_with_state(app.clone(), auth::known))
             .layer(from_fn_with_state(app.clone(), auth::own_site))
-            .layer(from_fn(told))
-            .layer(cors(&app.options.cors))
+            .layer(from_fn(told));
+        if !app.options.cors.is_empty() {
+            router = router.layer(cors(&app.options.cors));
+        }
+        router
             .layer(from_fn_with_state(app.clone(), telemetry::observed))
             .with_state(app.clone())
     }
@@ -121,9 +124,6 @@ impl Server {
 
 /// Who of other sites may ask.
 fn cors(origins: &[String]) -> CorsLayer {
-    if origins.is_empty() {
-        return CorsLayer::new();
-    }
     let allowed = if origins.iter().any(|o| o == "*") {
         AllowOrigin::from(Any)
     } else {
@@ -165,6 +165,8 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
     if !stream && length.is_some_and(|n| n > limits.max_body as u64) {
+        let (parts, body) = request.into_parts();
+        embedding::drained(&parts.headers, body).await;
         return embedding::too_large(limits.max_body).into_response();
     }
     let mut request = request.map(|body| Body::new(TimeoutBody::new(limits.body_timeout, body)));
@@ -179,6 +181,10 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
             drop(place);
             response
         }
-        Err(fault) => fault.into_response(),
+        Err(fault) => {
+            let (parts, body) = request.into_parts();
+            embedding::drained(&parts.headers, body).await;
+            fault.into_response()
+        }
     }
 }

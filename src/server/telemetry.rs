@@ -6,6 +6,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use prometheus::IntGauge;
 use std::any::Any;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -115,6 +116,36 @@ impl RequestId {
     }
 }
 
+/// A request that is being answered; where its client goes away meanwhile, it is dropped.
+struct Running<'a> {
+    gauge: &'a IntGauge,
+    id: &'a RequestId,
+    path: &'a str,
+    answered: bool,
+}
+
+impl<'a> Running<'a> {
+    fn new(gauge: &'a IntGauge, id: &'a RequestId, path: &'a str) -> Self {
+        gauge.inc();
+        Self {
+            gauge,
+            id,
+            path,
+            answered: false,
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.gauge.dec();
+        if !self.answered {
+            let (path, id) = (self.path, self.id.0.to_str().unwrap_or("-"));
+            tracing::info!(path, id, "the client has gone");
+        }
+    }
+}
+
 /// Requests that nobody reads in a log: the page's files, and what watches the server.
 fn is_quiet(route: &str) -> bool {
     matches!(route, "/health" | "/ping" | "/metrics") || route.starts_with("/page/")
@@ -135,9 +166,10 @@ pub(super) async fn observed(
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .copied();
-    app.metrics.running.inc();
+    let mut running = Running::new(&app.metrics.running, &id, &path);
     let mut response = next.run(request).await;
-    app.metrics.running.dec();
+    running.answered = true;
+    drop(running);
     let took = started.elapsed();
     let status = response.status().as_u16();
     // Addresses that are none of ours are counted as one.
@@ -145,7 +177,8 @@ pub(super) async fn observed(
     app.metrics.http(method.as_str(), route, status, took);
     let fault = response.extensions_mut().remove::<Fault>();
     let problem = fault.as_ref().map(Fault::message);
-    let ms = took.as_secs_f64() * 1e3;
+    // To the microsecond.
+    let ms = took.as_micros() as f64 / 1e3;
     let id_text = id.0.to_str().unwrap_or("-");
     let client = client.map(|c| c.0.to_string()).unwrap_or_default();
     let method = method.as_str();
@@ -187,4 +220,37 @@ pub(super) async fn observed(
     }
     response.headers_mut().insert(&REQUEST_ID, id.0);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dialect::told;
+    use super::*;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_in_one_line() {
+        async fn broken() -> String {
+            let index = std::hint::black_box(9);
+            [1, 2, 3][index].to_string()
+        }
+        let router: Router = Router::new()
+            .route("/embed", get(broken))
+            .route("/v1/embeddings", get(broken))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(told));
+        for path in ["/embed", "/v1/embeddings"] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), 500);
+            let body = to_bytes(answer.into_body(), 10_000).await.unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert!(body["error"].is_string() || body["error"]["type"] == "server_error");
+        }
+    }
 }

@@ -83,10 +83,9 @@ impl Api {
             path: world.path("six.nearwise"),
         }];
         change(&mut options);
-        Self {
-            world: Some(world),
-            ..Self::start(options)
-        }
+        let mut api = Self::start(options);
+        api.world = Some(world);
+        api
     }
 
     /// Tells the server to stop.

@@ -7,5 +7,7 @@ mod world;
 
 mod common;
 mod corpora;
+mod embedding;
 mod mcp;
 mod openapi;
+mod running;

@@ -44,6 +44,7 @@ const TAGS: [(&str, &str); 8] = [
     get, path = "/api/openapi.json", tag = "Documents", operation_id = "openapi",
     responses((status = 200, content_type = "application/json", body = Object)),
 )]
+#[allow(dead_code, reason = "it is in the document alone")]
 fn openapi() {}
 
 /// A page that shows this document and lets one try the routes.
@@ -51,6 +52,7 @@ fn openapi() {}
     get, path = "/docs", tag = "Documents", operation_id = "docs",
     responses((status = 200, content_type = "text/html", body = String)),
 )]
+#[allow(dead_code, reason = "it is in the document alone")]
 fn docs() {}
 
 /// The Model Context Protocol over streamable HTTP: JSON-RPC messages. The tools are search,
@@ -63,6 +65,7 @@ fn docs() {}
         (status = 202, description = "A notification was taken."),
     ),
 )]
+#[allow(dead_code, reason = "it is in the document alone")]
 fn mcp() {}
 
 /// Completes the document: what the routes of `document` do not say each for itself.
@@ -111,6 +114,16 @@ pub(in crate::server) fn completed(mut document: OpenApi) -> OpenApi {
             responses
                 .entry("default".to_string())
                 .or_insert_with(|| RefOr::T(failure.clone()));
+        }
+    }
+    // What the protocol says of messages that are none.
+    let refused = ResponseBuilder::new()
+        .description("The message was refused.")
+        .build();
+    if let Some(item) = paths.paths.get_mut("/mcp") {
+        for operation in operations(item) {
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".to_string(), RefOr::T(refused.clone()));
         }
     }
     let mut components = document

@@ -185,11 +185,7 @@ pub(super) async fn ping(state: State<Arc<App>>) -> Result<(), Fault> {
     responses((status = 200, description = "Figures in Prometheus's text format", body = String, content_type = "text/plain"))
 )]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fault> {
-    let held = app
-        .options
-        .limits
-        .max_queued_bytes
-        .saturating_sub(app.admission.free_bytes());
+    let held = app.admission.held_bytes();
     app.metrics.queued_bytes.set(held as f64);
     let text = app.metrics.text()?;
     let kind = "text/plain; version=0.0.4; charset=utf-8";

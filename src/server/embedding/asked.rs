@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A body longer than this is parsed on a thread of its own, in bytes.
 const LONG: usize = 256 << 10;
@@ -48,9 +48,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Asked<T> {
             _place: parts.extensions.get().cloned(),
             memory: Memory::default(),
         };
-        let length = parts.headers.get(header::CONTENT_LENGTH);
-        let length = length.and_then(|n| n.to_str().ok()?.parse().ok());
-        let bytes = read(app, body, length, &mut held.memory).await?;
+        let bytes = read(app, &parts.headers, body, &mut held.memory).await?;
         let value = if bytes.len() > LONG {
             let parsed = tokio::task::spawn_blocking(move || parsed(&bytes)).await;
             parsed.map_err(|_| Fault::new(FaultKind::Internal, "reading the body failed"))??
@@ -81,21 +79,33 @@ pub(in super::super) fn too_large(most: usize) -> Fault {
     Fault::new(FaultKind::TooLarge, message)
 }
 
+/// Reads on for a moment and throws it away: a client that still sends would not hear the answer,
+/// as its connection is reset where the server closes it with something unread.
+pub(in super::super) async fn drained(headers: &HeaderMap, mut body: Body) {
+    /// How long.
+    const MOMENT: Duration = Duration::from_millis(500);
+    if headers.contains_key(header::EXPECT) {
+        // It waits to be told whether to send.
+        return;
+    }
+    let read = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(MOMENT, read).await;
+}
+
 /// The whole body, as far as the server bears it.
 async fn read(
     app: &App,
+    headers: &HeaderMap,
     mut body: Body,
-    length: Option<usize>,
     memory: &mut Memory,
 ) -> Result<Vec<u8>, Fault> {
     let limits = &app.options.limits;
-    if length.is_some_and(|n| n > limits.max_body) {
-        return Err(too_large(limits.max_body));
-    }
-    // All that was announced, so that what is accepted is answered; else piece by piece.
-    let mut taken = length.unwrap_or(FIRST);
-    app.admission.body(memory, taken)?;
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length: Option<usize> = length.and_then(|n| n.to_str().ok()?.parse().ok());
     let whole = async {
+        // All that was announced, so that what is accepted is answered; else piece by piece.
+        let mut taken = length.unwrap_or(FIRST);
+        app.admission.body(memory, taken)?;
         let mut bytes = Vec::with_capacity(taken.min(FIRST));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|e| broken_off(&e))?;
@@ -115,10 +125,14 @@ async fn read(
         }
         Ok(bytes)
     };
-    match tokio::time::timeout(limits.body_timeout * BODY_PIECES, whole).await {
-        Ok(bytes) => bytes,
-        Err(_) => Err(too_slow()),
+    let whole = tokio::time::timeout(limits.body_timeout * BODY_PIECES, whole);
+    let whole = whole.await.unwrap_or_else(|_| Err(too_slow()));
+    if let Err(fault) = &whole
+        && matches!(fault.kind, FaultKind::TooLarge | FaultKind::Overloaded)
+    {
+        drained(headers, body).await;
     }
+    whole
 }
 
 fn too_slow() -> Fault {

@@ -11,7 +11,7 @@ mod tokens;
 mod written;
 
 pub(super) use about::health;
-pub(super) use asked::too_large;
+pub(super) use asked::{drained, too_large};
 
 use super::app::App;
 use std::sync::Arc;
