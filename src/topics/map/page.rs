@@ -20,7 +20,7 @@ macro_rules! modules {
 }
 
 /// The modules of the script, each behind those that it imports.
-const MODULES: [&str; 18] = modules![
+const MODULES: [&str; 20] = modules![
     "dom.js",
     "format.js",
     "theme.js",
@@ -36,6 +36,8 @@ const MODULES: [&str; 18] = modules![
     "map/legend.js",
     "map/about.js",
     "map/gestures.js",
+    "map/finder.js",
+    "map/over.js",
     "map/map.js",
     "map/tally.js",
     "exported.js",

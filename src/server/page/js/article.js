@@ -14,6 +14,9 @@ import { bones, problem } from "./chart.js";
 /** Neighbours that are listed. */
 const NEIGHBOURS = 8;
 
+/** From which share of the text on a passage is not marked. */
+const MOST_MARKED = 0.7;
+
 /** An offset in bytes of UTF-8 as one in a text's UTF-16. @param {string} text @param {number} bytes */
 export function fromBytes(text, bytes) {
   let left = bytes;
@@ -122,7 +125,10 @@ export function createArticle(ctx, panel) {
     if (!hit) return [];
     const at = (/** @type {number} */ b) => fromBytes(article.text, b);
     /** @type {Mark[]} */
-    const marks = [{ start: at(hit.passage.range.start), end: at(hit.passage.range.end), name: "passage" }];
+    const marks = [];
+    const [start, end] = [at(hit.passage.range.start), at(hit.passage.range.end)];
+    // A passage that is nearly all of the text need not be told from the rest.
+    if (end - start < MOST_MARKED * article.text.length) marks.push({ start, end, name: "passage" });
     if (hit.sentence) marks.push({ start: at(hit.sentence.start), end: at(hit.sentence.end), name: "best" });
     return marks;
   }

@@ -64,7 +64,7 @@ void main() {
   float d = length(gl_PointCoord - 0.5) * (width + 1.0);
   float inside = clamp(width * 0.5 - d + 0.5, 0.0, 1.0);
   // Large points have a rim, so that they stay apart where they overlap.
-  float rim = width > 7.0 ? clamp(d - width * 0.5 + 2.0, 0.0, 1.0) : 0.0;
+  float rim = width > 7.0 ? clamp(d - width * 0.5 + 1.3, 0.0, 1.0) : 0.0;
   vec3 rgb = mix(ink.rgb, paper, rim * 0.75);
   float a = ink.a * inside;
   colour = vec4(rgb * a, a);

@@ -89,11 +89,12 @@ export function createLabels(family) {
           const box = [x - wide / 2 - 6, cy - high / 2 - 4, x + wide / 2 + 6, cy + high / 2 + 4];
           if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
           // Few points are worth more than a label that stands exactly in their middle.
-          const cost = (crowd?.(box) ?? 0) + Math.abs(shift) * 0.8;
+          const isCut = box[0] < 0 || box[1] < 0 || box[2] > w || box[3] > h;
+          const cost = (crowd?.(box) ?? 0) + Math.abs(shift) * 0.8 + (isCut ? 40 : 0);
           if (cost >= least) continue;
           least = cost;
           best = box;
-          if (!crowd) break;
+          if (!crowd && !isCut) break;
         }
         if (best) {
           taken.push(best);

@@ -1,13 +1,13 @@
 // The map: points, ground, labels, colours, time and lasso. The page and the exported map both
 // use it; they differ in where titles and answers come from.
 
-/** @import { MapInfo, About, Brief, Rgb } from "../types.js" */
+/** @import { MapInfo, About, Brief } from "../types.js" */
 /** @import { Points } from "./points.js" */
 /** @import { Scheme } from "./schemes.js" */
 
-import { h, fill, icon } from "../dom.js";
-import { counted, date } from "../format.js";
-import { gridOf, rowsIn, within, NO_DAY } from "./points.js";
+import { h, icon } from "../dom.js";
+import { counted } from "../format.js";
+import { within, NO_DAY } from "./points.js";
 import { createView } from "./view.js";
 import { glRenderer, hasGpu } from "./gl.js";
 import { flatRenderer } from "./flat.js";
@@ -18,6 +18,8 @@ import { byTopic, bySource, byDate, byField, paletteOf, FIELD } from "./schemes.
 import { createLegend } from "./legend.js";
 import { createAbout } from "./about.js";
 import { listen } from "./gestures.js";
+import { createFinder } from "./finder.js";
+import { drawOver } from "./over.js";
 
 /**
  * Where the map gets what is not in its columns.
@@ -70,7 +72,6 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     "aria-label": `Map of ${counted(points.n, "article")}. Arrows move, plus and minus zoom, Enter opens the article in the middle, L selects by lasso, 0 shows all.`,
   });
   const pen = /** @type {CanvasRenderingContext2D} */ (over.getContext("2d"));
-  const tip = h("div", { class: "map-tip", hidden: true });
   const said = h("div", { class: "unseen", role: "status" });
 
   /** @type {Map<string, Scheme>} */
@@ -99,7 +100,6 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
   /** @type {Uint8Array | null} */
   let found = null;
   let isLasso = false;
-  let hovered = -1;
   let current = -1;
   /** @type {number[]} */
   let near = [];
@@ -110,6 +110,16 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
 
   const useGl = by ? by === "webgl" : hasGpu();
   const renderer = (useGl ? glRenderer(canvas, points) : null) ?? flatRenderer(canvas, points);
+
+  const finder = createFinder({
+    points,
+    view,
+    topics: info.topics,
+    isShown: (row) => isShown(row),
+    describe: (row, signal) => provider.describe([row], signal).then((found) => found[0]),
+    changed: () => draw(),
+    over: (px, py, row) => over.classList.toggle("is-over", row >= 0 || labels.at(px, py) !== null),
+  });
 
   // Controls.
   const select = h("select", { "aria-label": "Colour by", onchange: () => void recolour(select.value) });
@@ -167,7 +177,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     zoom: zoomToSelection,
   });
   const strip = info.dates && info.dates[1] > info.dates[0] ? createStrip(points, info.dates, brushed) : null;
-  const element = h("div", { class: "map" }, canvas, over, panel, tools, about.element, strip?.element ?? null, tip, said);
+  const element = h("div", { class: "map" }, canvas, over, panel, tools, about.element, strip?.element ?? null, finder.tip, said);
 
   const labels = createLabels(() => getComputedStyle(element).fontFamily || "sans-serif");
 
@@ -197,7 +207,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     const { w, h: high } = view.size;
     const z = view.zoom();
     const count = isMoving ? Math.min(points.n, Math.round(budget)) : points.n;
-    const base = Math.max(1.5, Math.min(9, 11 - 1.75 * Math.log10(Math.max(10, points.n))));
+    const base = Math.max(1.5, Math.min(9, 12.5 - 2 * Math.log10(Math.max(10, points.n))));
     const size = Math.min(18, base * Math.max(0.7, z ** 0.4) * (w < 560 ? 0.85 : 1));
     // The more points lie on each other, the less each covers.
     const alpha = Math.min(0.92, Math.max(0.16, 1.25 - 0.18 * Math.log10(Math.max(10, points.n))) * Math.max(1, z ** 0.35));
@@ -217,7 +227,6 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     });
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, w, high);
-    const ink = dark ? "#eef1f5" : "#14181d";
     const isFading = labels.draw(pen, view, {
       dark,
       zoom: z,
@@ -227,62 +236,21 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
       blocked: blocked(),
       crowd: points.n <= SPARED ? crowd : null,
     });
-    if (current >= 0) {
-      const [x, y] = place(current);
-      pen.strokeStyle = ink;
-      pen.lineWidth = 1.2;
-      for (const row of near) {
-        const [nx, ny] = place(row);
-        pen.globalAlpha = 0.45;
-        pen.beginPath();
-        pen.moveTo(x, y);
-        pen.lineTo(nx, ny);
-        pen.stroke();
-        pen.globalAlpha = 0.9;
-        ring(nx, ny, size / 2 + 2.5, ink, 1.2);
-      }
-      pen.globalAlpha = 1;
-      ring(x, y, size / 2 + 5, ink, 2.5);
-    }
-    if (hovered >= 0) ring(...place(hovered), size / 2 + 3, ink, 2);
-    const path = drawing ?? lasso?.map(([x, y]) => view.toScreen(x, y));
-    if (path && path.length > 1) {
-      pen.beginPath();
-      path.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
-      pen.closePath();
-      pen.fillStyle = dark ? "rgb(255 255 255 / 0.05)" : "rgb(20 30 60 / 0.05)";
-      pen.fill();
-      pen.setLineDash([5, 4]);
-      pen.strokeStyle = ink;
-      pen.lineWidth = 1.4;
-      pen.stroke();
-      pen.setLineDash([]);
-    }
-    if (over.matches(":focus-visible")) {
-      pen.strokeStyle = ink;
-      pen.lineWidth = 1.5;
-      pen.beginPath();
-      for (const [dx, dy] of /** @type {[number, number][]} */ ([[1, 0], [-1, 0], [0, 1], [0, -1]])) {
-        pen.moveTo(w / 2 + dx * 5, high / 2 + dy * 5);
-        pen.lineTo(w / 2 + dx * 13, high / 2 + dy * 13);
-      }
-      pen.stroke();
-    }
+    drawOver(pen, view, {
+      ink: dark ? "#eef1f5" : "#14181d",
+      dark,
+      size,
+      current: current < 0 ? null : { at: place(current), near: near.map(place) },
+      hovered: finder.row() < 0 ? null : place(finder.row()),
+      path: drawing ?? lasso?.map(([x, y]) => view.toScreen(x, y)) ?? null,
+      isFocused: over.matches(":focus-visible"),
+    });
     frames.push(performance.now() - began);
     if (frames.length > 240) frames.shift();
     if (isFading) draw();
   }
 
   const place = (/** @type {number} */ row) => view.toScreen(points.x[row] ?? 0, points.y[row] ?? 0);
-
-  /** @param {number} x @param {number} y @param {number} radius @param {string} ink @param {number} wide */
-  function ring(x, y, radius, ink, wide) {
-    pen.beginPath();
-    pen.arc(x, y, radius, 0, 7);
-    pen.strokeStyle = ink;
-    pen.lineWidth = wide;
-    pen.stroke();
-  }
 
   /** How many points lie in a box of the screen. @param {[number, number, number, number]} box */
   function crowd(box) {
@@ -371,7 +339,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
       }),
     );
     legend.show(scheme, dark, only);
-    strip?.theme(dark);
+    strip?.themed();
     ground();
     recount();
     draw();
@@ -407,100 +375,10 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     tell();
   }
 
-  // Finding the article under the pointer.
-  /** @type {ReturnType<typeof gridOf> | null} */
-  let grid = null;
-  /** @param {number} px @param {number} py @param {number} reach pixels */
-  function pick(px, py, reach) {
-    grid ??= gridOf(points);
-    const [x, y] = view.toMap(px, py);
-    const rx = reach / view.at.scale / view.unit.x;
-    const ry = reach / view.at.scale / view.unit.y;
-    let best = -1;
-    let least = reach * reach;
-    rowsIn(grid, x - rx, y - ry, x + rx, y + ry, (row) => {
-      const [sx, sy] = place(row);
-      const d = (sx - px) ** 2 + (sy - py) ** 2;
-      if (d < least && isShown(row)) {
-        least = d;
-        best = row;
-      }
-    });
-    return best;
-  }
-
-  /** @type {Map<number, Brief & { topic?: number | null }>} */
-  const known = new Map();
-  /** @type {AbortController | null} */
-  let asking = null;
-  /** @param {number} row */
-  async function describe(row) {
-    const have = known.get(row);
-    if (have) return have;
-    asking?.abort();
-    asking = new AbortController();
-    const [brief] = await provider.describe([row], asking.signal);
-    if (known.size > 5000) known.clear();
-    if (brief) known.set(row, brief);
-    return brief;
-  }
-
-  let hoverTimer = 0;
-  /** @param {number} px @param {number} py */
-  function hover(px, py) {
-    const row = pick(px, py, 10);
-    over.classList.toggle("is-over", row >= 0 || labels.at(px, py) !== null);
-    if (row === hovered) {
-      if (row >= 0) put(px, py);
-      return;
-    }
-    hovered = row;
-    draw();
-    clearTimeout(hoverTimer);
-    if (row < 0) {
-      tip.hidden = true;
-      return;
-    }
-    const show = async () => {
-      try {
-        const brief = await describe(row);
-        if (hovered !== row || !brief) return;
-        const topic = points.topic[row] ?? -1;
-        const facts = [brief.source, date(brief.date)].filter(Boolean).join(" · ");
-        fill(
-          tip,
-          h("strong", { dir: "auto" }, brief.title || brief.id),
-          facts && h("span", { dir: "auto" }, facts),
-          topic >= 0 && h("span", { class: "tip-topic", dir: "auto" }, info.topics[topic]?.label ?? ""),
-        );
-        tip.hidden = false;
-        put(px, py);
-      } catch {
-        tip.hidden = true;
-      }
-    };
-    if (known.has(row)) void show();
-    else hoverTimer = setTimeout(() => void show(), 45);
-  }
-  /** @param {number} px @param {number} py */
-  function put(px, py) {
-    const { w, h: high } = view.size;
-    tip.style.left = `${Math.max(6, Math.min(px + 16, w - tip.offsetWidth - 8))}px`;
-    tip.style.top = `${Math.max(6, py + 18 + tip.offsetHeight > high ? py - tip.offsetHeight - 12 : py + 18)}px`;
-  }
-  function leave() {
-    clearTimeout(hoverTimer);
-    tip.hidden = true;
-    if (hovered >= 0) {
-      hovered = -1;
-      draw();
-    }
-  }
-
   /** @param {number} row */
   async function open(row) {
     try {
-      const brief = await describe(row);
+      const brief = await finder.describe(row);
       if (!brief) return;
       said.textContent = brief.title;
       provider.open(brief.id);
@@ -511,7 +389,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
 
   /** @param {number} px @param {number} py */
   function tap(px, py) {
-    const row = pick(px, py, 14);
+    const row = finder.pick(px, py, 14);
     if (row >= 0) {
       void open(row);
       return;
@@ -622,8 +500,8 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
 
   listen(over, view, {
     moved,
-    hover,
-    leave,
+    hover: finder.hover,
+    leave: finder.leave,
     tap,
     isLasso: () => isLasso,
     lasso(path, isDone) {
@@ -657,7 +535,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
         0: home,
         l: () => setLasso(!isLasso),
         Enter: () => {
-          const row = pick(view.size.w / 2, view.size.h / 2, 400);
+          const row = finder.pick(view.size.w / 2, view.size.h / 2, 400);
           if (row >= 0) void open(row);
         },
       };
@@ -781,10 +659,9 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
       view.stop();
       strip?.stop();
       aboutAsk?.abort();
-      asking?.abort();
+      finder.end();
     },
   };
 }
 
 /** @typedef {ReturnType<typeof createMap>} MapWidget */
-/** @typedef {Rgb} MapRgb */

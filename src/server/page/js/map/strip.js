@@ -22,7 +22,6 @@ export function createStrip(points, dates, chosen) {
   /** @type {[number, number] | null} */
   let range = null;
   let playing = 0;
-  let dark = false;
   /** @type {Uint32Array} */
   let counts = new Uint32Array(bars);
 
@@ -185,12 +184,8 @@ export function createStrip(points, dates, chosen) {
     element,
     set,
     stop,
-    /** @param {boolean} isDark */
-    theme(isDark) {
-      dark = isDark;
-      paint();
-      return dark;
-    },
+    /** Takes the colours of the theme. */
+    themed: paint,
     /** Counts the rows that are shown. @param {(row: number) => boolean} isShown */
     count(isShown) {
       counts = new Uint32Array(bars);
