@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -18,15 +19,17 @@ from ._lance_table import (
     OWN,
     Rows,
     check_identity,
+    check_prompts,
     field_types,
     identity_of,
     matrix_of,
+    prompts_of,
     schema_of,
     table_of,
 )
 from ._results import Result
 from .corpus import Corpus
-from .errors import NothingYetError
+from .errors import Error, NothingYetError
 
 #: Articles that are written or read at a time.
 CHUNK = 4096
@@ -65,7 +68,12 @@ def to_lance(
         raise NothingYetError(f"{corpus.path}: nothing is embedded yet")
     pieces = _nearwise.Pieces(corpus._inner)
     total = len(pieces)
-    schema = schema_of(identity, field_types(fields))
+    prompts = None
+    if identity["revision"] != "external":
+        # Only the encoder knows them; a corpus can be carried without its model as well.
+        with contextlib.suppress(Error):
+            prompts = prompts_of(corpus.encoder)
+    schema = schema_of(identity, field_types(fields), prompts)
     passages = 0
 
     def tables() -> Iterator[pa.RecordBatch]:
@@ -116,6 +124,7 @@ def from_lance(
     elif corpus._encoder is None and corpus._how[0] is None:
         corpus._encoder = dataset.encoder
     check_identity(str(corpus.path), identity_of(corpus.encoder), dataset.identity, dtype=False)
+    check_prompts(dataset.uri, dataset._about.get("prompts"), prompts_of(corpus.encoder))
     condition = dataset._conditions().compile(filter)
     articles = passages = computed = 0
     for table in _whole(dataset.lance, condition):

@@ -56,6 +56,19 @@ def identity_of(encoder: Encoder) -> dict[str, Any]:
     }
 
 
+def prompts_of(encoder: Encoder) -> dict[str, str]:
+    """What stands in front of queries and of documents."""
+    return {"query": encoder.query_prompt, "document": encoder.document_prompt}
+
+
+def check_prompts(where: str, stored: Mapping[str, str] | None, given: Mapping[str, str]) -> None:
+    """Fails where documents were embedded with another prompt, as far as this is known."""
+    if stored is not None and stored["document"] != given["document"]:
+        raise WrongModelError(
+            f"{where}: documents have the prompt {stored['document']!r} there, and {given['document']!r} here; give the same"
+        )
+
+
 def check_identity(where: str, stored: Mapping[str, Any], given: Mapping[str, Any], *, dtype: bool) -> None:
     """Fails where the vectors of the one cannot be mixed with those of the other; ``dtype`` also where
     they were computed in another one."""
@@ -81,7 +94,9 @@ def field_types(fields: Mapping[str, Any] | Iterable[str]) -> dict[str, pa.DataT
     return named
 
 
-def schema_of(identity: Mapping[str, Any], fields: Mapping[str, pa.DataType]) -> pa.Schema:
+def schema_of(
+    identity: Mapping[str, Any], fields: Mapping[str, pa.DataType], prompts: Mapping[str, str] | None = None
+) -> pa.Schema:
     """The schema of a dataset."""
     vector = pa.list_(pa.field("item", pa.float16(), nullable=False), identity["dim"])
     columns = [
@@ -101,7 +116,7 @@ def schema_of(identity: Mapping[str, Any], fields: Mapping[str, pa.DataType]) ->
         pa.field("metadata", pa.string()),
     ]
     columns += [pa.field(name, kind) for name, kind in fields.items()]
-    about = {"form": FORM, "identity": dict(identity), "fields": list(fields)}
+    about = {"form": FORM, "identity": dict(identity), "fields": list(fields), "prompts": prompts}
     return pa.schema(columns, {IDENTITY: json.dumps(about).encode()})
 
 

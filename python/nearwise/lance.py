@@ -30,7 +30,7 @@ import numpy as np
 from ._lance_carry import CHUNK, Carried, from_lance, to_lance
 from ._lance_filter import Conditions
 from ._lance_io import about_of, opened, quoted
-from ._lance_table import TOPICS, check_identity, identity_of
+from ._lance_table import TOPICS, check_identity, identity_of, prompts_of
 
 if TYPE_CHECKING:
     from ._topics import FoundTopics
@@ -136,9 +136,15 @@ class Dataset:
             names.append(f"{stored['model']}@{stored['revision']}")
         for name in names:
             try:
-                encoder = Encoder(name, **self._how)
+                how = dict(self._how)
+                encoder = Encoder(name, **how)
                 if encoder.dimensions > stored["dim"]:
-                    encoder = Encoder(name, truncate_dim=stored["dim"], **self._how)
+                    how["truncate_dim"] = stored["dim"]
+                prompts = self._about.get("prompts")
+                if prompts is not None and prompts != prompts_of(encoder):
+                    how.update(query_prompt=prompts["query"], document_prompt=prompts["document"])
+                if how != self._how:
+                    encoder = Encoder(name, **how)
                 check_identity(self.uri, stored, identity_of(encoder), dtype=False)
                 return encoder
             except Error:

@@ -42,7 +42,17 @@ import pyarrow as pa
 from lance.fragment import write_fragments
 
 from ._lance_io import Raised, about_of, created, opened
-from ._lance_table import check_identity, field_types, identity_of, keys_of, read_rows, schema_of, table_of
+from ._lance_table import (
+    check_identity,
+    check_prompts,
+    field_types,
+    identity_of,
+    keys_of,
+    prompts_of,
+    read_rows,
+    schema_of,
+    table_of,
+)
 
 __all__ = ["EmbedReport", "embed", "join_topics", "topics"]
 
@@ -150,9 +160,9 @@ def embed(
         "threads": threads,
     }
     with _plainly():
-        identity = ray.get(_remote(_probe, resources).remote(how))
+        identity, prompts = ray.get(_remote(_probe, resources).remote(how))
     how["dtype"] = identity["dtype"]
-    schema, done = _begin(where, identity, named, options)
+    schema, done = _begin(where, identity, prompts, named, options)
     rows = _source(source).repartition(target_num_rows_per_block=size)
     pool, resources = _pool(resources, count)
     made = rows.map_batches(
@@ -247,25 +257,32 @@ def _remote(function: Callable[..., Any], resources: Mapping[str, float]) -> Any
     return ray.remote(**resources, max_retries=RETRIES)(function)
 
 
-def _probe(how: dict[str, Any]) -> dict[str, Any]:
-    return identity_of(Encoder(**how))
+def _probe(how: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    encoder = Encoder(**how)
+    return identity_of(encoder), prompts_of(encoder)
 
 
 def _begin(
-    where: str, identity: dict[str, Any], fields: Mapping[str, pa.DataType], options: Any
+    where: str,
+    identity: dict[str, Any],
+    prompts: dict[str, str],
+    fields: Mapping[str, pa.DataType],
+    options: Any,
 ) -> tuple[pa.Schema, np.ndarray]:
     """The schema of the dataset, made where there is none, and the keys of the ids that it has, sorted."""
     try:
         data = opened(where, options)
     except NotFoundError:
-        schema = schema_of(identity, fields)
+        schema = schema_of(identity, fields, prompts)
         created(where, schema, options)
         return schema, np.zeros(0, dtype=np.uint64)
     about = about_of(where, data)
     check_identity(where, about["identity"], identity, dtype=True)
+    check_prompts(where, about.get("prompts"), prompts)
     if fields and list(fields) != about["fields"]:
         raise ParameterError(f"fields: the dataset has {', '.join(about['fields']) or 'none'}; give the same")
-    schema = schema_of(about["identity"], {name: data.schema.field(name).type for name in about["fields"]})
+    types = {name: data.schema.field(name).type for name in about["fields"]}
+    schema = schema_of(about["identity"], types, about.get("prompts"))
     ids = data.to_batches(columns=["id"], filter="passage = 0")
     keys = [keys_of(batch.column("id").to_pylist()) for batch in ids]
     return schema, np.unique(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.uint64)

@@ -150,6 +150,21 @@ def test_there_and_back_again(corpus, dataset, tmp_path):
     assert from_lance(dataset.uri, part, filter='section = "sport"').articles == len(part) == 200
 
 
+def test_prompts_go_along(articles, tiny, tmp_path):
+    prompted = nearwise.Encoder(tiny, device="cpu", query_prompt="data: ", document_prompt="the ship ")
+    corpus = nearwise.Corpus(tmp_path / "p.nearwise", encoder=prompted)
+    corpus.add(articles.slice(0, 40))
+    to_lance(corpus, tmp_path / "p.lance")
+    dataset = Dataset(tmp_path / "p.lance", device="cpu")
+    assert (dataset.encoder.query_prompt, dataset.encoder.document_prompt) == ("data: ", "the ship ")
+    ours, theirs = dataset.search("the moon", 10), corpus.search("the moon", 10, mode="exact")
+    np.testing.assert_allclose([h.score for h in ours], [h.score for h in theirs], atol=2e-3)
+    again = nearwise.Corpus(tmp_path / "again.nearwise")
+    assert from_lance(dataset.uri, again).computed == 0 and again.encoder.query_prompt == "data: "
+    with pytest.raises(nearwise.errors.WrongModelError, match="documents have the prompt"):
+        from_lance(dataset.uri, nearwise.Corpus(tmp_path / "other.nearwise", model=tiny))
+
+
 def test_what_recurs_is_embedded_anew(encoder, tmp_path):
     tail = "this company said that software and data from the market met the court"
     articles = [
