@@ -161,7 +161,10 @@ pub(super) async fn embed_all(
 /// Sparse vectors: not given.
 #[utoipa::path(
     post, path = "/embed_sparse", tag = "embedding", request_body = EmbedRequest,
-    responses((status = 424, description = "No model for sparse vectors is served", body = ErrorResponse))
+    responses(
+        (status = 424, description = "No model for sparse vectors is served", body = ErrorResponse),
+        (status = "default", description = "The request cannot be used", body = ErrorResponse),
+    )
 )]
 pub(super) async fn embed_sparse(_: Asked<EmbedRequest>) -> Fault {
     let message = "the model gives dense vectors and no sparse ones (it is no SPLADE model); /embed gives them";
