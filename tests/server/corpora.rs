@@ -71,6 +71,11 @@ fn ids(value: &Value) -> Vec<String> {
         .collect()
 }
 
+/// A value as it is written and read again: numbers of f32 are then those of their decimals.
+fn written(value: &impl serde::Serialize) -> Value {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
 /// A text with whatever needs it percent-encoded.
 fn encoded(text: &str) -> String {
     text.bytes().map(|b| format!("%{b:02X}")).collect()
@@ -151,17 +156,11 @@ fn searches_are_the_librarys() {
             for (hit, expected) in hits.iter().zip(&expected.hits) {
                 assert_eq!(hit["id"], json!(expected.id));
                 assert!(near(&hit["score"], expected.score), "{hit}");
-                assert_eq!(
-                    hit["passage"],
-                    serde_json::to_value(&expected.passage).unwrap()
-                );
+                assert_eq!(hit["passage"], written(&expected.passage));
                 assert_eq!(hit.get("sentence").is_some(), expected.sentence.is_some());
             }
             assert_eq!(found["more"], json!(expected.more));
-            assert_eq!(
-                found["facets"],
-                serde_json::to_value(&expected.facets).unwrap()
-            );
+            assert_eq!(found["facets"], written(&expected.facets));
             assert!(found["took_ms"].as_f64().unwrap() > 0.0);
         }
     }
@@ -217,7 +216,7 @@ fn searches_are_the_librarys() {
     let expected = reader
         .facets(&["month".into(), "source".into()], None, 3)
         .unwrap();
-    assert_eq!(facets, serde_json::to_value(expected).unwrap());
+    assert_eq!(facets, written(&expected));
     let groups = ok(&api.get("/api/corpora/news/duplicates?by=words&threshold=0.05&limit=2"));
     assert!(groups["groups"].as_array().unwrap().len() <= 2 && groups["found"].is_u64());
 }
@@ -438,7 +437,7 @@ fn what_cannot_be_used_is_refused() {
         None,
     );
     refused(&body("text/plain", b"{}"), 415, "invalid_input", None);
-    let deep = "[".repeat(100_000);
+    let deep = format!("{{\"query\": \"a\", \"filter\": {}", "[".repeat(100_000));
     refused(
         &body("application/json", deep.as_bytes()),
         400,
@@ -489,7 +488,7 @@ fn articles_are_read() {
     assert_eq!(ids(&near["hits"]), expected);
     let copies = ok(&api.get("/api/corpora/news/articles/a7/copies"));
     let expected = reader.tellings("a7", &Job::new()).unwrap();
-    assert_eq!(copies["articles"], serde_json::to_value(expected).unwrap());
+    assert_eq!(copies["articles"], written(&expected));
     assert!(
         copies["articles"]
             .as_array()
@@ -519,7 +518,8 @@ fn topics_are_shown_changed_and_restored() {
             card["sources"],
             json!([{"value": "wire", "count": topic.size}])
         );
-        assert!(card["rising"].is_number() && card["dates"][0] == "2025-01-01");
+        assert!(card["rising"].is_number());
+        assert!(["2025-01-01", "2025-02-01"].contains(&card["dates"][0].as_str().unwrap()));
     }
     let tree = ok(&api.get(&format!("{topics}/tree")));
     assert_eq!(tree["nodes"][0]["parent"], Value::Null);
@@ -995,7 +995,7 @@ fn ids_are_whatever_they_are() {
     ];
     let list: Vec<Value> = ids
         .iter()
-        .map(|id| json!({"id": id, "text": format!("The text of {id}.")}))
+        .map(|id| json!({"id": id, "text": "The goal of the team in the city."}))
         .collect();
     let added = ok(&api.post("/api/corpora/news/articles", &json!(list)));
     assert_eq!(added["added"], json!(ids.len()), "{added}");

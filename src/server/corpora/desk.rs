@@ -102,6 +102,18 @@ impl Desk {
 /// A turn to write.
 pub(super) type Turn = OwnedMutexGuard<()>;
 
+/// Frees a job's place when it is dropped.
+pub(super) struct Ended<'a> {
+    tray: &'a Tray,
+    what: &'static str,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        lock(&self.tray.single).remove(self.what);
+    }
+}
+
 /// Counts who waits.
 struct Waiting<'a>(&'a AtomicUsize);
 
@@ -150,6 +162,11 @@ impl Tray {
                 Err(_) => job.check()?,
             }
         }
+    }
+
+    /// Says that a job that runs once has ended, when what this gives is dropped: however it ends.
+    pub(super) fn at_end(&self, what: &'static str) -> Ended<'_> {
+        Ended { tray: self, what }
     }
 
     /// Whether a request waits for its turn.

@@ -116,6 +116,16 @@ pub(in crate::server) fn completed(mut document: OpenApi) -> OpenApi {
                 .or_insert_with(|| RefOr::T(failure.clone()));
         }
     }
+    // What the protocol says of messages that are none.
+    let refused = ResponseBuilder::new()
+        .description("The message was refused.")
+        .build();
+    if let Some(item) = paths.paths.get_mut("/mcp") {
+        for operation in operations(item) {
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".to_string(), RefOr::T(refused.clone()));
+        }
+    }
     let mut components = document
         .components
         .take()

@@ -126,10 +126,10 @@ fn lay_out(app: &Arc<App>, served: &Arc<Served>) -> Result<String, ApiError> {
         .desk
         .jobs
         .start(&served.name, What::Layout, move |job| {
-            let outcome = laid_out(&shared, &own, job);
             let tray = shared.desk.of(&own);
+            let _ended = tray.at_end(LAYOUT);
+            let outcome = laid_out(&shared, &own, job);
             tray.changed();
-            lock(&tray.single).remove(LAYOUT);
             outcome
         })?;
     let id = entry.id();

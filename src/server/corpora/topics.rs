@@ -3,9 +3,9 @@
 use super::super::app::{App, Served};
 use super::super::auth::Access;
 use super::super::error::ApiError;
-use super::super::jobs::{JobStarted, State as JobState, What};
+use super::super::jobs::{JobStarted, State as JobState, What, lock};
 use super::asked::{Body, Names, Params, invalid};
-use super::desk::{Tray, writer};
+use super::desk::{Single, Tray, writer};
 use super::reading;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result as Outcome};
@@ -31,6 +31,8 @@ const NEAREST: usize = 5;
 /// The longest label, in characters, and the most topics that are merged or made at a time.
 const LABEL: usize = 200;
 const MOST_TOPICS: usize = 1_000;
+/// What finding topics is called among the jobs that run once.
+const FIT: &str = "fit";
 
 /// How the topics were made.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -375,7 +377,7 @@ fn labeller(app: &App, served: &Served, reader: &Reader) -> Option<Arc<Encoder>>
     Some(encoder)
 }
 
-/// Finds topics anew, as a job.
+/// Finds topics anew, as a job; refused while another job does.
 #[utoipa::path(
     post, path = "/corpora/{corpus}/topics/fit", tag = "Topics", operation_id = "topics_fit",
     params(("corpus" = String, Path, description = "The corpus's name.")),
@@ -402,10 +404,17 @@ pub(super) async fn fit(
         device: usual.device,
     };
     options.check()?;
-    let job = app.clone();
-    let entry = app.desk.jobs.start(&corpus, What::FitTopics, move |job_| {
-        let (app, job) = (job, job_);
-        let tray = app.desk.of(&served);
+    let tray = app.desk.of(&served);
+    let mut single = lock(&tray.single);
+    if let Some(running) = single.get(FIT) {
+        let message = format!("topics are being found already, by the job {}", running.id);
+        return Err(ApiError::new(StatusCode::CONFLICT, "busy", message));
+    }
+    let shared = app.clone();
+    let own = tray.clone();
+    let entry = app.desk.jobs.start(&corpus, What::FitTopics, move |job| {
+        let (app, tray) = (shared, own);
+        let _ended = tray.at_end(FIT);
         let encoder = match options.guides.is_empty() {
             true => labeller(&app, &served, &served.reader()?),
             false => Some(app.encoder_of(&served)?),
@@ -418,9 +427,13 @@ pub(super) async fn fit(
         tray.changed();
         Ok(json!({"topics": topics.topics.len(), "silhouette": topics.run.silhouette}))
     })?;
-    let started = JobStarted {
-        job: Some(entry.id()),
+    let id = entry.id();
+    let started = Single {
+        id: id.clone(),
+        again: false,
     };
+    single.insert(FIT, started);
+    let started = JobStarted { job: Some(id) };
     Ok((StatusCode::ACCEPTED, Json(started)))
 }
 

@@ -158,6 +158,10 @@ pub struct Columns {
     keys: Vec<i64>,
 }
 
+/// The values of a field as JSON, each with how many points have it, and the place among them of
+/// each point's value.
+pub type Valued = (Vec<(String, u64)>, Vec<u8>);
+
 /// A point while columns are made.
 struct Point {
     key: i64,
@@ -334,12 +338,7 @@ impl Columns {
     ///
     /// # Errors
     /// The field is unknown; the file is damaged; the job is cancelled.
-    pub fn field(
-        &self,
-        reader: &Reader,
-        name: &crate::store::Field,
-        job: &Job,
-    ) -> Result<(Vec<(String, u64)>, Vec<u8>)> {
+    pub fn field(&self, reader: &Reader, name: &crate::store::Field, job: &Job) -> Result<Valued> {
         // Numbers of values, so that a million points of a few values hold few texts.
         let mut known: HashMap<String, u32> = HashMap::new();
         let mut counts: Vec<u64> = Vec::new();
