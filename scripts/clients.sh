@@ -31,7 +31,7 @@ key=clients-test-key
 NEARWISE_API_KEY="read:$key" NEARWISE_LOG=warn "$program" serve -c "$work/news.nearwise" --port 0 2>"$work/log" &
 server=$!
 tries=0
-until grep -q '^nearwise: http' "$work/log"; do
+until grep -qs '^nearwise: http' "$work/log"; do
     kill -0 "$server" 2>/dev/null && [ "$tries" -lt 300 ] || { cat "$work/log" >&2; exit 1; }
     tries=$((tries + 1))
     sleep 0.2

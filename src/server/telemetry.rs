@@ -103,11 +103,11 @@ impl RequestId {
             (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
         };
         let own = request.headers().get(&REQUEST_ID).filter(fits);
-        Self(own.cloned().unwrap_or_else(Self::new))
+        Self(own.cloned().unwrap_or_else(Self::fresh))
     }
 
     /// One that no other request has: a random beginning for the process, and a number.
-    fn new() -> HeaderValue {
+    fn fresh() -> HeaderValue {
         static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request"));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -68,7 +68,13 @@ fn what_is_no_json_is_refused_at_once() {
             open.as_bytes(),
         ] {
             let (status, message) = post(&api, path, body).error();
-            assert_eq!(status, 400, "{path}: {message}");
+            // What stands in a field that a route does not know is passed over, and what is nested
+            // may be no text before it is too deep.
+            let told = path == "/rerank" || body.len() > 1000;
+            assert!(
+                status == 400 || told && status == 422,
+                "{path}: {status} {message}"
+            );
         }
     }
     let mut stream = api.connect();
@@ -288,7 +294,7 @@ fn keys_open_what_they_are_for() {
         };
         let body = (method == "POST").then_some(&body);
         for headers in [
-            &[][..],
+            &[] as &[(&str, &str)],
             &[("authorization", "Bearer reade")],
             &[("authorization", "Bearer readers")],
             &[("authorization", "Bearer read:reader")],
@@ -363,6 +369,23 @@ fn pages_of_other_sites_are_kept_out() {
         answer.header("access-control-allow-origin"),
         Some("https://friend.example")
     );
+}
+
+#[test]
+fn healthy_is_who_can_read_its_corpora() {
+    let api = Api::with_corpus(|_| ());
+    assert_eq!(api.get("/health").status, 200);
+    let world = api.world.as_ref().unwrap();
+    std::fs::rename(world.path("six.nearwise"), world.path("gone.nearwise")).unwrap();
+    let unwell = api.get("/health");
+    let (status, message) = unwell.error();
+    assert_eq!(status, 503);
+    assert!(message.contains("six.nearwise"), "{message}");
+    assert!(unwell.text().contains("Unhealthy"));
+    // Embedding goes on.
+    assert_eq!(api.post("/embed", &json!({"inputs": "a"})).status, 200);
+    std::fs::rename(world.path("gone.nearwise"), world.path("six.nearwise")).unwrap();
+    assert_eq!(api.get("/health").status, 200);
 }
 
 #[test]

@@ -202,7 +202,11 @@ impl State {
     /// Whether a bulk batch takes much longer than it would alone.
     fn bulk_is_late(&self) -> bool {
         self.running.iter().any(|r| {
-            let alone = Duration::from_secs_f64(r.tokens as f64 / self.rate.max(1.0));
+            // Nobody knows yet how long the first one takes.
+            let alone = match self.rate {
+                0.0 => BULK,
+                rate => Duration::from_secs_f64(r.tokens as f64 / rate),
+            };
             r.since.elapsed() > alone.saturating_mul(PATIENCE.0) + PATIENCE.1
         })
     }
@@ -317,13 +321,17 @@ mod tests {
         let lanes = Lanes::new(16_384, metrics);
         assert_eq!(lanes.lock().bulk_tokens(16_384), FEW);
         lanes.bulk_begins(0, 1000);
+        assert!(!lanes.lock().bulk_is_late());
         lanes.lock().rate = 1e6;
         assert!(!lanes.lock().bulk_is_late());
         assert_eq!(lanes.lock().bulk_tokens(16_384), 16_384);
         let before = Instant::now().checked_sub(Duration::from_secs(1));
         lanes.lock().running[0].since = before.unwrap();
         assert!(lanes.lock().bulk_is_late());
+        lanes.lock().rate = 0.0;
+        assert!(lanes.lock().bulk_is_late());
         lanes.bulk_ends(0);
+        assert!(lanes.lock().rate > 0.0);
         assert!(!lanes.lock().bulk_is_late());
     }
 }
