@@ -107,14 +107,23 @@ fn too_large(e: BytesRejection) -> ApiError {
 
 /// Reads JSON.
 pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|e| match e.classify() {
-        serde_json::error::Category::Data => refused(&e.to_string()),
-        _ => ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_input",
-            format!("the body is no JSON: {e}").replace(char::is_control, " "),
-        ),
-    })
+    let error = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(e) => e,
+    };
+    if error.is_data() {
+        return Err(refused(&error.to_string()));
+    }
+    // What is JSON and yet stops the reader, such as an object of several keys where one is due, is
+    // told better of the whole.
+    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) {
+        return T::deserialize(value).map_err(|e| refused(&e.to_string()));
+    }
+    Err(ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_input",
+        format!("the body is no JSON: {error}").replace(char::is_control, " "),
+    ))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
