@@ -103,7 +103,7 @@ mod tests {
         let options = SearchOptions {
             k: 2,
             offset: 1,
-            filter: Some("source = y".parse().unwrap()),
+            filter: Some("source = \"y\"".parse().unwrap()),
             facets: vec!["source".into(), "month".into()],
             ..SearchOptions::default()
         };

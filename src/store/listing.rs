@@ -400,7 +400,10 @@ mod tests {
         assert_eq!(ids(None, "date", 0, 10), ("dbac".into(), false));
         assert_eq!(ids(None, "id", 0, 10), ("abcd".into(), false));
         assert_eq!(ids(None, "added", 1, 2), ("ac".into(), true));
-        assert_eq!(ids(Some("source = x"), "-date", 0, 2), ("bd".into(), true));
+        assert_eq!(
+            ids(Some("source = \"x\""), "-date", 0, 2),
+            ("bd".into(), true)
+        );
         assert_eq!(ids(None, "id", 9, 2), (String::new(), false));
         assert!("newest".parse::<Order>().is_err());
         let one = &reader.list(None, Order::Added, 2, 1).unwrap().articles[0];
