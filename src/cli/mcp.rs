@@ -8,7 +8,7 @@ use nearwise::Job;
 use nearwise::server::serve_stdio;
 use std::path::PathBuf;
 
-/// Give an assistant corpora as tools, by the Model Context Protocol over standard input and output
+/// Give an assistant corpora as tools, by the Model Context Protocol
 ///
 /// The assistant starts this command itself; its settings name it, such as
 /// {"mcpServers": {"news": {"command": "nearwise", "args": ["mcp", "-c", "/home/me/news.nearwise"]}}}.
