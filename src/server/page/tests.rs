@@ -95,7 +95,7 @@ fn no_file_can_write_markup_or_ask_another_server() {
 #[tokio::test]
 async fn the_page_is_sent_packed_and_once() {
     let html = (header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
-    let plain = index(&headers(&[html.clone()]));
+    let plain = index(&headers(std::slice::from_ref(&html)));
     assert_eq!(
         field(&plain, header::CONTENT_TYPE),
         "text/html; charset=utf-8"
@@ -116,7 +116,7 @@ async fn the_page_is_sent_packed_and_once() {
         .unwrap();
     assert_eq!(unpacked, text);
 
-    assert!(is_wanted(&headers(&[html.clone()])));
+    assert!(is_wanted(&headers(std::slice::from_ref(&html))));
     let again = index(&headers(&[
         html.clone(),
         gzip,
