@@ -10,6 +10,8 @@ use nearwise::corpus::{Columns, Input, ReadOptions};
 use nearwise::encoder::Identity;
 use nearwise::index::IndexOptions;
 use nearwise::search::{By, DuplicateOptions, Example, Examples, Mode, SearchOptions};
+use nearwise::topics::map::columns::Columns as MapColumns;
+use nearwise::topics::map::{Layout, Map};
 use nearwise::{Error, ErrorKind, Filter, Job, Missing, Reader, Result};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -569,8 +571,10 @@ impl Corpus {
         let job = job(listener);
         let device = self::device(py, device)?;
         run(py, &job, || {
-            let map = drawn(&self.inner, seed, device, &job)?;
-            Ok(nearwise::topics::map::page(&map))
+            let (reader, layout) = laid_out(&self.inner, seed, device, &job)?;
+            let map = Map::new(&reader, &layout, &job)?;
+            let columns = MapColumns::new(&reader, &layout, &job)?;
+            Ok(nearwise::topics::map::page(&map, &columns))
         })
     }
 
@@ -587,7 +591,8 @@ impl Corpus {
         let job = job(listener);
         let device = self::device(py, device)?;
         run(py, &job, || {
-            let map = drawn(&self.inner, seed, device, &job)?;
+            let (reader, layout) = laid_out(&self.inner, seed, device, &job)?;
+            let map = Map::new(&reader, &layout, &job)?;
             match png {
                 None => nearwise::topics::map::svg(&map),
                 Some(path) => nearwise::topics::map::png(&map, &path).map(|()| String::new()),
@@ -596,13 +601,13 @@ impl Corpus {
     }
 }
 
-/// The map, whose layout is kept in the corpus where it can be.
-fn drawn(
+/// Where articles stand on the map, which is kept in the corpus where it can be.
+fn laid_out(
     corpus: &nearwise::Corpus,
     seed: u64,
     device: nearwise::encoder::DeviceChoice,
     job: &Job,
-) -> Result<nearwise::topics::map::Map> {
+) -> Result<(Reader, Layout)> {
     let reader = corpus.reader()?;
     nearwise::topics::stored(&reader)?;
     if !reader.has_layout(seed)? {
@@ -615,7 +620,9 @@ fn drawn(
             Err(e) => return Err(e),
         }
     }
-    corpus.reader()?.map(seed, device, job)
+    let reader = corpus.reader()?;
+    let layout = reader.layout_of_map(seed, device, job)?;
+    Ok((reader, layout))
 }
 
 /// Articles of a corpus as a table.
