@@ -458,6 +458,29 @@ impl Drop for Program {
 }
 
 impl Program {
+    /// Asks until an answer is as it is wanted.
+    fn until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut stream = connect(self.address);
+            stream
+                .write_all(&request("GET", path, &[("connection", "close")], None))
+                .unwrap();
+            if Answer::try_read(&mut stream).is_some_and(|answer| wanted(&answer)) {
+                break;
+            }
+            assert!(Instant::now() < end, "{path}");
+        }
+    }
+
+    /// Waits until a request that was begun is being answered: one that the server has not read yet
+    /// is not waited for when it stops. What asks is the second.
+    fn until_two_run(&self) {
+        self.until("/metrics", |answer| {
+            answer.text().contains("nearwise_requests_running 2\n")
+        });
+    }
+
     fn start(world: &World, line: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_nearwise"))
             .current_dir(world.folder.path())
@@ -513,24 +536,9 @@ fn the_program_ends_gracefully_when_it_is_told_to() {
     );
     let body = json!({"inputs": "a text"}).to_string().into_bytes();
     let mut running = begun(program.address, "/embed", &body);
-    // It is accepted before the signal comes: the same connection order.
-    let mut other = connect(program.address);
-    other
-        .write_all(&request("GET", "/health", &[("connection", "close")], None))
-        .unwrap();
-    assert_eq!(Answer::read(&mut other).status, 200);
+    program.until_two_run();
     program.signal("-TERM");
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let mut other = connect(program.address);
-        other
-            .write_all(&request("GET", "/health", &[("connection", "close")], None))
-            .unwrap();
-        if Answer::try_read(&mut other).is_some_and(|answer| answer.status == 503) {
-            break;
-        }
-        assert!(Instant::now() < end);
-    }
+    program.until("/health", |answer| answer.status == 503);
     running
         .write_all(&body[body.len() - body.len() / 2..])
         .unwrap();
@@ -557,18 +565,9 @@ fn a_second_signal_ends_the_program_at_once() {
     let world = World::new();
     let program = Program::start(&world, "serve --port 0");
     let _running = begun(program.address, "/embed", br#"{"inputs": "a text"}"#);
+    program.until_two_run();
     program.signal("-INT");
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let mut other = connect(program.address);
-        other
-            .write_all(&request("GET", "/health", &[("connection", "close")], None))
-            .unwrap();
-        if Answer::try_read(&mut other).is_some_and(|answer| answer.status == 503) {
-            break;
-        }
-        assert!(Instant::now() < end);
-    }
+    program.until("/health", |answer| answer.status == 503);
     program.signal("-INT");
     let began = Instant::now();
     let (code, said) = program.end();
