@@ -202,11 +202,15 @@ impl Level {
 /// decides alike.
 #[cfg(target_arch = "x86_64")]
 fn bf16_is_fast() -> bool {
-    // SAFETY: every 64-bit x86 processor has the instruction, and leaf 0.
-    #[allow(unused_unsafe, reason = "newer compilers know that it is safe")]
-    let leaf = unsafe { std::arch::x86_64::__cpuid(0) };
-    let vendor = [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes);
-    vendor.as_flattened() == b"AuthenticAMD"
+    // Asked for each product's kernels, and virtual machines take microseconds to answer.
+    static FAST: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *FAST.get_or_init(|| {
+        #[allow(unused_unsafe, reason = "newer compilers know that it is safe")]
+        // SAFETY: every 64-bit x86 processor has the instruction, and leaf 0.
+        let leaf = unsafe { std::arch::x86_64::__cpuid(0) };
+        let vendor = [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes);
+        vendor.as_flattened() == b"AuthenticAMD"
+    })
 }
 
 #[cfg(not(target_arch = "x86_64"))]
