@@ -7,6 +7,7 @@ use super::limits::{Admission, Limits, MOST_TEXTS};
 use super::metrics::Metrics;
 use crate::encoder::{EncodeOptions, Encoder, EncoderBuilder, Reranker, RerankerBuilder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::job::Job;
 use crate::store::{Corpus, Reader};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -211,6 +212,27 @@ impl Served {
     pub(super) fn reader(&self) -> Result<Reader> {
         self.corpus.reader()
     }
+}
+
+/// Cancels a job when nobody waits for it any more.
+struct Abandon(Job);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// As [`blocking`], with a job that is cancelled when the client goes.
+///
+/// # Errors
+/// As there.
+pub(super) async fn blocking_job<T: Send + 'static>(
+    work: impl FnOnce(&Job) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let job = Job::new();
+    let _abandon = Abandon(job.clone());
+    blocking(move || work(&job)).await
 }
 
 /// Runs what blocks (reading a corpus, embedding) on a thread that may.

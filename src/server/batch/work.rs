@@ -67,6 +67,19 @@ pub(in super::super) struct Took {
     pub(in super::super) cut: usize,
 }
 
+impl Took {
+    /// What texts cost; how long all of it took is not known yet.
+    pub(in super::super) fn of(times: Times, characters: usize, texts: &[TextTokens]) -> Self {
+        Self {
+            total: Duration::ZERO,
+            times,
+            characters,
+            tokens: texts.iter().map(|t| t.tokens).sum(),
+            cut: texts.iter().filter(|t| t.cut > 0).count(),
+        }
+    }
+}
+
 /// Vectors of a request's texts.
 #[derive(Debug)]
 pub(in super::super) struct Embedded {

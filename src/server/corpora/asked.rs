@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 /// The most hits of an answer: each is read whole from the file.
-pub(super) const MOST_HITS: usize = 1_000;
+const MOST_HITS: usize = 1_000;
 /// The most values of a facet.
 pub(super) const MOST_VALUES: usize = 1_000;
 
@@ -307,7 +307,7 @@ pub(in crate::server) struct TextExample {
 }
 
 /// Options that an answer can have here, where it is one piece of JSON.
-fn bounded(options: SearchOptions) -> Result<SearchOptions, ApiError> {
+pub(super) fn bounded(options: SearchOptions) -> Result<SearchOptions, ApiError> {
     if options.k > MOST_HITS {
         return Err(invalid(
             "k",

@@ -1,6 +1,6 @@
 //! Writing a corpus out as a stream.
 
-use super::super::app::App;
+use super::super::app::{App, blocking};
 use super::super::error::ApiError;
 use super::asked::{Names, Params, filter};
 use super::served;
@@ -143,7 +143,7 @@ pub(super) async fn export(
         FormatAsked::Parquet => ("application/vnd.apache.parquet", "parquet"),
     };
     // What is wrong with the question is told before the answer begins.
-    let (reader, wanted) = super::blocking(move || {
+    let (reader, wanted) = blocking(move || {
         let reader = served.reader()?;
         if let Some(filter) = &wanted {
             reader.condition(filter)?;

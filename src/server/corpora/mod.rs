@@ -22,7 +22,7 @@ pub(super) use documents::documents;
 pub(super) use search::examples;
 pub(super) use topics::{SpanAsked, over_time};
 
-use super::app::{App, Served, blocking};
+use super::app::{App, Served, blocking_job};
 use super::error::ApiError;
 use crate::error::Result as Outcome;
 use crate::job::Job;
@@ -76,15 +76,6 @@ pub(super) fn served(app: &App, name: &str) -> Result<Arc<Served>, ApiError> {
     })
 }
 
-/// Cancels a job when nobody waits for it any more.
-struct Abandon(Job);
-
-impl Drop for Abandon {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
 /// Answers from one snapshot of a corpus, on a thread that may block. The job is cancelled when the
 /// client goes.
 ///
@@ -97,11 +88,9 @@ pub(super) async fn reading<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let served = served(app, corpus)?;
     let app = app.clone();
-    let job = Job::new();
-    let _abandon = Abandon(job.clone());
-    let out = blocking(move || {
+    let out = blocking_job(move |job| {
         let reader = served.reader()?;
-        work(&app, &served, &reader, &job)
+        work(&app, &served, &reader, job)
     });
     Ok(out.await?)
 }

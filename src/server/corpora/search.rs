@@ -4,7 +4,7 @@ use super::super::app::{App, Served};
 use super::super::error::ApiError;
 use super::asked::{
     Body, ExampleAsked, MOST_VALUES, ManyAsked, Names, Params, SearchAsked, SearchParams,
-    SimilarAsked, fields, filter, invalid, renamed,
+    SimilarAsked, bounded, fields, filter, invalid, renamed,
 };
 use super::reading;
 use crate::corpus::Article;
@@ -521,22 +521,16 @@ pub(super) struct NeighbourParams {
 impl NeighbourParams {
     /// The library's options.
     pub(super) fn options(&self) -> Result<SearchOptions, ApiError> {
-        let k = self.k.unwrap_or(10);
-        if k > super::asked::MOST_HITS {
-            return Err(invalid(
-                "k",
-                format!("give {} at most", super::asked::MOST_HITS),
-            ));
-        }
-        Ok(SearchOptions {
-            k,
+        let usual = SearchOptions::default();
+        bounded(SearchOptions {
+            k: self.k.unwrap_or(usual.k),
             offset: self.offset.unwrap_or(0),
             filter: filter(self.filter.as_deref())?,
             mode: self.mode.unwrap_or_default(),
             threshold: self.threshold,
             diverse: self.diverse,
             fold: self.fold,
-            ..SearchOptions::default()
+            ..usual
         })
     }
 }

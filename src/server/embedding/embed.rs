@@ -1,13 +1,11 @@
 //! What all routes that embed do.
 
-use super::super::app::{App, blocking};
-use super::super::batch::{Embedded, How, Text, Took};
+use super::super::app::{App, blocking_job};
+use super::super::batch::{Embedded, How, Text, Times, Took};
 use super::super::dialect::Fault;
 use super::asked::Held;
 use crate::encoder::{EncodeOptions, Prompt, TokenVectors, TooLong};
-use crate::job::Job;
 use serde::Deserialize;
-use std::sync::Arc;
 use std::time::Instant;
 use utoipa::ToSchema;
 
@@ -107,6 +105,30 @@ pub(super) fn at_most(app: &App, texts: usize) -> Result<(), Fault> {
     Err(Fault::invalid("inputs", message))
 }
 
+/// Counts a request of `n` texts and what it cost; `work` says all of that but the whole time.
+pub(super) async fn counted<T>(
+    app: &App,
+    n: usize,
+    since: Instant,
+    work: impl Future<Output = Result<(T, Took), Fault>>,
+) -> Result<(T, Took), Fault> {
+    app.metrics.began(n);
+    match work.await {
+        Ok((done, took)) => {
+            let took = Took {
+                total: since.elapsed(),
+                ..took
+            };
+            app.metrics.answered(n, &took);
+            Ok((done, took))
+        }
+        Err(fault) => {
+            app.metrics.failed(fault.counted_as());
+            Err(fault)
+        }
+    }
+}
+
 /// Embeds a request's texts and counts what it cost.
 pub(super) async fn embed(
     app: &App,
@@ -116,74 +138,29 @@ pub(super) async fn embed(
     held: &mut Held,
     since: Instant,
 ) -> Result<(Embedded, Took), Fault> {
-    let n = texts.len();
-    app.metrics.began(n);
-    let embedded = embedded(app, parameter, texts, wish, held).await;
-    match embedded {
-        Ok((embedded, characters)) => {
-            let took = Took {
-                total: since.elapsed(),
-                times: embedded.times,
-                characters,
-                tokens: embedded.texts.iter().map(|t| t.tokens).sum(),
-                cut: embedded.texts.iter().filter(|t| t.cut > 0).count(),
-            };
-            app.metrics.answered(n, &took);
-            Ok((embedded, took))
-        }
-        Err(fault) => {
-            app.metrics.failed(fault.counted_as());
-            Err(fault)
-        }
-    }
-}
-
-/// Cancels a job that nobody waits for any more.
-struct Waiting(Job);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
+    let (n, work) = (texts.len(), embedded(app, parameter, texts, wish, held));
+    counted(app, n, since, work).await
 }
 
 /// Computes the vectors of all tokens of a request's texts and counts what that cost. It is bulk
 /// work of its own, and is not batched with that of others.
 pub(super) async fn embed_tokens(
-    app: &Arc<App>,
+    app: &App,
     texts: Vec<Text>,
     wish: Wish,
     held: &mut Held,
     since: Instant,
 ) -> Result<(TokenVectors, Took), Fault> {
-    let n = texts.len();
-    app.metrics.began(n);
-    let computed = tokens(app, texts, wish, held).await;
-    match computed {
-        Ok((vectors, characters)) => {
-            let took = Took {
-                total: since.elapsed(),
-                characters,
-                tokens: vectors.texts.iter().map(|t| t.tokens).sum(),
-                cut: vectors.texts.iter().filter(|t| t.cut > 0).count(),
-                ..Took::default()
-            };
-            app.metrics.answered(n, &took);
-            Ok((vectors, took))
-        }
-        Err(fault) => {
-            app.metrics.failed(fault.counted_as());
-            Err(fault)
-        }
-    }
+    let (n, work) = (texts.len(), tokens(app, texts, wish, held));
+    counted(app, n, since, work).await
 }
 
 async fn tokens(
-    app: &Arc<App>,
+    app: &App,
     texts: Vec<Text>,
     wish: Wish,
     held: &mut Held,
-) -> Result<(TokenVectors, usize), Fault> {
+) -> Result<(TokenVectors, Took), Fault> {
     check(app, "inputs", texts.iter())?;
     if wish.direction == Some(Direction::Left) {
         let message = "vectors of tokens are of texts cut at their right end";
@@ -211,17 +188,15 @@ async fn tokens(
         true => TooLong::Cut,
         false => TooLong::Refuse,
     };
-    let job = Job::new();
     let options = EncodeOptions::new()
         .prompt(prompt(app, wish.prompt_name)?)
         .too_long(too_long)
-        .bulk()
-        .job(&job);
-    let waiting = Waiting(job);
+        .bulk();
     let encoder = app.encoder.clone();
-    let vectors = blocking(move || encoder.encode_tokens(&strings, options)).await?;
-    drop(waiting);
-    Ok((vectors, characters))
+    let vectors =
+        blocking_job(move |job| encoder.encode_tokens(&strings, options.job(job))).await?;
+    let took = Took::of(Times::default(), characters, &vectors.texts);
+    Ok((vectors, took))
 }
 
 async fn embedded(
@@ -230,7 +205,7 @@ async fn embedded(
     texts: Vec<Text>,
     wish: Wish,
     held: &mut Held,
-) -> Result<(Embedded, usize), Fault> {
+) -> Result<(Embedded, Took), Fault> {
     check(app, parameter, texts.iter())?;
     let how = How {
         prompt: prompt(app, wish.prompt_name)?,
@@ -249,5 +224,6 @@ async fn embedded(
     };
     let characters = texts.iter().map(characters).sum();
     let embedded = app.batcher.embed(texts, how).await?;
-    Ok((embedded, characters))
+    let took = Took::of(embedded.times, characters, &embedded.texts);
+    Ok((embedded, took))
 }

@@ -1,13 +1,12 @@
 //! Re-ranking and judging pairs, where a cross-encoder is loaded.
 
-use super::super::app::App;
+use super::super::app::{App, blocking_job};
 use super::super::batch::{Times, Took};
 use super::super::dialect::{Fault, FaultKind};
 use super::asked::{Asked, Held};
-use super::embed::{Direction, at_most};
+use super::embed::{Direction, at_most, counted};
 use super::tei::ErrorResponse;
 use super::written;
-use crate::Job;
 use crate::encoder::{RerankOptions, Reranker, Scores, TextTokens};
 use axum::extract::State;
 use axum::response::Response;
@@ -18,15 +17,6 @@ use utoipa::ToSchema;
 
 /// Pairs up to which a request is computed before bulk work.
 const FEW: usize = 32;
-
-/// Cancels what is computed when nobody waits for it any more.
-struct Waiting(Job);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
 
 /// The cross-encoder.
 pub(super) fn reranker(app: &App) -> Result<Arc<Reranker>, Fault> {
@@ -45,27 +35,10 @@ pub(super) async fn judged(
     held: &mut Held,
     since: Instant,
 ) -> Result<(Scores, Took), Fault> {
-    let n = pairs.len();
-    app.metrics.began(n);
-    let judged = scores(app, pairs, truncate, held).await;
-    match judged {
-        Ok((scores, times, characters)) => {
-            let took = Took {
-                total: since.elapsed(),
-                times,
-                characters,
-                tokens: scores.pairs.iter().map(|p| p.tokens).sum(),
-                cut: scores.pairs.iter().filter(|p| p.cut > 0).count(),
-            };
-            app.metrics.judged.inc_by(n as u64);
-            app.metrics.answered(n, &took);
-            Ok((scores, took))
-        }
-        Err(fault) => {
-            app.metrics.failed(fault.counted_as());
-            Err(fault)
-        }
-    }
+    let (n, work) = (pairs.len(), scores(app, pairs, truncate, held));
+    let judged = counted(app, n, since, work).await?;
+    app.metrics.judged.inc_by(n as u64);
+    Ok(judged)
 }
 
 async fn scores(
@@ -73,7 +46,7 @@ async fn scores(
     pairs: Vec<(String, String)>,
     truncate: Option<bool>,
     held: &mut Held,
-) -> Result<(Scores, Times, usize), Fault> {
+) -> Result<(Scores, Took), Fault> {
     at_most(app, pairs.len())?;
     let reranker = reranker(app)?;
     // The query stands in each pair.
@@ -83,24 +56,20 @@ async fn scores(
     let characters = characters.map(|(a, b)| a.chars().count() + b.chars().count());
     let characters = characters.sum();
     let cut = truncate.unwrap_or(app.options.limits.auto_truncate);
-    let waiting = Waiting(Job::new());
-    let job = waiting.0.clone();
     let asked = Instant::now();
     let turn = app.judging.clone().acquire_owned().await;
     let turn = turn.map_err(|_| Fault::stopping())?;
     let begun = Instant::now();
-    let computed = tokio::task::spawn_blocking(move || {
-        let mut options = RerankOptions::new().job(&job);
+    let scores = blocking_job(move |job| {
+        let mut options = RerankOptions::new().job(job);
         if pairs.len() > FEW {
             options = options.bulk();
         }
         let scores = reranker.raw_scores(&pairs, &options);
         drop(turn);
         scores
-    });
-    let computed = computed.await;
-    let scores =
-        computed.map_err(|_| Fault::new(FaultKind::Internal, "judging pairs failed"))??;
+    })
+    .await?;
     let times = Times {
         queue: begun - asked,
         inference: begun.elapsed(),
@@ -114,7 +83,8 @@ async fn scores(
         );
         return Err(Fault::invalid("texts", message));
     }
-    Ok((scores, times, characters))
+    let took = Took::of(times, characters, &scores.pairs);
+    Ok((scores, took))
 }
 
 /// A probability of a logit.

@@ -158,8 +158,8 @@ pub(super) async fn embeddings(
     let encoding = value.encoding_format.unwrap_or_default();
     let model = app.encoder.identity().model.clone();
     let tokens = took.tokens;
-    let bytes = written::vectors(embedded, move |embedded, out| {
-        write(embedded, encoding, &model, tokens, out)
+    let bytes = written::numbers(embedded.values.len(), move |out| {
+        write(&embedded, encoding, &model, tokens, out)
     })
     .await?;
     Ok(written::told(&app, written::json(bytes, held), &took))

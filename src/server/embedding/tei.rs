@@ -85,7 +85,7 @@ pub(super) async fn embed_dense(
     };
     let texts = value.inputs.texts();
     let (embedded, took) = embed(&app, "inputs", texts, wish, &mut held, since).await?;
-    let bytes = written::vectors(embedded, |embedded, out| {
+    let bytes = written::numbers(embedded.values.len(), move |out| {
         let rows: Vec<&[f32]> = embedded.rows().collect();
         serde_json::to_writer(out, &rows)
     })
@@ -144,18 +144,15 @@ pub(super) async fn embed_all(
     };
     let texts = value.inputs.texts();
     let (embedded, took) = embed_tokens(&app, texts, wish, &mut held, since).await?;
-    let joined = tokio::task::spawn_blocking(move || {
+    let bytes = written::numbers(embedded.values.len(), move |out| {
         let rows: Vec<Vec<&[f32]>> = embedded
             .rows()
             .map(|text| text.chunks_exact(embedded.dim.max(1)).collect())
             .collect();
-        serde_json::to_vec(&rows)
+        serde_json::to_writer(out, &rows)
     })
-    .await;
-    match joined {
-        Ok(Ok(bytes)) => Ok(written::told(&app, written::json(bytes, held), &took)),
-        _ => Err(Fault::new(FaultKind::Internal, "writing the answer failed")),
-    }
+    .await?;
+    Ok(written::told(&app, written::json(bytes, held), &took))
 }
 
 /// Sparse vectors: not given.

@@ -1,7 +1,7 @@
 //! Answers, and what is told in their headers.
 
 use super::super::app::App;
-use super::super::batch::{Embedded, Took};
+use super::super::batch::Took;
 use super::super::dialect::{Fault, FaultKind};
 use super::asked::Held;
 use axum::body::{Body, Bytes};
@@ -47,15 +47,14 @@ fn unwritten(error: &serde_json::Error) -> Fault {
     Fault::new(FaultKind::Internal, format!("writing the answer: {error}"))
 }
 
-/// Has vectors written, on a thread of its own where there are many.
-pub(super) async fn vectors(
-    embedded: Embedded,
-    write: impl FnOnce(&Embedded, &mut Vec<u8>) -> serde_json::Result<()> + Send + 'static,
+/// Has `values` numbers written, on a thread of its own where they are many.
+pub(super) async fn numbers(
+    values: usize,
+    write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()> + Send + 'static,
 ) -> Result<Vec<u8>, Fault> {
-    let values = embedded.values.len();
     let written = move || {
         let mut out = Vec::with_capacity(values * VALUE + 256);
-        write(&embedded, &mut out).map_err(|e| unwritten(&e))?;
+        write(&mut out).map_err(|e| unwritten(&e))?;
         Ok(out)
     };
     if values <= LONG {
