@@ -115,18 +115,8 @@ impl Corpus {
         listener: Option<Py<PyAny>>,
     ) -> PyResult<Encoder> {
         let job = job(listener);
-        let mut builder = nearwise::Encoder::builder()
-            .device(self::device(py, device)?)
-            .dtype(parsed(py, "dtype", dtype)?)
-            .dimensions(dimensions)
-            .offline(offline)
-            .job(&job);
-        if let Some(model) = model {
-            builder = builder.model(model);
-        }
-        if let Some(threads) = threads {
-            builder = builder.threads(threads);
-        }
+        let builder =
+            crate::encoder::builder(py, model, device, dtype, dimensions, offline, threads, &job)?;
         let inner = run(py, &job, || self.inner.reader()?.encoder(builder))?;
         Ok(Encoder { inner })
     }

@@ -3,7 +3,8 @@
 use crate::errors::parameter;
 use crate::run::{job, run, unlocked};
 use crate::texts::Texts;
-use nearwise::encoder::{DeviceChoice, EncodeOptions, Prompt};
+use nearwise::Job;
+use nearwise::encoder::{DeviceChoice, EncodeOptions, EncoderBuilder, Prompt};
 use nearwise::vectors::{Precision, Quantized, Ranges};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -40,6 +41,34 @@ fn prompt(kind: &str, value: Option<String>) -> Prompt {
     }
 }
 
+/// What an encoder is opened with, as far as its arguments and those of a corpus's encoder are the
+/// same.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn builder(
+    py: Python<'_>,
+    model: Option<String>,
+    device: &str,
+    dtype: &str,
+    dimensions: Option<usize>,
+    offline: bool,
+    threads: Option<usize>,
+    job: &Job,
+) -> PyResult<EncoderBuilder> {
+    let mut builder = nearwise::Encoder::builder()
+        .device(self::device(py, device)?)
+        .dtype(parsed(py, "dtype", dtype)?)
+        .dimensions(dimensions)
+        .offline(offline)
+        .job(job);
+    if let Some(model) = model {
+        builder = builder.model(model);
+    }
+    if let Some(threads) = threads {
+        builder = builder.threads(threads);
+    }
+    Ok(builder)
+}
+
 /// A model that embeds texts.
 #[pyclass(module = "nearwise._nearwise", frozen)]
 pub(crate) struct Encoder {
@@ -64,18 +93,16 @@ impl Encoder {
         listener: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let job = job(listener);
-        let mut builder = nearwise::Encoder::builder()
-            .device(self::device(py, device)?)
-            .dtype(parsed(py, "dtype", dtype)?)
-            .dimensions(truncate_dim)
-            .offline(offline)
-            .job(&job);
-        if let Some(model) = model {
-            builder = builder.model(model);
-        }
-        if let Some(threads) = threads {
-            builder = builder.threads(threads);
-        }
+        let mut builder = builder(
+            py,
+            model,
+            device,
+            dtype,
+            truncate_dim,
+            offline,
+            threads,
+            &job,
+        )?;
         if let Some(prompt) = query_prompt {
             builder = builder.query_prompt(prompt);
         }
