@@ -1,6 +1,7 @@
 //! What an answer counts and ages articles by: their sources, dates, topics and metadata, read
 //! row for row, and the dates of the whole corpus.
 
+use super::sqlite::from_json;
 use super::{Filter, Reader};
 use crate::error::Result;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
@@ -38,7 +39,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FacetRow> {
         origin: row.get(3)?,
         topic: row.get(4)?,
         meta: meta
-            .and_then(|meta| serde_json::from_str(&meta).ok())
+            .map(|meta| from_json(&meta, "an article's metadata"))
+            .transpose()?
             .unwrap_or_default(),
     })
 }
@@ -136,7 +138,10 @@ impl Reader {
         })
     }
 
-    fn sql_of(&self, filter: Option<&Filter>) -> Result<(String, Vec<rusqlite::types::Value>)> {
+    pub(super) fn sql_of(
+        &self,
+        filter: Option<&Filter>,
+    ) -> Result<(String, Vec<rusqlite::types::Value>)> {
         Ok(match filter {
             Some(filter) => {
                 let condition = self.condition(filter)?;

@@ -1,5 +1,6 @@
 //! Lists of articles in an order, and what a corpus holds in short.
 
+use super::sqlite::json;
 use super::{Filter, Reader};
 use crate::corpus::{boilerplate, snippet};
 use crate::encoder::Identity;
@@ -165,13 +166,7 @@ impl Reader {
         offset: usize,
         limit: usize,
     ) -> Result<Listed> {
-        let (condition, values) = match filter {
-            Some(filter) => {
-                let condition = self.condition(filter)?;
-                (condition.sql, condition.values)
-            }
-            None => ("1".to_string(), Vec::new()),
-        };
+        let (condition, values) = self.sql_of(filter)?;
         let sql = format!(
             "SELECT a.id FROM article a WHERE {condition} ORDER BY {} LIMIT {} OFFSET {}",
             order.sql(),
@@ -197,7 +192,8 @@ impl Reader {
     /// # Errors
     /// No article has this row.
     pub fn listed_at(&self, key: i64) -> Result<ListedArticle> {
-        let (mut article, text, spans) = self.run(|c| {
+        type Shown = (ListedArticle, String, Vec<(usize, usize)>);
+        let (mut article, text, spans): Shown = self.run(|c| {
             c.prepare_cached(
                 "SELECT a.ext_id, a.title, a.date, a.source, a.url, substr(a.text, 1, ?2), a.boilerplate,
                         (SELECT topic FROM article_topic t WHERE t.article = a.id AND t.topic >= 0)
@@ -214,10 +210,10 @@ impl Reader {
                     snippet: String::new(),
                     topic: row.get(7)?,
                 };
-                Ok((article, row.get::<_, String>(5)?, row.get::<_, String>(6)?))
+                let spans = json(row, 6, "where an article's boilerplate stands")?;
+                Ok((article, row.get(5)?, spans))
             })
         })?;
-        let spans: Vec<(usize, usize)> = serde_json::from_str(&spans).unwrap_or_default();
         let within = spans
             .into_iter()
             .map(|(start, end)| start..end.min(text.len()));
@@ -292,14 +288,13 @@ impl Reader {
             ("month", FieldKind::Date),
             ("origin", FieldKind::Text),
         ];
-        let metas: Vec<String> = self.run(|c| {
+        let metas: Vec<Map<String, Value>> = self.run(|c| {
             c.prepare("SELECT meta FROM article WHERE meta <> '{}' LIMIT ?1")?
-                .query_map([SAMPLE], |row| row.get(0))?
+                .query_map([SAMPLE], |row| json(row, 0, "an article's metadata"))?
                 .collect()
         })?;
         let mut kinds: BTreeMap<String, Option<FieldKind>> = BTreeMap::new();
         for meta in metas {
-            let meta: Map<String, Value> = serde_json::from_str(&meta).unwrap_or_default();
             for (name, value) in meta {
                 let kind = match value {
                     Value::Null => continue,

@@ -169,13 +169,7 @@ impl Reader {
         k: usize,
         filter: Option<&Filter>,
     ) -> Result<Vec<(i64, f64)>> {
-        let (condition, mut values) = match filter {
-            Some(filter) => {
-                let condition = self.condition(filter)?;
-                (condition.sql, condition.values)
-            }
-            None => ("1".to_string(), Vec::new()),
-        };
+        let (condition, mut values) = self.sql_of(filter)?;
         values.insert(0, expression.to_string().into());
         values.insert(0, title_weight.into());
         values.push((k as i64).into());

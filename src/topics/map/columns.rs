@@ -192,10 +192,7 @@ impl Columns {
         if places.is_empty() {
             return Ok(None);
         }
-        let made: Option<super::Made> = reader
-            .meta("layout")?
-            .and_then(|made| serde_json::from_str(&made).ok());
-        let trust = made.map(|made| made.trustworthiness);
+        let trust = super::how_made(reader)?.map(|made| made.trustworthiness);
         Self::of_places(reader, places, trust, job).map(Some)
     }
 

@@ -219,13 +219,16 @@ impl Reader {
     }
 }
 
+/// How the stored layout was made; `None` where that is not known, as without a layout.
+fn how_made(reader: &Reader) -> Result<Option<Made>> {
+    let made = reader.meta("layout")?;
+    Ok(made.and_then(|m| serde_json::from_str(&m).ok()))
+}
+
 /// How the stored layout was made, where it is of these vectors and this seed.
 fn made(reader: &Reader, seed: u64) -> Result<Option<Made>> {
-    let made: Option<Made> = reader
-        .meta("layout")?
-        .and_then(|m| serde_json::from_str(&m).ok());
     let generation = reader.generation()?;
-    Ok(made.filter(|m| m.generation == generation && m.seed == seed))
+    Ok(how_made(reader)?.filter(|m| m.generation == generation && m.seed == seed))
 }
 
 impl Writer {
