@@ -5,7 +5,11 @@
 //! processor's time that the server (not the clients) took for a text as well as the time by the
 //! clock, as the clients take part of the processor too. `NEARWISE_BENCH_SECONDS` says how long
 //! the overload lasts (60), `NEARWISE_BENCH_ONLY` which parts run (`singles`, `batches`,
-//! `overload`).
+//! `overload`, `peer`).
+//!
+//! Another server with OpenAI's interface is asked in turn with ours, once started, where
+//! `NEARWISE_BENCH_PEER` names it as `ADDRESS PATH MODEL PROCESS`, such as
+//! `127.0.0.1:7997 /embeddings m 1234`; ours then runs at its default number type and in f32.
 
 use nearwise::Encoder;
 use nearwise::encoder::Prompt;
@@ -60,6 +64,23 @@ fn main() {
     }
     if runs("overload") {
         overload(&server, &texts);
+    }
+    if let Ok(peer) = std::env::var("NEARWISE_BENCH_PEER")
+        && runs("peer")
+    {
+        let plain = Server::start(&["--dtype", "f32"]);
+        plain.warm(&texts);
+        let peer = Peer::new(&peer);
+        // It is slower by far: a part of the texts is enough.
+        let few = &texts[..TEXTS / 8];
+        peer.singles(&few[..64]);
+        for _ in 0..3 {
+            peer.singles(few);
+            singles(&server, few);
+            singles_of("server in f32, 32 clients of single texts", &plain, few);
+            peer.batches(few);
+            batches(&server, few, false);
+        }
     }
 }
 
@@ -286,21 +307,36 @@ fn spread(times: &mut [f64]) -> (f64, f64) {
 
 /// 32 clients, each of which sends one text after another.
 fn singles(server: &Server, texts: &[String]) {
+    singles_of("server, 32 clients of single texts", server, texts);
+}
+
+fn singles_of(what: &str, server: &Server, texts: &[String]) {
     let bodies: Vec<String> = texts
         .iter()
         .map(|t| json!({"inputs": t}).to_string())
         .collect();
+    let cpu = || server.cpu();
+    ask_singly(what, server.address, "/embed", &bodies, &cpu);
+}
+
+fn ask_singly(
+    what: &str,
+    address: SocketAddr,
+    path: &str,
+    bodies: &[String],
+    cpu: &dyn Fn() -> f64,
+) {
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Vec::new());
-    let (began, before) = (Instant::now(), server.cpu());
+    let (began, before) = (Instant::now(), cpu());
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                let mut client = Client::new(server.address);
+                let mut client = Client::new(address);
                 let mut times = Vec::new();
                 while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let began = Instant::now();
-                    assert_eq!(client.ask("/embed", body), 200);
+                    assert_eq!(client.ask(path, body), 200);
                     times.push(began.elapsed().as_secs_f64() * 1e3);
                 }
                 all.lock().unwrap().extend(times);
@@ -309,12 +345,77 @@ fn singles(server: &Server, texts: &[String]) {
     });
     let (mean, p99) = spread(&mut all.lock().unwrap());
     told(
-        "server, 32 clients of single texts",
-        texts.len(),
+        what,
+        bodies.len(),
         began.elapsed(),
-        server.cpu() - before,
+        cpu() - before,
         &format!(", mean {mean:.1} ms, p99 {p99:.1} ms ({:.1} ×)", p99 / mean),
     );
+}
+
+/// Another server, that somebody started.
+struct Peer {
+    address: SocketAddr,
+    path: String,
+    model: String,
+    process: String,
+}
+
+impl Peer {
+    fn new(given: &str) -> Self {
+        let parts: Vec<&str> = given.split_whitespace().collect();
+        let [address, path, model, process] = parts[..] else {
+            panic!("NEARWISE_BENCH_PEER: ADDRESS PATH MODEL PROCESS, not {given:?}");
+        };
+        Self {
+            address: address.parse().expect("the peer's address"),
+            path: path.to_string(),
+            model: model.to_string(),
+            process: process.to_string(),
+        }
+    }
+
+    fn singles(&self, texts: &[String]) {
+        let bodies: Vec<String> = texts
+            .iter()
+            .map(|t| json!({"input": [t], "model": self.model}).to_string())
+            .collect();
+        let what = "peer, 32 clients of single texts";
+        ask_singly(what, self.address, &self.path, &bodies, &|| {
+            cpu(&self.process)
+        });
+    }
+
+    fn batches(&self, texts: &[String]) {
+        let bodies: Vec<String> = texts
+            .chunks(BATCH)
+            .map(|t| json!({"input": t, "model": self.model}).to_string())
+            .collect();
+        let (began, before) = (Instant::now(), cpu(&self.process));
+        ask_from_two(self.address, &self.path, &bodies);
+        told(
+            "peer, 256 texts a request",
+            texts.len(),
+            began.elapsed(),
+            cpu(&self.process) - before,
+            "",
+        );
+    }
+}
+
+/// Two clients that send all of these requests.
+fn ask_from_two(address: SocketAddr, path: &str, bodies: &[String]) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut client = Client::new(address);
+                while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    assert_eq!(client.ask(path, body), 200);
+                }
+            });
+        }
+    });
 }
 
 /// Two clients that send 256 texts a request.
@@ -327,18 +428,8 @@ fn batches(server: &Server, texts: &[String], base64: bool) {
         })
         .collect();
     let path = if base64 { "/v1/embeddings" } else { "/embed" };
-    let next = AtomicUsize::new(0);
     let (began, before) = (Instant::now(), server.cpu());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let mut client = Client::new(server.address);
-                while let Some(body) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    assert_eq!(client.ask(path, body), 200);
-                }
-            });
-        }
-    });
+    ask_from_two(server.address, path, &batches);
     let what = format!("server, 256 texts a request, {path}");
     told(
         &what,
