@@ -1,7 +1,8 @@
 //! Reading articles, without a model and without a corpus: bytes of the file a second of CPU, for
 //! each format of the table "What can be read" in the README.
 //!
-//! `cargo bench --bench reading`; with names behind it (`-- html`), files with one of these alone.
+//! `cargo bench --bench reading`; with names behind it (`-- html`), files with one of these alone;
+//! with paths (`-- ~/pages/`), the files and folders there.
 
 use nearwise::corpus::{Article, Input, Note, ReadOptions, Sink, read};
 use nearwise::{Error, Result};
@@ -85,22 +86,43 @@ fn main() {
         .skip(1)
         .filter(|a| !a.starts_with("--"))
         .collect();
+    let (paths, wanted): (Vec<String>, Vec<String>) =
+        wanted.into_iter().partition(|w| Path::new(w).exists());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let of = if cpu().is_some() { "CPU" } else { "time" };
     println!("| file | MB | articles | {of} a pass, ms | MB/s |\n|---|---|---|---|---|");
+    for path in &paths {
+        shown(path, Path::new(path), size(Path::new(path)));
+    }
+    if !paths.is_empty() && wanted.is_empty() {
+        return;
+    }
     for (name, bytes) in files::files() {
         if !wanted.is_empty() && !wanted.iter().any(|w| name.contains(w.as_str())) {
             continue;
         }
         let path = folder.path().join(name);
         std::fs::write(&path, &bytes).expect("there is room");
-        let mut found = 0;
-        let taken = measured(|| found = articles(&path)).as_secs_f64();
-        let megabytes = bytes.len() as f64 / 1e6;
-        println!(
-            "| {name} | {megabytes:.1} | {found} | {:.1} | {:.0} |",
-            1e3 * taken,
-            megabytes / taken
-        );
+        shown(name, &path, bytes.len() as u64);
+    }
+}
+
+/// Reads what is there and prints how fast that was.
+fn shown(name: &str, path: &Path, bytes: u64) {
+    let mut found = 0;
+    let taken = measured(|| found = articles(path)).as_secs_f64();
+    let megabytes = bytes as f64 / 1e6;
+    println!(
+        "| {name} | {megabytes:.1} | {found} | {:.1} | {:.0} |",
+        1e3 * taken,
+        megabytes / taken
+    );
+}
+
+/// The bytes of a file, or of the files in a folder.
+fn size(path: &Path) -> u64 {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| size(&entry.path())).sum(),
+        Err(_) => std::fs::metadata(path).map_or(0, |m| m.len()),
     }
 }

@@ -25,6 +25,7 @@ mod level;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod ordered;
 mod pack;
 mod portable;
 mod rows;
@@ -37,6 +38,7 @@ pub use dtype::{Dtype, DtypeChoice};
 pub(crate) use gemm::{Epilogue, Gemm, Output};
 pub use level::Level;
 pub(crate) use level::wanted_level;
+pub(crate) use ordered::dots_in_order;
 pub(crate) use pack::{Aligned, Format, Packed};
 pub(crate) use rows::{Heads, Norm, Rows};
 

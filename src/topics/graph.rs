@@ -5,7 +5,7 @@ use super::points::Points;
 use super::watch::Watch;
 use crate::error::Result;
 use crate::job::Stage;
-use crate::vectors::{Accelerator, Products};
+use crate::vectors::{Accelerator, Products, Room, Screen};
 use rayon::prelude::*;
 
 /// The nearest neighbours of every point by cosine, highest first.
@@ -124,6 +124,146 @@ impl Best {
     }
 }
 
+/// A point's best candidates by estimated cosines, of which few have to be computed.
+struct Screened {
+    best: Best,
+    /// Candidates with their estimates, of which nothing is computed yet.
+    pending: Vec<(f32, u32)>,
+    /// An estimate that is lower cannot be that of one of the best.
+    least: f32,
+    /// What any estimate so far may be wrong by.
+    bound: f32,
+}
+
+impl Screened {
+    fn new(k: usize) -> Self {
+        Self {
+            best: Best::new(k),
+            pending: Vec::new(),
+            least: f32::NEG_INFINITY,
+            bound: 0.0,
+        }
+    }
+
+    /// Pending candidates from which on they are looked through.
+    fn many(&self) -> usize {
+        4 * self.best.k + 64
+    }
+
+    /// Offers estimates of the cosines with the points from `first` on.
+    fn offer(
+        &mut self,
+        (estimates, bound): (&[f32], f32),
+        first: u32,
+        own: u32,
+        exact: &Exact<'_>,
+    ) {
+        if bound.is_finite() {
+            self.bound = self.bound.max(bound);
+        } else {
+            // What is no number may be anything.
+            let all = (0..estimates.len() as u32).map(|c| (f32::INFINITY, first + c));
+            self.pending.extend(all.filter(|c| c.1 != own));
+            return self.compute(exact);
+        }
+        for (at, chunk) in estimates.chunks(16).enumerate() {
+            // Most chunks hold nothing, which the compiler finds out 16 numbers at a time.
+            if chunk.iter().fold(false, |any, &e| any | (e >= self.least)) {
+                for (i, &estimate) in chunk.iter().enumerate() {
+                    let id = first + (at * 16 + i) as u32;
+                    if estimate >= self.least && id != own {
+                        self.pending.push((estimate, id));
+                    }
+                }
+                if self.pending.len() > self.many() {
+                    self.prune(exact);
+                }
+            }
+        }
+    }
+
+    /// Drops what others are better than for sure.
+    fn prune(&mut self, exact: &Exact<'_>) {
+        let k = self.best.k;
+        if let Some(last) = k.checked_sub(1)
+            && self.pending.len() > last
+        {
+            let (_, kth, _) = self
+                .pending
+                .select_nth_unstable_by(last, |a, b| b.0.total_cmp(&a.0));
+            // It may be lower than its estimate, and another one higher.
+            self.least = self.least.max(kth.0 - 2.0 * self.bound);
+            let least = self.least;
+            self.pending.retain(|candidate| candidate.0 >= least);
+        }
+        // So many are so near each other that estimates do not tell them apart.
+        if self.pending.len() > self.many() / 2 {
+            self.compute(exact);
+        }
+    }
+
+    /// Computes what is pending.
+    fn compute(&mut self, exact: &Exact<'_>) {
+        let ids: Vec<u32> = self
+            .pending
+            .drain(..)
+            .map(|candidate| candidate.1)
+            .collect();
+        let mut cosines = Vec::new();
+        exact(&ids, &mut cosines);
+        for (id, cosine) in ids.into_iter().zip(cosines) {
+            self.best.push(cosine, id);
+        }
+        self.best.prune();
+        self.least = self.least.max(self.best.lowest - self.bound);
+    }
+}
+
+/// Gives the cosines of a point with others.
+type Exact<'a> = dyn Fn(&[u32], &mut Vec<f32>) + 'a;
+
+/// As [`exact`], of estimates that `screen` makes of a block of points.
+fn screened<'a>(
+    points: &'a Points,
+    k: usize,
+    screen: impl Fn(&'a [f32]) -> Option<Screen<'a>>,
+) -> Result<Option<Vec<Best>>> {
+    let (n, dim) = (points.len(), points.vectors.ncols());
+    let flat = points.flat();
+    let mut best: Vec<Screened> = (0..n).map(|_| Screened::new(k)).collect();
+    let of = |row: &'a [f32]| {
+        move |ids: &[u32], out: &mut Vec<f32>| Screen::exact_of(row, flat, ids, out)
+    };
+    for (block, columns) in flat.chunks(COLUMNS * dim).enumerate() {
+        let Some(screen) = screen(columns) else {
+            return Ok(None);
+        };
+        let first = (block * COLUMNS) as u32;
+        best.par_chunks_mut(Products::ROWS)
+            .zip(flat.par_chunks(Products::ROWS * dim))
+            .enumerate()
+            .try_for_each_init(Room::default, |room, (chunk, (best, rows))| {
+                points.watch().check()?;
+                let estimates = screen.estimate(rows, room).zip(rows.chunks_exact(dim));
+                for (i, (best, (estimates, row))) in best.iter_mut().zip(estimates).enumerate() {
+                    let own = (chunk * Products::ROWS + i) as u32;
+                    best.offer(estimates, first, own, &of(row));
+                }
+                Ok(())
+            })?;
+        // Each point is compared with so large a share of the others.
+        let done = n.min((block + 1) * COLUMNS);
+        points.watch().progress(Stage::Neighbours, done, n);
+    }
+    let rows = flat.par_chunks_exact(dim);
+    let best = best.into_par_iter().zip(rows).map(|(mut best, row)| {
+        best.prune(&of(row));
+        best.compute(&of(row));
+        best.best
+    });
+    Ok(Some(best.collect()))
+}
+
 fn exact(points: &Points, k: usize) -> Result<Neighbours> {
     let (n, dim) = (points.len(), points.vectors.ncols());
     let k = k.min(n.saturating_sub(1));
@@ -133,6 +273,9 @@ fn exact(points: &Points, k: usize) -> Result<Neighbours> {
             ids: Vec::new(),
             cosines: Vec::new(),
         });
+    }
+    if let Some(best) = screened(points, k, |columns| Screen::new(columns, dim, &[]))? {
+        return Ok(collected(best, k));
     }
     let flat = points.flat();
     let mut best: Vec<Best> = (0..n).map(|_| Best::new(k)).collect();
@@ -476,6 +619,41 @@ mod tests {
                 prop_assert_eq!(got.len(), expected.len());
                 for (a, b) in got.iter().zip(&expected) {
                     prop_assert!((a - b).abs() < 1e-5, "{} {}", a, b);
+                }
+            }
+        }
+    }
+
+    /// Whatever bf16 is estimated by, the neighbours are to the bit those of comparing all in f32:
+    /// apart, and so near each other that no estimate tells them apart.
+    #[test]
+    fn estimates_change_no_neighbour() {
+        use crate::kernels::Level;
+        let fused = |l: &Level| *l != Level::Portable && l.available();
+        for (spread, dim) in [(0.7, 24), (0.001, 24), (0.3, 7)] {
+            let (vectors, _) = blobs(600, dim, 4, spread, 3);
+            let points = Points::new(vectors.view()).unwrap();
+            let all: Vec<u32> = (0..points.len() as u32).collect();
+            for k in [1, 15, 40] {
+                let mut cosines = Vec::new();
+                let best: Vec<Best> = (0..points.len())
+                    .map(|p| {
+                        Screen::exact_of(points.vector(p), points.flat(), &all, &mut cosines);
+                        let mut best = Best::new(k);
+                        best.offer(&cosines, |c| c as u32, p as u32);
+                        best
+                    })
+                    .collect();
+                let expected = collected(best, k);
+                for level in Level::ALL.into_iter().filter(fused) {
+                    let screen = |columns| Screen::for_level(columns, dim, &[], level);
+                    let found = screened(&points, k, screen).unwrap().unwrap();
+                    assert_eq!(
+                        collected(found, k),
+                        expected,
+                        "{} {k} {spread}",
+                        level.name()
+                    );
                 }
             }
         }

@@ -10,6 +10,7 @@ mod half;
 mod npy;
 mod products;
 mod quantize;
+mod screen;
 mod top_k;
 
 pub use accelerator::Accelerator;
@@ -17,6 +18,7 @@ pub use half::{from_f16, to_f16};
 pub use npy::{npy_header_of, read_npy_rows};
 pub use products::Products;
 pub use quantize::{Precision, Quantized, Ranges, quantize};
+pub use screen::{Room, Screen};
 pub use top_k::TopK;
 
 /// Scales a vector to unit length; a vector of zeros stays as it is.

@@ -27,10 +27,14 @@ impl Products {
     /// As [`Products::new`]; `offsets`, one for each vector, are added to its products.
     pub fn with_offsets(vectors: &[f32], dim: usize, offsets: &[f32]) -> Self {
         let mut out = Self::new(vectors, dim);
-        for (bias, offset) in out.packed.bias.iter_mut().zip(offsets) {
+        out.set_offsets(offsets);
+        out
+    }
+
+    pub(super) fn set_offsets(&mut self, offsets: &[f32]) {
+        for (bias, offset) in self.packed.bias.iter_mut().zip(offsets) {
             *bias = *offset;
         }
-        out
     }
 
     /// As [`Products::new`], for a level of instructions; the portable one where the processor

@@ -5,14 +5,15 @@
 //! a loose cluster reaches less far than a tight one. Starts are k-means++ (Arthur and Vassilvitskii,
 //! 2007), or k-means|| (Bahmani et al., 2012) where there are many clusters; mini-batches are
 //! Sculley's (2010). Assigning is one product of the vectors with the centroids; it runs on the encoder's f32
-//! kernel, each thread taking rows whose products stay in its cache.
+//! kernel, each thread taking rows whose products stay in its cache. Where the processor multiplies
+//! bf16 faster, products are estimated first, and computed where the estimates leave a doubt.
 
 use super::super::points::Points;
 use super::super::random::{below, uniform};
 use super::super::watch::Watch;
 use super::{Clustering, means};
 use crate::error::Result;
-use crate::vectors::Products;
+use crate::vectors::{Products, Room, Screen};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -74,7 +75,7 @@ pub(crate) fn assign(
     centroids: &[f32],
     watch: &Watch,
 ) -> Result<(Vec<u32>, Vec<f32>)> {
-    assign_with(rows, dim, &Products::new(centroids, dim), watch)
+    assign_with(rows, dim, centroids, &[], watch)
 }
 
 /// The nearest centre of each row, and x · c - c · c / 2; of equal ones the first.
@@ -84,9 +85,7 @@ fn nearest(
     centres: &[f32],
     watch: &Watch,
 ) -> Result<(Vec<u32>, Vec<f32>)> {
-    let halves = halves(centres, dim);
-    let products = Products::with_offsets(centres, dim, &halves);
-    assign_with(rows, dim, &products, watch)
+    assign_with(rows, dim, centres, &halves(centres, dim), watch)
 }
 
 /// -c · c / 2 of each centre.
@@ -107,27 +106,98 @@ fn nearest_of_all(points: &Points, centres: &[f32]) -> Result<(Vec<u32>, Vec<f32
     }
 }
 
+/// Centres of which estimates pay: of fewer, too large a share is computed exactly.
+const SCREENED: usize = 32;
+
+/// The centre of the highest product with each row, its offset added, and the sum; of equal ones
+/// the first. Estimated products tell which centres it can be, and exact ones decide.
 fn assign_with(
     rows: &[f32],
     dim: usize,
-    products: &Products,
+    centres: &[f32],
+    offsets: &[f32],
     watch: &Watch,
+) -> Result<(Vec<u32>, Vec<f32>)> {
+    let many = centres.len() >= SCREENED * dim.max(1);
+    match Screen::new(centres, dim, offsets).filter(|_| many) {
+        Some(screen) => assign_screened(rows, dim, &screen, watch),
+        None => {
+            let products = Products::with_offsets(centres, dim, offsets);
+            assign_by(rows, dim, watch, |rows, out: &mut Vec<f32>, found| {
+                for row in products.multiply(rows, out) {
+                    let (at, score) = highest(row);
+                    found(at, score);
+                }
+            })
+        }
+    }
+}
+
+fn assign_screened(
+    rows: &[f32],
+    dim: usize,
+    screen: &Screen<'_>,
+    watch: &Watch,
+) -> Result<(Vec<u32>, Vec<f32>)> {
+    type Used = (Room, Vec<u32>, Vec<f32>);
+    assign_by(rows, dim, watch, |rows, used: &mut Used, found| {
+        let (room, chosen, exact) = used;
+        let estimates = screen.estimate(rows, room).zip(rows.chunks_exact(dim));
+        for ((estimates, bound), row) in estimates {
+            let (first, top) = highest(estimates);
+            // Both the highest estimate and another one may be wrong.
+            let least = top - 2.0 * bound;
+            chosen.clear();
+            if least.is_finite() {
+                at_least(estimates, least, chosen);
+            } else {
+                chosen.extend(0..estimates.len() as u32);
+            }
+            if chosen.is_empty() {
+                chosen.push(first);
+            }
+            screen.exact(row, chosen, exact);
+            let (at, score) = highest(exact);
+            found(chosen[at as usize], score);
+        }
+    })
+}
+
+/// Goes over the rows on all threads; `each` tells what it found of each of some rows in turn.
+fn assign_by<R: Default>(
+    rows: &[f32],
+    dim: usize,
+    watch: &Watch,
+    each: impl Fn(&[f32], &mut R, &mut dyn FnMut(u32, f32)) + Sync,
 ) -> Result<(Vec<u32>, Vec<f32>)> {
     let n = rows.len() / dim.max(1);
     let mut members = vec![0u32; n];
-    let mut cosines = vec![0.0f32; n];
+    let mut scores = vec![0.0f32; n];
     rows.par_chunks(Products::ROWS * dim.max(1))
         .zip(members.par_chunks_mut(Products::ROWS))
-        .zip(cosines.par_chunks_mut(Products::ROWS))
-        .try_for_each_init(Vec::new, |out, ((rows, members), cosines)| {
+        .zip(scores.par_chunks_mut(Products::ROWS))
+        .try_for_each_init(R::default, |room, ((rows, members), scores)| {
             watch.check()?;
-            let products = products.multiply(rows, out);
-            for ((row, member), cosine) in products.zip(members).zip(cosines) {
-                (*member, *cosine) = highest(row);
-            }
+            let mut places = members.iter_mut().zip(scores);
+            each(rows, room, &mut |member, score| {
+                if let Some(place) = places.next() {
+                    (*place.0, *place.1) = (member, score);
+                }
+            });
             Ok(())
         })?;
-    Ok((members, cosines))
+    Ok((members, scores))
+}
+
+/// Adds the indices of the numbers that are at least so high.
+fn at_least(row: &[f32], least: f32, found: &mut Vec<u32>) {
+    for (at, chunk) in row.chunks(16).enumerate() {
+        // Most chunks hold nothing, which the compiler finds out 16 numbers at a time.
+        if chunk.iter().fold(false, |any, &x| any | (x >= least)) {
+            let own = chunk.iter().enumerate().filter(|(_, x)| **x >= least);
+            found.extend(own.map(|(i, _)| (at * 16 + i) as u32));
+        }
+    }
 }
 
 /// The index of the highest number, the first of equal ones, and the number.
@@ -430,6 +500,31 @@ mod tests {
             let expected = k.min(points.len());
             prop_assert_eq!(found.clustering.k, expected);
             prop_assert!(found.clustering.groups().iter().all(|g| !g.is_empty()));
+        }
+    }
+
+    /// Whatever bf16 is estimated by, members and scores are to the bit those of f32, also where
+    /// centres are as near each other as their rounding.
+    #[test]
+    fn estimates_change_no_assignment() {
+        use crate::kernels::Level;
+        for (spread, dim) in [(0.7, 24), (0.001, 24), (0.3, 7)] {
+            let (vectors, _) = blobs(700, dim, 40, spread, 9);
+            let rows = vectors.as_slice().unwrap();
+            let centres = &rows[..100 * dim];
+            let offsets = halves(centres, dim);
+            for level in Level::ALL.into_iter().filter(|l| *l != Level::Portable) {
+                let Some(screen) = Screen::for_level(centres, dim, &offsets, level) else {
+                    continue;
+                };
+                let (members, scores) =
+                    assign_screened(rows, dim, &screen, &Watch::default()).unwrap();
+                let (all, mut out) = ((0..100).collect::<Vec<u32>>(), Vec::new());
+                for (i, row) in rows.chunks_exact(dim).enumerate() {
+                    screen.exact(row, &all, &mut out);
+                    assert_eq!((members[i], scores[i]), highest(&out), "{}", level.name());
+                }
+            }
         }
     }
 
