@@ -222,6 +222,14 @@ fn exports_come_back() {
     world.run("topics --topics 2");
     world.run("export -o out.jsonl --vectors");
     world.run("export -o out.parquet");
+    // Both hold how well an article fits its topic.
+    for file in ["out.jsonl", "out.parquet"] {
+        let bytes = fs::read(world.path(file)).unwrap();
+        assert!(
+            String::from_utf8_lossy(&bytes).contains("topic_similarity"),
+            "{file}"
+        );
+    }
     world.run("export -o out.npy");
     let npy = fs::read(world.path("out.npy")).unwrap();
     assert_eq!(&npy[..6], b"\x93NUMPY");

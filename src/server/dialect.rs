@@ -96,6 +96,14 @@ impl Fault {
         }
     }
 
+    /// The same of another field, where an interface calls it so.
+    pub(super) fn called(mut self, parameter: &'static str, own: &'static str) -> Self {
+        if self.parameter == Some(parameter) {
+            self.parameter = Some(own);
+        }
+        self
+    }
+
     /// A field of the request that cannot be used.
     pub(super) fn invalid(parameter: &'static str, message: impl Into<String>) -> Self {
         Self {

@@ -19,6 +19,7 @@ mod metrics;
 mod page;
 mod run;
 mod telemetry;
+mod unread;
 
 pub use app::{CorpusAt, ServeOptions};
 pub use auth::{Access, ApiKey};
@@ -27,3 +28,17 @@ pub use listen::listen;
 pub use mcp::serve_stdio;
 pub use run::Server;
 pub use telemetry::{LogFormat, log_to_stderr};
+
+use serde::{Deserialize, Deserializer};
+
+/// A field that may be null, which says no more than leaving it out.
+fn or_usual<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> std::result::Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// Whether JSON is a list.
+fn is_list(json: &[u8]) -> bool {
+    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}

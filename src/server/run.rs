@@ -1,13 +1,13 @@
 //! The routes and what is around them; starting and stopping.
 
 use super::app::{App, ServeOptions};
-use super::dialect::{Fault, told};
-use super::{auth, corpora, embedding, listen, mcp, page, telemetry};
+use super::dialect::{Fault, FaultKind, told};
+use super::{auth, corpora, embedding, listen, mcp, page, telemetry, unread};
 use crate::error::{Error, Result};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 use tower_http::timeout::TimeoutBody;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -71,6 +71,7 @@ impl Server {
             router = router.layer(cors(&app.options.cors));
         }
         router
+            .layer(from_fn(unread::read_on))
             .layer(from_fn_with_state(app.clone(), telemetry::observed))
             .with_state(app.clone())
     }
@@ -132,14 +133,8 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            HeaderName::from_static("x-api-key"),
-            HeaderName::from_static("x-request-id"),
-            HeaderName::from_static("mcp-session-id"),
-            HeaderName::from_static("mcp-protocol-version"),
-        ])
+        // Clients add their own, such as the version of their program; none of them is trusted.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(Any)
         .max_age(Duration::from_secs(3600))
 }
@@ -158,6 +153,15 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     if app.stop.is_cancelled() {
         return Fault::stopping().into_response();
     }
+    if let Some(coding) = request.headers().get(header::CONTENT_ENCODING)
+        && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        let coding = String::from_utf8_lossy(coding.as_bytes());
+        let message = format!(
+            "the body is compressed (Content-Encoding: {coding}), which this server does not read; send it as it is"
+        );
+        return Fault::new(FaultKind::NotJson, message).into_response();
+    }
     let stream = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -165,8 +169,6 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
     if !stream && length.is_some_and(|n| n > limits.max_body as u64) {
-        let (parts, body) = request.into_parts();
-        embedding::drained(&parts.headers, body).await;
         return embedding::too_large(limits.max_body).into_response();
     }
     let mut request = request.map(|body| Body::new(TimeoutBody::new(limits.body_timeout, body)));
@@ -181,10 +183,6 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
             drop(place);
             response
         }
-        Err(fault) => {
-            let (parts, body) = request.into_parts();
-            embedding::drained(&parts.headers, body).await;
-            fault.into_response()
-        }
+        Err(fault) => fault.into_response(),
     }
 }

@@ -270,6 +270,7 @@ const SCHEMA: &str = "message article {
     required binary metadata (UTF8);
     optional int64 topic;
     optional binary topic_label (UTF8);
+    optional float topic_similarity;
     optional group vector (LIST) { repeated group list { required float element; } }
 }";
 
@@ -365,6 +366,13 @@ fn write_group(
             let levels: Vec<i16> = rows.iter().map(|r| i16::from(r.topic.is_some())).collect();
             writer
                 .typed::<Int64Type>()
+                .write_batch(&values, Some(&levels), None)?;
+        } else if column == 9 {
+            let similarities = rows.iter().filter_map(|r| r.topic.as_ref().map(|t| t.2));
+            let values: Vec<f32> = similarities.collect();
+            let levels: Vec<i16> = rows.iter().map(|r| i16::from(r.topic.is_some())).collect();
+            writer
+                .typed::<FloatType>()
                 .write_batch(&values, Some(&levels), None)?;
         } else {
             let mut values = Vec::new();

@@ -129,7 +129,11 @@ impl Reader {
                 });
             }
         }
-        let terms = self.terms_of(&nearest, &chosen, &watch)?;
+        // Terms are those that tell these articles from others, which none do.
+        let terms = match keys.is_empty() {
+            true => Vec::new(),
+            false => self.terms_of(&nearest, &chosen, &watch)?,
+        };
         let labels: HashMap<i64, String> = match topics.is_empty() {
             true => HashMap::new(),
             false => self

@@ -302,6 +302,12 @@ fn openais_interface_gives_the_same_vectors() {
         assert_eq!(taken.status, 200);
     }
     let models = api.get("/v1/models").ok();
+    let id = models["data"][0]["id"].as_str().unwrap();
+    for id in [id.to_string(), id.replace('/', "%2F")] {
+        let one = api.get(&format!("/v1/models/{id}")).ok();
+        assert_eq!(one, models["data"][0]);
+    }
+    assert_eq!(api.get("/v1/models/no/such").error().0, 404);
     assert_eq!(models["data"].as_array().unwrap().len(), 1);
     assert_eq!(models["data"][0]["object"], "model");
     assert_eq!(models["data"][0]["id"], answer["model"]);
@@ -342,6 +348,52 @@ fn what_cannot_be_used_is_told_in_the_words_of_its_interface() {
         assert_eq!(answer.error().0, status, "{body}: {}", answer.text());
         assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
     }
+    // A field is called as its own interface calls it.
+    for body in [
+        json!({"input": ["a", "b", "c", "d"]}),
+        json!({"input": [4_000_000]}),
+    ] {
+        let own = [("x-token-ids", "own")];
+        let answer = api.send("POST", "/v1/embeddings", &own, Some(&body));
+        assert_eq!(answer.error().0, 400, "{}", answer.text());
+        assert_eq!(answer.json()["error"]["param"], "input", "{body}");
+    }
+    // Fields are not taken from a list, and what is null is left out.
+    for (path, body) in [
+        ("/embed", json!(["a"])),
+        ("/v1/embeddings", json!(["hello"])),
+        ("/tokenize", json!(["a", true, null])),
+        ("/similarity", json!(["a"])),
+    ] {
+        let answer = api.post(path, &body);
+        assert!(
+            matches!(answer.error().0, 400 | 422),
+            "{path}: {}",
+            answer.text()
+        );
+        assert!(answer.text().contains("JSON object"), "{}", answer.text());
+    }
+    let nulls = json!({"inputs": "a", "add_special_tokens": null, "prompt_name": null});
+    let plain = api.post("/tokenize", &json!({"inputs": "a"})).ok();
+    assert_eq!(api.post("/tokenize", &nulls).ok(), plain);
+    // What the program calls its types stays inside.
+    for (path, body) in [
+        ("/tokenize", json!({"inputs": 7})),
+        ("/decode", json!({"ids": "a"})),
+    ] {
+        let answer = api.post(path, &body);
+        assert!(!answer.text().contains("untagged"), "{}", answer.text());
+        assert!(answer.text().contains("list"), "{}", answer.text());
+    }
+    // Bodies are read as they are sent.
+    let packed = [("content-encoding", "gzip")];
+    let answer = api.send("POST", "/embed", &packed, Some(&json!({"inputs": "a"})));
+    assert_eq!(answer.error().0, 415);
+    assert!(
+        answer.text().contains("Content-Encoding: gzip"),
+        "{}",
+        answer.text()
+    );
     let answer = api.post("/embed_sparse", &json!({"inputs": "a"}));
     assert_eq!(answer.error().0, 424);
     assert_eq!(answer.json()["error_type"], "Backend");

@@ -321,6 +321,52 @@ fn keys_open_what_they_are_for() {
     }
 }
 
+/// A client that sends first and reads then hears why it was refused, whoever refused it.
+#[test]
+fn a_refusal_is_heard_by_who_still_sends() {
+    let mut locked = options();
+    with_keys(&mut locked);
+    let (locked, open) = (Api::start(locked), Api::start(options()));
+    let long = json!({"inputs": "x".repeat(6 << 20)}).to_string();
+    let length = long.len().to_string();
+    for (what, path, headers, status) in [
+        ("no key", "/embed", vec![JSON], 401),
+        ("no place", "/nothing", vec![JSON], 404),
+        ("no method", "/health", vec![JSON], 405),
+        (
+            "another host",
+            "/embed",
+            vec![JSON, ("host", "evil.example")],
+            421,
+        ),
+        (
+            "another site",
+            "/embed",
+            vec![JSON, ("origin", "https://evil.example")],
+            403,
+        ),
+        (
+            "no JSON",
+            "/embed",
+            vec![("content-type", "text/plain")],
+            415,
+        ),
+    ] {
+        let api = if status == 401 { &locked } else { &open };
+        let mut stream = api.connect();
+        let mut headers = headers;
+        headers.push(("content-length", &length));
+        stream
+            .write_all(&request("POST", path, &headers, None))
+            .unwrap();
+        // All of it, before the answer is looked at.
+        stream
+            .write_all(long.as_bytes())
+            .unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!(Answer::read(&mut stream).status, status, "{what}");
+    }
+}
+
 #[test]
 fn pages_of_other_sites_are_kept_out() {
     let mut some = options();
@@ -360,7 +406,7 @@ fn pages_of_other_sites_are_kept_out() {
         ("access-control-request-method", "POST"),
         (
             "access-control-request-headers",
-            "content-type,authorization",
+            "content-type,authorization,x-stainless-lang,x-token-ids",
         ),
     ];
     let answer = api.send("OPTIONS", "/embed", &asks, None);

@@ -137,7 +137,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 "send application/json",
             ));
         }
-        Ok(Self(json(&bytes(request, state).await?)?))
+        let bytes = bytes(request, state).await?;
+        // Else the fields of an object would be taken from a list, in an order that nobody wrote down.
+        if super::super::is_list(&bytes) {
+            return Err(refused("the body is a list; send a JSON object"));
+        }
+        Ok(Self(json(&bytes)?))
     }
 }
 
@@ -215,15 +220,16 @@ macro_rules! with_options {
             #[serde(default)]
             now: Option<String>,
             /// Fields whose values are counted over the whole result.
-            #[serde(default)]
-            #[schema(value_type = Vec<String>, example = json!(["source", "topic"]))]
+            #[serde(default, deserialize_with = "crate::server::or_usual")]
+            #[schema(value_type = Option<Vec<String>>, example = json!(["source", "topic"]))]
             facets: Vec<Field>,
             /// How many values of each, 1000 at most; 10.
             #[serde(default)]
             #[schema(minimum = 0, maximum = 1000)]
             facets_limit: Option<usize>,
             /// Finds the sentence of each hit's passage that answers best.
-            #[serde(default)]
+            #[serde(default, deserialize_with = "crate::server::or_usual")]
+            #[schema(value_type = Option<bool>)]
             sentences: bool,
         }
 
@@ -255,10 +261,12 @@ with_options! {
     /// A search.
     SearchAsked {
         /// What is looked for; where it is empty, the articles are listed, the newest first.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::server::or_usual")]
+        #[schema(value_type = Option<String>)]
         query: String,
         /// Orders what is found by the server's cross-encoder, where it has one.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::server::or_usual")]
+        #[schema(value_type = Option<bool>)]
         rerank: bool,
     }
 }

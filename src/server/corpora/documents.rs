@@ -4,7 +4,7 @@ use super::super::app::App;
 use super::super::error::Problem;
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -95,6 +95,11 @@ pub(in crate::server) fn completed(mut document: OpenApi) -> OpenApi {
         __path_mcp::methods(),
         __path_mcp::operation(),
     );
+    {
+        // Its route takes the slash in a model's id, which no path of a document says.
+        use super::super::embedding::model_path as path;
+        paths.add_path_operation(path::path(), path::methods(), path::operation());
+    }
     // Any of them can be refused, in one form.
     let failure = ResponseBuilder::new()
         .description("It was refused, or failed.")
@@ -159,7 +164,25 @@ pub(in crate::server) fn completed(mut document: OpenApi) -> OpenApi {
             .build()
     };
     document.tags.get_or_insert_default().extend(TAGS.map(tag));
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = meaning(status);
+                }
+            }
+        }
+    }
     document
+}
+
+/// What a status means, which a document has to say of each response.
+fn meaning(status: &str) -> String {
+    let status: Option<StatusCode> = status.parse().ok();
+    let reason = status.and_then(|status| status.canonical_reason());
+    reason.unwrap_or("An answer").to_string()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

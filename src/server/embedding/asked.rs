@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A body longer than this is parsed on a thread of its own, in bytes.
 const LONG: usize = 256 << 10;
@@ -79,19 +79,6 @@ pub(in super::super) fn too_large(most: usize) -> Fault {
     Fault::new(FaultKind::TooLarge, message)
 }
 
-/// Reads on for a moment and throws it away: a client that still sends would not hear the answer,
-/// as its connection is reset where the server closes it with something unread.
-pub(in super::super) async fn drained(headers: &HeaderMap, mut body: Body) {
-    /// How long.
-    const MOMENT: Duration = Duration::from_millis(500);
-    if headers.contains_key(header::EXPECT) {
-        // It waits to be told whether to send.
-        return;
-    }
-    let read = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = tokio::time::timeout(MOMENT, read).await;
-}
-
 /// The whole body, as far as the server bears it.
 async fn read(
     app: &App,
@@ -126,13 +113,7 @@ async fn read(
         Ok(bytes)
     };
     let whole = tokio::time::timeout(limits.body_timeout * BODY_PIECES, whole);
-    let whole = whole.await.unwrap_or_else(|_| Err(too_slow()));
-    if let Err(fault) = &whole
-        && matches!(fault.kind, FaultKind::TooLarge | FaultKind::Overloaded)
-    {
-        drained(headers, body).await;
-    }
-    whole
+    whole.await.unwrap_or_else(|_| Err(too_slow()))
 }
 
 fn too_slow() -> Fault {
@@ -152,6 +133,11 @@ fn broken_off(error: &axum::Error) -> Fault {
 }
 
 fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    // Else the fields of an object would be taken from a list, in an order that nobody wrote down.
+    if super::super::is_list(bytes) {
+        let message = "the body is a list; send a JSON object";
+        return Err(Fault::new(FaultKind::Invalid, message));
+    }
     // It stops at 128 brackets within each other, and at what is no UTF-8.
     serde_json::from_slice(bytes).map_err(|e| {
         let kind = match e.classify() {

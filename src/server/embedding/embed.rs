@@ -76,7 +76,7 @@ pub(super) fn check<'a>(
     if n == 0 {
         return Err(Fault::empty(parameter, format!("{parameter} is empty")));
     }
-    at_most(app, n)?;
+    at_most(app, parameter, n)?;
     for (i, text) in texts.enumerate() {
         let empty = match text {
             Text::Text(text) => text.is_empty(),
@@ -94,7 +94,7 @@ pub(super) fn check<'a>(
 }
 
 /// Fails on more texts than a request may have.
-pub(super) fn at_most(app: &App, texts: usize) -> Result<(), Fault> {
+pub(super) fn at_most(app: &App, parameter: &'static str, texts: usize) -> Result<(), Fault> {
     let most = app.options.limits.max_client_batch;
     if texts <= most {
         return Ok(());
@@ -102,7 +102,7 @@ pub(super) fn at_most(app: &App, texts: usize) -> Result<(), Fault> {
     let message = format!(
         "{texts} texts, and this server takes {most} in a request (its setting max-client-batch)"
     );
-    Err(Fault::invalid("inputs", message))
+    Err(Fault::invalid(parameter, message))
 }
 
 /// Counts a request of `n` texts and what it cost; `work` says all of that but the whole time.

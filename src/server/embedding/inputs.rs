@@ -141,7 +141,7 @@ impl Inputs {
 
 /// A text or several, for what takes no ids.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text or a list of texts")]
 pub(super) enum Strings {
     /// A text.
     One(String),
@@ -151,7 +151,7 @@ pub(super) enum Strings {
 
 /// Token ids of a text or of several.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a list of token ids, or a list of such lists")]
 pub(super) enum IdLists {
     /// Of a text.
     One(Vec<u32>),

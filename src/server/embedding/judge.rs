@@ -47,7 +47,7 @@ async fn scores(
     truncate: Option<bool>,
     held: &mut Held,
 ) -> Result<(Scores, Took), Fault> {
-    at_most(app, pairs.len())?;
+    at_most(app, "inputs", pairs.len())?;
     let reranker = reranker(app)?;
     // The query stands in each pair.
     let bytes: usize = pairs.iter().map(|(a, b)| a.len() + b.len()).sum();
@@ -115,10 +115,12 @@ pub(super) struct RerankRequest {
     #[serde(default)]
     truncation_direction: Option<Direction>,
     /// Whether scores are what the model's last layer gives, instead of from 0 to 1.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::server::or_usual")]
+    #[schema(value_type = Option<bool>)]
     raw_scores: bool,
     /// Whether texts are repeated in the answer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::server::or_usual")]
+    #[schema(value_type = Option<bool>)]
     return_text: bool,
 }
 
@@ -163,7 +165,7 @@ pub(super) async fn ranked(
         return Err(Fault::new(FaultKind::Backend, message));
     }
     // Before the query is repeated so many times.
-    at_most(app, texts.len())?;
+    at_most(app, "texts", texts.len())?;
     let pair = |text: &String| (query.to_string(), text.clone());
     let pairs = texts.iter().map(pair).collect();
     let (scores, took) = judged(app, pairs, truncate, held, since).await?;
@@ -231,7 +233,10 @@ pub(super) async fn rerank(
 
 /// One text or a pair, or several of these.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a text, a pair of texts, or a list of lists of one or two texts"
+)]
 pub(super) enum PredictInputs {
     /// A single text.
     Text(String),
@@ -250,7 +255,8 @@ pub(super) struct PredictRequest {
     #[serde(default)]
     truncation_direction: Option<Direction>,
     /// Whether scores are what the model's last layer gives, instead of probabilities.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::server::or_usual")]
+    #[schema(value_type = Option<bool>)]
     raw_scores: bool,
 }
 

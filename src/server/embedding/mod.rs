@@ -11,9 +11,10 @@ mod tokens;
 mod written;
 
 pub(super) use about::health;
-pub(super) use asked::{drained, too_large};
+pub(super) use asked::too_large;
 
 use super::app::App;
+use axum::routing::get;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -38,4 +39,26 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openai::embeddings))
         .routes(routes!(openai::models))
         .routes(routes!(openai::rank))
+        .route("/v1/models/{*model}", get(openai::model))
+}
+
+/// What the document says of the route of one model.
+pub(super) mod model_path {
+    pub(in super::super) use super::openai::__path_model as Described;
+
+    use utoipa::Path;
+    use utoipa::openapi::HttpMethod;
+    use utoipa::openapi::path::Operation;
+
+    pub(in super::super) fn path() -> String {
+        Described::path()
+    }
+
+    pub(in super::super) fn methods() -> Vec<HttpMethod> {
+        Described::methods()
+    }
+
+    pub(in super::super) fn operation() -> Operation {
+        Described::operation()
+    }
 }

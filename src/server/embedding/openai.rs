@@ -2,14 +2,14 @@
 
 use super::super::app::App;
 use super::super::batch::{Embedded, Text};
-use super::super::dialect::Fault;
+use super::super::dialect::{Fault, FaultKind};
 use super::asked::Asked;
 use super::embed::{Wish, embed};
 use super::inputs::{Inputs, InputsDoc};
 use super::judge::{ranked, reranker};
 use super::written;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use base64::Engine as _;
@@ -154,7 +154,9 @@ pub(super) async fn embeddings(
         dimensions: value.dimensions,
         ..Wish::default()
     };
-    let (embedded, took) = embed(&app, "input", texts, wish, &mut held, since).await?;
+    let embedded = embed(&app, "input", texts, wish, &mut held, since).await;
+    // What the library finds of texts is of its own parameter.
+    let (embedded, took) = embedded.map_err(|fault| fault.called("inputs", "input"))?;
     let encoding = value.encoding_format.unwrap_or_default();
     let model = app.encoder.identity().model.clone();
     let tokens = took.tokens;
@@ -256,6 +258,35 @@ pub(super) struct Models {
     responses((status = 200, description = "The models that are served", body = Models))
 )]
 pub(super) async fn models(State(app): State<Arc<App>>) -> Json<Models> {
+    Json(Models {
+        object: "list",
+        data: served(&app),
+    })
+}
+
+/// One of the models that are served.
+#[utoipa::path(
+    get, path = "/v1/models/{model}", tag = "OpenAI",
+    params(("model" = String, Path, description = "The model's id, whose slash may stand as it is.")),
+    responses(
+        (status = 200, description = "The model", body = Model),
+        (status = 404, description = "It is not served"),
+    )
+)]
+pub(super) async fn model(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Model>, Fault> {
+    let mut models = served(&app).into_iter();
+    let found = models.find(|model| model.id == id);
+    found.map(Json).ok_or_else(|| {
+        let message =
+            format!("the model {id:?} is not served here; /v1/models lists those that are");
+        Fault::new(FaultKind::NotFound, message)
+    })
+}
+
+fn served(app: &App) -> Vec<Model> {
     let embeds = app.encoder.identity().model.clone();
     let ranks = app.reranker.as_ref().map(|r| r.identity().model.clone());
     let model = |id: String| Model {
@@ -267,15 +298,15 @@ pub(super) async fn models(State(app): State<Arc<App>>) -> Json<Models> {
         object: "model",
         created: app.opened,
     };
-    Json(Models {
-        object: "list",
-        data: std::iter::once(embeds).chain(ranks).map(model).collect(),
-    })
+    std::iter::once(embeds).chain(ranks).map(model).collect()
 }
 
 /// A text to rank.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a text, or an object with a text: {\"text\": …}"
+)]
 #[schema(as = openai::Document)]
 pub(super) enum Document {
     /// A text.
@@ -300,7 +331,8 @@ pub(super) struct RankRequest {
     #[schema(minimum = 1)]
     top_n: Option<usize>,
     /// Whether texts are repeated in the answer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::server::or_usual")]
+    #[schema(value_type = Option<bool>)]
     return_documents: bool,
 }
 

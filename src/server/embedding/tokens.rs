@@ -17,6 +17,11 @@ fn yes() -> bool {
     true
 }
 
+/// As [`yes`], where it may be null.
+fn yes_or<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(true))
+}
+
 /// Values of an answer for each byte of a text: a token is some 60 characters of JSON.
 const VALUES_PER_BYTE: usize = 4;
 
@@ -25,8 +30,8 @@ const VALUES_PER_BYTE: usize = 4;
 pub(super) struct TokenizeRequest {
     inputs: Strings,
     /// Whether special tokens are put around each text.
-    #[serde(default = "yes")]
-    #[schema(default = true)]
+    #[serde(default = "yes", deserialize_with = "yes_or")]
+    #[schema(default = true, value_type = Option<bool>)]
     add_special_tokens: bool,
     /// The name of the model's prompt to put in front of each text.
     #[serde(default)]
@@ -76,7 +81,7 @@ pub(super) async fn tokenize(
             "inputs is empty, or holds an empty text",
         ));
     }
-    at_most(&app, texts.len())?;
+    at_most(&app, "inputs", texts.len())?;
     let bytes: usize = texts.iter().map(String::len).sum();
     app.admission
         .values(&mut held.memory, bytes.saturating_mul(VALUES_PER_BYTE))?;
@@ -118,8 +123,8 @@ pub(super) async fn tokenize(
 pub(super) struct DecodeRequest {
     ids: IdLists,
     /// Whether special tokens are left out.
-    #[serde(default = "yes")]
-    #[schema(default = true)]
+    #[serde(default = "yes", deserialize_with = "yes_or")]
+    #[schema(default = true, value_type = Option<bool>)]
     skip_special_tokens: bool,
 }
 
@@ -147,7 +152,7 @@ pub(super) async fn decode(
     if lists.is_empty() || lists.iter().any(Vec::is_empty) {
         return Err(Fault::empty("ids", "ids is empty, or holds an empty list"));
     }
-    at_most(&app, lists.len())?;
+    at_most(&app, "ids", lists.len())?;
     let ids: usize = lists.iter().map(Vec::len).sum();
     app.admission.values(&mut held.memory, ids)?;
     let (encoder, skip) = (app.encoder.clone(), value.skip_special_tokens);
