@@ -24,7 +24,7 @@ const POOL_THREADS: u32 = 512;
 /// Parts of 128 numbers of a row that the row kernels are made for.
 const PARTS: [usize; 8] = [1, 2, 3, 4, 6, 8, 16, 32];
 /// In the order of `activated` in `rows.cu`.
-const ACTIVATIONS: [Activation; 7] = [
+pub(super) const ACTIVATIONS: [Activation; 7] = [
     Activation::Gelu,
     Activation::GeluTanh,
     Activation::Relu,
@@ -349,20 +349,23 @@ impl Run<'_> {
         (inner, columns): (usize, usize),
         epilogue: Epilogue,
     ) -> GpuResult<()> {
-        gpu.multiply(&Multiply {
-            rows: from,
-            weights: weights.weights.address(),
-            bias: Some(weights.bias.address()),
-            out: to,
-            count: self.padded.tokens,
-            columns,
-            inner,
-            row_stride: stride,
-            out_stride: columns,
-            epilogue,
-            number: self.shape.number,
-            out_number: self.shape.number,
-        })
+        super::products::multiply(
+            gpu,
+            &Multiply {
+                rows: from,
+                weights: weights.weights.address(),
+                bias: Some(weights.bias.address()),
+                out: to,
+                count: self.padded.tokens,
+                columns,
+                inner,
+                row_stride: stride,
+                out_stride: columns,
+                epilogue,
+                number: self.shape.number,
+                out_number: self.shape.number,
+            },
+        )
     }
 
     /// The attention of a block; what is to be added lies in `qkv` then.
