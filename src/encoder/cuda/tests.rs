@@ -264,12 +264,16 @@ fn the_host_asks_for_the_kernels_that_there_are() {
             asked.insert(format!("add_norm_{name}_{parts}"));
             asked.insert(format!("add_norms_{name}_{parts}"));
         }
-        for kernel in ["attention", "heads", "activate", "gate", "finish", "pool"] {
+        for kernel in ["heads", "activate", "gate", "finish", "pool"] {
             asked.insert(format!("{kernel}_{name}"));
         }
-        if name != "f32" {
-            for head in [32, 64, 128, 256] {
+        for head in [32, 64, 128, 256] {
+            asked.insert(format!("attention_tiled_{name}_{head}"));
+            if name != "f32" {
                 asked.insert(format!("attention_{name}_{head}"));
+            }
+            if name != "f32" && head <= 64 {
+                asked.insert(format!("attention_short_{name}_{head}"));
             }
         }
     }
@@ -369,6 +373,54 @@ fn a_batch_without_memory_halfway_is_begun_anew() {
         assert_eq!(watch.lock().unwrap().refused, 1);
         assert_eq!(executor.collect().unwrap().unwrap(), expected[..3 * 32]);
         assert_eq!(executor.collect().unwrap().unwrap(), expected);
+    }
+}
+
+/// Heads of 48 and 12 numbers: with zeros on the matrix units, and on the ordinary ones.
+#[test]
+fn a_batch_gets_the_attention_made_for_it() {
+    let ways = [
+        (
+            48,
+            GpuDtype::F16,
+            "attention_short_f16_64",
+            "attention_f16_64",
+        ),
+        (
+            48,
+            GpuDtype::F32,
+            "attention_tiled_f32_64",
+            "attention_tiled_f32_64",
+        ),
+        (
+            12,
+            GpuDtype::Bf16,
+            "attention_tiled_bf16_32",
+            "attention_tiled_bf16_32",
+        ),
+        (72, GpuDtype::F16, "attention_f16_128", "attention_f16_128"),
+    ];
+    for (head_dim, number, short, long) in ways {
+        let model = model(shape(Family::Bert, 1, head_dim, "gelu"), 3, |_, _| {});
+        let (mut executor, watch) = executor_of(&model, GIB, number);
+        let texts = some_texts(4, 12, 32);
+        let mut all = texts.clone();
+        all.push(some_texts(5, 1, 1).remove(0).repeat(33));
+        let mut vectors = Vec::new();
+        for (texts, kernel) in [(&texts, short), (&all, long)] {
+            watch.lock().unwrap().launched.clear();
+            executor.submit(&slices(texts)).unwrap();
+            vectors.push(executor.collect().unwrap().unwrap());
+            let launched = watch.lock().unwrap().launched.clone();
+            let attention: BTreeSet<&str> = launched
+                .iter()
+                .map(String::as_str)
+                .filter(|n| n.starts_with("attention"))
+                .collect();
+            assert_eq!(attention, BTreeSet::from([kernel]));
+        }
+        // A text's vector does not depend on the others.
+        assert_eq!(vectors[0], vectors[1][..vectors[0].len()]);
     }
 }
 
