@@ -8,10 +8,11 @@
 #![allow(unsafe_code)]
 
 use super::gpu::{
-    Address, Args, Buffer, CapturedGraph, Epilogue, Event, Gpu, GpuDtype, GpuError, GpuResult,
-    Launch, Multiply, Pinned,
+    Address, Args, Asked, Buffer, CapturedGraph, Event, Gpu, GpuError, GpuResult, Launch, Multiply,
+    Pinned,
 };
-use cudarc::cublaslt::{result as lt, sys as lt_sys};
+use super::plans::Plans;
+use cudarc::cublaslt::sys as lt_sys;
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaModule, CudaStream, DeviceRepr,
@@ -26,12 +27,6 @@ use std::sync::{Arc, OnceLock};
 static KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
 /// The toolkit that made it, as the driver counts: 13000 for 13.0.
 const TOOLKIT: &str = env!("NEARWISE_CUDA_VERSION");
-/// Memory that cuBLASLt may use, as NVIDIA advises for Hopper.
-const WORKSPACE: usize = 32 << 20;
-/// Planned products kept.
-const PLANS: usize = 2048;
-/// The alignment that cuBLASLt makes use of at most.
-const ALIGNMENT: u32 = 256;
 
 /// A CUDA device as it is seen.
 #[derive(Debug, Clone)]
@@ -198,16 +193,12 @@ fn words(e: DriverError) -> String {
     text.unwrap_or_else(|| format!("{:?}", e.0))
 }
 
-fn failed(e: DriverError, bytes: usize) -> GpuError {
+pub(super) fn failed(e: DriverError, bytes: usize) -> GpuError {
     if e.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
         GpuError::OutOfMemory(bytes)
     } else {
         GpuError::Other(words(e))
     }
-}
-
-fn product_failed(e: lt::CublasError) -> GpuError {
-    GpuError::Other(format!("cuBLASLt: {:?}", e.0))
 }
 
 /// A kernel's argument as the driver copies it: it reads as many bytes as the kernel's struct
@@ -254,64 +245,22 @@ struct Instantiated(CudaGraph);
 // SAFETY: a graph is used by the one thread that has its device at the time.
 unsafe impl Send for Instantiated {}
 
-/// A product whose algorithm was chosen.
-struct Plan {
-    description: lt_sys::cublasLtMatmulDesc_t,
-    weights: lt_sys::cublasLtMatrixLayout_t,
-    rows: lt_sys::cublasLtMatrixLayout_t,
-    out: lt_sys::cublasLtMatrixLayout_t,
-    algorithm: lt_sys::cublasLtMatmulAlgo_t,
-}
-
-impl Drop for Plan {
-    fn drop(&mut self) {
-        // SAFETY: each was created by this plan and is destroyed once.
-        unsafe {
-            let _ = lt::destroy_matmul_desc(self.description);
-            let _ = lt::destroy_matrix_layout(self.weights);
-            let _ = lt::destroy_matrix_layout(self.rows);
-            let _ = lt::destroy_matrix_layout(self.out);
-        }
-    }
-}
-
-/// What a product's algorithm depends on.
-#[derive(PartialEq, Eq, Hash, Clone, Copy)]
-struct PlanKey {
-    count: usize,
-    columns: usize,
-    inner: usize,
-    row_stride: usize,
-    out_stride: usize,
-    epilogue: Epilogue,
-    bias: bool,
-    number: GpuDtype,
-    out_number: GpuDtype,
-    alignments: [u32; 3],
-}
-
 struct Driver {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     module: Arc<CudaModule>,
     functions: HashMap<String, CudaFunction>,
-    handle: lt_sys::cublasLtHandle_t,
-    workspace: Option<Buffer>,
-    plans: HashMap<PlanKey, Plan>,
+    plans: Plans,
+    /// Whether work is being recorded instead of done.
+    recording: bool,
     name: String,
 }
-
-// SAFETY: the handle and the plans are used by the one thread that has the device at the time.
-unsafe impl Send for Driver {}
 
 impl Drop for Driver {
     fn drop(&mut self) {
         let _ = self.context.bind_to_thread();
         let _ = self.stream.synchronize();
-        self.plans.clear();
-        self.workspace = None;
-        // SAFETY: created by `new`, destroyed once, when nothing uses it any more.
-        let _ = unsafe { lt::destroy_handle(self.handle) };
+        // The plans are destroyed next, when nothing uses them any more.
     }
 }
 
@@ -326,148 +275,49 @@ impl Driver {
         let module = context
             .load_module(cudarc::nvrtc::Ptx::from_binary(KERNELS.to_vec()))
             .map_err(other)?;
-        let mut driver = Self {
+        let plans = Plans::new(&context, &stream)?;
+        Ok(Self {
             context,
             stream,
             module,
             functions: HashMap::new(),
-            handle: lt::create_handle().map_err(product_failed)?,
-            workspace: None,
-            plans: HashMap::new(),
+            plans,
+            recording: false,
             name: format!("cuda:{number}"),
-        };
-        driver.workspace = Some(driver.alloc(WORKSPACE)?);
-        Ok(driver)
+        })
     }
 
     fn bind(&self) -> GpuResult<()> {
         self.context.bind_to_thread().map_err(|e| failed(e, 0))
     }
+}
 
-    fn plan(&mut self, key: PlanKey) -> GpuResult<&Plan> {
-        if self.plans.len() >= PLANS && !self.plans.contains_key(&key) {
-            self.plans.clear();
-        }
-        match self.plans.entry(key) {
-            std::collections::hash_map::Entry::Occupied(found) => Ok(found.into_mut()),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                Ok(place.insert(new_plan(self.handle, &key).map_err(product_failed)?))
-            }
-        }
+/// Memory of a device.
+pub(super) fn alloc(context: &Arc<CudaContext>, bytes: usize) -> GpuResult<Buffer> {
+    context.bind_to_thread().map_err(|e| failed(e, 0))?;
+    let bytes = bytes.max(1);
+    // SAFETY: the context is current on this thread; nothing reads the memory before it is
+    // written.
+    let address = unsafe { result::malloc_sync(bytes) }.map_err(|e| failed(e, bytes))?;
+    let context = context.clone();
+    Ok(Buffer::new(
+        address,
+        bytes,
+        Box::new(move || {
+            let _ = context.bind_to_thread();
+            // SAFETY: given by the driver above, and given back once; the driver waits for
+            // work that uses it.
+            let _ = unsafe { result::free_sync(address) };
+        }),
+    ))
+}
+
+/// A failure of a kernel with its name.
+fn kernel_failed(kernel: &str, e: DriverError) -> GpuError {
+    match failed(e, 0) {
+        GpuError::Other(words) => GpuError::Other(format!("the kernel {kernel}: {words}")),
+        memory @ GpuError::OutOfMemory(_) => memory,
     }
-}
-
-fn number_type(number: GpuDtype) -> lt_sys::cudaDataType {
-    match number {
-        GpuDtype::F32 => lt_sys::cudaDataType::CUDA_R_32F,
-        GpuDtype::F16 => lt_sys::cudaDataType::CUDA_R_16F,
-        GpuDtype::Bf16 => lt_sys::cudaDataType::CUDA_R_16BF,
-    }
-}
-
-/// cuBLASLt counts matrices by columns. Rows of ours are columns of its, so that it is asked
-/// for outᵀ = weights · rowsᵀ: its first matrix is `weights`, (inner, columns) as it sees them
-/// and transposed, its second `rows`, (inner, count).
-fn new_plan(handle: lt_sys::cublasLtHandle_t, key: &PlanKey) -> Result<Plan, lt::CublasError> {
-    use lt_sys::cublasLtMatmulDescAttributes_t as Description;
-    use lt_sys::cublasLtMatmulPreferenceAttributes_t as Preference;
-    let kind = number_type(key.number);
-    let (inner, columns, count) = (key.inner as u64, key.columns as u64, key.count as u64);
-    let description = lt::create_matmul_desc(
-        lt_sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
-        lt_sys::cudaDataType::CUDA_R_32F,
-    )?;
-    let mut plan = Plan {
-        description,
-        weights: lt::create_matrix_layout(kind, inner, columns, key.inner as i64)?,
-        rows: lt::create_matrix_layout(kind, inner, count, key.row_stride as i64)?,
-        out: lt::create_matrix_layout(
-            number_type(key.out_number),
-            columns,
-            count,
-            key.out_stride as i64,
-        )?,
-        // SAFETY: plain numbers, which are overwritten below.
-        algorithm: unsafe { std::mem::zeroed() },
-    };
-    let epilogue = match (key.bias, key.epilogue) {
-        (false, _) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_DEFAULT,
-        (true, Epilogue::Plain) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS,
-        (true, Epilogue::Gelu) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_GELU_BIAS,
-        (true, Epilogue::Relu) => lt_sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_RELU_BIAS,
-    };
-    let transposed: i32 = 1;
-    let preference = lt::create_matmul_pref()?;
-    // SAFETY: each attribute gets a value of the type that it is documented to have, which
-    // outlives the call; the description, the layouts and the preference are alive.
-    let found = unsafe {
-        let set = |attribute, value: *const c_void, bytes| {
-            lt::set_matmul_desc_attribute(description, attribute, value, bytes)
-        };
-        set(
-            Description::CUBLASLT_MATMUL_DESC_TRANSA,
-            (&raw const transposed).cast(),
-            size_of::<i32>(),
-        )
-        .and_then(|()| {
-            set(
-                Description::CUBLASLT_MATMUL_DESC_EPILOGUE,
-                (&raw const epilogue).cast(),
-                size_of_val(&epilogue),
-            )
-        })
-        .and_then(|()| {
-            let [weights, rows, out] = &key.alignments;
-            let workspace: u64 = WORKSPACE as u64;
-            let wants: [(_, *const c_void, usize); 5] = [
-                (
-                    Preference::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                    (&raw const workspace).cast(),
-                    size_of::<u64>(),
-                ),
-                (
-                    Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
-                    std::ptr::from_ref(weights).cast(),
-                    size_of::<u32>(),
-                ),
-                (
-                    Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-                    std::ptr::from_ref(rows).cast(),
-                    size_of::<u32>(),
-                ),
-                (
-                    Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
-                    std::ptr::from_ref(out).cast(),
-                    size_of::<u32>(),
-                ),
-                (
-                    Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
-                    std::ptr::from_ref(out).cast(),
-                    size_of::<u32>(),
-                ),
-            ];
-            for (attribute, value, bytes) in wants {
-                lt::set_matmul_pref_attribute(preference, attribute, value, bytes)?;
-            }
-            lt::get_matmul_algo_heuristic(
-                handle,
-                description,
-                plan.weights,
-                plan.rows,
-                plan.out,
-                plan.out,
-                preference,
-            )
-        })
-    };
-    // SAFETY: created above, destroyed once.
-    let _ = unsafe { lt::destroy_matmul_pref(preference) };
-    plan.algorithm = found?.algo;
-    Ok(plan)
-}
-
-fn alignment(address: Address) -> u32 {
-    1 << address.trailing_zeros().min(ALIGNMENT.trailing_zeros())
 }
 
 impl Gpu for Driver {
@@ -489,22 +339,7 @@ impl Gpu for Driver {
     }
 
     fn alloc(&mut self, bytes: usize) -> GpuResult<Buffer> {
-        self.bind()?;
-        let bytes = bytes.max(1);
-        // SAFETY: the context is current on this thread; nothing reads the memory before it is
-        // written.
-        let address = unsafe { result::malloc_sync(bytes) }.map_err(|e| failed(e, bytes))?;
-        let context = self.context.clone();
-        Ok(Buffer::new(
-            address,
-            bytes,
-            Box::new(move || {
-                let _ = context.bind_to_thread();
-                // SAFETY: given by the driver above, and given back once; the driver waits for
-                // work that uses it.
-                let _ = unsafe { result::free_sync(address) };
-            }),
-        ))
+        alloc(&self.context, bytes)
     }
 
     fn pinned(&mut self, bytes: usize) -> GpuResult<Box<dyn Pinned>> {
@@ -561,7 +396,7 @@ impl Gpu for Driver {
                 let function = self
                     .module
                     .load_function(&launch.kernel)
-                    .map_err(|e| failed(e, 0))?;
+                    .map_err(|e| kernel_failed(&launch.kernel, e))?;
                 self.functions
                     .entry(launch.kernel.clone())
                     .or_insert(function)
@@ -585,61 +420,13 @@ impl Gpu for Driver {
                 .arg(&block)
                 .launch(config)
         }
-        .map_err(|e| failed(e, 0))?;
+        .map_err(|e| kernel_failed(&launch.kernel, e))?;
         Ok(())
     }
 
-    fn multiply(&mut self, product: &Multiply) -> GpuResult<()> {
+    fn multiply(&mut self, product: &Multiply) -> GpuResult<Asked> {
         self.bind()?;
-        let key = PlanKey {
-            count: product.count,
-            columns: product.columns,
-            inner: product.inner,
-            row_stride: product.row_stride,
-            out_stride: product.out_stride,
-            epilogue: product.epilogue,
-            bias: product.bias.is_some(),
-            number: product.number,
-            out_number: product.out_number,
-            alignments: [product.weights, product.rows, product.out].map(alignment),
-        };
-        let workspace = self.workspace.as_ref().map_or(0, Buffer::address);
-        let (handle, stream) = (self.handle, self.stream.cu_stream());
-        let plan = self.plan(key)?;
-        let (one, zero) = (1.0f32, 0.0f32);
-        // SAFETY: the seam's contract: the matrices lie at these addresses in the sizes that
-        // the plan was made for; the scalars are on the host, where they are read at once; the
-        // workspace is as large as the plan was told, and only this stream uses it.
-        unsafe {
-            if let Some(bias) = product.bias {
-                lt::set_matmul_desc_attribute(
-                    plan.description,
-                    lt_sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                    (&raw const bias).cast(),
-                    size_of::<Address>(),
-                )
-                .map_err(product_failed)?;
-            }
-            lt::matmul(
-                handle,
-                plan.description,
-                (&raw const one).cast(),
-                (&raw const zero).cast(),
-                product.weights as *const c_void,
-                plan.weights,
-                product.rows as *const c_void,
-                plan.rows,
-                product.out as *const c_void,
-                plan.out,
-                product.out as *mut c_void,
-                plan.out,
-                &raw const plan.algorithm,
-                workspace as *mut c_void,
-                WORKSPACE,
-                stream.cast(),
-            )
-        }
-        .map_err(product_failed)
+        self.plans.start(product, self.recording)
     }
 
     fn mark(&mut self) -> GpuResult<Event> {
@@ -662,10 +449,13 @@ impl Gpu for Driver {
     fn begin_capture(&mut self) -> GpuResult<()> {
         self.stream
             .begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED)
-            .map_err(|e| failed(e, 0))
+            .map_err(|e| failed(e, 0))?;
+        self.recording = true;
+        Ok(())
     }
 
     fn end_capture(&mut self) -> GpuResult<CapturedGraph> {
+        self.recording = false;
         let none = sys::CUgraphInstantiate_flags(0);
         match self.stream.end_capture(none).map_err(|e| failed(e, 0))? {
             Some(graph) => Ok(CapturedGraph(Box::new(Instantiated(graph)))),

@@ -182,31 +182,41 @@ impl Executor {
         };
         let words = 4 * padded.words();
         padded.write(texts, &mut packed.bytes()[..words]);
-        gpu.upload(&**packed, words, input.address())?;
-        let (from, to) = (input.address(), output.address());
         let key = (padded, slot);
-        if let Some(graph) = self.graphs.get(&key) {
-            gpu.launch_graph(graph)?;
-        } else {
-            let seen = self.seen.entry(padded).or_insert(0);
-            *seen += 1;
-            let small = padded.tokens <= SMALL;
-            if small && *seen > BEFORE_CAPTURE && self.graphs.len() < GRAPHS {
-                gpu.begin_capture()?;
-                let done = forward(gpu, shape, weights, arena, &padded, from, to);
-                // The device's queue must leave the capture whether it succeeded or not.
-                let graph = gpu.end_capture();
-                done?;
-                let graph = graph?;
-                gpu.launch_graph(&graph)?;
-                self.graphs.insert(key, graph);
+        let mut compute = || {
+            gpu.upload(&**packed, words, input.address())?;
+            let (from, to) = (input.address(), output.address());
+            if let Some(graph) = self.graphs.get(&key) {
+                gpu.launch_graph(graph)?;
             } else {
-                forward(gpu, shape, weights, arena, &padded, from, to)?;
+                let seen = self.seen.entry(padded).or_insert(0);
+                *seen += 1;
+                let small = padded.tokens <= SMALL;
+                if small && *seen > BEFORE_CAPTURE && self.graphs.len() < GRAPHS {
+                    gpu.begin_capture()?;
+                    let done = forward(gpu, shape, weights, arena, &padded, from, to);
+                    // The device's queue must leave the capture whether it succeeded or not.
+                    let graph = gpu.end_capture();
+                    done?;
+                    let graph = graph?;
+                    gpu.launch_graph(&graph)?;
+                    self.graphs.insert(key, graph);
+                } else {
+                    forward(gpu, shape, weights, arena, &padded, from, to)?;
+                }
             }
-        }
-        let bytes = 4 * texts.len() * shape.out_width();
-        gpu.download(to, bytes, &**vectors)?;
-        let mark = gpu.mark()?;
+            let bytes = 4 * texts.len() * shape.out_width();
+            gpu.download(to, bytes, &**vectors)?;
+            gpu.mark()
+        };
+        let mark = match compute() {
+            Ok(mark) => mark,
+            Err(failure) => {
+                // What was asked for still reads the slot's memory, which is written next.
+                super::gpu::finish(gpu)?;
+                return Err(failure);
+            }
+        };
         self.entries.push_back(Entry::Running {
             slot,
             mark,

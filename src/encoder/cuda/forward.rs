@@ -13,10 +13,12 @@ use crate::model::architecture::{
 const ROWS: (usize, u32) = (4, 128);
 /// Threads of a block of the attention; `attention.cu`.
 const ATTENTION_THREADS: u32 = 128;
-/// Sizes of a head that the matrix units' kernel is made for.
+/// Sizes of a head that the attention's kernels are made for; narrower ones take the next.
 const HEADS: [usize; 4] = [32, 64, 128, 256];
-/// The widest head of the other kernel, and of the one that rotates.
-const WIDEST_HEAD: usize = 256;
+/// Numbers of a head go to the matrix units by so many.
+const EIGHT: usize = 8;
+/// The widest head, and heads that a block takes, of the attention of short texts; `attention.cu`.
+const SHORT_HEADS: (usize, usize) = (64, 4);
 /// Numbers and threads of a block of the activation; `rows.cu`.
 const ACTIVATE: (usize, u32) = (1024, 256);
 /// Threads of a block of the pooling; `rows.cu`.
@@ -24,7 +26,7 @@ const POOL_THREADS: u32 = 512;
 /// Parts of 128 numbers of a row that the row kernels are made for.
 const PARTS: [usize; 8] = [1, 2, 3, 4, 6, 8, 16, 32];
 /// In the order of `activated` in `rows.cu`.
-const ACTIVATIONS: [Activation; 7] = [
+pub(super) const ACTIVATIONS: [Activation; 7] = [
     Activation::Gelu,
     Activation::GeluTanh,
     Activation::Relu,
@@ -107,11 +109,9 @@ pub(super) fn unsupported(architecture: &Architecture) -> Option<String> {
     let mut by_distance = None;
     for block in &architecture.blocks {
         let a = &block.attention;
-        if a.head_dim > WIDEST_HEAD {
-            let size = a.head_dim;
-            return Some(format!(
-                "its heads of {size} numbers are above {WIDEST_HEAD}"
-            ));
+        if a.head_dim > HEADS[HEADS.len() - 1] {
+            let (size, most) = (a.head_dim, HEADS[HEADS.len() - 1]);
+            return Some(format!("its heads of {size} numbers are above {most}"));
         }
         if a.kv_heads == 0 || !a.heads.is_multiple_of(a.kv_heads) {
             return Some(format!(
@@ -138,6 +138,35 @@ pub(super) fn unsupported(architecture: &Architecture) -> Option<String> {
 
 fn parts(hidden: usize) -> Option<usize> {
     PARTS.into_iter().find(|p| 128 * p >= hidden)
+}
+
+/// How the attention is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// On the matrix units.
+    Matrix,
+    /// On these, several heads of a short text at once.
+    Short,
+    /// On the ordinary units: f32, and heads that are no multiple of eight.
+    Tiled,
+}
+
+impl Way {
+    fn of(number: GpuDtype, head_dim: usize, short: bool) -> Self {
+        if number == GpuDtype::F32 || !head_dim.is_multiple_of(EIGHT) {
+            Self::Tiled
+        } else if short && head_dim <= SHORT_HEADS.0 {
+            Self::Short
+        } else {
+            Self::Matrix
+        }
+    }
+}
+
+/// The size of a head that a kernel is made for.
+fn head_size(head_dim: usize) -> usize {
+    let wide = HEADS.into_iter().find(|&h| h >= head_dim);
+    wide.unwrap_or(HEADS[HEADS.len() - 1])
 }
 
 /// Asks for the vectors of a batch: `input` describes it as [`BatchShape::write`] does, `out` gets
@@ -349,20 +378,23 @@ impl Run<'_> {
         (inner, columns): (usize, usize),
         epilogue: Epilogue,
     ) -> GpuResult<()> {
-        gpu.multiply(&Multiply {
-            rows: from,
-            weights: weights.weights.address(),
-            bias: Some(weights.bias.address()),
-            out: to,
-            count: self.padded.tokens,
-            columns,
-            inner,
-            row_stride: stride,
-            out_stride: columns,
-            epilogue,
-            number: self.shape.number,
-            out_number: self.shape.number,
-        })
+        super::products::multiply(
+            gpu,
+            &Multiply {
+                rows: from,
+                weights: weights.weights.address(),
+                bias: Some(weights.bias.address()),
+                out: to,
+                count: self.padded.tokens,
+                columns,
+                inner,
+                row_stride: stride,
+                out_stride: columns,
+                epilogue,
+                number: self.shape.number,
+                out_number: self.shape.number,
+            },
+        )
     }
 
     /// The attention of a block; what is to be added lies in `qkv` then.
@@ -428,16 +460,18 @@ impl Run<'_> {
 
     fn attend(&self, gpu: &mut dyn Gpu, block: &Block) -> GpuResult<()> {
         let a = &block.attention;
-        let kernel = if self.shape.number != GpuDtype::F32 && HEADS.contains(&a.head_dim) {
-            format!("attention_{}_{}", self.kind, a.head_dim)
-        } else {
-            format!("attention_{}", self.kind)
+        let way = Way::of(self.shape.number, a.head_dim, self.padded.short);
+        let (name, heads) = match way {
+            Way::Matrix => ("attention", a.heads),
+            Way::Short => ("attention_short", a.heads.div_ceil(SHORT_HEADS.1)),
+            Way::Tiled => ("attention_tiled", a.heads),
         };
+        let size = head_size(a.head_dim);
         // No text is longer.
         let longest = self.shape.longest;
         gpu.launch(&Launch {
-            kernel,
-            grid: (self.padded.tiles, a.heads),
+            kernel: format!("{name}_{}_{size}", self.kind),
+            grid: (self.padded.tiles, heads),
             threads: ATTENTION_THREADS,
             args: Args::addresses(&[
                 self.arena.qkv.address(),

@@ -4,7 +4,10 @@
 //! The driver behind it is CUDA's; the tests put a twin there that runs the same kernels on the
 //! CPU, so that packing, offsets, buffers and error paths are tested without a device.
 
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
 use std::any::Any;
+use std::ops::Range;
 
 /// A place in the device's memory.
 pub(crate) type Address = u64;
@@ -12,7 +15,7 @@ pub(crate) type Address = u64;
 /// Why a device did not do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GpuError {
-    /// There is no memory for this many bytes.
+    /// There is no memory for this many bytes; 0 where it is not known for how many.
     OutOfMemory(usize),
     /// Anything else, in words.
     Other(String),
@@ -24,6 +27,8 @@ pub(crate) type GpuResult<T> = Result<T, GpuError>;
 impl std::fmt::Display for GpuError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            // The device's own libraries do not say how much they asked for.
+            Self::OutOfMemory(0) => f.write_str("out of memory"),
             Self::OutOfMemory(bytes) => {
                 write!(
                     f,
@@ -109,19 +114,54 @@ impl GpuDtype {
 
     /// Values as numbers of this type, rounded to the nearest.
     pub(crate) fn encode(self, values: &[f32]) -> Vec<u8> {
+        let mut bytes = vec![0; values.len() * self.size()];
+        self.encode_into(values, &mut bytes);
+        bytes
+    }
+
+    /// The same into bytes that are there, as many as the values need; on all cores where there
+    /// are many.
+    pub(crate) fn encode_into(self, values: &[f32], bytes: &mut [u8]) {
+        if values.len() <= ENCODED {
+            // A query does not wait for cores that others use.
+            return self.encode_some(values, bytes);
+        }
+        bytes
+            .par_chunks_mut(ENCODED * self.size())
+            .zip(values.par_chunks(ENCODED))
+            .for_each(|(bytes, values)| self.encode_some(values, bytes));
+    }
+
+    fn encode_some(self, values: &[f32], bytes: &mut [u8]) {
         match self {
-            Self::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Self::F16 => values
-                .iter()
-                .flat_map(|&x| half::f16::from_f32(x).to_le_bytes())
-                .collect(),
-            Self::Bf16 => values
-                .iter()
-                .flat_map(|&x| half::bf16::from_f32(x).to_le_bytes())
-                .collect(),
+            Self::F32 => {
+                for (b, x) in bytes.chunks_exact_mut(4).zip(values) {
+                    b.copy_from_slice(&x.to_le_bytes());
+                }
+            }
+            Self::F16 => {
+                let mut some = [half::f16::ZERO; HALVES];
+                for (bytes, values) in bytes.chunks_mut(2 * HALVES).zip(values.chunks(HALVES)) {
+                    let some = &mut some[..values.len()];
+                    some.convert_from_f32_slice(values);
+                    for (b, x) in bytes.chunks_exact_mut(2).zip(some) {
+                        b.copy_from_slice(&x.to_le_bytes());
+                    }
+                }
+            }
+            Self::Bf16 => {
+                for (b, &x) in bytes.chunks_exact_mut(2).zip(values) {
+                    b.copy_from_slice(&half::bf16::from_f32(x).to_le_bytes());
+                }
+            }
         }
     }
 }
+
+/// Values that one core encodes at a time.
+const ENCODED: usize = 1 << 15;
+/// Values that are made f16 at a time, by the processor's instruction where it has one.
+const HALVES: usize = 1024;
 
 /// A kernel and how it is started.
 #[derive(Debug, Clone)]
@@ -211,6 +251,39 @@ pub(crate) struct Multiply {
     pub out_number: GpuDtype,
 }
 
+/// As error messages name it: `(16 x 384) by (384 x 1536), f16 to f16, bias, GELU`.
+impl std::fmt::Display for Multiply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (number, out) = (self.number.name(), self.out_number.name());
+        write!(
+            f,
+            "({} x {}) by ({} x {}), {number} to {out}",
+            self.count, self.inner, self.inner, self.columns
+        )?;
+        if self.row_stride != self.inner || self.out_stride != self.columns {
+            write!(f, ", strides {} and {}", self.row_stride, self.out_stride)?;
+        }
+        if self.bias.is_some() {
+            f.write_str(", bias")?;
+        }
+        match self.epilogue {
+            Epilogue::Plain => Ok(()),
+            Epilogue::Gelu => f.write_str(", GELU"),
+            Epilogue::Relu => f.write_str(", ReLU"),
+        }
+    }
+}
+
+/// What became of a product that a device was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Asked {
+    /// It is under way.
+    Started,
+    /// The device does not compute it so, in its library's words; nothing is under way.
+    Refused(String),
+}
+
 /// A point in the device's work.
 pub(crate) struct Event(pub Box<dyn Any + Send>);
 
@@ -247,8 +320,9 @@ pub(crate) trait Gpu: Send {
     /// Starts a kernel.
     fn launch(&mut self, launch: &Launch) -> GpuResult<()>;
 
-    /// Starts a matrix product.
-    fn multiply(&mut self, product: &Multiply) -> GpuResult<()>;
+    /// Starts a matrix product, where the device has an algorithm for it; `products::multiply`
+    /// goes on where it has none.
+    fn multiply(&mut self, product: &Multiply) -> GpuResult<Asked>;
 
     /// Marks the end of what was asked for so far.
     fn mark(&mut self) -> GpuResult<Event>;
@@ -275,20 +349,125 @@ pub(crate) fn finish(gpu: &mut dyn Gpu) -> GpuResult<()> {
 /// Bytes of one transfer of weights or vectors.
 const STEP: usize = 16 << 20;
 
-/// Copies bytes to memory of the device, in steps through pinned memory, and waits for it.
+/// Pinned memory through which bytes pass in steps. It is kept between transfers, and one part of
+/// it is filled while the device reads the other.
+pub(crate) struct Staging {
+    parts: [Part; 2],
+    next: usize,
+    step: usize,
+}
+
+#[derive(Default)]
+struct Part {
+    pinned: Option<Box<dyn Pinned>>,
+    bytes: usize,
+    /// The end of the transfer that uses it.
+    busy: Option<Event>,
+}
+
+impl Part {
+    /// Its memory, that many bytes at least, when no transfer uses it any more.
+    fn free(&mut self, gpu: &mut dyn Gpu, bytes: usize) -> GpuResult<&mut Box<dyn Pinned>> {
+        if let Some(mark) = self.busy.take() {
+            gpu.wait(&mark)?;
+        }
+        if self.bytes < bytes {
+            self.pinned = None;
+            self.bytes = 0;
+        }
+        match &mut self.pinned {
+            Some(pinned) => Ok(pinned),
+            none => {
+                let room = bytes.next_power_of_two();
+                let pinned = none.insert(gpu.pinned(room)?);
+                self.bytes = room;
+                Ok(pinned)
+            }
+        }
+    }
+}
+
+impl Default for Staging {
+    fn default() -> Self {
+        Self::of(STEP)
+    }
+}
+
+impl Staging {
+    /// One that copies so many bytes at a time.
+    pub(crate) fn of(step: usize) -> Self {
+        Self {
+            parts: Default::default(),
+            next: 0,
+            step,
+        }
+    }
+
+    /// Starts to copy so many bytes to the device; `fill` writes a range of them.
+    pub(crate) fn fill(
+        &mut self,
+        gpu: &mut dyn Gpu,
+        bytes: usize,
+        to: Address,
+        mut fill: impl FnMut(Range<usize>, &mut [u8]),
+    ) -> GpuResult<()> {
+        for begin in (0..bytes).step_by(self.step) {
+            let some = self.step.min(bytes - begin);
+            let own = self.next;
+            self.next = (own + 1) % self.parts.len();
+            let part = &mut self.parts[own];
+            let pinned = part.free(gpu, some)?;
+            fill(begin..begin + some, &mut pinned.bytes()[..some]);
+            gpu.upload(&**pinned, some, to + begin as Address)?;
+            part.busy = Some(gpu.mark()?);
+        }
+        Ok(())
+    }
+
+    /// Starts to copy bytes to the device.
+    pub(crate) fn copy(&mut self, gpu: &mut dyn Gpu, bytes: &[u8], to: Address) -> GpuResult<()> {
+        self.fill(gpu, bytes.len(), to, |range, out| {
+            out.copy_from_slice(&bytes[range]);
+        })
+    }
+
+    /// Starts to copy values to the device as numbers of a type.
+    pub(crate) fn encode(
+        &mut self,
+        gpu: &mut dyn Gpu,
+        number: GpuDtype,
+        values: &[f32],
+        to: Address,
+    ) -> GpuResult<()> {
+        let size = number.size();
+        self.fill(gpu, values.len() * size, to, |range, out| {
+            number.encode_into(&values[range.start / size..range.end / size], out);
+        })
+    }
+
+    /// Bytes of the device's memory, when all that was asked for is done.
+    pub(crate) fn get(
+        &mut self,
+        gpu: &mut dyn Gpu,
+        from: Address,
+        bytes: usize,
+    ) -> GpuResult<Vec<u8>> {
+        let mut out = Vec::with_capacity(bytes);
+        while out.len() < bytes {
+            let some = self.step.min(bytes - out.len());
+            let pinned = self.parts[0].free(gpu, some)?;
+            gpu.download(from + out.len() as Address, some, &**pinned)?;
+            finish(gpu)?;
+            out.extend_from_slice(&pinned.bytes()[..some]);
+        }
+        Ok(out)
+    }
+}
+
+/// Copies bytes to memory of the device, and waits for it.
 pub(crate) fn put_into(gpu: &mut dyn Gpu, bytes: &[u8], to: Address) -> GpuResult<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    let mut pinned = gpu.pinned(bytes.len().min(STEP))?;
-    let mut done = 0;
-    for some in bytes.chunks(STEP) {
-        pinned.bytes()[..some.len()].copy_from_slice(some);
-        gpu.upload(&*pinned, some.len(), to + done as Address)?;
-        finish(gpu)?;
-        done += some.len();
-    }
-    Ok(())
+    Staging::default().copy(gpu, bytes, to)?;
+    finish(gpu)
 }
 
 /// Bytes in new memory of the device.
@@ -299,19 +478,9 @@ pub(crate) fn put(gpu: &mut dyn Gpu, bytes: &[u8]) -> GpuResult<Buffer> {
 }
 
 /// Bytes of the device's memory, when all that was asked for is done.
+#[cfg(test)]
 pub(crate) fn get(gpu: &mut dyn Gpu, from: Address, bytes: usize) -> GpuResult<Vec<u8>> {
-    let mut out = Vec::with_capacity(bytes);
-    if bytes == 0 {
-        return Ok(out);
-    }
-    let mut pinned = gpu.pinned(bytes.min(STEP))?;
-    while out.len() < bytes {
-        let some = STEP.min(bytes - out.len());
-        gpu.download(from + out.len() as Address, some, &*pinned)?;
-        finish(gpu)?;
-        out.extend_from_slice(&pinned.bytes()[..some]);
-    }
-    Ok(out)
+    Staging::default().get(gpu, from, bytes)
 }
 
 /// 32-bit numbers as bytes.

@@ -16,6 +16,9 @@ mod forward;
 mod gpu;
 mod near;
 mod pack;
+#[cfg(feature = "cuda")]
+mod plans;
+mod products;
 #[cfg(test)]
 #[path = "../../../tests/common/random_architecture.rs"]
 mod random_architecture;

@@ -11,6 +11,8 @@ const LEAST: usize = 16;
 const STEP: usize = 128;
 /// Text and tile counts of larger batches are filled up to a multiple of this.
 const COUNTS: usize = 64;
+/// The longest text of a short batch, whose attention has a kernel of its own; `attention.cu`.
+pub(super) const SHORT: usize = 32;
 /// 32-bit numbers of a tile.
 const TILE_WORDS: usize = 4;
 
@@ -23,6 +25,8 @@ pub(super) struct BatchShape {
     pub texts: usize,
     /// Blocks of the attention, for each head.
     pub tiles: usize,
+    /// Whether no text is longer than [`SHORT`].
+    pub short: bool,
 }
 
 impl BatchShape {
@@ -30,18 +34,21 @@ impl BatchShape {
     pub(super) fn of(lengths: impl Iterator<Item = usize> + Clone) -> Self {
         let tokens: usize = lengths.clone().sum();
         let tiles: usize = lengths.clone().map(|n| n.div_ceil(TILE)).sum();
+        let short = lengths.clone().all(|n| n <= SHORT);
         let texts = lengths.count();
         if tokens <= SMALL {
             Self {
                 tokens: tokens.next_power_of_two().max(LEAST),
                 texts: texts.next_power_of_two(),
                 tiles: tiles.next_power_of_two(),
+                short,
             }
         } else {
             Self {
                 tokens: tokens.next_multiple_of(STEP),
                 texts: texts.next_multiple_of(COUNTS),
                 tiles: tiles.next_multiple_of(COUNTS),
+                short,
             }
         }
     }
@@ -121,6 +128,7 @@ mod tests {
             let room = BatchShape::of(lengths.iter().copied());
             prop_assert!(room.tokens >= lengths.iter().sum::<usize>());
             prop_assert!(room.texts >= lengths.len());
+            prop_assert_eq!(room.short, lengths.iter().max() <= Some(&SHORT));
             let mut bytes = vec![0xAB; 4 * room.words()];
             room.write(&texts, &mut bytes);
             let words: Vec<u32> = bytes

@@ -3,18 +3,18 @@
 
 mod architectures;
 mod attention;
+mod near;
+mod products;
 mod rows;
 
 use super::executor::Executor;
 use super::gpu::{Address, Args, Buffer, Gpu, GpuDtype, GpuError, Launch, floats, get, put, words};
-use super::near::{DeviceVectors, Sizes};
 use super::random_model::{Family, Model, Random, Shape, VOCABULARY, least, model, slices, texts};
 use super::twin::{Twin, Watch, kernels};
 use super::{CudaBackend, Opener};
 use crate::encoder::checkpoint::Checkpoint;
 use crate::encoder::{Backend, Call, CpuBackend, Dtype, Encoder, Identity, Prompt};
 use crate::model::{Config, ModelFiles, Tokenizer};
-use crate::vectors::Accelerator;
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -176,114 +176,6 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn the_best_scores_are_those_of_sorting(
-        columns in prop_oneof![1usize..30, 1000usize..1100, 2000usize..3200],
-        k in prop_oneof![1usize..20, 500usize..1025],
-        blocks in 1usize..4,
-        ties in any::<bool>(),
-        seed in any::<u64>(),
-    ) {
-        let mut random = random(seed);
-        let rows = 2;
-        let mut bench = Bench::new();
-        let best = bench.bytes(&vec![0; rows * k * 8]);
-        let mut all = vec![Vec::new(); rows];
-        for block in 0..blocks {
-            let stride = columns.next_multiple_of(4) + 4;
-            let mut scores = vec![f32::NAN; rows * stride];
-            for row in 0..rows {
-                for column in 0..columns {
-                    let x = random.normal(1.0);
-                    let score = if ties { (2.0 * x).round() } else { x };
-                    scores[row * stride + column] = score;
-                    all[row].push((score, (block * columns + column) as u32));
-                }
-            }
-            let addresses = [bench.put(GpuDtype::F32, &scores), best];
-            let numbers = [columns, stride, block * columns, k];
-            bench.run("select_best", (rows, 1), 256, Args::addresses(&addresses).numbers(&numbers));
-        }
-        let bytes = get(&mut bench.gpu, best, rows * k * 8).unwrap();
-        for (row, mut all) in bytes.chunks(8 * k).zip(all) {
-            let got: Vec<(f32, u32)> = super::near::keys(row).map_while(super::near::decoded).collect();
-            // -0 and 0 are one score.
-            all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            all.truncate(k);
-            prop_assert_eq!(got, all);
-        }
-    }
-
-    #[test]
-    fn vectors_on_a_device_have_the_neighbours_of_brute_force(
-        n in 1usize..90, dim in prop_oneof![Just(8usize), Just(12), Just(33)],
-        queries in 1usize..20, k in 1usize..12, clusters in 1usize..9,
-        // All, a part and hardly any of them fit the device.
-        limit in prop_oneof![Just(GIB), Just(20_000usize), Just(9_000)],
-        seed in any::<u64>(),
-    ) {
-        let mut random = random(seed);
-        let vectors = rounded(GpuDtype::F16, &normals(&mut random, n * dim));
-        let asked = rounded(GpuDtype::F16, &normals(&mut random, queries * dim));
-        let sizes = Sizes { chunk: 16, scores: 96, queries: 6, spare: 0 };
-        let device = match DeviceVectors::new(Box::new(Twin::new(0, limit)), &vectors, dim, sizes) {
-            Ok(device) => device,
-            Err(GpuError::OutOfMemory(_)) if limit < GIB => return Ok(()),
-            Err(other) => return Err(TestCaseError::fail(other.to_string())),
-        };
-        let dot = |a: &[f32], b: &[f32]| crate::vectors::dot(a, b);
-        let out_of_memory = |e: &crate::Error| limit < GIB && e.to_string().contains("out of memory");
-        match device.top_k(&asked, k) {
-            Err(f) if out_of_memory(&f) => {}
-            other => {
-                for (query, got) in asked.chunks(dim).zip(other.unwrap()) {
-                    let mut all: Vec<f32> = vectors.chunks(dim).map(|v| dot(query, v)).collect();
-                    for (score, number) in &got {
-                        prop_assert!((score - all[*number as usize]).abs() < 1e-3);
-                    }
-                    all.sort_by(|a, b| b.total_cmp(a));
-                    prop_assert_eq!(got.len(), k.min(n));
-                    for (g, e) in got.iter().zip(&all) {
-                        prop_assert!((g.0 - e).abs() < 1e-3, "{} {}", g.0, e);
-                    }
-                }
-            }
-        }
-        let centres = rounded(GpuDtype::F16, &normals(&mut random, clusters * dim));
-        let offsets = normals(&mut random, clusters);
-        match device.nearest(&centres, &offsets) {
-            Err(f) if out_of_memory(&f) => {}
-            other => {
-                let (members, scores) = other.unwrap();
-                prop_assert_eq!(members.len(), n);
-                for ((v, &m), &score) in vectors.chunks(dim).zip(&members).zip(&scores) {
-                    let all: Vec<f32> = centres
-                        .chunks(dim)
-                        .zip(&offsets)
-                        .map(|(c, o)| dot(v, c) + o)
-                        .collect();
-                    let most = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    prop_assert!((score - most).abs() < 1e-3);
-                    prop_assert!((all[m as usize] - most).abs() < 1e-3);
-                }
-            }
-        }
-        let members: Vec<u32> = (0..n).map(|_| random.below(clusters) as u32).collect();
-        let weights: Vec<f32> = (0..n).map(|_| 1.0 + random.below(3) as f32).collect();
-        match device.sums(&members, &weights, clusters) {
-            Err(f) if out_of_memory(&f) => {}
-            other => {
-                let mut expected = vec![0.0; clusters * dim];
-                for ((v, &m), w) in vectors.chunks(dim).zip(&members).zip(&weights) {
-                    for (e, x) in expected[m as usize * dim..][..dim].iter_mut().zip(v) {
-                        *e += w * x;
-                    }
-                }
-                close(GpuDtype::F32, &other.unwrap(), &expected);
-            }
-        }
-    }
 }
 
 /// What is watched of each device that was opened.
@@ -372,16 +264,27 @@ fn the_host_asks_for_the_kernels_that_there_are() {
             asked.insert(format!("add_norm_{name}_{parts}"));
             asked.insert(format!("add_norms_{name}_{parts}"));
         }
-        for kernel in ["attention", "heads", "activate", "gate", "pool"] {
+        for kernel in ["heads", "activate", "gate", "finish", "pool"] {
             asked.insert(format!("{kernel}_{name}"));
         }
-        if name != "f32" {
-            for head in [32, 64, 128, 256] {
+        for head in [32, 64, 128, 256] {
+            asked.insert(format!("attention_tiled_{name}_{head}"));
+            if name != "f32" {
                 asked.insert(format!("attention_{name}_{head}"));
+            }
+            if name != "f32" && head <= 64 {
+                asked.insert(format!("attention_short_{name}_{head}"));
             }
         }
     }
-    for kernel in ["select_best", "nearest_column", "cluster_sums"] {
+    for kernel in [
+        "select_best",
+        "merge_best",
+        "few_scores_1",
+        "few_scores_8",
+        "nearest_column",
+        "cluster_sums",
+    ] {
         asked.insert(kernel.to_string());
     }
     assert_eq!(kernels(), asked);
@@ -392,9 +295,13 @@ fn small_model() -> Model {
 }
 
 fn executor(model: &Model, limit: usize) -> (Executor, Arc<Mutex<Watch>>) {
+    executor_of(model, limit, GpuDtype::F16)
+}
+
+fn executor_of(model: &Model, limit: usize, number: GpuDtype) -> (Executor, Arc<Mutex<Watch>>) {
     let checkpoint = Checkpoint::open(&model.files, &model.config).unwrap();
     let (shape, weights) =
-        super::weights::read(&checkpoint, &[model.config.head.pooling], GpuDtype::F16).unwrap();
+        super::weights::read(&checkpoint, &[model.config.head.pooling], number).unwrap();
     let twin = Twin::new(0, limit);
     let watch = twin.watch.clone();
     (
@@ -447,6 +354,74 @@ fn a_batch_that_memory_does_not_hold_is_halved_and_loses_nothing() {
         assert_eq!(watch.lock().unwrap().refused, refused, "{limit}");
     }
     assert!(halved >= 3, "{halved}");
+}
+
+#[test]
+fn a_batch_without_memory_halfway_is_begun_anew() {
+    let model = small_model();
+    let texts = some_texts(2, 40, 60);
+    let texts = slices(&texts);
+    let (mut roomy, _) = executor(&model, GIB);
+    roomy.submit(&texts).unwrap();
+    let expected = roomy.collect().unwrap().unwrap();
+    // At the first kernel, in the midst and at the last.
+    for kernels in [0, 3, 7] {
+        let (mut executor, watch) = executor(&model, GIB);
+        executor.submit(&texts[..3]).unwrap();
+        watch.lock().unwrap().no_memory_after = Some(kernels);
+        executor.submit(&texts).unwrap();
+        assert_eq!(watch.lock().unwrap().refused, 1);
+        assert_eq!(executor.collect().unwrap().unwrap(), expected[..3 * 32]);
+        assert_eq!(executor.collect().unwrap().unwrap(), expected);
+    }
+}
+
+/// Heads of 48 and 12 numbers: with zeros on the matrix units, and on the ordinary ones.
+#[test]
+fn a_batch_gets_the_attention_made_for_it() {
+    let ways = [
+        (
+            48,
+            GpuDtype::F16,
+            "attention_short_f16_64",
+            "attention_f16_64",
+        ),
+        (
+            48,
+            GpuDtype::F32,
+            "attention_tiled_f32_64",
+            "attention_tiled_f32_64",
+        ),
+        (
+            12,
+            GpuDtype::Bf16,
+            "attention_tiled_bf16_32",
+            "attention_tiled_bf16_32",
+        ),
+        (72, GpuDtype::F16, "attention_f16_128", "attention_f16_128"),
+    ];
+    for (head_dim, number, short, long) in ways {
+        let model = model(shape(Family::Bert, 1, head_dim, "gelu"), 3, |_, _| {});
+        let (mut executor, watch) = executor_of(&model, GIB, number);
+        let texts = some_texts(4, 12, 32);
+        let mut all = texts.clone();
+        all.push(some_texts(5, 1, 1).remove(0).repeat(33));
+        let mut vectors = Vec::new();
+        for (texts, kernel) in [(&texts, short), (&all, long)] {
+            watch.lock().unwrap().launched.clear();
+            executor.submit(&slices(texts)).unwrap();
+            vectors.push(executor.collect().unwrap().unwrap());
+            let launched = watch.lock().unwrap().launched.clone();
+            let attention: BTreeSet<&str> = launched
+                .iter()
+                .map(String::as_str)
+                .filter(|n| n.starts_with("attention"))
+                .collect();
+            assert_eq!(attention, BTreeSet::from([kernel]));
+        }
+        // A text's vector does not depend on the others.
+        assert_eq!(vectors[0], vectors[1][..vectors[0].len()]);
+    }
 }
 
 #[test]

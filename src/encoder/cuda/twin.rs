@@ -7,12 +7,13 @@
 #![allow(unsafe_code)]
 
 use super::gpu::{
-    Address, Args, Buffer, CapturedGraph, Epilogue, Event, Gpu, GpuDtype, GpuError, GpuResult,
-    Launch, Multiply, Pinned,
+    Address, Args, Asked, Buffer, CapturedGraph, Epilogue, Event, Gpu, GpuDtype, GpuError,
+    GpuResult, Launch, Multiply, Pinned,
 };
 use crate::vectors::Products;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -156,12 +157,18 @@ pub(super) struct Watch {
     pub launched: Vec<String>,
     /// Recordings that were replayed.
     pub replayed: usize,
+    /// Times that memory was taken, of the device or pinned.
+    pub taken: usize,
     /// Times that memory ran out.
     pub refused: usize,
+    /// Kernels until there is no memory for starting one, once.
+    pub no_memory_after: Option<usize>,
     /// Operations until one fails.
     pub fails_after: Option<usize>,
     /// Whether the next piece of work panics, as a fault in the driver's code would.
     pub panics: bool,
+    /// Products that it has no algorithm for.
+    pub refuses: Option<fn(&Multiply) -> bool>,
 }
 
 /// The twin of a device.
@@ -267,6 +274,12 @@ fn write(address: Address, bytes: &[u8]) {
     }
 }
 
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Numbers from the first of a matrix to its last.
 fn span(count: usize, stride: usize, columns: usize) -> usize {
     (count - 1) * stride + columns
@@ -323,6 +336,7 @@ impl Gpu for Twin {
             self.watch.lock().unwrap().refused += 1;
             return Err(GpuError::OutOfMemory(bytes));
         }
+        self.watch.lock().unwrap().taken += 1;
         memory.used += bytes;
         memory.most = memory.most.max(memory.used);
         let block = Block::new(bytes);
@@ -343,6 +357,7 @@ impl Gpu for Twin {
     }
 
     fn pinned(&mut self, bytes: usize) -> GpuResult<Box<dyn Pinned>> {
+        self.watch.lock().unwrap().taken += 1;
         Ok(Box::new(TwinPinned {
             memory: vec![u128::MAX; bytes.div_ceil(16).max(1)],
             bytes,
@@ -353,9 +368,13 @@ impl Gpu for Twin {
     fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> GpuResult<()> {
         within(&self.memory, to, bytes);
         let from = from.address();
+        // SAFETY: pinned memory lives until work under way is done.
+        let read = move || unsafe { std::slice::from_raw_parts(from as *const u8, bytes) };
+        let asked = hash(read());
         self.ask(move || {
-            // SAFETY: pinned memory lives until work under way is done.
-            let bytes = unsafe { std::slice::from_raw_parts(from as *const u8, bytes) };
+            let bytes = read();
+            // A device reads it at any time in between.
+            assert_eq!(hash(bytes), asked, "written while a transfer reads it");
             write(to, bytes);
             Ok(())
         });
@@ -384,6 +403,17 @@ impl Gpu for Twin {
     }
 
     fn launch(&mut self, launch: &Launch) -> GpuResult<()> {
+        {
+            let mut watch = self.watch.lock().unwrap();
+            match watch.no_memory_after {
+                Some(0) => {
+                    watch.no_memory_after = None;
+                    watch.refused += 1;
+                    return Err(GpuError::OutOfMemory(0));
+                }
+                left => watch.no_memory_after = left.map(|n| n - 1),
+            }
+        }
         let name = CString::new(launch.kernel.clone()).unwrap();
         let (grid, threads) = (launch.grid, launch.threads);
         let args = launch.args.finish();
@@ -424,7 +454,10 @@ impl Gpu for Twin {
         Ok(())
     }
 
-    fn multiply(&mut self, m: &Multiply) -> GpuResult<()> {
+    fn multiply(&mut self, m: &Multiply) -> GpuResult<Asked> {
+        if self.watch.lock().unwrap().refuses.is_some_and(|no| no(m)) {
+            return Ok(Asked::Refused("not supported".to_string()));
+        }
         assert!(m.row_stride >= m.inner && m.out_stride >= m.columns);
         let out = span(m.count, m.out_stride, m.columns) * m.out_number.size();
         let rows = span(m.count, m.row_stride, m.inner) * m.number.size();
@@ -440,7 +473,7 @@ impl Gpu for Twin {
             product(&m);
             Ok(())
         });
-        Ok(())
+        Ok(Asked::Started)
     }
 
     fn mark(&mut self) -> GpuResult<Event> {

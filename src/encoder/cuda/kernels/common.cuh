@@ -22,6 +22,7 @@ typedef __nv_bfloat16 bf16;
     }
 #define SHARED(Type, name, count) __shared__ __align__(16) Type name[count]
 #define BARRIER() __syncthreads()
+#define WARP_BARRIER() __syncwarp()
 
 __device__ __forceinline__ float shuffle_xor(float x, int lanes) {
     return __shfl_xor_sync(0xffffffffu, x, lanes);
@@ -147,6 +148,17 @@ template <> __device__ __forceinline__ Four load_four<f16>(const f16 *from) {
 }
 template <> __device__ __forceinline__ Four load_four<bf16>(const bf16 *from) {
     return load_four_halves(from);
+}
+
+// Eight 16-bit numbers that lie one behind another, loaded at once.
+struct Eight {
+    f16 x[8];
+};
+__device__ __forceinline__ Eight load_eight(const f16 *from) {
+    float4 v = *reinterpret_cast<const float4 *>(from);
+    Eight out;
+    memcpy(&out, &v, sizeof v);
+    return out;
 }
 
 template <typename T> __device__ __forceinline__ void store_four(T *to, const Four &v) {

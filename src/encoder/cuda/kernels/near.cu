@@ -14,15 +14,6 @@ __device__ __forceinline__ float score_of(unsigned long long key) {
     return from_bits(b ^ (b >> 31 ? 0x80000000u : 0xffffffffu));
 }
 
-struct Select {
-    address scores; // f32, (rows, stride)
-    address best;   // u64, (rows, k): the best keys so far, highest first, zeros at the start
-    uint32_t columns;
-    uint32_t stride; // divisible by 4
-    uint32_t first;  // the column that the first score belongs to
-    uint32_t k;      // at most 1024
-};
-
 constexpr int SELECT_THREADS = 256;
 constexpr int SELECT_ROOM = 2048;
 constexpr int SELECT_STEP = 4 * SELECT_THREADS;
@@ -46,47 +37,84 @@ __device__ __forceinline__ void sort_descending(unsigned long long *x, uint32_t 
     BARRIER();
 }
 
-// Merges a row of scores into the k best of earlier columns; a block for each row. Scores
-// above the k-th best are gathered behind the list, and sorted with it when there is no room
-// for another step.
-__device__ __forceinline__ void select(const Select &a) {
+// The keys of a row's scores, four at a time.
+struct ScoreKeys {
+    typedef Four Raw;
+    const float *scores;
+    uint32_t begin, end, first;
+
+    __device__ __forceinline__ Raw load(uint32_t at) const {
+        return at < end ? load_four(scores + at) : Four{};
+    }
+    // Of the so many-th of four; 0, which is no key, behind the last.
+    __device__ __forceinline__ unsigned long long key(const Raw &raw, uint32_t at, int i) const {
+        return at + i < end ? key_of(raw.x[i], first + at + i) : 0;
+    }
+};
+
+// Keys that were selected before.
+struct ListedKeys {
+    struct Raw {
+        unsigned long long x[4];
+    };
+    const unsigned long long *keys;
+    uint32_t begin, end;
+
+    __device__ __forceinline__ Raw load(uint32_t at) const {
+        Raw raw = {};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            if (at + i < end) {
+                raw.x[i] = keys[at + i];
+            }
+        }
+        return raw;
+    }
+    __device__ __forceinline__ unsigned long long key(const Raw &raw, uint32_t, int i) const {
+        return raw.x[i];
+    }
+};
+
+// Merges keys into the k best of earlier ones, all of one block. Keys above the k-th best are
+// gathered behind the list, and sorted with it when there is no room for another step.
+template <typename Keys>
+__device__ __forceinline__ void merge_into(unsigned long long *best, uint32_t k, const Keys &keys) {
     SHARED(unsigned long long, list, SELECT_ROOM);
     SHARED(uint32_t, gathered, 1);
-    const float *scores = at<float>(a.scores) + size_t(blockIdx.x) * a.stride;
-    unsigned long long *best = at<unsigned long long>(a.best) + size_t(blockIdx.x) * a.k;
     uint32_t thread = threadIdx.x;
     for (uint32_t i = thread; i < SELECT_ROOM; i += SELECT_THREADS) {
-        list[i] = i < a.k ? best[i] : 0;
+        list[i] = i < k ? best[i] : 0;
     }
     if (thread == 0) {
         gathered[0] = 0;
     }
     BARRIER();
-    unsigned long long least = list[a.k - 1];
-    for (uint32_t begin = 0; begin < a.columns; begin += SELECT_STEP) {
-        // As many fit as a step can add: k is at most half of the room.
-        uint32_t column = begin + 4 * thread;
-        if (column < a.columns) {
-            Four s = load_four(scores + column);
+    unsigned long long least = list[k - 1];
+    typename Keys::Raw next = keys.load(keys.begin + 4 * thread);
+    for (uint32_t begin = keys.begin; begin < keys.end; begin += SELECT_STEP) {
+        // As many fit as a step can add: k is at most half of the room. The next step's are on
+        // their way meanwhile.
+        uint32_t at = begin + 4 * thread;
+        typename Keys::Raw now = next;
+        next = keys.load(at + SELECT_STEP);
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                unsigned long long key = key_of(s.x[i], a.first + column + i);
-                if (column + i < a.columns && key > least) {
-                    list[a.k + atomicAdd(gathered, 1u)] = key;
-                }
+        for (int i = 0; i < 4; i++) {
+            unsigned long long key = keys.key(now, at, i);
+            if (key > least) {
+                list[k + atomicAdd(gathered, 1u)] = key;
             }
         }
         BARRIER();
-        uint32_t count = a.k + gathered[0];
-        bool last = begin + SELECT_STEP >= a.columns;
+        uint32_t count = k + gathered[0];
+        bool last = begin + SELECT_STEP >= keys.end;
         if (gathered[0] > 0 && (last || count + SELECT_STEP > SELECT_ROOM)) {
             uint32_t size = 2;
             while (size < count) {
                 size *= 2;
             }
             sort_descending(list, size);
-            least = list[a.k - 1];
-            for (uint32_t i = a.k + thread; i < count; i += SELECT_THREADS) {
+            least = list[k - 1];
+            for (uint32_t i = k + thread; i < count; i += SELECT_THREADS) {
                 list[i] = 0;
             }
             if (thread == 0) {
@@ -95,8 +123,153 @@ __device__ __forceinline__ void select(const Select &a) {
         }
         BARRIER();
     }
-    for (uint32_t i = thread; i < a.k; i += SELECT_THREADS) {
+    for (uint32_t i = thread; i < k; i += SELECT_THREADS) {
         best[i] = list[i];
+    }
+}
+
+struct Select {
+    address scores; // f32, (rows, stride)
+    address best;   // u64, (rows, parts, k): the best keys so far, highest first, zeros at the start
+    uint32_t columns;
+    uint32_t stride; // divisible by 4
+    uint32_t first;  // the column that the first score belongs to
+    uint32_t k;      // at most 1024
+    uint32_t parts;  // of a row, each with a list of its own
+    uint32_t part;   // columns of one, divisible by 4
+};
+
+// Merges a part of a row of scores into the part's best of earlier columns; a block for each.
+__device__ __forceinline__ void select(const Select &a) {
+    uint32_t begin = blockIdx.y * a.part;
+    if (begin >= a.columns) {
+        return;
+    }
+    uint32_t end = a.columns - begin < a.part ? a.columns : begin + a.part;
+    const float *scores = at<float>(a.scores) + size_t(blockIdx.x) * a.stride;
+    size_t list = size_t(blockIdx.x) * a.parts + blockIdx.y;
+    merge_into(at<unsigned long long>(a.best) + list * a.k, a.k,
+               ScoreKeys{scores, begin, end, a.first});
+}
+
+struct Merge {
+    address lists;  // u64, (rows, keys), zeros where there is none
+    address best;   // u64, (rows, k), zeros at the start
+    uint32_t keys;
+    uint32_t k; // at most 1024
+};
+
+// The best of a row's lists; a block for each row.
+__device__ __forceinline__ void merge(const Merge &a) {
+    const unsigned long long *lists = at<unsigned long long>(a.lists);
+    merge_into(at<unsigned long long>(a.best) + size_t(blockIdx.x) * a.k, a.k,
+               ListedKeys{lists + size_t(blockIdx.x) * a.keys, 0, a.keys});
+}
+
+struct Few {
+    address vectors; // f16, (count, dim)
+    address asked;   // f16, (queries, dim)
+    address scores;  // f32, (queries, stride)
+    uint32_t count;
+    uint32_t dim; // at most FEW_ROOM / the kernel's queries, rounded up to eights
+    uint32_t queries;
+    uint32_t stride;
+};
+
+constexpr int FEW_WARPS = 8;
+constexpr int FEW_THREADS = 32 * FEW_WARPS;
+constexpr int FEW_VECTORS = 256; // of a block
+constexpr int FEW_ROOM = 8192;   // numbers of all queries
+
+// Sums each of N numbers, a power of two below 64, over the warp. Lane l gets the sum of number
+// l * N / 32: at each step a lane gives away half of what it has.
+template <int N> __device__ __forceinline__ float sum_apart(float (&x)[N], uint32_t lane) {
+    int lanes = 16;
+#pragma unroll
+    for (int kept = N / 2; kept > 0; kept /= 2, lanes /= 2) {
+        bool upper = (lane & lanes) != 0;
+#pragma unroll
+        for (int i = 0; i < kept; i++) {
+            float gives = upper ? x[i] : x[i + kept], keeps = upper ? x[i + kept] : x[i];
+            x[i] = keeps + shuffle_xor(gives, lanes);
+        }
+    }
+#pragma unroll
+    for (; lanes > 0; lanes /= 2) {
+        x[0] += shuffle_xor(x[0], lanes);
+    }
+    return x[0];
+}
+
+// Products of all vectors with a few queries, which are kept at hand: as fast as vectors can be
+// read, which a product of matrices of so few rows is not. A warp takes so many vectors at once.
+template <int Queries, int Vectors> __device__ __forceinline__ void few(const Few &a) {
+    constexpr int ALL = Queries * Vectors;
+    SHARED(float, queries, FEW_ROOM);
+    uint32_t thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
+    // Of eight numbers the first four lie in one plane and the others in another, so that lanes
+    // read 16 bytes side by side.
+    uint32_t wide = (a.dim + 7) / 8 * 8;
+    auto place = [&](uint32_t query, uint32_t d) {
+        return query * wide + (d / 4 % 2) * (wide / 2) + d / 8 * 4 + d % 4;
+    };
+    for (uint32_t i = thread; i < Queries * wide; i += FEW_THREADS) {
+        uint32_t query = i / wide, d = i % wide;
+        bool real = query < a.queries && d < a.dim;
+        queries[place(query, d)] =
+            real ? as_float(at<f16>(a.asked)[size_t(query) * a.dim + d]) : 0.0f;
+    }
+    BARRIER();
+    for (uint32_t n = Vectors * warp; n < FEW_VECTORS; n += Vectors * FEW_WARPS) {
+        uint32_t first = blockIdx.x * FEW_VECTORS + n;
+        if (first >= a.count) {
+            break;
+        }
+        const f16 *rows[Vectors];
+#pragma unroll
+        for (int v = 0; v < Vectors; v++) {
+            uint32_t row = first + v < a.count ? first + v : first;
+            rows[v] = at<f16>(a.vectors) + size_t(row) * a.dim;
+        }
+        float sums[ALL] = {};
+        if (a.dim % 8 == 0) {
+            for (uint32_t eight = lane; eight < a.dim / 8; eight += 32) {
+                Eight x[Vectors];
+#pragma unroll
+                for (int v = 0; v < Vectors; v++) {
+                    x[v] = load_eight(rows[v] + 8 * eight);
+                }
+#pragma unroll
+                for (int q = 0; q < Queries; q++) {
+                    const float *query = queries + q * wide + 4 * eight;
+                    Four low = load_four(query), high = load_four(query + wide / 2);
+#pragma unroll
+                    for (int v = 0; v < Vectors; v++) {
+#pragma unroll
+                        for (int i = 0; i < 4; i++) {
+                            sums[q * Vectors + v] += as_float(x[v].x[i]) * low.x[i];
+                            sums[q * Vectors + v] += as_float(x[v].x[i + 4]) * high.x[i];
+                        }
+                    }
+                }
+            }
+        } else {
+            for (uint32_t d = lane; d < a.dim; d += 32) {
+#pragma unroll
+                for (int v = 0; v < Vectors; v++) {
+                    float x = as_float(rows[v][d]);
+#pragma unroll
+                    for (int q = 0; q < Queries; q++) {
+                        sums[q * Vectors + v] += x * queries[place(q, d)];
+                    }
+                }
+            }
+        }
+        float sum = sum_apart(sums, lane);
+        uint32_t number = lane * ALL / 32, query = number / Vectors, row = first + number % Vectors;
+        if (lane % (32 / ALL) == 0 && query < a.queries && row < a.count) {
+            at<float>(a.scores)[size_t(query) * a.stride + row] = sum;
+        }
     }
 }
 
@@ -169,5 +342,8 @@ __device__ __forceinline__ void sums(const Sums &a) {
 }
 
 KERNEL(select_best, SELECT_THREADS, Select, select)
+KERNEL(merge_best, SELECT_THREADS, Merge, merge)
+KERNEL(few_scores_1, FEW_THREADS, Few, few<1, 8>)
+KERNEL(few_scores_8, FEW_THREADS, Few, few<8, 4>)
 KERNEL(nearest_column, NEAREST_THREADS, Nearest, nearest)
 KERNEL(cluster_sums, SUMS_THREADS, Sums, sums)

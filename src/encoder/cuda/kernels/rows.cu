@@ -440,6 +440,28 @@ template <typename T> __device__ __forceinline__ void gate(const Activate &a) {
     store_four(values, x);
 }
 
+struct Finish {
+    address values; // T, (rows, stride), read and written
+    address bias;   // T, (columns); or null
+    uint32_t columns;
+    uint32_t stride;
+    uint32_t activation;
+    uint32_t unused;
+};
+
+constexpr int FINISH_THREADS = 256;
+
+// Bias and activation of a product that cuBLASLt did without; a block for a row and 256 columns.
+template <typename T> __device__ __forceinline__ void finish(const Finish &a) {
+    uint32_t column = blockIdx.y * FINISH_THREADS + threadIdx.x;
+    if (column >= a.columns) {
+        return;
+    }
+    T *value = at<T>(a.values) + size_t(blockIdx.x) * a.stride + column;
+    float bias = a.bias != 0 ? as_float(at<T>(a.bias)[column]) : 0.0f;
+    *value = rounded<T>(activated(as_float(*value) + bias, a.activation));
+}
+
 struct Pool {
     address rows;   // T, (tokens, width)
     address starts; // u32, (texts + 1): the first row of each text, and the end of the last
@@ -535,6 +557,7 @@ typedef float f32;
     KERNEL(heads_##T, ROW_THREADS, Heads, heads<T>)                                               \
     KERNEL(activate_##T, ACTIVATE_THREADS, Activate, activate<T>)                                 \
     KERNEL(gate_##T, ACTIVATE_THREADS, Activate, gate<T>)                                         \
+    KERNEL(finish_##T, FINISH_THREADS, Finish, finish<T>)                                         \
     KERNEL(pool_##T, POOL_THREADS, Pool, pool<T>)
 
 ALL_ROW_KERNELS(f32)

@@ -93,6 +93,7 @@ inline uint16_t f32_to_bf16(float x) {
 #define threadIdx (twin::now().index)
 #define blockIdx (twin::block())
 #define BARRIER() twin::barrier()
+#define WARP_BARRIER() twin::exchange("", 1)
 #define SHARED(Type, name, count)                                                                 \
     Type *name = static_cast<Type *>(twin::shared(__COUNTER__, sizeof(Type) * (count)))
 #define KERNEL(name, threads, Args, ...)                                                          \

@@ -195,7 +195,7 @@ fn a_bert_like_model_takes_no_more_launches_than_its_parts() {
     let (mut executor, watch) = executor(&small_model(), GIB);
     executor.submit(&[&[2, 3, 4]]).unwrap();
     executor.collect().unwrap();
-    let layer = ["attention_f16_32", "add_norm_f16_1", "add_norm_f16_1"];
+    let layer = ["attention_short_f16_32", "add_norm_f16_1", "add_norm_f16_1"];
     let mut expected = vec!["embed_f16_1"];
     expected.extend([layer, layer].concat());
     expected.push("pool_f16");

@@ -88,11 +88,18 @@ fn check(lengths: &[usize], sizes: Heads, reach: Reach, relative: bool, seed: u6
         }
         tiles.extend([0; 4]);
         let count = tiles.len() / 4;
-        let mut names = vec![format!("attention_{}", number.name())];
-        if number != GpuDtype::F32 && [32, 64, 128, 256].contains(&dim) {
-            names.push(format!("attention_{}_{dim}", number.name()));
+        // All kernels that compute it.
+        let size = [32, 64, 128, 256].into_iter().find(|&s| s >= dim).unwrap();
+        let kind = number.name();
+        let mut names = vec![(format!("attention_tiled_{kind}_{size}"), heads)];
+        if number != GpuDtype::F32 && dim % 8 == 0 {
+            names.push((format!("attention_{kind}_{size}"), heads));
+            if longest <= 32 && size <= 64 {
+                let name = format!("attention_short_{kind}_{size}");
+                names.push((name, heads.div_ceil(4)));
+            }
         }
-        for name in names {
+        for (name, blocks) in names {
             let mut bench = Bench::new();
             let out = bench.room(tokens * heads * dim * number.size());
             let addresses = [
@@ -108,7 +115,7 @@ fn check(lengths: &[usize], sizes: Heads, reach: Reach, relative: bool, seed: u6
             let (before, behind) = (reach.before.min(longest), reach.behind.min(longest));
             let args = Args::addresses(&addresses)
                 .numbers(&[heads, kv_heads, dim, longest, before, behind]);
-            bench.run(&name, (count, heads), 128, args);
+            bench.run(&name, (count, blocks), 128, args);
             let got = bench.get(number, out, tokens * heads * dim);
             let mut first = 0;
             for &n in lengths {
@@ -138,6 +145,37 @@ fn attention_is_softmax_attention_at_every_edge_of_a_tile() {
     check(&[127, 129], Heads::all(1, 32), Reach::ALL, true, 4);
     check(&edges, Heads::all(1, 128), Reach::ALL, false, 5);
     check(&[65, 33, 17], Heads::all(1, 256), Reach::ALL, false, 6);
+}
+
+#[test]
+fn heads_of_other_sizes_have_no_columns_of_others() {
+    let lengths = [1, 17, 33, 66];
+    for (seed, dim) in (20..).zip([8, 16, 24, 40, 48, 56, 72, 80, 96, 104, 136, 200]) {
+        check(&lengths, Heads::all(2, dim), Reach::ALL, false, seed);
+    }
+    for (seed, dim) in (40..).zip([1, 3, 31, 33, 63, 65, 100, 127, 130, 255]) {
+        let lengths = [1, 31, 65];
+        check(&lengths, Heads::all(2, dim), Reach::CAUSAL, true, seed);
+    }
+}
+
+#[test]
+fn short_texts_have_several_heads_in_a_block() {
+    let lengths = [1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 32];
+    for (seed, heads) in (60..).zip([1, 3, 4, 5, 12]) {
+        for dim in [16, 32, 40, 64] {
+            check(&lengths, Heads::all(heads, dim), Reach::ALL, false, seed);
+        }
+        // Texts of up to sixteen tokens take half a tile.
+        check(&lengths[..7], Heads::all(heads, 32), Reach::ALL, true, seed);
+    }
+    let shared = Heads {
+        heads: 6,
+        kv_heads: 2,
+        dim: 64,
+    };
+    check(&lengths, shared, Reach::window(3), true, 70);
+    check(&lengths, shared, Reach::CAUSAL, false, 71);
 }
 
 #[test]

@@ -1,0 +1,282 @@
+//! Selection, exact neighbours, nearest centres and sums, against sorting and brute force.
+
+use super::super::gpu::{Multiply, Staging};
+use super::super::near::{DeviceVectors, Sizes};
+use super::*;
+use crate::vectors::Accelerator;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_best_scores_are_those_of_sorting(
+        columns in prop_oneof![1usize..30, 1000usize..1100, 2000usize..3200],
+        k in prop_oneof![1usize..20, 500usize..1025],
+        blocks in 1usize..4,
+        parts in 1usize..5,
+        ties in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut random = random(seed);
+        let rows = 2;
+        let mut bench = Bench::new();
+        let lists = bench.bytes(&vec![0; rows * parts * k * 8]);
+        let best = bench.bytes(&vec![0; rows * k * 8]);
+        let mut all = vec![Vec::new(); rows];
+        for block in 0..blocks {
+            let stride = columns.next_multiple_of(4) + 4;
+            let mut scores = vec![f32::NAN; rows * stride];
+            for row in 0..rows {
+                for column in 0..columns {
+                    let x = random.normal(1.0);
+                    let score = if ties { (2.0 * x).round() } else { x };
+                    scores[row * stride + column] = score;
+                    all[row].push((score, (block * columns + column) as u32));
+                }
+            }
+            let addresses = [bench.put(GpuDtype::F32, &scores), lists];
+            let part = columns.div_ceil(parts).next_multiple_of(4);
+            let numbers = [columns, stride, block * columns, k, parts, part];
+            let args = Args::addresses(&addresses).numbers(&numbers);
+            bench.run("select_best", (rows, parts), 256, args);
+        }
+        let args = Args::addresses(&[lists, best]).numbers(&[parts * k, k]);
+        bench.run("merge_best", (rows, 1), 256, args);
+        let bytes = get(&mut bench.gpu, best, rows * k * 8).unwrap();
+        for (row, mut all) in bytes.chunks(8 * k).zip(all) {
+            let got: Vec<(f32, u32)> = super::super::near::keys(row).map_while(super::super::near::decoded).collect();
+            // -0 and 0 are one score.
+            all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            all.truncate(k);
+            prop_assert_eq!(got, all);
+        }
+    }
+
+    #[test]
+    fn vectors_on_a_device_have_the_neighbours_of_brute_force(
+        n in 1usize..90, dim in prop_oneof![Just(8usize), Just(12), Just(33)],
+        queries in 1usize..20, k in 1usize..12, clusters in 1usize..9,
+        // All, a part and hardly any of them fit the device.
+        limit in prop_oneof![Just(GIB), Just(60_000usize), Just(40_000)],
+        seed in any::<u64>(),
+    ) {
+        let mut random = random(seed);
+        let vectors = rounded(GpuDtype::F16, &normals(&mut random, n * dim));
+        let asked = rounded(GpuDtype::F16, &normals(&mut random, queries * dim));
+        let sizes = Sizes { chunk: 16, scores: 96, queries: 6, part: 4, spare: 0 };
+        let device = match DeviceVectors::new(Box::new(Twin::new(0, limit)), &vectors, dim, sizes) {
+            Ok(device) => device,
+            Err(GpuError::OutOfMemory(_)) if limit < GIB => return Ok(()),
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        };
+        let dot = |a: &[f32], b: &[f32]| crate::vectors::dot(a, b);
+        let out_of_memory = |e: &crate::Error| limit < GIB && e.to_string().contains("out of memory");
+        match device.top_k(&asked, k) {
+            Err(f) if out_of_memory(&f) => {}
+            other => {
+                for (query, got) in asked.chunks(dim).zip(other.unwrap()) {
+                    let mut all: Vec<f32> = vectors.chunks(dim).map(|v| dot(query, v)).collect();
+                    for (score, number) in &got {
+                        prop_assert!((score - all[*number as usize]).abs() < 1e-3);
+                    }
+                    all.sort_by(|a, b| b.total_cmp(a));
+                    prop_assert_eq!(got.len(), k.min(n));
+                    for (g, e) in got.iter().zip(&all) {
+                        prop_assert!((g.0 - e).abs() < 1e-3, "{} {}", g.0, e);
+                    }
+                }
+            }
+        }
+        let centres = rounded(GpuDtype::F16, &normals(&mut random, clusters * dim));
+        let offsets = normals(&mut random, clusters);
+        match device.nearest(&centres, &offsets) {
+            Err(f) if out_of_memory(&f) => {}
+            other => {
+                let (members, scores) = other.unwrap();
+                prop_assert_eq!(members.len(), n);
+                for ((v, &m), &score) in vectors.chunks(dim).zip(&members).zip(&scores) {
+                    let all: Vec<f32> = centres
+                        .chunks(dim)
+                        .zip(&offsets)
+                        .map(|(c, o)| dot(v, c) + o)
+                        .collect();
+                    let most = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    prop_assert!((score - most).abs() < 1e-3);
+                    prop_assert!((all[m as usize] - most).abs() < 1e-3);
+                }
+            }
+        }
+        let members: Vec<u32> = (0..n).map(|_| random.below(clusters) as u32).collect();
+        let weights: Vec<f32> = (0..n).map(|_| 1.0 + random.below(3) as f32).collect();
+        match device.sums(&members, &weights, clusters) {
+            Err(f) if out_of_memory(&f) => {}
+            other => {
+                let mut expected = vec![0.0; clusters * dim];
+                for ((v, &m), w) in vectors.chunks(dim).zip(&members).zip(&weights) {
+                    for (e, x) in expected[m as usize * dim..][..dim].iter_mut().zip(v) {
+                        *e += w * x;
+                    }
+                }
+                close(GpuDtype::F32, &other.unwrap(), &expected);
+            }
+        }
+    }
+}
+
+/// Vectors of small whole numbers, whose products are exact in any order, and often equal.
+fn whole(random: &mut Random, count: usize) -> Vec<f32> {
+    (0..count).map(|_| random.below(7) as f32 - 3.0).collect()
+}
+
+/// The best of each query, of equal ones the first, by sorting.
+fn sorted(vectors: &[f32], queries: &[f32], dim: usize, k: usize) -> Vec<Vec<(f32, u32)>> {
+    let of = |query: &[f32]| {
+        let dots = vectors.chunks(dim).map(|v| crate::vectors::dot(query, v));
+        let mut all: Vec<(f32, u32)> = dots.zip(0..).collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        all.truncate(k);
+        all
+    };
+    queries.chunks(dim).map(of).collect()
+}
+
+#[test]
+fn neighbours_are_exact_whatever_the_sizes() {
+    let mut random = random(4);
+    let mut asked = BTreeSet::new();
+    for (n, dim, sizes) in [
+        (1, 8, (16, 96, 6, 4)),
+        (301, 8, (100, 400, 5, 8)),
+        (517, 20, (200, 999, 64, 16)),
+        (700, 384, (256, 2048, 7, 32)),
+        (300, 1031, (128, 1500, 64, 64)),
+        (2300, 3, (2300, 30_000, 64, 8)),
+    ] {
+        let vectors = whole(&mut random, n * dim);
+        let (chunk, scores, at_once, part) = sizes;
+        let sizes = Sizes {
+            chunk,
+            scores,
+            queries: at_once,
+            part,
+            spare: 0,
+        };
+        for limit in [GIB, 2 * dim * (n / 2) + 40_000] {
+            let twin = Twin::new(0, limit);
+            let watch = twin.watch.clone();
+            let device = DeviceVectors::new(Box::new(twin), &vectors, dim, sizes).unwrap();
+            // One after another on the same device, whose memory is kept.
+            for (queries, k) in [(1, 1), (1, 10), (3, 37), (8, 5), (9, 2), (23, 7), (1, 1024)] {
+                let queries = whole(&mut random, queries * dim);
+                let expected = sorted(&vectors, &queries, dim, k);
+                match device.top_k(&queries, k) {
+                    Err(e) if limit < GIB && e.to_string().contains("out of memory") => {}
+                    got => assert_eq!(got.unwrap(), expected, "{n} {dim} {k}"),
+                }
+            }
+            assert!(device.top_k(&[], 3).unwrap().is_empty());
+            asked.extend(watch.lock().unwrap().launched.clone());
+        }
+    }
+    for kernel in ["few_scores_1", "few_scores_8", "select_best", "merge_best"] {
+        assert!(asked.contains(kernel), "{kernel}");
+    }
+}
+
+#[test]
+fn calls_alike_take_no_more_memory() {
+    let mut random = random(6);
+    let (n, dim) = (300, 16);
+    let vectors = whole(&mut random, n * dim);
+    let twin = Twin::new(0, GIB);
+    let watch = twin.watch.clone();
+    let sizes = Sizes {
+        chunk: 128,
+        scores: 4096,
+        queries: 64,
+        part: 8,
+        spare: 0,
+    };
+    let device = DeviceVectors::new(Box::new(twin), &vectors, dim, sizes).unwrap();
+    let taken = || watch.lock().unwrap().taken;
+    let (centres, offsets) = (whole(&mut random, 5 * dim), vec![0.0; 5]);
+    let (members, weights) = (vec![1; n], vec![1.0; n]);
+    let mut after = Vec::new();
+    for round in 0..3 {
+        for queries in [1, 7, 30] {
+            device
+                .top_k(&whole(&mut random, queries * dim), 10)
+                .unwrap();
+        }
+        device.nearest(&centres, &offsets).unwrap();
+        device.sums(&members, &weights, 5).unwrap();
+        after.push(taken());
+        assert_eq!(after[round], after[0]);
+    }
+    assert!(after[0] > 0);
+}
+
+#[test]
+fn few_queries_need_no_matrix_product() {
+    let mut random = random(8);
+    let (n, dim) = (90, 40);
+    let vectors = whole(&mut random, n * dim);
+    let twin = Twin::new(0, GIB);
+    twin.watch.lock().unwrap().refuses = Some(|_: &Multiply| true);
+    let device = DeviceVectors::new(Box::new(twin), &vectors, dim, Sizes::default()).unwrap();
+    for queries in 1..=8 {
+        let queries = whole(&mut random, queries * dim);
+        let got = device.top_k(&queries, 4).unwrap();
+        assert_eq!(got, sorted(&vectors, &queries, dim, 4));
+    }
+    let nine = device.top_k(&whole(&mut random, 9 * dim), 4).unwrap_err();
+    assert!(
+        nine.to_string()
+            .contains("(9 x 40) by (40 x 90), f16 to f32"),
+        "{nine}"
+    );
+}
+
+#[test]
+fn bytes_pass_in_steps_through_memory_that_is_in_use() {
+    let mut random = random(9);
+    let mut bench = Bench::new();
+    for (count, step) in [(0, 8), (1, 8), (700, 64), (701, 4096)] {
+        let values = whole(&mut random, count);
+        for number in NUMBERS {
+            let mut staging = Staging::of(step);
+            // Each is encoded while the one before is under way.
+            let rooms = [(); 3].map(|()| bench.room(count * number.size()));
+            for to in rooms {
+                staging.encode(&mut bench.gpu, number, &values, to).unwrap();
+            }
+            for from in rooms {
+                let bytes = count * number.size();
+                let got = staging.get(&mut bench.gpu, from, bytes).unwrap();
+                assert_eq!(got, number.encode(&values), "{count} {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn values_are_encoded_on_all_cores_as_one_by_one() {
+    let mut random = random(10);
+    // More than one core is given at a time, and no multiple of it.
+    let mut values = normals(&mut random, (1 << 16) + 77);
+    values[..6].copy_from_slice(&[0.0, -0.0, 1e-8, 70_000.0, f32::NEG_INFINITY, 6e-5]);
+    let halves = values.iter().map(|&x| half::f16::from_f32(x).to_le_bytes());
+    assert_eq!(
+        GpuDtype::F16.encode(&values),
+        halves.flatten().collect::<Vec<u8>>()
+    );
+    let halves = values
+        .iter()
+        .map(|&x| half::bf16::from_f32(x).to_le_bytes());
+    assert_eq!(
+        GpuDtype::Bf16.encode(&values),
+        halves.flatten().collect::<Vec<u8>>()
+    );
+    let whole = values.iter().flat_map(|x| x.to_le_bytes());
+    assert_eq!(GpuDtype::F32.encode(&values), whole.collect::<Vec<u8>>());
+}
