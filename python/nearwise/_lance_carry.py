@@ -148,7 +148,7 @@ def read(
     from .lance import Dataset
 
     model, device, dtype, truncate_dim, offline, threads = corpus._how
-    how = {"model": model, "device": device, "dtype": dtype, "offline": offline}
+    how: dict[str, Any] = {"model": model, "device": device, "dtype": dtype, "offline": offline}
     dataset = Dataset(uri, storage_options=options, **how)
     identity, external = corpus.identity, dataset.identity["revision"] == "external"
     if identity is not None:
