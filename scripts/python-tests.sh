@@ -5,8 +5,8 @@
 #
 # core (the default) is the package with NumPy and what its tests need (python/requirements-test.txt): nothing
 # there can lean on a plug-in's package. plugins are the tests of the plug-ins, of Lance and of Ray, with those
-# packages (python/requirements-plugins.txt, 1.2 GB); there a test that is passed over fails the run, but for
-# MTEB's, which needs PyTorch (see that file).
+# packages (python/requirements-plugins.txt, 1.4 GB); there a test that is passed over for want of a package fails
+# the run, but for MTEB's, which needs PyTorch.
 #
 # Needs python3 (3.10 or newer, with venv), cargo, and a network or pip's cache. The environments are kept in the
 # cache folder for the next run, and made anew where the requirements changed.
