@@ -43,6 +43,8 @@ for corpus in town hostile; do
   node "tests/page/$corpus.js" > "$work/$corpus.jsonl"
   "$program" index "$work/$corpus.jsonl" -c "$work/$corpus.nearwise" --model "$model" >/dev/null 2>&1
 done
+# One in which no topics were found yet.
+cp "$work/town.nearwise" "$work/bare.nearwise"
 "$program" topics fit -c "$work/town.nearwise" --topics 6 >/dev/null 2>&1
 "$program" topics fit -c "$work/hostile.nearwise" --topics 3 >/dev/null 2>&1
 "$program" map -c "$work/town.nearwise" --out "$work/map.html" >/dev/null 2>&1
@@ -55,7 +57,7 @@ cp tests/page/*.js "$cache/tests/"
 writable=
 if "$program" serve --help | grep -q -- --writable; then writable=--writable; export NEARWISE_WRITABLE_SERVER=1; fi
 port=$(node -e 'const s=require("node:net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
-"$program" serve -c "$work/town.nearwise" -c "$work/hostile.nearwise" --model "$model" --listen "127.0.0.1:$port" $writable \
+"$program" serve -c "$work/town.nearwise" -c "$work/hostile.nearwise" -c "$work/bare.nearwise" --model "$model" --listen "127.0.0.1:$port" $writable \
   >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 100); do

@@ -507,6 +507,20 @@ fn bad_input_is_named_and_nothing_is_lost() {
     world.fails("similar", 2, &["ID|FILE", "--help"]);
     world.fails("topics --topics 70 -c six.nearwise", 2, &["--topics", "70"]);
     world.fails("export -o out.xls -c six.nearwise", 2, &["--out"]);
+    // The Python package carries Lance datasets.
+    for (command, how) in [
+        (
+            "export -o out.lance -c six.nearwise",
+            "nearwise-lance export",
+        ),
+        (
+            "index s3://b/a.lance -c six.nearwise",
+            "nearwise-lance import",
+        ),
+        ("explore a.lance/ -c six.nearwise", "nearwise-lance import"),
+    ] {
+        world.fails(command, 2, &[".lance", how, "pip install"]);
+    }
     world.fails(
         "model pull no-such-model",
         1,

@@ -27,9 +27,11 @@ from ._lance_table import (
     schema_of,
     table_of,
 )
+from ._listen import Listener, Listening
 from ._results import Result
 from .corpus import Corpus
-from .errors import Error, NothingYetError
+from .encoder import Encoder
+from .errors import DeviceError, Error, NothingYetError, ParameterError
 
 #: Articles that are written or read at a time.
 CHUNK = 4096
@@ -54,6 +56,7 @@ def to_lance(
     fields: Mapping[str, Any] | Iterable[str] = (),
     storage_options: Mapping[str, str] | None = None,
     index: bool = True,
+    show_progress_bar: bool | None = None,
 ) -> Carried:
     """Writes a corpus as a new Lance dataset: articles, passages, vectors, and which model made them.
 
@@ -62,7 +65,21 @@ def to_lance(
 
     Raises ``ExistsError`` where there is a dataset already.
     """
-    where, options = os.fspath(uri), dict(storage_options or {}) or None
+    options = dict(storage_options or {}) or None
+    with Listening(bool(show_progress_bar)) as listener:
+        return written(corpus, os.fspath(uri), fields, options, index=index, listen=listener)
+
+
+def written(
+    corpus: Corpus,
+    where: str,
+    fields: Mapping[str, Any] | Iterable[str],
+    options: Mapping[str, str] | None,
+    *,
+    index: bool,
+    listen: Listener,
+) -> Carried:
+    """As :func:`to_lance`; ``listen`` is told how far it is."""
     identity = corpus.identity
     if identity is None:
         raise NothingYetError(f"{corpus.path}: nothing is embedded yet")
@@ -74,10 +91,10 @@ def to_lance(
         with contextlib.suppress(Error):
             prompts = prompts_of(corpus.encoder)
     schema = schema_of(identity, field_types(fields), prompts)
-    passages = 0
+    passages = done = 0
 
     def tables() -> Iterator[pa.RecordBatch]:
-        nonlocal passages
+        nonlocal passages, done
         while True:
             read, arrays = pieces.next(CHUNK)
             if not read:
@@ -88,6 +105,8 @@ def to_lance(
             table = table_of(rows, arrays, schema)
             passages += table.num_rows
             yield from table.to_batches()
+            done += len(read)
+            listen("progress", "writing articles", done, total)
 
     # One commit, so that a dataset is whole or not there.
     with Raised(tables(), schema) as reader, new(where):
@@ -96,6 +115,7 @@ def to_lance(
 
     dataset = Dataset(where, storage_options=options)
     if index:
+        listen("progress", "indexing passages", 0, None)
         dataset.index()
     return Carried(articles=total, passages=passages, left=corpus.counts["articles"] - total)
 
@@ -106,6 +126,7 @@ def from_lance(
     *,
     filter: Any = None,
     storage_options: Mapping[str, str] | None = None,
+    show_progress_bar: bool | None = None,
 ) -> Carried:
     """Adds the articles of a Lance dataset to a corpus, with the vectors that they have.
 
@@ -115,18 +136,33 @@ def from_lance(
 
     Raises ``WrongModelError`` where the corpus is of another model.
     """
+    options = dict(storage_options or {}) or None
+    with Listening(bool(show_progress_bar)) as listener:
+        return read(os.fspath(uri), corpus, filter, options, listen=listener)
+
+
+def read(
+    uri: str, corpus: Corpus, filter: Any, options: Mapping[str, str] | None, *, listen: Listener
+) -> Carried:
+    """As :func:`from_lance`; ``listen`` is told how far it is."""
     from .lance import Dataset
 
-    dataset = Dataset(uri, storage_options=storage_options)
-    identity = corpus.identity
+    model, device, dtype, truncate_dim, offline, threads = corpus._how
+    how: dict[str, Any] = {"model": model, "device": device, "dtype": dtype, "offline": offline}
+    dataset = Dataset(uri, storage_options=options, **how)
+    identity, external = corpus.identity, dataset.identity["revision"] == "external"
     if identity is not None:
         check_identity(str(corpus.path), identity, dataset.identity, dtype=False)
-    elif corpus._encoder is None and corpus._how[0] is None:
-        corpus._encoder = dataset.encoder
-    check_identity(str(corpus.path), identity_of(corpus.encoder), dataset.identity, dtype=False)
-    check_prompts(dataset.uri, dataset._about.get("prompts"), prompts_of(corpus.encoder))
+    elif external:
+        pass
+    elif corpus._encoder is None and (model, truncate_dim, threads) == (None, None, None):
+        corpus._encoder = _like(dataset, dtype)
+    if not external:
+        check_identity(str(corpus.path), identity_of(corpus.encoder), dataset.identity, dtype=False)
+        check_prompts(dataset.uri, dataset._about.get("prompts"), prompts_of(corpus.encoder))
     condition = dataset._conditions().compile(filter)
     articles = passages = computed = 0
+    total = dataset.lance.count_rows("passage = 0" if condition is None else f"({condition}) AND passage = 0")
     for table in _whole(dataset.lance, condition):
         first = table.filter(pc.equal(table.column("passage"), 0))
         names = ("id", "title", "date", "source", "url")
@@ -134,6 +170,14 @@ def from_lance(
             {**json.loads(row["metadata"] or "{}"), **{n: row[n] for n in names}, "text": row["article_text"]}
             for row in first.drop_columns(["article_vector", "vector"]).to_pylist()
         ]
+        articles += len(given)
+        passages += table.num_rows
+        if external:
+            # Vectors that articles brought, of a model that is not run here.
+            own = matrix_of(first.column("article_vector"))
+            corpus.add(given, own, vectors_model=dataset.identity["model"])
+            listen("progress", "adding articles", articles, total)
+            continue
         corpus.add(given, embed=False)
         counts = np.diff(np.append(np.flatnonzero(table.column("passage").to_numpy() == 0), table.num_rows))
         told = _nearwise.embed_unless(
@@ -146,10 +190,21 @@ def from_lance(
             matrix_of(table.column("vector")),
             matrix_of(first.column("article_vector")),
         )
-        articles += len(given)
-        passages += table.num_rows
         computed += json.loads(told)["passages"]
+        listen("progress", "adding articles", articles, total)
     return Carried(articles=articles, passages=passages, computed=computed)
+
+
+def _like(dataset: Any, dtype: str) -> Encoder:
+    """The dataset's encoder, of its dtype where nothing else is asked for and this machine has it: what is
+    computed anew is then as the rest is."""
+    if dtype == "auto":
+        dataset._how["dtype"] = dataset.identity["dtype"]
+        try:
+            return dataset.encoder
+        except (DeviceError, ParameterError):
+            dataset._how["dtype"] = dtype
+    return dataset.encoder
 
 
 def _whole(data: Any, condition: str | None) -> Iterator[pa.Table]:

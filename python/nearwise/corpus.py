@@ -28,7 +28,7 @@ class Corpus:
     Parameters
     ----------
     path : str or path
-        The file. Where there is none it is made, by the first article that is added.
+        The file. Where there is none it is made.
     create : bool, optional
         ``True``: there must be none yet; ``False``: there must be one.
     model, device, dtype, truncate_dim, offline, threads

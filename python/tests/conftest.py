@@ -62,3 +62,30 @@ def corpus(tmp_path, encoder):
     with nearwise.Corpus(tmp_path / "news.nearwise", encoder=encoder) as corpus:
         corpus.add(rows())
         yield corpus
+
+
+#: Where every plug-in's package is there (scripts/python-tests.sh plugins), a test that is passed over for want of
+#: one is a fault: a package that does not import any more would otherwise go unnoticed. PyTorch, which mteb imports,
+#: is not there.
+ALL_PLUGINS = bool(os.environ.get("NEARWISE_TEST_ALL_PLUGINS"))
+passed_over: list = []
+
+
+def pytest_collectreport(report):
+    pytest_runtest_logreport(report)
+
+
+def pytest_runtest_logreport(report):
+    if ALL_PLUGINS and report.skipped and "could not import" in str(report.longrepr):
+        if "test_mteb.py" not in report.nodeid:
+            passed_over.append(report)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for report in passed_over:
+        terminalreporter.write_line(f"a package is missing: {report.nodeid}: {report.longrepr}")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    if passed_over and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

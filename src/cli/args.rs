@@ -205,10 +205,26 @@ fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
+/// Refuses a Lance dataset and names what carries it. Lance's crate would bring some 480 others into this
+/// program, so that the Python package does it.
+pub(super) fn no_dataset(option: &'static str, path: &Path, command: &str) -> Result<()> {
+    if path.extension().is_none_or(|e| e != "lance") {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is a Lance dataset; `nearwise-lance {command}` carries it (pip install \"nearwise[lance]\")",
+        path.display()
+    );
+    Err(usage(option, message))
+}
+
 impl InputArgs {
     pub(super) fn inputs(&self) -> Result<Vec<Input>> {
         let mut inputs = Vec::new();
         for path in &self.paths {
+            if !path.is_file() {
+                no_dataset("PATH", path, "import")?;
+            }
             inputs.extend(Input::parse(path)?);
         }
         Ok(inputs)

@@ -115,7 +115,8 @@ impl Explore {
         out.push_str(&format!(
             "\n{} in {} passages are in {file}. Go on with\n  \
              nearwise search \"{}\" -c {file}\n  nearwise similar {} -c {file}\n  \
-             nearwise topics -c {file}\n  nearwise duplicates -c {file}\n  nearwise --help\n",
+             nearwise topics -c {file}\n  nearwise duplicates -c {file}\n  \
+             nearwise serve -c {file}\n  nearwise --help\n",
             ui::count(counts.articles, "article"),
             ui::number(counts.passages),
             ui::clean(some),

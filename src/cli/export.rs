@@ -48,6 +48,9 @@ enum To {
 
 impl Export {
     pub(super) fn run(self) -> Result<Outcome> {
+        if let Some(path) = &self.out {
+            super::args::no_dataset("--out", path, "export")?;
+        }
         let running = ui::Running::new();
         let job = running.job();
         let store = self.corpus.reader()?;

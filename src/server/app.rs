@@ -5,11 +5,11 @@ use super::batch::Batcher;
 use super::corpora::Desk;
 use super::limits::{Admission, Limits, MOST_TEXTS};
 use super::metrics::Metrics;
-use crate::encoder::{EncodeOptions, Encoder, EncoderBuilder, Reranker, RerankerBuilder};
+use crate::encoder::{EncodeOptions, Encoder, EncoderBuilder, Identity, Reranker, RerankerBuilder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Job;
 use crate::store::{Corpus, Reader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -157,6 +157,21 @@ impl App {
     }
 }
 
+/// What a model goes by in answers. Where it lies on this host is nobody's business: of a model in a folder
+/// that is the folder's name.
+pub(super) fn model_name<'a>(model: &'a str, revision: &str) -> &'a str {
+    let name = Path::new(model).file_name().and_then(|name| name.to_str());
+    match name {
+        Some(name) if revision == "local" => name,
+        _ => model,
+    }
+}
+
+/// The name of the model that identifies vectors or judgements.
+pub(super) fn name_of(identity: &Identity) -> &str {
+    model_name(&identity.model, &identity.revision)
+}
+
 /// Fails on options that cannot be used.
 fn check(options: &ServeOptions) -> Result<()> {
     let mut names: Vec<&str> = options.corpora.iter().map(|c| c.name.as_str()).collect();
@@ -212,6 +227,17 @@ impl Served {
     pub(super) fn reader(&self) -> Result<Reader> {
         self.corpus.reader()
     }
+}
+
+/// A snapshot of a corpus, whose reading ends when the job is cancelled: a search that nobody waits for any
+/// more is not finished. Blocks.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn snapshot(corpus: &Corpus, job: &Job) -> Result<Reader> {
+    let mut reader = corpus.reader()?;
+    reader.stop_with(job)?;
+    Ok(reader)
 }
 
 /// Cancels a job when nobody waits for it any more.

@@ -268,7 +268,7 @@ fn body(dialect: Dialect, status: StatusCode, message: &str, fault: Option<&Faul
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        let message = error.to_string();
+        let message = super::error::told(&error);
         match error.kind() {
             ErrorKind::InvalidParameter(name) => Self::invalid(name, message),
             ErrorKind::InvalidInput | ErrorKind::InvalidFilter { .. } => {

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::path::Path;
 use utoipa::ToSchema;
 
 /// The status of an error.
@@ -96,9 +97,25 @@ impl From<&Error> for Problem {
         };
         Self {
             kind: name(error.kind()),
-            message: error.to_string(),
+            message: told(error),
             parameter,
         }
+    }
+}
+
+/// What an error says, where its file's name stands for the whole path: which folders this host has is nobody's
+/// business.
+pub(super) fn told(error: &Error) -> String {
+    let place = error.place();
+    let (what, path) = match place.strip_prefix("corpus ") {
+        Some(path) => ("corpus ", path),
+        None => ("", place),
+    };
+    match Path::new(path).file_name().and_then(|name| name.to_str()) {
+        Some(name) if !what.is_empty() || Path::new(path).is_absolute() => {
+            format!("{what}{name}: {}", error.message())
+        }
+        _ => error.to_string(),
     }
 }
 
@@ -121,5 +138,28 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Missing;
+
+    #[test]
+    fn answers_name_files_and_no_folders() {
+        let message = |error: &Error| Problem::from(error).message;
+        let missing = ErrorKind::NotFound(Missing::Vectors);
+        let error = Error::corpus(missing, Path::new("/srv/a/news.nearwise"), "it is empty");
+        assert_eq!(message(&error), "corpus news.nearwise: it is empty");
+        let error = Error::corpus(missing, Path::new("a/news.nearwise"), "it is empty");
+        assert_eq!(message(&error), "corpus news.nearwise: it is empty");
+        let error = Error::new(ErrorKind::Io, "/srv/a/b.tmp", "it cannot be read");
+        assert_eq!(message(&error), "b.tmp: it cannot be read");
+        // No path.
+        let error = Error::new(ErrorKind::Model, "model owner/name", "it is damaged");
+        assert_eq!(message(&error), "model owner/name: it is damaged");
+        let error = Error::parameter("k", "3/4 is no number");
+        assert_eq!(message(&error), error.to_string());
     }
 }

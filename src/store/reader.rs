@@ -6,9 +6,14 @@ use super::sqlite::failed;
 use super::{Corpus, Counts, meta};
 use crate::encoder::Identity;
 use crate::error::{Error, ErrorKind, Missing, Result};
+use crate::job::Job;
 use crate::model::KeptPrompts;
 use rusqlite::Connection;
 use std::path::Path;
+
+/// After so many steps of a statement a reader looks whether its job was cancelled: some hundred rows of
+/// a scan.
+const LOOK_AFTER: i32 = 10_000;
 
 /// A snapshot of a corpus: search, similar articles, duplicates, topics and articles agree with
 /// each other, whatever is written meanwhile.
@@ -43,6 +48,20 @@ impl Reader {
             corpus,
             snapshot: true,
         })
+    }
+
+    /// Ends what it reads, and whatever it is asked afterwards, with an error of the kind
+    /// [`ErrorKind::Cancelled`] once `job` is cancelled. It holds for searches as well, which take no job:
+    /// what takes them long is reading.
+    ///
+    /// # Errors
+    /// SQLite refuses.
+    pub fn stop_with(&mut self, job: &Job) -> Result<()> {
+        let job = job.clone();
+        let set = self
+            .connection_mut()
+            .progress_handler(LOOK_AFTER, Some(move || job.is_cancelled()));
+        set.map_err(|e| failed(self.path(), e))
     }
 
     /// What a writer reads by: its own connection, which sees what it wrote.
@@ -270,12 +289,48 @@ fn short(hash: &str) -> &str {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let Some(opened) = self.opened.take() else {
+        let Some(mut opened) = self.opened.take() else {
             return;
         };
+        // Whoever has the connection next has another job.
+        let freed = opened.connection.progress_handler(0, None::<fn() -> bool>);
         // A connection that cannot end its snapshot is closed, which ends it as well.
-        if self.snapshot && opened.connection.execute_batch("ROLLBACK").is_ok() {
+        if self.snapshot && freed.is_ok() && opened.connection.execute_batch("ROLLBACK").is_ok() {
             self.corpus.keep(opened);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::job::Job;
+    use crate::{Article, Corpus, ErrorKind};
+
+    #[test]
+    fn a_cancelled_job_ends_what_its_reader_reads_and_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = Corpus::create(folder.path().join("c.nearwise")).unwrap();
+        let article = |i: usize| Article {
+            id: Some(i.to_string()),
+            text: format!("text {i}"),
+            ..Article::default()
+        };
+        let mut writer = corpus.writer().unwrap();
+        writer.add((0..200).map(article), &Job::new()).unwrap();
+        drop(writer);
+        // Far more steps than are made before the job is looked at.
+        let count = "SELECT count(*) FROM article a, article b, article c";
+        let job = Job::new();
+        let mut reader = corpus.reader().unwrap();
+        reader.stop_with(&job).unwrap();
+        let read = |reader: &crate::Reader| -> crate::Result<u64> {
+            reader.run(|c| c.query_row(count, [], |row| row.get(0)))
+        };
+        assert_eq!(read(&reader).unwrap(), 8_000_000);
+        job.cancel();
+        assert_eq!(read(&reader).unwrap_err().kind(), ErrorKind::Cancelled);
+        // The next has the same connection.
+        drop(reader);
+        assert_eq!(read(&corpus.reader().unwrap()).unwrap(), 8_000_000);
     }
 }

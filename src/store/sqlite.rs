@@ -12,6 +12,9 @@ pub(super) fn open(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result
 
 /// A failure of SQLite on a corpus: its kind, and words that tell what to do.
 pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
+    if e.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+        return Error::cancelled();
+    }
     if is_unreadable(&e) {
         let place = match seal::failed_page() {
             Some(page) => format!("page {page} of it does not agree with its checksum"),

@@ -8,7 +8,8 @@ use super::{TopicOptions, Topics, assign, points};
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::job::{Job, Stage};
-use crate::store::{Reader, TopicRun, Writer};
+use crate::store::{Reader, StoredTopics, TopicRun, Writer};
+use std::collections::HashMap;
 use std::path::Path;
 
 impl Reader {
@@ -93,7 +94,8 @@ impl Writer {
 
     /// Finds topics and stores them in the corpus.
     ///
-    /// The same corpus, options and version give the same topics, on any number of threads and in
+    /// Nobody else can write meanwhile; [`Reader::find_topics`] and [`Writer::keep_topics`] are the two steps of it
+    /// apart. The same corpus, options and version give the same topics, on any number of threads and in
     /// whatever order the articles were read. With an encoder, labels are ranked by meaning as
     /// well; guides need one. Topics that persist from an earlier fit (half of the articles of
     /// both together) keep their numbers and the names that the user gave them.
@@ -108,6 +110,64 @@ impl Writer {
         encoder: Option<&Encoder>,
         job: &Job,
     ) -> Result<Topics> {
+        let fitted = self.find_topics(options, encoder, job)?;
+        self.keep_topics(fitted, job)
+    }
+
+    /// Stores topics that a reader found ([`Reader::find_topics`]). Of articles that were deleted, changed or
+    /// embedded anew since, nothing is stored: they are in no topic until they join, and the topics are told to be
+    /// stale.
+    ///
+    /// # Errors
+    /// The file cannot be written; the job is cancelled. The topics that were there then stay.
+    pub fn keep_topics(&mut self, fitted: FittedTopics, job: &Job) -> Result<Topics> {
+        let FittedTopics {
+            mut stored,
+            made_of,
+        } = fitted;
+        if stored.run.generation != self.generation()? {
+            let now = vectors(self)?;
+            stored
+                .members
+                .retain(|member| now.get(&member.article) == made_of.get(&member.article));
+        }
+        keep_numbers(&mut stored, self.stored_topics()?.as_ref());
+        job.check()?;
+        job.progress(Stage::Writing, 0, Some(stored.members.len() as u64));
+        self.replace_topics(&stored)?;
+        Topics::stored(self)
+    }
+}
+
+/// Topics that were found and are not stored yet.
+#[derive(Debug)]
+pub struct FittedTopics {
+    stored: StoredTopics,
+    /// What each article's vector was made of.
+    made_of: HashMap<i64, Vec<u8>>,
+}
+
+/// Of each article that has a vector, the hash of what that was made of.
+fn vectors(reader: &Reader) -> Result<HashMap<i64, Vec<u8>>> {
+    reader.run(|c| {
+        c.prepare_cached("SELECT article, inputs_hash FROM article_vector")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    })
+}
+
+impl Reader {
+    /// Finds topics on this snapshot, so that nobody need wait to write while they are found;
+    /// [`Writer::keep_topics`] stores them. Options and results are those of [`Writer::fit_topics`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_topics(
+        &self,
+        options: &TopicOptions,
+        encoder: Option<&Encoder>,
+        job: &Job,
+    ) -> Result<FittedTopics> {
         options.check()?;
         let generation = self.generation()?;
         let watch = Watch::new(job);
@@ -135,18 +195,69 @@ impl Writer {
             cohesion: assign::cohesion(&stored.members),
             ..stored.run
         };
-        keep_numbers(&mut stored, self.stored_topics()?.as_ref());
-        job.check()?;
-        job.progress(Stage::Writing, 0, Some(stored.members.len() as u64));
-        self.replace_topics(&stored)?;
-        Topics::stored(self)
+        let made_of = vectors(self)?;
+        Ok(FittedTopics { stored, made_of })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoder::Identity;
     use crate::topics::Method;
+    use crate::{Article, Corpus};
+
+    #[test]
+    fn others_write_while_topics_are_found_on_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = Corpus::create(folder.path().join("c.nearwise")).unwrap();
+        let article = |id: &str, text: &str, vector: [f32; 2]| {
+            let article = Article {
+                id: Some(id.to_string()),
+                text: text.to_string(),
+                ..Article::default()
+            };
+            (article, vector.to_vec())
+        };
+        let mut writer = corpus.writer().unwrap();
+        writer.bind(&Identity::external("two", 2)).unwrap();
+        let all = (0..40_u8).map(|i| {
+            let slope = f32::from(i) / 400.0;
+            let vector = [[1.0, slope], [slope, 1.0]][usize::from(i % 2)];
+            article(&i.to_string(), &format!("text {i}"), vector)
+        });
+        writer.add(all, &Job::new()).unwrap();
+        drop(writer);
+
+        let options = TopicOptions {
+            k: Some(2),
+            ..TopicOptions::default()
+        };
+        let reader = corpus.reader().unwrap();
+        // Whoever writes is not refused, and what was found holds of what is as it was.
+        let fitted = reader.find_topics(&options, None, &Job::new()).unwrap();
+        let key = |id: &str| reader.key_of(id).unwrap();
+        let (deleted, moved, kept) = (key("3"), key("4"), key("5"));
+        let mut writer = corpus.writer().unwrap();
+        writer.delete(["3"]).unwrap();
+        let later = [
+            article("4", "another text", [0.0, 1.0]),
+            article("new", "a text of later", [1.0, 0.1]),
+        ];
+        writer.add(later, &Job::new()).unwrap();
+        let topics = writer.keep_topics(fitted, &Job::new()).unwrap();
+        assert_eq!(topics.topics.len(), 2);
+        let stored = writer.stored_topics().unwrap().unwrap();
+        let placed: Vec<i64> = stored.members.iter().map(|m| m.article).collect();
+        assert_eq!(placed.len(), 38);
+        assert!(placed.contains(&kept));
+        assert!(!placed.contains(&deleted) && !placed.contains(&moved));
+        assert_ne!(stored.run.generation, writer.generation().unwrap());
+        // Both can join.
+        assert_eq!(writer.unplaced().unwrap().len(), 2);
+        writer.join_topics(&Job::new()).unwrap();
+        assert!(writer.unplaced().unwrap().is_empty());
+    }
 
     #[test]
     fn options_of_earlier_versions_are_read() {

@@ -59,6 +59,7 @@ pub use assign::{DRIFT_LIMIT, Drift, Placed};
 pub use cluster::{FoundBy, Method};
 pub use edit::Undo;
 pub use find::{FoundMember, FoundPart, FoundTopic, FoundTopics, find};
+pub use fit::FittedTopics;
 pub use guide::Guide;
 pub use overview::{TopicCard, TypicalArticle};
 

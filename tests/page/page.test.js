@@ -184,6 +184,32 @@ for (const draw of ["webgl2", "canvas"]) {
   });
 }
 
+test("time is played on the map, and stopped", async () => {
+  const { page, close } = await at("#/town/map");
+  await mapDrawn(page);
+  const days = page.locator(".strip-text");
+  const whole = await days.textContent();
+  await page.getByRole("button", { name: "Play through time" }).click();
+  const stop = page.getByRole("button", { name: "Stop playing" });
+  await stop.waitFor();
+  const other = (/** @type {string | null} */ than) => page.waitForFunction((old) => document.querySelector(".strip-text")?.textContent !== old, than);
+  await other(whole);
+  const early = await days.textContent();
+  const from = page.getByRole("slider", { name: "First day shown" });
+  const first = Number(await from.getAttribute("aria-valuenow"));
+  await other(early);
+  await page.waitForFunction((day) => Number(document.querySelector(".strip-from")?.getAttribute("aria-valuenow")) > day, first);
+  await stop.click();
+  await page.getByRole("button", { name: "Play through time" }).waitFor();
+  const stopped = await days.textContent();
+  await page.waitForTimeout(400);
+  assert.equal(await days.textContent(), stopped);
+  await page.waitForFunction(() => location.hash.includes("days="));
+  await page.getByRole("button", { name: "All dates" }).click();
+  assert.equal(await days.textContent(), whole);
+  await close();
+});
+
 test("what is typed is shown on the map", async () => {
   const { page, close } = await at("#/town/map");
   await mapDrawn(page);
@@ -227,9 +253,32 @@ test("topics: cards, one of them, its articles; edited by hand and undone", asyn
     await page.getByRole("button", { name: "Undo" }).first().click();
     await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, before.length);
     assert.deepEqual((await page.locator(".card h3").allTextContents()).toSorted(), before.toSorted());
+    // Split the first into two, and undo it.
+    await page.locator(".card h3 a").first().click();
+    await page.getByRole("button", { name: "Split" }).click();
+    await page.locator("dialog").getByRole("spinbutton", { name: "Into how many" }).fill("2");
+    await page.locator("dialog").getByRole("button", { name: "Split" }).click();
+    await page.locator(".toast").getByText("Split into 2").waitFor();
+    await page.goto(`${BASE}#/town/topics`);
+    await page.waitForFunction((n) => document.querySelectorAll(".card").length === n + 1, before.length);
+    await page.getByRole("button", { name: "Undo" }).first().click();
+    await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, before.length);
+    assert.deepEqual((await page.locator(".card h3").allTextContents()).toSorted(), before.toSorted());
   } else {
     assert.equal(await page.getByRole("button", { name: "Rename" }).count(), 0);
   }
+  await close();
+});
+
+test("a corpus without topics is given some by a button", { skip: WRITABLE ? false : "the server changes nothing" }, async () => {
+  const { page, close } = await at("#/bare/topics");
+  await page.getByText("This corpus has no topics yet.").waitFor();
+  await page.getByRole("button", { name: "Find topics" }).click();
+  await page.locator(".card").nth(1).waitFor();
+  assert.equal(await page.getByText("This corpus has no topics yet.").count(), 0);
+  // They are there for whoever comes next.
+  await page.reload();
+  await page.locator(".card").nth(1).waitFor();
   await close();
 });
 

@@ -1072,6 +1072,59 @@ fn several_write_and_read_at_once() {
 }
 
 #[test]
+fn topics_are_found_while_others_write() {
+    let api = news(writable);
+    // So many that finding takes far longer than writing one.
+    let lines: String = wire(4000, 40)
+        .lines()
+        .map(|line| {
+            let article: Value = serde_json::from_str(line).unwrap();
+            let id = format!("more-{}", article["number"]);
+            format!("{}\n", json!({"id": id, "text": article["text"]}))
+        })
+        .collect();
+    let added = ok(&stream(
+        &api,
+        "/api/corpora/news/articles",
+        lines.as_bytes(),
+    ));
+    assert_eq!(added["added"], json!(4000), "{added}");
+    waited(&api, &added["job"]);
+    let is_running = |job: &str| {
+        let info = ok(&api.get(&format!("/api/jobs/{job}")));
+        (info["state"] == "running", !info["progress"].is_null())
+    };
+    let mut meanwhile = 0;
+    // Whoever looks may be late on a busy machine, and looks again.
+    for round in 0..5 {
+        let begun = api.post("/api/corpora/news/topics/fit", &json!({"k": 3 + round}));
+        assert_eq!(begun.status, 202);
+        let begun = begun.json();
+        let job = begun["job"].as_str().unwrap();
+        while is_running(job) == (true, false) {
+            std::thread::yield_now();
+        }
+        let late = json!({"id": format!("late-{round}"), "text": "The bank and the market."});
+        let late = ok(&api.post("/api/corpora/news/articles", &late));
+        assert_eq!(late["added"], json!(1));
+        meanwhile += usize::from(is_running(job).0);
+        let done = waited(&api, &begun["job"]);
+        let topics = &done["result"]["topics"];
+        assert_eq!(
+            (&done["state"], topics),
+            (&json!("done"), &json!(3 + round))
+        );
+        waited(&api, &late["job"]);
+        let article = ok(&api.get(&format!("/api/corpora/news/articles/late-{round}")));
+        assert_eq!(article["embedded"], json!(true));
+        if meanwhile > 0 {
+            return;
+        }
+    }
+    panic!("each article was stored only after the topics had been found");
+}
+
+#[test]
 fn another_program_that_writes_is_waited_for_a_while() {
     let api = news(writable);
     let path = api.world.as_ref().unwrap().path("news.nearwise");

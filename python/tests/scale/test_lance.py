@@ -85,6 +85,21 @@ def test_it_answers_as_the_corpus(corpus, dataset, options):
             assert ours[0].passage == first.passage and ours[0].title == first.title
 
 
+def test_vectors_that_articles_brought_go_there_and_back(tmp_path):
+    vectors = np.eye(6, 4, dtype=np.float32) + 0.5
+    given = [{"id": f"a{i}", "text": f"a text {i}", "words": i} for i in range(6)]
+    with nearwise.Corpus(tmp_path / "own.nearwise") as own:
+        own.add(given, vectors, vectors_model="theirs")
+        assert to_lance(own, tmp_path / "own.lance").articles == 6
+        identity, expected = own.identity, own.to_arrow(vectors=True).column("vector").to_pylist()
+    with nearwise.Corpus(tmp_path / "back.nearwise") as back:
+        carried = from_lance(tmp_path / "own.lance", back)
+        assert (carried.articles, carried.computed) == (6, 0) and back.identity == identity
+        assert back.to_arrow(vectors=True).column("vector").to_pylist() == expected
+        assert back["a3"].meta == {"words": 3}
+        assert back.similar(vectors[2], 1)[0].id == "a2"
+
+
 def test_similar_articles(corpus, dataset):
     ours, theirs = dataset.similar("a5", 8), corpus.similar("a5", 8, mode="exact")
     np.testing.assert_allclose([h.score for h in ours], [h.score for h in theirs], atol=2e-3)

@@ -1,6 +1,6 @@
 //! Which corpora are served, and what each holds.
 
-use super::super::app::{App, Served, blocking};
+use super::super::app::{App, Served, blocking, model_name};
 use super::super::error::ApiError;
 use super::asked::Names;
 use crate::error::Result as Outcome;
@@ -90,7 +90,7 @@ fn shown(app: &App, served: &Served, known: &Known) -> CorpusInfo {
         pending: summary.pending,
         passages: summary.passages,
         model: summary.model.map(|model| ModelInfo {
-            id: model.model,
+            id: model_name(&model.model, &model.revision).to_string(),
             revision: model.revision,
             dim: model.dim,
             dtype: model.dtype,

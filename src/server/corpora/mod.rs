@@ -22,7 +22,7 @@ pub(super) use documents::documents;
 pub(super) use search::examples;
 pub(super) use topics::{SpanAsked, over_time};
 
-use super::app::{App, Served, blocking_job};
+use super::app::{App, Served, blocking_job, snapshot};
 use super::error::ApiError;
 use crate::error::Result as Outcome;
 use crate::job::Job;
@@ -89,7 +89,7 @@ pub(super) async fn reading<T: Send + 'static>(
     let served = served(app, corpus)?;
     let app = app.clone();
     let out = blocking_job(move |job| {
-        let reader = served.reader()?;
+        let reader = snapshot(&served.corpus, job)?;
         work(&app, &served, &reader, job)
     });
     Ok(out.await?)

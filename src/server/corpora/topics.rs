@@ -415,13 +415,17 @@ pub(super) async fn fit(
     let entry = app.desk.jobs.start(&corpus, What::FitTopics, move |job| {
         let (app, tray) = (shared, own);
         let _ended = tray.at_end(FIT);
+        // On a snapshot, so that others can write meanwhile.
+        let reader = served.reader()?;
         let encoder = match options.guides.is_empty() {
-            true => labeller(&app, &served, &served.reader()?),
+            true => labeller(&app, &served, &reader),
             false => Some(app.encoder_of(&served)?),
         };
+        let fitted = reader.find_topics(&options, encoder.as_deref(), job)?;
+        drop(reader);
         let _turn = tray.turn_of(job)?;
         let mut writer = writer(&served.corpus)?;
-        let topics = writer.fit_topics(&options, encoder.as_deref(), job)?;
+        let topics = writer.keep_topics(fitted, job)?;
         drop(writer);
         tray.forget_undo(true);
         tray.changed();

@@ -1,6 +1,6 @@
 //! What the server says of itself: its model, its health, its figures.
 
-use super::super::app::{App, blocking};
+use super::super::app::{App, blocking, name_of};
 use super::super::batch::{How, Text};
 use super::super::dialect::{Fault, FaultKind};
 use super::tei::ErrorResponse;
@@ -97,7 +97,7 @@ pub(super) async fn info(State(app): State<Arc<App>>) -> Json<Info> {
             label2id: numbered().map(|(i, label)| (label, i)).collect(),
         };
         Beside {
-            model_id: identity.model.clone(),
+            model_id: name_of(identity).to_string(),
             model_sha: sha(&identity.revision),
             model_dtype: identity.dtype.clone(),
             model_type: match labels.len() {
@@ -108,10 +108,10 @@ pub(super) async fn info(State(app): State<Arc<App>>) -> Json<Info> {
         }
     });
     Json(Info {
-        model_id: identity.model.clone(),
+        model_id: name_of(identity).to_string(),
         model_sha: sha(&identity.revision),
         model_dtype: identity.dtype.clone(),
-        served_model_name: identity.model.clone(),
+        served_model_name: name_of(identity).to_string(),
         model_type: ModelType::Embedding(EmbeddingModel {
             pooling: poolings.join("+"),
         }),

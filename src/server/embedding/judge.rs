@@ -5,7 +5,7 @@ use super::super::batch::{Times, Took};
 use super::super::dialect::{Fault, FaultKind};
 use super::asked::{Asked, Held};
 use super::embed::{Direction, at_most, counted};
-use super::tei::ErrorResponse;
+use super::tei::{ErrorResponse, Refused};
 use super::written;
 use crate::encoder::{RerankOptions, Reranker, Scores, TextTokens};
 use axum::extract::State;
@@ -191,10 +191,8 @@ pub(super) async fn ranked(
     post, path = "/rerank", tag = "embedding", request_body = RerankRequest,
     responses(
         (status = 200, description = "Best first", body = Vec<Rank>),
-        (status = 400, body = ErrorResponse), (status = 413, body = ErrorResponse),
-        (status = 415, body = ErrorResponse), (status = 422, body = ErrorResponse),
+        Refused,
         (status = 424, description = "No cross-encoder is loaded", body = ErrorResponse),
-        (status = 429, body = ErrorResponse), (status = 503, body = ErrorResponse),
     )
 )]
 pub(super) async fn rerank(
@@ -288,10 +286,8 @@ fn pair(texts: Vec<String>) -> Result<(String, String), Fault> {
     post, path = "/predict", tag = "embedding", request_body = PredictRequest,
     responses(
         (status = 200, description = "Scores of a pair, or a list of them for several", body = Vec<Prediction>),
-        (status = 400, body = ErrorResponse), (status = 413, body = ErrorResponse),
-        (status = 415, body = ErrorResponse), (status = 422, body = ErrorResponse),
+        Refused,
         (status = 424, description = "No cross-encoder is loaded", body = ErrorResponse),
-        (status = 429, body = ErrorResponse), (status = 503, body = ErrorResponse),
     )
 )]
 pub(super) async fn predict(

@@ -1,6 +1,6 @@
 //! OpenAI's interface: `/v1/embeddings`, `/v1/models`, and the `/v1/rerank` of those who follow it.
 
-use super::super::app::App;
+use super::super::app::{App, name_of};
 use super::super::batch::{Embedded, Text};
 use super::super::dialect::{Fault, FaultKind};
 use super::asked::Asked;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// The header that says that lists of numbers are this model's own token ids.
 const OWN_IDS: &str = "x-token-ids";
@@ -64,6 +64,30 @@ pub(super) struct EmbeddingsRequest {
 #[derive(Serialize, ToSchema)]
 pub(super) struct OpenAiError {
     error: OpenAiProblem,
+}
+
+/// How any request may be refused.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "it is in the document alone")]
+pub(super) enum OpenAiRefused {
+    /// The request cannot be used
+    #[response(status = 400)]
+    Invalid(OpenAiError),
+    /// The body is too long
+    #[response(status = 413)]
+    TooLong(OpenAiError),
+    /// The body is not said to be JSON
+    #[response(status = 415)]
+    NotJson(OpenAiError),
+    /// Too much waits already
+    #[response(status = 429)]
+    Overloaded(OpenAiError),
+    /// Computing failed
+    #[response(status = 500)]
+    Failed(OpenAiError),
+    /// The server is stopping
+    #[response(status = 503)]
+    Stopping(OpenAiError),
 }
 
 /// What is wrong.
@@ -124,10 +148,7 @@ pub(super) struct EmbeddingsResponse {
     params(("x-token-ids" = Option<String>, Header, description = "`own` says that lists of numbers are ids of this very model's tokens; they are refused without")),
     responses(
         (status = 200, description = "A vector for each text", body = EmbeddingsResponse),
-        (status = 400, description = "The request cannot be used", body = OpenAiError),
-        (status = 413, body = OpenAiError), (status = 415, body = OpenAiError),
-        (status = 429, description = "Too much waits already", body = OpenAiError),
-        (status = 500, body = OpenAiError), (status = 503, body = OpenAiError),
+        OpenAiRefused,
     )
 )]
 pub(super) async fn embeddings(
@@ -158,7 +179,7 @@ pub(super) async fn embeddings(
     // What the library finds of texts is of its own parameter.
     let (embedded, took) = embedded.map_err(|fault| fault.called("inputs", "input"))?;
     let encoding = value.encoding_format.unwrap_or_default();
-    let model = app.encoder.identity().model.clone();
+    let model = name_of(app.encoder.identity()).to_string();
     let tokens = took.tokens;
     let bytes = written::numbers(embedded.values.len(), move |out| {
         write(&embedded, encoding, &model, tokens, out)
@@ -174,7 +195,7 @@ fn may_be_ids(headers: &HeaderMap) -> bool {
 /// Says once that a client names a model that is not served.
 fn mind(app: &App, model: Option<&str>) {
     static SAID: AtomicBool = AtomicBool::new(false);
-    let served = &app.encoder.identity().model;
+    let served = name_of(app.encoder.identity());
     if let Some(model) = model
         && model != served
         && !SAID.swap(true, Ordering::Relaxed)
@@ -287,8 +308,9 @@ pub(super) async fn model(
 }
 
 fn served(app: &App) -> Vec<Model> {
-    let embeds = app.encoder.identity().model.clone();
-    let ranks = app.reranker.as_ref().map(|r| r.identity().model.clone());
+    let embeds = name_of(app.encoder.identity()).to_string();
+    let ranks = app.reranker.as_ref();
+    let ranks = ranks.map(|r| name_of(r.identity()).to_string());
     let model = |id: String| Model {
         owned_by: id
             .split_once('/')
@@ -370,10 +392,8 @@ pub(super) struct RankResponse {
     post, path = "/v1/rerank", tag = "OpenAI", request_body = RankRequest,
     responses(
         (status = 200, description = "Best first", body = RankResponse),
-        (status = 400, body = OpenAiError), (status = 413, body = OpenAiError),
-        (status = 415, body = OpenAiError), (status = 429, body = OpenAiError),
-        (status = 500, description = "Among others: no cross-encoder is loaded", body = OpenAiError),
-        (status = 503, body = OpenAiError),
+        OpenAiRefused,
+        (status = 400, description = "The request cannot be used, or no cross-encoder is loaded", body = OpenAiError),
     )
 )]
 pub(super) async fn rank(
@@ -389,7 +409,7 @@ pub(super) async fn rank(
     // The name is free, as that of an embedding model is.
     let _ = value.model;
     let model = match reranker(&app) {
-        Ok(reranker) => reranker.identity().model.clone(),
+        Ok(reranker) => name_of(reranker.identity()).to_string(),
         // A client's mistake here, where the name of a model says what is wanted.
         Err(fault) => return Err(Fault::invalid("model", fault.message())),
     };

@@ -13,7 +13,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// Texts to embed.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -49,6 +49,30 @@ pub(super) struct ErrorResponse {
     error_type: String,
 }
 
+/// How any request may be refused.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "it is in the document alone")]
+pub(super) enum Refused {
+    /// No JSON, or nothing to work on
+    #[response(status = 400)]
+    Empty(ErrorResponse),
+    /// The body is too long
+    #[response(status = 413)]
+    TooLong(ErrorResponse),
+    /// The body is not said to be JSON
+    #[response(status = 415)]
+    NotJson(ErrorResponse),
+    /// The request cannot be used
+    #[response(status = 422)]
+    Invalid(ErrorResponse),
+    /// Too much waits already
+    #[response(status = 429)]
+    Overloaded(ErrorResponse),
+    /// The server is stopping
+    #[response(status = 503)]
+    Stopping(ErrorResponse),
+}
+
 /// Vectors of texts.
 ///
 /// The header `x-truncated` says how many of them were cut because the model takes no more; other
@@ -57,13 +81,8 @@ pub(super) struct ErrorResponse {
     post, path = "/embed", tag = "embedding", request_body = EmbedRequest,
     responses(
         (status = 200, description = "A vector for each text", body = Vec<Vec<f32>>),
-        (status = 400, description = "No JSON, or nothing to embed", body = ErrorResponse),
-        (status = 413, description = "The body is too long", body = ErrorResponse),
-        (status = 415, description = "The body is not said to be JSON", body = ErrorResponse),
-        (status = 422, description = "The request cannot be used", body = ErrorResponse),
+        Refused,
         (status = 424, description = "Computing failed", body = ErrorResponse),
-        (status = 429, description = "Too much waits already", body = ErrorResponse),
-        (status = 503, description = "The server is stopping", body = ErrorResponse),
     )
 )]
 pub(super) async fn embed_dense(
@@ -117,13 +136,8 @@ pub(super) struct EmbedAllRequest {
     post, path = "/embed_all", tag = "embedding", request_body = EmbedAllRequest,
     responses(
         (status = 200, description = "For each text, a vector for each token", body = Vec<Vec<Vec<f32>>>),
-        (status = 400, description = "No JSON, or nothing to embed", body = ErrorResponse),
-        (status = 413, description = "The body is too long", body = ErrorResponse),
-        (status = 415, description = "The body is not said to be JSON", body = ErrorResponse),
-        (status = 422, description = "The request cannot be used", body = ErrorResponse),
+        Refused,
         (status = 424, description = "The device gives none, or computing failed", body = ErrorResponse),
-        (status = 429, description = "Too much waits already", body = ErrorResponse),
-        (status = 503, description = "The server is stopping", body = ErrorResponse),
     )
 )]
 pub(super) async fn embed_all(
@@ -199,10 +213,8 @@ pub(super) struct SimilarityRequest {
     post, path = "/similarity", tag = "embedding", request_body = SimilarityRequest,
     responses(
         (status = 200, description = "A cosine for each sentence", body = Vec<f32>),
-        (status = 400, body = ErrorResponse), (status = 413, body = ErrorResponse),
-        (status = 415, body = ErrorResponse), (status = 422, body = ErrorResponse),
-        (status = 424, body = ErrorResponse), (status = 429, body = ErrorResponse),
-        (status = 503, body = ErrorResponse),
+        Refused,
+        (status = 424, description = "Computing failed, or nothing is loaded that can", body = ErrorResponse),
     )
 )]
 pub(super) async fn similarity(
@@ -245,10 +257,8 @@ pub(super) async fn similarity(
     post, path = "/", tag = "embedding", request_body = EmbedRequest,
     responses(
         (status = 200, description = "As /embed, /similarity, /rerank or /predict", body = Vec<Vec<f32>>),
-        (status = 400, body = ErrorResponse), (status = 413, body = ErrorResponse),
-        (status = 415, body = ErrorResponse), (status = 422, body = ErrorResponse),
-        (status = 424, body = ErrorResponse), (status = 429, body = ErrorResponse),
-        (status = 503, body = ErrorResponse),
+        Refused,
+        (status = 424, description = "Computing failed, or nothing is loaded that can", body = ErrorResponse),
     )
 )]
 pub(super) async fn root(
@@ -294,10 +304,8 @@ pub(super) async fn root(
     post, path = "/invocations", tag = "embedding", request_body = EmbedRequest,
     responses(
         (status = 200, description = "As /embed, /similarity, /rerank or /predict", body = Vec<Vec<f32>>),
-        (status = 400, body = ErrorResponse), (status = 413, body = ErrorResponse),
-        (status = 415, body = ErrorResponse), (status = 422, body = ErrorResponse),
-        (status = 424, body = ErrorResponse), (status = 429, body = ErrorResponse),
-        (status = 503, body = ErrorResponse),
+        Refused,
+        (status = 424, description = "Computing failed, or nothing is loaded that can", body = ErrorResponse),
     )
 )]
 pub(super) async fn invocations(

@@ -5,7 +5,7 @@ use super::super::dialect::Fault;
 use super::asked::Asked;
 use super::embed::{Wish, at_most, prompt_of};
 use super::inputs::{IdLists, Strings};
-use super::tei::ErrorResponse;
+use super::tei::Refused;
 use super::written;
 use axum::extract::State;
 use axum::response::Response;
@@ -59,9 +59,7 @@ pub(super) struct SimpleToken {
     post, path = "/tokenize", tag = "embedding", request_body = TokenizeRequest,
     responses(
         (status = 200, description = "The tokens of each text", body = Vec<Vec<SimpleToken>>),
-        (status = 400, body = ErrorResponse), (status = 413, body = ErrorResponse),
-        (status = 415, body = ErrorResponse), (status = 422, body = ErrorResponse),
-        (status = 429, body = ErrorResponse), (status = 503, body = ErrorResponse),
+        Refused,
     )
 )]
 pub(super) async fn tokenize(
@@ -133,9 +131,7 @@ pub(super) struct DecodeRequest {
     post, path = "/decode", tag = "embedding", request_body = DecodeRequest,
     responses(
         (status = 200, description = "A text for each list", body = Vec<String>),
-        (status = 400, body = ErrorResponse), (status = 413, body = ErrorResponse),
-        (status = 415, body = ErrorResponse), (status = 422, body = ErrorResponse),
-        (status = 429, body = ErrorResponse), (status = 503, body = ErrorResponse),
+        Refused,
     )
 )]
 pub(super) async fn decode(

@@ -5,6 +5,7 @@ use super::Known;
 use super::tools::{Article, Search, Similar, Timeline, Topics};
 use crate::corpus::{clean, snippet};
 use crate::error::{Error, ErrorKind, Missing, Result};
+use crate::job::Job;
 use crate::search::{Examples, FoldBy, Found, SearchBy, SearchOptions};
 use crate::store::Filter;
 use crate::topics::{TopicCard, Topics as Stored};
@@ -32,13 +33,13 @@ pub(super) struct Answer {
 ///
 /// # Errors
 /// An argument cannot be used; what the library says.
-pub(super) fn call(corpora: &[Known], name: &str, arguments: Value) -> Result<Answer> {
+pub(super) fn call(corpora: &[Known], name: &str, arguments: Value, job: &Job) -> Result<Answer> {
     match name {
-        "search" => search(corpora, read(arguments)?),
-        "similar" => similar(corpora, read(arguments)?),
-        "article" => article(corpora, &read(arguments)?),
-        "topics" => topics(corpora, &read(arguments)?),
-        _ => timeline(corpora, read(arguments)?),
+        "search" => search(corpora, read(arguments)?, job),
+        "similar" => similar(corpora, read(arguments)?, job),
+        "article" => article(corpora, &read(arguments)?, job),
+        "topics" => topics(corpora, &read(arguments)?, job),
+        _ => timeline(corpora, read(arguments)?, job),
     }
 }
 
@@ -80,7 +81,7 @@ fn hits(k: Option<usize>) -> Result<usize> {
     }
 }
 
-fn search(corpora: &[Known], asked: Search) -> Result<Answer> {
+fn search(corpora: &[Known], asked: Search, job: &Job) -> Result<Answer> {
     let known = known(corpora, asked.corpus.as_deref())?;
     let query = asked.query.trim();
     let by = asked.by.unwrap_or_default();
@@ -94,7 +95,7 @@ fn search(corpora: &[Known], asked: Search) -> Result<Answer> {
         ..SearchOptions::default()
     };
     options.check()?;
-    let reader = known.corpus.reader()?;
+    let reader = known.reader(job)?;
     let found = if query.is_empty() {
         options.fold = None;
         reader.newest(&options)?
@@ -106,7 +107,7 @@ fn search(corpora: &[Known], asked: Search) -> Result<Answer> {
     Ok(listed(&found))
 }
 
-fn similar(corpora: &[Known], asked: Similar) -> Result<Answer> {
+fn similar(corpora: &[Known], asked: Similar, job: &Job) -> Result<Answer> {
     let known = known(corpora, asked.corpus.as_deref())?;
     let like = match (asked.id, asked.text) {
         (Some(id), None) => ExampleAsked::Id(id),
@@ -121,7 +122,7 @@ fn similar(corpora: &[Known], asked: Similar) -> Result<Answer> {
         filter: filter(asked.filter.as_deref())?,
         ..SearchOptions::default()
     };
-    let reader = known.corpus.reader()?;
+    let reader = known.reader(job)?;
     let mut encoder = || (known.encoder)();
     let unlike = asked.unlike.into_iter().map(ExampleAsked::Id).collect();
     let examples = Examples {
@@ -170,13 +171,13 @@ fn listed(found: &Found) -> Answer {
     }
 }
 
-fn article(corpora: &[Known], asked: &Article) -> Result<Answer> {
+fn article(corpora: &[Known], asked: &Article, job: &Job) -> Result<Answer> {
     let known = known(corpora, asked.corpus.as_deref())?;
     let most = asked
         .characters
         .unwrap_or(CHARACTERS)
         .clamp(1, MOST_CHARACTERS);
-    let reader = known.corpus.reader()?;
+    let reader = known.reader(job)?;
     let mut shown = shown(&reader, &asked.id, false)?;
     let whole = shown.text.chars().count();
     let part: String = shown.text.chars().skip(asked.from).take(most).collect();
@@ -207,9 +208,9 @@ fn article(corpora: &[Known], asked: &Article) -> Result<Answer> {
     Ok(Answer { value, text })
 }
 
-fn topics(corpora: &[Known], asked: &Topics) -> Result<Answer> {
+fn topics(corpora: &[Known], asked: &Topics, job: &Job) -> Result<Answer> {
     let known = known(corpora, asked.corpus.as_deref())?;
-    let reader = known.corpus.reader()?;
+    let reader = known.reader(job)?;
     let cards = reader.topic_cards(TYPICAL)?;
     let line = |text: &mut String, card: &TopicCard| {
         let rising = match card.rising {
@@ -263,9 +264,9 @@ fn topics(corpora: &[Known], asked: &Topics) -> Result<Answer> {
     })
 }
 
-fn timeline(corpora: &[Known], asked: Timeline) -> Result<Answer> {
+fn timeline(corpora: &[Known], asked: Timeline, job: &Job) -> Result<Answer> {
     let known = known(corpora, asked.corpus.as_deref())?;
-    let reader = known.corpus.reader()?;
+    let reader = known.reader(job)?;
     let source = asked.source.as_deref().filter(|source| !source.is_empty());
     let mut found = over_time(&reader, asked.by, source)?;
     match &asked.topics {

@@ -7,10 +7,12 @@
 mod answers;
 mod tools;
 
-use super::app::App;
+use super::app::{App, blocking_job, snapshot};
+use super::error::told;
 use crate::encoder::{Encoder, EncoderBuilder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Corpus;
+use crate::job::Job;
+use crate::store::{Corpus, Reader};
 use axum::Router;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -29,6 +31,13 @@ pub(super) struct Known {
     pub(super) name: String,
     pub(super) corpus: Corpus,
     pub(super) encoder: Box<dyn Fn() -> Result<Arc<Encoder>> + Send + Sync>,
+}
+
+impl Known {
+    /// A snapshot, whose reading ends when the job is cancelled.
+    fn reader(&self, job: &Job) -> Result<Reader> {
+        snapshot(&self.corpus, job)
+    }
 }
 
 /// The tools of some corpora.
@@ -75,7 +84,7 @@ impl ServerHandler for Tools {
         }
         let arguments = serde_json::Value::Object(request.arguments.unwrap_or_default());
         let answered =
-            super::app::blocking(move || answers::call(&tools.corpora, &name, arguments));
+            blocking_job(move |job| answers::call(&tools.corpora, &name, arguments, job));
         // What goes wrong is told to whoever asked, who may ask otherwise.
         let result = match answered.await {
             Ok(answer) => {
@@ -83,7 +92,7 @@ impl ServerHandler for Tools {
                 result.content = vec![ContentBlock::text(answer.text)];
                 result
             }
-            Err(e) => CallToolResult::error(vec![ContentBlock::text(e.to_string())]),
+            Err(e) => CallToolResult::error(vec![ContentBlock::text(told(&e))]),
         };
         Ok(result.into())
     }
