@@ -2,7 +2,7 @@
 //! host packs the next.
 
 use super::forward::{Arena, forward};
-use super::gpu::{Buffer, CapturedGraph, Event, Gpu, GpuError, GpuResult, Pinned};
+use super::gpu::{Buffer, CapturedGraph, Event, Gpu, GpuError, GpuResult, Pinned, finish};
 use super::pack::{BatchShape, SMALL};
 use super::weights::{Shape, Weights};
 use std::collections::{HashMap, VecDeque};
@@ -93,7 +93,13 @@ impl Executor {
     pub(super) fn submit(&mut self, texts: &[&[u32]]) -> GpuResult<()> {
         let tokens: usize = texts.iter().map(|t| t.len()).sum();
         if tokens <= self.most || texts.len() == 1 {
-            match self.start(texts) {
+            let started = self.start(texts);
+            if started.is_err() {
+                // What was asked for by then reads the memory that the next batch is written to.
+                // Where waiting fails too, the device's next operation says so.
+                let _ = finish(&mut *self.gpu);
+            }
+            match started {
                 Err(GpuError::OutOfMemory(_)) if texts.len() > 1 => {}
                 other => return other,
             }

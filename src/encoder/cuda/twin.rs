@@ -162,6 +162,8 @@ pub(super) struct Watch {
     pub fails_after: Option<usize>,
     /// Whether the next piece of work panics, as a fault in the driver's code would.
     pub panics: bool,
+    /// A kernel for whose next start there is no memory, as one is loaded when it is first used.
+    pub full_at: Option<&'static str>,
 }
 
 /// The twin of a device.
@@ -353,9 +355,15 @@ impl Gpu for Twin {
     fn upload(&mut self, from: &dyn Pinned, bytes: usize, to: Address) -> GpuResult<()> {
         within(&self.memory, to, bytes);
         let from = from.address();
+        // SAFETY: pinned memory lives until work under way is done.
+        let read = move || unsafe { std::slice::from_raw_parts(from as *const u8, bytes) };
+        let asked = read().to_vec();
         self.ask(move || {
-            // SAFETY: pinned memory lives until work under way is done.
-            let bytes = unsafe { std::slice::from_raw_parts(from as *const u8, bytes) };
+            let bytes = read();
+            assert_eq!(
+                bytes, asked,
+                "pinned memory was written while it was to be read"
+            );
             write(to, bytes);
             Ok(())
         });
@@ -384,6 +392,13 @@ impl Gpu for Twin {
     }
 
     fn launch(&mut self, launch: &Launch) -> GpuResult<()> {
+        {
+            let mut watch = self.watch.lock().unwrap();
+            if watch.full_at.is_some_and(|kernel| kernel == launch.kernel) {
+                watch.full_at = None;
+                return Err(GpuError::OutOfMemory(1 << 20));
+            }
+        }
         let name = CString::new(launch.kernel.clone()).unwrap();
         let (grid, threads) = (launch.grid, launch.threads);
         let args = launch.args.finish();
