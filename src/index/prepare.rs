@@ -238,7 +238,7 @@ mod tests {
             .repeat(12);
         let long = "an unusually long headline ".repeat(20);
         for prompt in ["", "passage: ", "passage:"] {
-            for (folder, some) in [("tiny-bert", true), ("tiny-roberta", false)] {
+            for (folder, some) in [("tiny-bert", true), ("families/xlm-roberta-e5", false)] {
                 let path = format!("{}/tests/fixtures/{folder}", env!("CARGO_MANIFEST_DIR"));
                 let encoder = Encoder::builder()
                     .device(crate::encoder::DeviceChoice::Cpu)
