@@ -250,8 +250,10 @@ mod tests {
                 let mut known = 0;
                 let mut passages = 0;
                 for title in ["", "Rates", "  odd\u{b}title ", &long] {
-                    for boilerplate in [vec![], vec![69..76]] {
-                        let prepared = preparer.prepare(title, &text, &boilerplate).unwrap();
+                    for boilerplate in [None, Some(69..76)] {
+                        let prepared = preparer
+                            .prepare(title, &text, boilerplate.as_slice())
+                            .unwrap();
                         assert_eq!(prepared.tokens.len(), prepared.passages.len());
                         for (p, tokens) in prepared.passages.iter().zip(&prepared.tokens) {
                             passages += 1;

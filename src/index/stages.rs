@@ -241,9 +241,11 @@ mod tests {
 
     const DIM: usize = 8;
 
+    type Before = dyn Fn(&[&[u32]]) -> Result<()> + Send + Sync;
+
     /// A device that makes a vector of a text's ids alone, after whatever a test wants of it.
     struct Stub {
-        before: Box<dyn Fn(&[&[u32]]) -> Result<()> + Send + Sync>,
+        before: Box<Before>,
     }
 
     impl Backend for Stub {
