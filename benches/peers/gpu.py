@@ -1,31 +1,67 @@
-"""The GPU's peers and the table of a run; what `benches/gpu.sh` calls.
+"""The GPU's peers, and what `benches/gpu.sh` needs besides the program.
 
-    python benches/peers/gpu.py model --into FOLDER      a model of BERT's base size, random weights
-    python benches/peers/gpu.py peers --out FOLDER ...   the card's ceilings, torch, sentence-transformers
+    python benches/peers/gpu.py f16 FROM TO              a folder of a model, its weights rounded to f16
+    python benches/peers/gpu.py model --like FOLDER --into FOLDER    BERT's base size, random weights
+    python benches/peers/gpu.py peers --out FOLDER ...   sentence-transformers, torch, the card's ceilings
+    python benches/peers/gpu.py kernels FILE             each kernel's share of the time that ncu saw
     python benches/peers/gpu.py table --out FOLDER       Markdown of all that was measured
 
-Peers embed the very texts that Nearwise does, which `benches/gpu.rs` wrote, in fp16, sorted by
-length, at the batch size that was fastest in a first pass.
+Peers embed the very texts that Nearwise does, which `benches/gpu.rs` wrote, in fp16, sorted by length,
+at the batch size that is fastest on a part of them. Each measurement is a line of peers.jsonl at once.
+`f16`, `kernels` and `table` need nothing but Python.
 """
 
 import argparse
+import collections
+import csv
 import json
-import os
 import shutil
 import statistics
+import struct
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+# Texts on which batch sizes are compared, and the sizes.
+SAMPLE = 4000
+BATCHES = (64, 128, 256, 512, 1024)
 
 
-def small_model() -> Path:
-    """The default model's folder."""
-    folder = Path(os.environ.get("NEARWISE_MODELS", ROOT / "models" / "weights"))
-    for config in sorted(folder.glob("*MiniLM-L6-v2*/**/config.json")):
-        if (config.parent / "tokenizer.json").exists():
-            return config.parent
-    raise SystemExit(f"{folder}: the default model is not there; run `nearwise model pull`")
+def round_file(source: Path, target: Path) -> None:
+    """A safetensors file with its f32 tensors rounded to f16: half the bytes to carry."""
+    with source.open("rb") as file:
+        head = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        body = file.read()
+    out, parts, at = {}, [], 0
+    for name, tensor in head.items():
+        if name == "__metadata__":
+            out[name] = tensor
+            continue
+        begin, end = tensor["data_offsets"]
+        data, dtype = body[begin:end], tensor["dtype"]
+        if dtype == "F32":
+            count = len(data) // 4
+            data, dtype = struct.pack(f"<{count}e", *struct.unpack(f"<{count}f", data)), "F16"
+        out[name] = {"dtype": dtype, "shape": tensor["shape"], "data_offsets": [at, at + len(data)]}
+        parts.append(data)
+        at += len(data)
+    head = json.dumps(out).encode()
+    head += b" " * (-len(head) % 8)
+    with target.open("wb") as file:
+        file.write(struct.pack("<Q", len(head)) + head)
+        file.writelines(parts)
+
+
+def f16(args) -> None:
+    source, target = Path(args.source), Path(args.target)
+    for file in sorted(source.rglob("*")):
+        to = target / file.relative_to(source)
+        if file.is_dir():
+            continue
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".safetensors":
+            round_file(file, to)
+        else:
+            shutil.copyfile(file, to)
 
 
 def make_model(args) -> None:
@@ -33,17 +69,15 @@ def make_model(args) -> None:
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(1)
-    dry = args.small == "cpu"
     sizes = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 128}
-    model = BertModel(BertConfig(**(sizes if dry else {})), add_pooling_layer=False)
+    model = BertModel(BertConfig(**(sizes if args.small else {})), add_pooling_layer=False)
     into = Path(args.into)
     if into.exists():
         shutil.rmtree(into)
-    model.save_pretrained(into, safe_serialization=True)
-    own = small_model()
+    model.save_pretrained(into)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
-        if (own / name).exists():
-            shutil.copy(own / name, into / name)
+        if (Path(args.like) / name).exists():
+            shutil.copyfile(Path(args.like) / name, into / name)
     dim = model.config.hidden_size
     (into / "1_Pooling").mkdir()
     pooling = {"word_embedding_dimension": dim, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
@@ -68,35 +102,104 @@ def median_seconds(rounds: int, work) -> float:
     return statistics.median(seconds)
 
 
-def peers(args) -> None:
+def variants(folder: str, device: str, small: bool, note):
+    """(name, model): the fast variant where it can be had here, then the plain one."""
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import is_flash_attn_2_available
 
-    dry = args.device == "cpu"
-    device = "cpu" if dry else "cuda:0"
-    out = []
+    dtype = torch.float32 if small else torch.float16
+    if is_flash_attn_2_available() and not small:
+        try:
+            kwargs = {"attn_implementation": "flash_attention_2", "dtype": dtype}
+            model = SentenceTransformer(folder, device=device, model_kwargs=kwargs)
+            model.encode(["one text", "another"])
+            # Whether it concatenates texts in place of padding them; versions before 6 pad.
+            unpadded = getattr(model[0], "can_flatten_inputs", False)
+            name = "FlashAttention-2, " + ("unpadded" if unpadded else "padded")
+            yield f"sentence-transformers fp16, {name}", model
+        except Exception as e:  # whatever it is, the plain variant is still measured
+            note(f"FlashAttention-2 does not work here: {e}")
+    else:
+        note("FlashAttention-2 is not installed: the fast variant is left out")
+    name = "fp32" if small else "fp16"
+    yield f"sentence-transformers {name}, SDPA, padded", SentenceTransformer(
+        folder, device=device, model_kwargs={"dtype": dtype}
+    )
+
+
+def peers(args) -> None:
+    import torch
+
+    small = args.small
+    device = "cpu" if args.device == "cpu" else "cuda:0"
+    path = Path(args.out) / "peers.jsonl"
+    path.unlink(missing_ok=True)
 
     def say(**row):
-        out.append(row)
+        # At once, so that what was measured before a failure or a time limit is kept.
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
 
     def wait():
-        if not dry:
+        if device != "cpu":
             torch.cuda.synchronize()
 
+    noted = set()
+
+    def note(text):
+        if text not in noted:
+            noted.add(text)
+            say(what="note", text=text)
+
+    rounds = 1 if small else 3
+    for folder in args.models:
+        for variant, model in variants(folder, device, small, note):
+            for kind in ("mixed", "short"):
+                some = (Path(args.texts) / f"{kind}.txt").read_text(encoding="utf8").splitlines()
+                ids = model.tokenizer(some, truncation=True, max_length=model.max_seq_length)["input_ids"]
+                tokens = sum(map(len, ids))
+                part, fastest = some[:SAMPLE], None
+                for batch in (16,) if small else BATCHES:
+                    encode = lambda texts: model.encode(texts, batch_size=batch, normalize_embeddings=True)
+                    seconds = median_seconds(1, lambda: encode(part))
+                    if fastest is None or seconds < fastest[1]:
+                        fastest = (batch, seconds)
+                encode = lambda: model.encode(some, batch_size=fastest[0], normalize_embeddings=True)
+                say(
+                    what="texts", peer=variant, model=folder, kind=kind, batch=fastest[0], texts=len(some),
+                    tokens=tokens, tokens_per_second=tokens / median_seconds(rounds, encode),
+                )
+            query = [some[0]]
+            seconds = median_seconds(3 if small else 100, lambda: model.encode(query))
+            say(what="query", peer=variant, model=folder, seconds=seconds)
+            del model
+
+    rows = 2000 if small else 1_000_000
+    dtype = torch.float32 if small else torch.float16
+    vectors = torch.nn.functional.normalize(torch.randn(rows, 384, device=device)).to(dtype)
+    for count in (1, 32, 40 if small else 1000):
+        asked = vectors[:count].clone()
+
+        def top():
+            torch.topk(asked @ vectors.T, 10)
+            wait()
+
+        say(what="top 10", peer="torch", vectors=rows, queries=count, seconds=median_seconds(1 if small else 9, top))
+    del vectors
+
     # The card's two ceilings, on random data.
-    n = 256 if dry else 8192
-    dtype = torch.float32 if dry else torch.float16
+    n, times = (256, 1) if small else (8192, 10)
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
 
     def products():
-        for _ in range(1 if dry else 10):
+        for _ in range(times):
             a @ b
         wait()
 
-    seconds = median_seconds(5, products) / (1 if dry else 10)
-    say(what="product", flops_per_second=2 * n**3 / seconds)
-    source = torch.randn(1 << (16 if dry else 30), device=device)
+    say(what="product", flops_per_second=2 * n**3 * times / median_seconds(5, products))
+    source = torch.randn(1 << (16 if small else 30), device=device)
     target = torch.empty_like(source)
 
     def copy():
@@ -104,62 +207,84 @@ def peers(args) -> None:
         wait()
 
     say(what="copy", bytes_per_second=2 * source.nbytes / median_seconds(5, copy))
-    del source, target
 
-    names = [(args.model, str(small_model()))] + ([(args.base, args.base)] if args.base else [])
-    for name, folder in names:
-        model = SentenceTransformer(folder, device=device)
-        if not dry:
-            model = model.half()
-        for kind in ("mixed", "short"):
-            some = (Path(args.out) / f"{kind}.txt").read_text(encoding="utf8").splitlines()
-            lengths = [min(len(i), model.max_seq_length) for i in model.tokenizer(some)["input_ids"]]
-            fastest = None
-            for batch in (16,) if dry else (32, 64, 128, 256, 512, 1024):
-                seconds = median_seconds(1, lambda: model.encode(some, batch_size=batch, normalize_embeddings=True))
-                if fastest is None or seconds < fastest[1]:
-                    fastest = (batch, seconds)
-            seconds = median_seconds(
-                1 if dry else 5, lambda: model.encode(some, batch_size=fastest[0], normalize_embeddings=True)
-            )
-            say(
-                what="sentence-transformers", model=name, kind=kind, batch=fastest[0], texts=len(some),
-                tokens=sum(lengths), tokens_per_second=sum(lengths) / seconds,
-            )
-        query = [some[0][:40]]
-        say(
-            what="sentence-transformers query", model=name,
-            seconds=median_seconds(3 if dry else 100, lambda: model.encode(query)),
+
+def kernels(args) -> None:
+    """Sums ncu's CSV by kernel: share, calls, microseconds a call, and how busy memory and cores were."""
+    lines = [line for line in Path(args.file).read_text(encoding="utf8").splitlines() if line.startswith('"')]
+    seen = collections.defaultdict(lambda: collections.defaultdict(list))
+    for row in csv.DictReader(lines):
+        value = float(row["Metric Value"].replace(",", ""))
+        # ncu chooses its units; all become those of a second and a byte.
+        scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}.get(row["Metric Unit"].replace("second", "s"), 1.0)
+        seen[row["Kernel Name"]][row["Metric Name"]].append(value * scale)
+    times = {name: sum(m["gpu__time_duration.sum"]) for name, m in seen.items()}
+    whole = sum(times.values())
+    if not whole:
+        raise SystemExit(f"{args.file}: ncu measured no kernel")
+    print(f"{whole * 1e6:.0f} µs in all; share, calls, µs a call, % of memory, % of tensor cores, kernel")
+    for name in sorted(times, key=times.get, reverse=True):
+        metrics = seen[name]
+
+        def mean(metric):
+            return statistics.mean(metrics[metric]) if metrics[metric] else float("nan")
+
+        calls = len(metrics["gpu__time_duration.sum"])
+        memory = mean("gpu__dram_throughput.avg.pct_of_peak_sustained_elapsed")
+        tensor = mean("sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active")
+        print(
+            f"{100 * times[name] / whole:5.1f} % {calls:5} {times[name] / calls * 1e6:9.1f} "
+            f"{memory:5.0f} {tensor:5.0f}  {name[:90]}"
         )
-
-    rows = 1000 if dry else 1_000_000
-    vectors = torch.nn.functional.normalize(torch.randn(rows, 384, device=device, dtype=torch.float32)).to(dtype)
-    for count in (1, 32, 1000):
-        asked = vectors[:count].clone()
-
-        def top():
-            torch.topk(asked @ vectors.T, 10)
-            wait()
-
-        say(what="torch top 10", vectors=rows, queries=count, seconds=median_seconds(9, top))
-    (Path(args.out) / "peers.jsonl").write_text("\n".join(map(json.dumps, out)) + "\n")
 
 
 def rows_of(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
-
+    # A run that was stopped may have left half a line.
+    out = []
+    for line in path.read_text(encoding="utf8").splitlines() if path.exists() else []:
+        try:
+            out.append(json.loads(line))
+        except json.JSONDecodeError:
+            pass
+    return out
 
 
 def table(args) -> None:
     out = Path(args.out)
     ours, theirs = rows_of(out / "ours.jsonl"), rows_of(out / "peers.jsonl")
-    card = (out / "card.txt").read_text().strip() if (out / "card.txt").exists() else None
-    lines = [f"Card: {card}" if card else "A dry run on the CPU: these are no figures of a GPU."]
+    lines = [args.card or "A dry run on the CPU: these are no figures of a GPU."]
     ceiling = {r["what"]: r for r in theirs}
-    if "product" in ceiling:
+    if "product" in ceiling and "copy" in ceiling:
         flops, bandwidth = ceiling["product"]["flops_per_second"], ceiling["copy"]["bytes_per_second"]
-        lines.append(f"Ceilings measured with PyTorch: {flops / 1e12:.0f} TFLOP/s fp16, {bandwidth / 1e12:.2f} TB/s.")
-    lines += ["", "| model | dtype | tokens of a text | best batch | M tokens/s |", "|---|---|---|---|---|"]
+        lines.append(f"Ceilings measured with PyTorch: {flops / 1e12:.3g} TFLOP/s, {bandwidth / 1e12:.3g} TB/s.")
+    lines += [r["text"] for r in theirs if r["what"] == "note"]
+    lines += ["", "| texts | model | ours, M tokens/s | tokenizer alone | peer | its M tokens/s | ratio |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for r in ours:
+        if r["what"] != "texts":
+            continue
+        mine = (
+            f"| {r['kind']} | {Path(r['model']).name} {r['dtype']} | {r['tokens_per_second'] / 1e6:.3f} | "
+            f"{r['tokenizer_tokens_per_second'] / 1e6:.2f} | "
+        )
+        same = [p for p in theirs if p["what"] == "texts" and (p["model"], p["kind"]) == (r["model"], r["kind"])]
+        for p in same:
+            rate = p["tokens_per_second"]
+            lines.append(f"{mine}{p['peer']} | {rate / 1e6:.3f} | {r['tokens_per_second'] / rate:.1f} |")
+        if not same:
+            lines.append(f"{mine}not measured | | |")
+    lines += ["", "| what | ours, ms | peer | its ms |", "|---|---|---|---|"]
+    for r in ours:
+        if "seconds" not in r:
+            continue
+        what = r["what"] + (f", {r['queries']} queries" if "queries" in r else "")
+        what += f", {Path(r['model']).name} {r['dtype']}" if "model" in r else f", {r['vectors']} × {r['dim']}"
+        keys = ("what", "model", "vectors", "queries")
+        same = [p for p in theirs if "seconds" in p and all(p.get(k) == r.get(k) for k in keys)]
+        for p in same or [None]:
+            other = f"{p['peer']} | {p['seconds'] * 1e3:.2f} |" if p else " | |"
+            lines.append(f"| {what} | {r['seconds'] * 1e3:.2f} | {other}")
+    lines += ["", "| device alone: model | dtype | tokens of a text | best batch | M tokens/s |", "|---|---|---|---|---|"]
     best = {}
     for r in ours:
         if r["what"] == "device":
@@ -167,48 +292,37 @@ def table(args) -> None:
             if key not in best or r["tokens_per_second"] > best[key]["tokens_per_second"]:
                 best[key] = r
     for (model, dtype, length), r in best.items():
-        lines.append(f"| {Path(model).name} | {dtype} | {length} | {r['budget']} | {r['tokens_per_second'] / 1e6:.2f} |")
-    lines += ["", "| texts | model | ours, M tokens/s | tokeniser alone | sentence-transformers fp16 | ratio |", "|---|---|---|---|---|---|"]
-    for r in ours:
-        if r["what"] == "texts":
-            peer = [p for p in theirs if p["what"] == "sentence-transformers" and (p["model"], p["kind"]) == (r["model"], r["kind"])]
-            theirs_rate = peer[0]["tokens_per_second"] if peer else None
-            lines.append(
-                f"| {r['kind']} | {Path(r['model']).name} {r['dtype']} | {r['tokens_per_second'] / 1e6:.2f} | "
-                f"{r['tokenizer_tokens_per_second'] / 1e6:.2f} | "
-                + (f"{theirs_rate / 1e6:.2f} | {r['tokens_per_second'] / theirs_rate:.1f} |" if peer else "not measured | |")
-            )
-    lines += ["", "| what | ours, ms | peer, ms |", "|---|---|---|"]
-    for r in ours:
-        if "seconds" in r:
-            peer = [
-                p for p in theirs
-                if (r["what"] == "query" and p["what"] == "sentence-transformers query" and p["model"] == r["model"])
-                or (p["what"] == f"torch {r['what']}" and p["queries"] == r.get("queries"))
-            ]
-            what = r["what"] + (f", {r['queries']} queries" if "queries" in r else "")
-            what += f", {Path(r['model']).name} {r['dtype']}" if "model" in r else f", {r['vectors']} × {r['dim']}"
-            lines.append(f"| {what} | {r['seconds'] * 1e3:.2f} | " + (f"{peer[0]['seconds'] * 1e3:.2f} |" if peer else "|"))
+        lines.append(f"| {Path(model).name} | {dtype} | {length} | {r['budget']} | {r['tokens_per_second'] / 1e6:.3f} |")
     text = "\n".join(lines) + "\n"
-    (out / "table.md").write_text(text)
+    (out / "table.md").write_text(text, encoding="utf8")
     print(text)
 
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = p.add_subparsers(required=True)
+    one = parts.add_parser("f16")
+    one.add_argument("source")
+    one.add_argument("target")
+    one.set_defaults(run=f16)
     one = parts.add_parser("model")
+    one.add_argument("--like", required=True, help="the model whose tokenizer it gets")
     one.add_argument("--into", required=True)
-    one.add_argument("--small", default="cuda", help="cpu makes a tiny one, for a dry run")
+    one.add_argument("--small", action="store_true", help="a tiny one, for a dry run")
     one.set_defaults(run=make_model)
     one = parts.add_parser("peers")
     one.add_argument("--out", required=True)
+    one.add_argument("--texts", required=True, help="the folder of mixed.txt and short.txt")
     one.add_argument("--device", default="cuda")
-    one.add_argument("--model", required=True)
-    one.add_argument("--base")
+    one.add_argument("--small", action="store_true", help="sizes for a dry run")
+    one.add_argument("models", nargs="+")
     one.set_defaults(run=peers)
+    one = parts.add_parser("kernels")
+    one.add_argument("file")
+    one.set_defaults(run=kernels)
     one = parts.add_parser("table")
     one.add_argument("--out", required=True)
+    one.add_argument("--card", default="", help="what the figures are of")
     one.set_defaults(run=table)
     args = p.parse_args()
     args.run(args)

@@ -117,9 +117,10 @@ impl ModelArgs {
         }
     }
 
-    /// Opens the encoder that a corpus needs, as far as nothing else was asked for.
-    pub(super) fn open(&self, reader: &Reader, job: &Job) -> Result<Encoder> {
-        Ok(reader.encoder(self.builder(job))?)
+    /// Opens the encoder that a corpus needs, as far as nothing else was asked for; for `few` texts,
+    /// such as one query, no GPU that is not named.
+    pub(super) fn open(&self, reader: &Reader, few: bool, job: &Job) -> Result<Encoder> {
+        Ok(reader.encoder(self.builder(job).few_texts(few))?)
     }
 }
 

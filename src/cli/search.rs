@@ -114,7 +114,9 @@ impl Search {
         let encoder = if options.by == SearchBy::Words {
             None
         } else {
-            let encoder = self.model.open(&reader, running.job())?;
+            let encoder = self
+                .model
+                .open(&reader, self.file.is_none(), running.job())?;
             if options.may_use_index()
                 && let Err(e) = reader.refresh_index(options.mode, running.job())
             {

@@ -98,7 +98,7 @@ impl Similar {
                     Some(encoder) => encoder,
                     none => {
                         let running = ui::Running::new();
-                        none.insert(self.model.open(reader, running.job())?)
+                        none.insert(self.model.open(reader, true, running.job())?)
                     }
                 };
                 let vector = reader.vector_of(encoder, &article)?;

@@ -13,6 +13,7 @@ pub(super) struct Opening {
     pub dtype: DtypeChoice,
     pub offline: bool,
     pub threads: Option<usize>,
+    pub few_texts: bool,
     pub job: Job,
 }
 
@@ -33,6 +34,16 @@ impl Opening {
         Ok((files, config))
     }
 
+    /// The device that is opened: a GPU takes longer to open than the CPU to compute a few texts.
+    fn choice(&self) -> DeviceChoice {
+        let cpu_can = OpenDevice::cpu().dtype(self.dtype).is_ok();
+        if self.few_texts && self.device == DeviceChoice::Auto && cpu_can {
+            DeviceChoice::Cpu
+        } else {
+            self.device
+        }
+    }
+
     /// Opens the device and loads what `load` loads on it; on the CPU where the choice is open and
     /// the device that was chosen first does not hold or not compute the model.
     ///
@@ -42,7 +53,7 @@ impl Opening {
         &self,
         load: impl Fn(OpenDevice, DtypeChoice, Option<usize>) -> Result<T>,
     ) -> Result<T> {
-        let opened = self.device.open_for(self.dtype)?;
+        let opened = self.choice().open_for(self.dtype)?;
         if let Some(why) = &opened.fallback {
             self.job.note(NoteKind::Device, why);
         }
@@ -126,6 +137,14 @@ impl EncoderBuilder {
     }
 
     opening_setters!();
+
+    /// Says that a query or two is all that the encoder is for: where the device is left open, the CPU
+    /// computes them, as opening a GPU takes longer than that.
+    #[must_use]
+    pub fn few_texts(mut self, yes: bool) -> Self {
+        self.opening.few_texts = yes;
+        self
+    }
 
     /// What is put in front of a query, in place of the model's own prompt; may be empty.
     #[must_use]
@@ -232,5 +251,31 @@ impl EncoderBuilder {
         self.opening.load(|device, dtype, threads| {
             Encoder::load_on(&files, config.clone(), device, dtype, threads)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::Dtype;
+
+    #[test]
+    fn a_few_texts_open_no_gpu_but_one_that_is_asked_for() {
+        let choice = |device, dtype, few_texts| {
+            let opening = Opening {
+                device,
+                dtype,
+                few_texts,
+                ..Opening::default()
+            };
+            opening.choice()
+        };
+        use DeviceChoice::{Auto, Cpu, Cuda};
+        let like = DtypeChoice::Like(Dtype::F16);
+        assert_eq!(choice(Auto, like, true), Cpu);
+        assert_eq!(choice(Auto, like, false), Auto);
+        assert_eq!(choice(Cuda(None), like, true), Cuda(None));
+        // What the CPU does not compute with is left to a device that may.
+        assert_eq!(choice(Auto, DtypeChoice::Only(Dtype::F16), true), Auto);
     }
 }

@@ -327,6 +327,35 @@ impl Encoder {
         self.vectors(values, texts, &options)
     }
 
+    /// As [`Encoder::encode`], for texts of which some are tokens already: what
+    /// [`Encoder::tokenize`] gives for the prompt of `options`.
+    pub(crate) fn encode_known(
+        &self,
+        texts: &[(&str, Option<&Tokens>)],
+        options: impl Into<EncodeOptions>,
+    ) -> Result<Vectors> {
+        let options = options.into();
+        let prompt = self.prompt(&options.prompt)?;
+        self.length(&options)?;
+        let (values, texts) = self.run(&options).texts(texts.len(), |range| {
+            let first = range.start;
+            let some = &texts[range];
+            let asked: Vec<&str> = some
+                .iter()
+                .filter(|(_, known)| known.is_none())
+                .map(|(text, _)| *text)
+                .collect();
+            let mut asked = self.inner.tokenizer.encode(prompt, &asked)?.into_iter();
+            let tokens: Vec<Tokens> = some
+                .iter()
+                .filter_map(|(_, known)| known.cloned().or_else(|| asked.next()))
+                .collect();
+            self.check_lengths(&tokens, first, &options)?;
+            Ok(tokens)
+        })?;
+        self.vectors(values, texts, &options)
+    }
+
     /// Embeds texts that are token ids already, special tokens included, such as
     /// [`Encoder::tokenize`] gives. The prompt of `options` is not used.
     ///

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::model::Tokens;
 use crate::vectors::normalize;
+use rayon::prelude::*;
 
 /// What is put in front of a text; many models tell queries from documents by it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -140,7 +141,7 @@ impl EncodeOptions {
         unit_length: bool,
     ) -> Vec<f32> {
         if unit_length && !self.normalize {
-            values.chunks_exact_mut(full).for_each(normalize);
+            normalize_all(&mut values, full);
         }
         if length < full {
             values = values
@@ -150,10 +151,25 @@ impl EncodeOptions {
                 .collect();
         }
         if self.normalize {
-            values.chunks_exact_mut(length).for_each(normalize);
+            normalize_all(&mut values, length);
         }
         values
     }
+}
+
+/// Scales vectors of `dim` values each; many on all threads, as a device computes them faster than
+/// one core scales them.
+fn normalize_all(values: &mut [f32], dim: usize) {
+    /// Values that one thread scales in some tenths of a millisecond.
+    const PIECE: usize = 1 << 17;
+    if values.len() <= PIECE {
+        values.chunks_exact_mut(dim).for_each(normalize);
+        return;
+    }
+    let piece = (PIECE / dim).max(1) * dim;
+    values
+        .par_chunks_mut(piece)
+        .for_each(|some| some.chunks_exact_mut(dim).for_each(normalize));
 }
 
 /// What was computed of one text.

@@ -11,8 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Texts that are tokenized at a time: some dozens of batches, so that texts of a like length
-/// meet in one.
+/// meet in one. So many more may be under way when the next are handed over.
 const AHEAD: usize = 8192;
+/// Those that are tokenized first, twice as many the next time and so on: the device waits for them.
+const FIRST: usize = 512;
 /// How often it is looked whether the job was cancelled.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -79,8 +81,10 @@ impl Pipeline<'_> {
             job: Job::new().cancel_when(move || parent.is_cancelled()),
         });
         let mut counts = Vec::with_capacity(count);
-        for first in (0..count).step_by(AHEAD) {
-            let mut tokens = tokenize(first..count.min(first + AHEAD))?;
+        let (mut first, mut ahead) = (0, FIRST);
+        while first < count {
+            let end = count.min(first + ahead);
+            let mut tokens = tokenize(first..end)?;
             counts.extend(tokens.iter().map(TextTokens::of));
             let lengths: Vec<usize> = tokens.iter().map(|t| t.ids.len()).collect();
             let batches = plan(&lengths, self.budget, false);
@@ -113,6 +117,8 @@ impl Pipeline<'_> {
                 self.queue.submit(ids, &own.0, waiting, done);
                 waiting -= 1;
             }
+            first = end;
+            ahead = AHEAD.min(2 * ahead);
         }
         self.wait(&shared, |texts| texts == 0)?;
         let values = std::mem::take(&mut shared.lock().values);

@@ -1,7 +1,7 @@
 //! Many texts through a backend, whatever is made of its values.
 
 use super::pipeline::Pipeline;
-use super::{Backend, Call, TextTokens, plan};
+use super::{Backend, Call, Queue, TextTokens, plan};
 use crate::error::{Error, Result};
 use crate::model::Tokens;
 use std::ops::Range;
@@ -34,19 +34,10 @@ impl Run<'_> {
         count: usize,
         tokenize: impl Fn(Range<usize>) -> Result<Vec<Tokens>>,
     ) -> Result<(Vec<f32>, Vec<TextTokens>)> {
-        // As many batches as there are texts for, roughly: a few texts are one batch, and what
-        // is one batch gains nothing from a queue.
+        // As many batches as there are texts for, roughly: a few texts are one batch.
         let batches = count * self.max_tokens / self.budget;
-        if let Some(queue) = self.backend.queue().filter(|_| batches > 1) {
-            let run = Pipeline {
-                queue,
-                budget: self.budget,
-                dim: self.dim,
-                call: self.call,
-            };
-            let (values, texts) = run.run(count, tokenize)?;
-            self.check(&values, count)?;
-            return Ok((values, texts));
+        if let Some(queue) = self.queue(batches) {
+            return self.ahead(queue, count, tokenize);
         }
         let mut tokens = Vec::with_capacity(count);
         for start in (0..count).step_by(TOKENIZED) {
@@ -54,15 +45,52 @@ impl Run<'_> {
             tokens.extend(tokenize(start..count.min(start + TOKENIZED))?);
         }
         let ids: Vec<&[u32]> = tokens.iter().map(|t| t.ids.as_slice()).collect();
-        let values = self.ids(&ids)?;
+        let values = self.batches(&ids)?;
         Ok((values, tokens.iter().map(TextTokens::of).collect()))
     }
 
-    /// The values of texts that are tokens already, a batch at a time.
+    /// The device's queue, for so many batches: what is one batch gains nothing from it.
+    fn queue(&self, batches: usize) -> Option<&dyn Queue> {
+        self.backend.queue().filter(|_| batches > 1)
+    }
+
+    /// Through the queue, so that the device has its next batches while it computes.
+    fn ahead(
+        &self,
+        queue: &dyn Queue,
+        count: usize,
+        tokenize: impl Fn(Range<usize>) -> Result<Vec<Tokens>>,
+    ) -> Result<(Vec<f32>, Vec<TextTokens>)> {
+        let run = Pipeline {
+            queue,
+            budget: self.budget,
+            dim: self.dim,
+            call: self.call,
+        };
+        let (values, texts) = run.run(count, tokenize)?;
+        self.check(&values, count)?;
+        Ok((values, texts))
+    }
+
+    /// The values of texts that are tokens already.
     ///
     /// # Errors
     /// As [`Run::texts`].
     pub(super) fn ids(&self, texts: &[&[u32]]) -> Result<Vec<f32>> {
+        let tokens: usize = texts.iter().map(|t| t.len()).sum();
+        if let Some(queue) = self.queue(tokens.div_ceil(self.budget)) {
+            let of = |text: &&[u32]| Tokens {
+                ids: text.to_vec(),
+                cut: 0,
+            };
+            let some = |range: Range<usize>| Ok(texts[range].iter().map(of).collect());
+            return Ok(self.ahead(queue, texts.len(), some)?.0);
+        }
+        self.batches(texts)
+    }
+
+    /// The values of texts that are tokens already, a batch at a time.
+    fn batches(&self, texts: &[&[u32]]) -> Result<Vec<f32>> {
         let mut values = vec![0.0; texts.len() * self.dim];
         let lengths: Vec<usize> = texts.iter().map(|t| t.len()).collect();
         for batch in plan(&lengths, self.budget, self.backend.pads()) {

@@ -1,7 +1,8 @@
 //! Adding articles: from any iterator, and from files.
 
+use super::ahead::{self, Told};
 use super::{IndexOptions, Report};
-use crate::corpus::{Article, Input, Note, Sink, read};
+use crate::corpus::{Article, Input};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Job, NoteKind, Stage};
 use crate::store::{Added, NewArticle, Writer};
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 /// How often the job is asked while articles come slowly.
 const LOOK: Duration = Duration::from_millis(200);
 /// Articles stored in one transaction, and their bytes.
-const BATCH_ARTICLES: usize = 256;
-const BATCH_BYTES: usize = 4 << 20;
+pub(super) const BATCH_ARTICLES: usize = 256;
+pub(super) const BATCH_BYTES: usize = 4 << 20;
 
 impl Writer {
     /// Adds articles, or replaces those of the same id. What is new or changed waits for
@@ -66,7 +67,7 @@ impl Writer {
             bad: 0,
             spared: Vec::new(),
         };
-        let outcome = read(inputs, &options.read, &mut files);
+        let outcome = ahead::read(inputs, options, job, |told| files.take(told));
         // What was read before a problem is kept, so that the next run finds it done.
         let flushed = files.flush();
         files.batch.tell();
@@ -308,22 +309,23 @@ fn refuse(problem: Error, skip_bad: bool, job: &Job, bad: &mut u64) -> Result<()
     Ok(())
 }
 
-impl Sink for Files<'_> {
-    fn article(&mut self, article: Article) -> Result<()> {
-        let (batch, mut refuse) = self.parts();
-        batch.push(article.into(), &mut refuse)
-    }
-
-    fn bad(&mut self, problem: Error) -> Result<()> {
-        self.job.check()?;
-        refuse(problem, self.skip_bad, self.job, &mut self.bad)
-    }
-
-    fn note(&mut self, note: Note) {
-        self.job.note(note.kind(), note.to_string());
-    }
-
-    fn incomplete(&mut self, origin: &str) {
-        self.spared.push(origin.to_string());
+impl Files<'_> {
+    /// Takes what the readers told, in their order.
+    fn take(&mut self, told: Told) -> Result<()> {
+        match told {
+            Told::Article(article) => {
+                let (batch, mut refuse) = self.parts();
+                batch.push((*article).into(), &mut refuse)
+            }
+            Told::Bad(problem) => refuse(problem, self.skip_bad, self.job, &mut self.bad),
+            Told::Note(note) => {
+                self.job.note(note.kind(), note.to_string());
+                Ok(())
+            }
+            Told::Incomplete(origin) => {
+                self.spared.push(origin);
+                Ok(())
+            }
+        }
     }
 }

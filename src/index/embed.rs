@@ -1,14 +1,16 @@
 //! Embedding what waits, and articles from outside.
 
 use super::Report;
-use super::prepare::{Prepared, Preparer, article_vector, prepare};
+use super::prepare::{Prepared, article_vector, prepare};
 use super::readable::{Readable, Reads};
+use super::stages::{Computed, Done, Ready, Stages, UNDER_WAY, Waiting, beside};
 use crate::corpus::{Article, boilerplate};
 use crate::encoder::{EncodeOptions, Encoder, Prompt};
 use crate::error::Result;
 use crate::job::{Event, Job, Progress, Stage};
-use crate::store::{Embedded, EmbeddedVectors, NewPassage, Pending, Reader, Writer};
+use crate::store::{Embedded, EmbeddedVectors, NewPassage, Reader, Writer};
 use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -78,7 +80,8 @@ impl Writer {
     }
 
     /// As [`Writer::embed`], but ends early, without an error, when `go_on` says `false`: it is
-    /// asked after every few seconds of work, all of it committed. So others can write in between.
+    /// asked after every few seconds of work, and then only what is being computed at the time is
+    /// still waited for and committed. So others can write in between.
     ///
     /// # Errors
     /// As for [`Writer::embed`].
@@ -109,7 +112,7 @@ impl Writer {
         let estimate = estimate(self, encoder, articles, bytes, job)?;
         job.tell(&estimate);
         let most = encoder.preferred_tokens() * BYTES_PER_TOKEN;
-        let mut chunk_bytes = match estimate {
+        let chunk_bytes = match estimate {
             Event::Estimate {
                 tokens,
                 tokens_per_second: Some(rate),
@@ -121,55 +124,231 @@ impl Writer {
             _ => FIRST_BYTES,
         }
         .clamp(1, most);
-        let started = Instant::now();
         let mut readable = Readable::new(encoder);
-        let mut done_bytes = 0;
-        let mut done = 0;
-        loop {
-            let pending = self.pending(CHUNK_ARTICLES, chunk_bytes)?;
-            if pending.is_empty() {
-                break;
-            }
-            // Where nothing is left, the run was done before it was stopped.
-            job.check()?;
-            let chunk_started = Instant::now();
-            let size: usize = pending.iter().map(|p| p.text.len() + p.title.len()).sum();
-            let computed = embed_chunk(
-                self,
-                encoder,
-                known,
-                &pending,
-                job,
-                &mut report,
-                &mut readable,
-            )?;
-            done_bytes += size as u64;
-            done += pending.len() as u64;
-            if computed {
-                // As much as takes the time, but no leap from one odd chunk.
-                let seconds = chunk_started.elapsed().as_secs_f64().max(1e-3);
-                let fits = size as f64 / seconds * CHUNK_TIME.as_secs_f64();
-                chunk_bytes = (fits as usize).clamp(1, 4 * chunk_bytes).min(most);
-            }
-            let elapsed = started.elapsed().as_secs_f64();
-            report.embedding_seconds = elapsed;
-            job.tell(&Event::Progress(Progress {
-                stage: Stage::Embedding,
-                done,
-                total: Some(articles),
-                tokens: report.tokens,
-                seconds_left: Some(
-                    elapsed * (bytes.saturating_sub(done_bytes)) as f64 / done_bytes.max(1) as f64,
-                ),
-            }));
-            if !go_on() {
-                break;
-            }
-        }
+        let judge = readable.judge();
+        let mut run = Run {
+            writer: self,
+            known,
+            job,
+            readable: &mut readable,
+            report: &mut report,
+            dim: encoder.identity().dim,
+            articles,
+            bytes,
+            chunk_bytes,
+            most,
+            last: i64::MIN,
+            ready: VecDeque::new(),
+            done: 0,
+            done_bytes: 0,
+            started: Instant::now(),
+        };
+        beside(encoder, &judge, job, |stages| run.all(stages, go_on))?;
         readable.tell(job);
         report.recurring_paragraphs = self.left_out()?;
         Ok(report)
     }
+}
+
+/// A run of embedding, as whoever holds the corpus sees it.
+struct Run<'a> {
+    writer: &'a mut Writer,
+    known: &'a Known<'a>,
+    job: &'a Job,
+    readable: &'a mut Readable,
+    report: &'a mut Report,
+    dim: usize,
+    /// How many articles there are, and their bytes.
+    articles: u64,
+    bytes: u64,
+    /// The text of the next chunk, and of any.
+    chunk_bytes: usize,
+    most: usize,
+    /// The row that was read last.
+    last: i64,
+    /// What is known of the chunks that are being computed.
+    ready: VecDeque<Vec<Option<KnownVectors>>>,
+    done: u64,
+    done_bytes: u64,
+    started: Instant,
+}
+
+impl Run<'_> {
+    /// Reads, has prepared and computed, and stores, until nothing waits or `go_on` says so.
+    fn all(&mut self, stages: &Stages, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
+        let (mut under_way, mut more, mut ended) = (0, true, false);
+        loop {
+            while more && under_way < UNDER_WAY {
+                match self.read()? {
+                    Some(waiting) => {
+                        // Where nothing is left, the run was done before it was stopped.
+                        self.job.check()?;
+                        stages.prepare(waiting);
+                        under_way += 1;
+                    }
+                    None => more = false,
+                }
+            }
+            if under_way == 0 {
+                return Ok(());
+            }
+            match stages.next()? {
+                Done::Prepared(mut chunk) => {
+                    let known = self.look_up(&chunk.ready)?;
+                    for (computes, known) in chunk.computes.iter_mut().zip(&known) {
+                        *computes &= known.is_none();
+                    }
+                    self.ready.push_back(known);
+                    stages.compute(chunk);
+                }
+                Done::Computed(computed) => {
+                    under_way -= 1;
+                    let known = self.ready.pop_front().unwrap_or_default();
+                    self.store(computed, known)?;
+                    if !ended && !go_on() {
+                        (more, ended) = (false, true);
+                        stages.end();
+                    }
+                }
+                Done::Skipped => {
+                    under_way -= 1;
+                    self.ready.pop_front();
+                }
+            }
+        }
+    }
+
+    /// The next articles that wait, with what the corpus knows of them.
+    fn read(&mut self) -> Result<Option<Waiting>> {
+        let store: &Reader = self.writer;
+        let pending = store.pending(self.last, CHUNK_ARTICLES, self.chunk_bytes)?;
+        let Some(last) = pending.last() else {
+            return Ok(None);
+        };
+        self.last = last.key;
+        let keys: Vec<Vec<i64>> = pending
+            .par_iter()
+            .map(|p| boilerplate::keys(&p.source, &p.text))
+            .collect();
+        let all: Vec<i64> = keys.iter().flatten().copied().collect();
+        let recurring = store.recurring(&all)?;
+        let hashes = pending.iter().map(|p| store.inputs_hash(p.key));
+        let hashes = hashes.collect::<Result<_>>()?;
+        Ok(Some(Waiting {
+            pending,
+            recurring,
+            hashes,
+        }))
+    }
+
+    /// What is known of each article that is to be embedded.
+    fn look_up(&self, ready: &[Ready]) -> Result<Vec<Option<KnownVectors>>> {
+        let one = |article: &Ready| {
+            let Some(prepared) = article
+                .prepared
+                .as_ref()
+                .filter(|_| article.left_out.is_empty())
+            else {
+                return Ok(None);
+            };
+            let ranges: Vec<_> = prepared.passages.iter().map(|p| p.range.clone()).collect();
+            let id = self.writer.described_at(article.key)?.id;
+            let fits = |found: &KnownVectors| {
+                found.article.len() == self.dim && found.passages.len() == self.dim * ranges.len()
+            };
+            Ok((self.known)(&id, &ranges).filter(fits))
+        };
+        ready.iter().map(one).collect()
+    }
+
+    /// Stores a chunk and tells how far the run is.
+    fn store(&mut self, computed: Computed, known: Vec<Option<KnownVectors>>) -> Result<()> {
+        let Computed {
+            chunk,
+            vectors,
+            time,
+        } = computed;
+        let report = &mut *self.report;
+        report.tokens += vectors.tokens() as u64;
+        let mut rows = vectors.rows();
+        report.passages += rows.len() as u64;
+        if rows.len() > 0 {
+            // As much as takes the time, but no leap from one odd chunk.
+            let seconds = time.as_secs_f64().max(1e-3);
+            let fits = chunk.bytes as f64 / seconds * CHUNK_TIME.as_secs_f64();
+            self.chunk_bytes = (fits as usize)
+                .clamp(1, 4 * self.chunk_bytes)
+                .min(self.most);
+        }
+        self.done += chunk.ready.len() as u64;
+        self.done_bytes += chunk.bytes as u64;
+        let mut embedded = Vec::with_capacity(chunk.ready.len());
+        for (article, known) in chunk.ready.into_iter().zip(known) {
+            let unread = article.reads == Reads::Not;
+            let vectors = article.prepared.map(|prepared| {
+                self.readable.count(article.reads, prepared.unknown);
+                report.unread += u64::from(unread);
+                report.embedded += 1;
+                let passages = new_passages(prepared, known.as_ref(), self.dim, &mut rows);
+                EmbeddedVectors {
+                    inputs_hash: article.inputs_hash,
+                    own: false,
+                    article: match known {
+                        Some(known) => known.article,
+                        None => {
+                            article_vector(passages.iter().map(|p| (p.tokens, p.vector.as_slice())))
+                        }
+                    },
+                    passages,
+                }
+            });
+            embedded.push(Embedded {
+                key: article.key,
+                boilerplate: article.boilerplate,
+                left_out: article.left_out,
+                unread,
+                vectors,
+            });
+        }
+        self.writer.embedded(&embedded)?;
+        let elapsed = self.started.elapsed().as_secs_f64();
+        report.embedding_seconds = elapsed;
+        let left = self.bytes.saturating_sub(self.done_bytes);
+        self.job.tell(&Event::Progress(Progress {
+            stage: Stage::Embedding,
+            done: self.done,
+            total: Some(self.articles),
+            tokens: report.tokens,
+            seconds_left: Some(elapsed * left as f64 / self.done_bytes.max(1) as f64),
+        }));
+        Ok(())
+    }
+}
+
+/// An article's passages with the vectors that were known, or the next that were computed.
+fn new_passages<'a>(
+    prepared: Prepared,
+    known: Option<&KnownVectors>,
+    dim: usize,
+    computed: &mut impl Iterator<Item = &'a [f32]>,
+) -> Vec<NewPassage> {
+    let mut given = known.iter().flat_map(|k| k.passages.chunks_exact(dim));
+    prepared
+        .passages
+        .into_iter()
+        .filter_map(|passage| {
+            let vector = if known.is_some() {
+                given.next()
+            } else {
+                computed.next()
+            };
+            vector.map(|vector| NewPassage {
+                range: passage.range,
+                tokens: passage.fresh_tokens,
+                vector: vector.to_vec(),
+            })
+        })
+        .collect()
 }
 
 impl Reader {
@@ -192,157 +371,6 @@ impl Reader {
     }
 }
 
-/// A pending article with what the encoder is to be given for it.
-struct Ready {
-    key: i64,
-    boilerplate: Vec<Range<usize>>,
-    left_out: Vec<i64>,
-    reads: Reads,
-    inputs_hash: [u8; 32],
-    prepared: Option<Prepared>,
-}
-
-/// What the encoder is to be given for each article; the tokenizing on all threads.
-fn ready(
-    store: &Reader,
-    encoder: &Encoder,
-    pending: &[Pending],
-    readable: &Readable,
-) -> Result<Vec<Ready>> {
-    let keys: Vec<Vec<i64>> = pending
-        .par_iter()
-        .map(|p| boilerplate::keys(&p.source, &p.text))
-        .collect();
-    let all: Vec<i64> = keys.iter().flatten().copied().collect();
-    let recurring = store.recurring(&all)?;
-    let mut articles = Vec::with_capacity(pending.len());
-    for p in pending {
-        articles.push((p, store.inputs_hash(p.key)?));
-    }
-    let preparer = Preparer::new(encoder)?;
-    articles
-        .into_par_iter()
-        .map(|(p, old)| {
-            let boilerplate =
-                boilerplate::spans(&p.source, &p.text, |key| recurring.get(&key).copied());
-            let prepared = preparer.prepare(&p.title, &p.text, &boilerplate)?;
-            let inputs_hash = prepared.hash();
-            // Where the encoder would be given what it was given before, its vectors stay.
-            let same = old.as_deref() == Some(&inputs_hash[..]);
-            let mut left_out = boilerplate::keys_within(&p.source, &p.text, &boilerplate);
-            left_out.retain(|key| recurring.contains_key(key));
-            Ok(Ready {
-                key: p.key,
-                boilerplate,
-                left_out,
-                reads: readable.judge(&p.text, prepared.unknown),
-                inputs_hash,
-                prepared: (!same).then_some(prepared),
-            })
-        })
-        .collect()
-}
-
-/// What is known of each article that is to be embedded.
-fn look_up(
-    store: &Reader,
-    dim: usize,
-    known: &Known<'_>,
-    ready: &[Ready],
-) -> Result<Vec<Option<KnownVectors>>> {
-    let one = |article: &Ready| {
-        let Some(prepared) = article
-            .prepared
-            .as_ref()
-            .filter(|_| article.left_out.is_empty())
-        else {
-            return Ok(None);
-        };
-        let ranges: Vec<_> = prepared.passages.iter().map(|p| p.range.clone()).collect();
-        let id = store.described_at(article.key)?.id;
-        let fits = |found: &KnownVectors| {
-            found.article.len() == dim && found.passages.len() == dim * ranges.len()
-        };
-        Ok(known(&id, &ranges).filter(fits))
-    };
-    ready.iter().map(one).collect()
-}
-
-/// Embeds and stores a chunk; whether anything was computed for it.
-fn embed_chunk(
-    writer: &mut Writer,
-    encoder: &Encoder,
-    known: &Known<'_>,
-    pending: &[Pending],
-    job: &Job,
-    report: &mut Report,
-    readable: &mut Readable,
-) -> Result<bool> {
-    let ready = ready(writer, encoder, pending, readable)?;
-    let dim = encoder.identity().dim;
-    let known = look_up(writer, dim, known, &ready)?;
-    let inputs: Vec<&str> = ready
-        .iter()
-        .zip(&known)
-        .filter(|(_, known)| known.is_none())
-        .filter_map(|(r, _)| r.prepared.as_ref())
-        .flat_map(|p| p.passages.iter().map(|passage| passage.input.as_str()))
-        .collect();
-    let options = EncodeOptions::from(Prompt::Document).bulk().job(job);
-    let vectors = encoder.encode(&inputs, options)?;
-    report.tokens += vectors.tokens() as u64;
-    report.passages += inputs.len() as u64;
-    let computed = !inputs.is_empty();
-
-    let mut rows = vectors.rows();
-    let mut embedded = Vec::with_capacity(ready.len());
-    for (article, known) in ready.into_iter().zip(known) {
-        let unread = article.reads == Reads::Not;
-        let vectors = article.prepared.map(|prepared| {
-            readable.count(article.reads, prepared.unknown);
-            report.unread += u64::from(unread);
-            let mut given = known.iter().flat_map(|k| k.passages.chunks_exact(dim));
-            let passages: Vec<NewPassage> = prepared
-                .passages
-                .into_iter()
-                .filter_map(|passage| {
-                    let vector = if known.is_some() {
-                        given.next()
-                    } else {
-                        rows.next()
-                    };
-                    vector.map(|vector| NewPassage {
-                        range: passage.range,
-                        tokens: passage.fresh_tokens,
-                        vector: vector.to_vec(),
-                    })
-                })
-                .collect();
-            report.embedded += 1;
-            EmbeddedVectors {
-                inputs_hash: article.inputs_hash,
-                own: false,
-                article: match known {
-                    Some(known) => known.article,
-                    None => {
-                        article_vector(passages.iter().map(|p| (p.tokens, p.vector.as_slice())))
-                    }
-                },
-                passages,
-            }
-        });
-        embedded.push(Embedded {
-            key: article.key,
-            boilerplate: article.boilerplate,
-            left_out: article.left_out,
-            unread,
-            vectors,
-        });
-    }
-    writer.embedded(&embedded)?;
-    Ok(computed)
-}
-
 /// Measures the rate on a few passages, so that the user knows the cost before it is paid.
 fn estimate(
     store: &Reader,
@@ -355,7 +383,7 @@ fn estimate(
     let mut tokens = bytes as f64 / 4.5;
     let mut tokens_per_second = None;
     if articles >= SAMPLE_FROM {
-        let sample = store.pending(SAMPLE_PASSAGES, 1 << 16)?;
+        let sample = store.pending(i64::MIN, SAMPLE_PASSAGES, 1 << 16)?;
         let mut inputs = Vec::new();
         let mut sample_bytes = 0;
         for pending in &sample {

@@ -9,10 +9,12 @@
 //! may bring vectors of their own ([`crate::store::NewArticle`]).
 
 mod add;
+mod ahead;
 mod embed;
 mod encoder;
 mod prepare;
 mod readable;
+mod stages;
 
 pub use embed::{Known, KnownVectors};
 pub use prepare::{Prepared, article_vector, prepare};

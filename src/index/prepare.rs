@@ -1,11 +1,10 @@
 //! What the encoder is given for an article, and how its vector is made of the passages'.
 
-use crate::corpus::passages::{Offsets, Passage, Window, split};
+use crate::corpus::passages::{Passage, Window, split};
 use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::model::Tokenizer;
+use crate::model::{TextIds, Tokenizer, Tokens};
 use crate::vectors::normalize;
-use std::cell::Cell;
 use std::ops::Range;
 
 /// Bytes of a long text that are tokenized at once; what a tokenizer holds of a text takes a hundred
@@ -19,6 +18,8 @@ pub struct Prepared {
     pub passages: Vec<Passage>,
     /// The share of the text's tokens that the model does not know, 0 to 1.
     pub unknown: f32,
+    /// What the tokenizer would give for each passage, where that is known from the text's tokens.
+    pub(super) tokens: Vec<Option<Tokens>>,
 }
 
 impl Prepared {
@@ -53,36 +54,45 @@ pub fn prepare(
 pub(super) struct Preparer<'a> {
     tokenizer: &'a Tokenizer,
     window: Window,
+    /// The tokens of the prompt in front of each passage, where they can be put there by themselves.
+    prompt: Option<Vec<u32>>,
 }
 
 impl<'a> Preparer<'a> {
     pub(super) fn new(encoder: &'a Encoder) -> Result<Self> {
         let tokenizer = encoder.tokenizer();
         let taken = tokenizer.special_tokens() + encoder.document_prompt_tokens()?;
+        let prompt = encoder.prompts().document.as_str();
+        let prompt = if tokenizer.parts_at(&format!("{prompt}a"), prompt.len()) {
+            Some(tokenizer.text_ids(prompt)?.ids)
+        } else {
+            None
+        };
         Ok(Self {
             tokenizer,
             window: Window::of(tokenizer.max_tokens(), taken),
+            prompt,
         })
     }
 
-    /// The offsets of a text's tokens. A long text is tokenized in pieces of about `piece` bytes, cut
-    /// at white space, so that memory is a few bytes a byte of text however long it is.
-    /// Also how many of the tokens are unknown to the model.
-    fn offsets(&self, text: &str, piece: usize) -> Result<(Offsets, usize)> {
+    /// A text's tokens. A long text is tokenized in pieces of about `piece` bytes, cut at white
+    /// space, so that memory is a few bytes a byte of text however long it is; the ids of its tokens
+    /// are left out.
+    fn tokens(&self, text: &str, piece: usize) -> Result<TextIds> {
         if text.len() <= 2 * piece {
-            return self.tokenizer.offsets_and_unknown(text);
+            return self.tokenizer.text_ids(text);
         }
-        let mut out = Offsets::new();
-        let mut unknown = 0;
+        let mut out = TextIds::default();
         let mut start = 0;
         while start < text.len() {
             let end = cut(text, start, piece);
             let (tokens, unread) = self.tokenizer.offsets_and_unknown(&text[start..end])?;
-            unknown += unread;
-            out.extend(tokens.into_iter().map(|(a, b)| (start + a, start + b)));
+            out.unknown += unread;
+            let moved = tokens.into_iter().map(|(a, b)| (start + a, start + b));
+            out.offsets.extend(moved);
             start = end;
         }
-        Ok((out, unknown))
+        Ok(out)
     }
 
     /// See [`prepare`].
@@ -92,11 +102,12 @@ impl<'a> Preparer<'a> {
         text: &str,
         boilerplate: &[Range<usize>],
     ) -> Result<Prepared> {
-        let (all, unknown) = (Cell::new(0), Cell::new(0));
+        // Of the title and the text, in this order.
+        let mut seen: Vec<TextIds> = Vec::with_capacity(2);
         let mut passages = split(title, text, boilerplate, self.window, |t| {
-            let (offsets, unread) = self.offsets(t, PIECE)?;
-            all.set(all.get() + offsets.len());
-            unknown.set(unknown.get() + unread);
+            let tokens = self.tokens(t, PIECE)?;
+            let offsets = tokens.offsets.clone();
+            seen.push(tokens);
             Ok(offsets)
         })?;
         if passages.is_empty() {
@@ -107,10 +118,48 @@ impl<'a> Preparer<'a> {
                 fresh_tokens: 1,
             });
         }
+        let tokens = passages.iter().map(|p| match seen.as_slice() {
+            [of_title, of_text] => self.known(title, text, p, of_title, of_text),
+            _ => None,
+        });
+        let tokens = tokens.collect();
+        let all: usize = seen.iter().map(|t| t.offsets.len()).sum();
+        let unknown: usize = seen.iter().map(|t| t.unknown).sum();
         Ok(Prepared {
             passages,
-            unknown: unknown.get() as f32 / all.get().max(1) as f32,
+            unknown: unknown as f32 / all.max(1) as f32,
+            tokens,
         })
+    }
+
+    /// The tokens of a passage that is the title and one part of the text, cut where the tokenizer
+    /// lets it be; `None` of any other.
+    fn known(
+        &self,
+        title: &str,
+        text: &str,
+        passage: &Passage,
+        of_title: &TextIds,
+        of_text: &TextIds,
+    ) -> Option<Tokens> {
+        let prompt = self.prompt.as_ref()?;
+        let Range { start, end } = passage.range;
+        let before = passage.input.strip_suffix(&text[start..end])?;
+        let title_ids = match before.strip_suffix('\n') {
+            _ if before.is_empty() => &[][..],
+            Some(put) if put == title && of_title.ids.len() == of_title.offsets.len() => {
+                of_title.ids.as_slice()
+            }
+            _ => return None,
+        };
+        let apart = |at| self.tokenizer.parts_at(text, at);
+        if of_text.ids.len() != of_text.offsets.len() || !apart(start) || !apart(end) {
+            return None;
+        }
+        let first = of_text.offsets.partition_point(|t| t.0 < start);
+        let last = of_text.offsets.partition_point(|t| t.0 < end);
+        self.tokenizer
+            .assembled(&[prompt, title_ids, &of_text.ids[first..last]])
     }
 }
 
@@ -170,12 +219,61 @@ mod tests {
             .repeat(300);
         let whole = encoder.tokenizer().offsets(&text).unwrap();
         for piece in [50, 64, 1000, 5000] {
-            assert_eq!(preparer.offsets(&text, piece).unwrap().0, whole, "{piece}");
+            assert_eq!(
+                preparer.tokens(&text, piece).unwrap().offsets,
+                whole,
+                "{piece}"
+            );
         }
         // Without white space it is cut between characters.
         let word = "ü".repeat(1000);
-        let (offsets, _) = preparer.offsets(&word, 99).unwrap();
+        let offsets = preparer.tokens(&word, 99).unwrap().offsets;
         assert!(offsets.iter().all(|&(a, b)| word.get(a..b).is_some()));
+    }
+
+    #[test]
+    fn passages_have_the_tokens_that_the_tokenizer_gives_them() {
+        let text = "The bank (of Varland) raised its rate. “Prices,” it said, rise!\n\nA note.\n\n\
+                    It is re-opened — ünder\u{3000}way;\u{b}so\u{200b} it is. Moreover"
+            .repeat(12);
+        let long = "an unusually long headline ".repeat(20);
+        for prompt in ["", "passage: ", "passage:"] {
+            for (folder, some) in [("tiny-bert", true), ("families/xlm-roberta-e5", false)] {
+                let path = format!("{}/tests/fixtures/{folder}", env!("CARGO_MANIFEST_DIR"));
+                let encoder = Encoder::builder()
+                    .device(crate::encoder::DeviceChoice::Cpu)
+                    .model(&path)
+                    .document_prompt(prompt)
+                    .open()
+                    .unwrap();
+                let preparer = Preparer::new(&encoder).unwrap();
+                let mut known = 0;
+                let mut passages = 0;
+                for title in ["", "Rates", "  odd\u{b}title ", &long] {
+                    for boilerplate in [None, Some(69..76)] {
+                        let prepared = preparer
+                            .prepare(title, &text, boilerplate.as_slice())
+                            .unwrap();
+                        assert_eq!(prepared.tokens.len(), prepared.passages.len());
+                        for (p, tokens) in prepared.passages.iter().zip(&prepared.tokens) {
+                            passages += 1;
+                            let Some(tokens) = tokens else { continue };
+                            known += 1;
+                            let prompt = crate::encoder::Prompt::Document;
+                            let expected = encoder.tokenize(&[&p.input], prompt).unwrap();
+                            assert_eq!(*tokens, expected[0], "{:?}", p.input);
+                        }
+                    }
+                }
+                let some = some && prompt != "passage:";
+                assert_eq!(
+                    known > passages / 2,
+                    some,
+                    "{folder}: {known} of {passages}"
+                );
+                assert!(known < passages);
+            }
+        }
     }
 
     #[test]

@@ -27,10 +27,16 @@ pub(super) enum Reads {
     Not,
 }
 
-/// What is known of a model's languages, and how many texts it read.
+/// Judges texts by the languages of a model; none where they are not known.
+#[derive(Debug, Clone)]
+pub(super) struct Judge {
+    languages: Vec<Lang>,
+}
+
+/// How many texts a model read, and how.
 pub(super) struct Readable {
     model: String,
-    languages: Vec<Lang>,
+    judge: Judge,
     texts: u64,
     unread: u64,
     /// The sum of their shares of unknown tokens.
@@ -38,21 +44,7 @@ pub(super) struct Readable {
     foreign: Vec<(Lang, u64)>,
 }
 
-impl Readable {
-    pub(super) fn new(encoder: &Encoder) -> Self {
-        let model = encoder.identity().model.clone();
-        let known = known_models().iter().find(|known| known.id == model);
-        let languages = known.map_or(&[][..], |known| &known.languages);
-        Self {
-            languages: languages.iter().filter_map(Lang::from_code).collect(),
-            model,
-            texts: 0,
-            unread: 0,
-            unknown: 0.0,
-            foreign: Vec::new(),
-        }
-    }
-
+impl Judge {
     /// How well the model reads a text of which it does not know this share of the tokens.
     pub(super) fn judge(&self, text: &str, unknown: f32) -> Reads {
         if unknown >= UNREAD {
@@ -80,6 +72,29 @@ impl Readable {
             }
             _ => Reads::Well,
         }
+    }
+}
+
+impl Readable {
+    pub(super) fn new(encoder: &Encoder) -> Self {
+        let model = encoder.identity().model.clone();
+        let known = known_models().iter().find(|known| known.id == model);
+        let languages = known.map_or(&[][..], |known| &known.languages);
+        Self {
+            judge: Judge {
+                languages: languages.iter().filter_map(Lang::from_code).collect(),
+            },
+            model,
+            texts: 0,
+            unread: 0,
+            unknown: 0.0,
+            foreign: Vec::new(),
+        }
+    }
+
+    /// What judges texts for this model.
+    pub(super) fn judge(&self) -> Judge {
+        self.judge.clone()
     }
 
     /// Counts a text.
@@ -156,13 +171,8 @@ mod tests {
 
     #[test]
     fn scripts_and_languages_that_a_model_does_not_know() {
-        let english = Readable {
-            model: String::new(),
+        let english = Judge {
             languages: vec![Lang::Eng],
-            texts: 0,
-            unread: 0,
-            unknown: 0.0,
-            foreign: Vec::new(),
         };
         assert_eq!(
             english.judge("The bridge reopens in May.", 0.0),
@@ -174,9 +184,8 @@ mod tests {
         let german = "Die Regierung hat am Abend beschlossen, dass die Steuer nicht erhöht wird, und das \
                       Parlament wird in der kommenden Woche darüber abstimmen.";
         assert_eq!(english.judge(german, 0.0), Reads::Foreign(Lang::Deu));
-        let any = Readable {
+        let any = Judge {
             languages: Vec::new(),
-            ..english
         };
         assert_eq!(any.judge(german, 0.0), Reads::Well);
         assert_eq!(any.judge("Мост откроют в мае", 0.1), Reads::Well);
@@ -187,7 +196,9 @@ mod tests {
         let of = |model: &str, foreign: u64, unread: u64| {
             let mut readable = Readable {
                 model: model.to_string(),
-                languages: vec![Lang::Eng],
+                judge: Judge {
+                    languages: vec![Lang::Eng],
+                },
                 texts: 0,
                 unread: 0,
                 unknown: 0.0,

@@ -28,6 +28,7 @@ pub use manifest::{KnownModel, Purpose, known_models};
 pub(crate) use prompts::KeptPrompts;
 pub use prompts::{PromptSource, Prompts};
 pub use tensors::{BlockAt, LinearAt, NormAt, Part, TensorsAt};
+pub(crate) use tokenizer::TextIds;
 pub use tokenizer::{Offsets, TokenPiece, Tokenizer, Tokens};
 
 /// Minimum cosine to f32 for a lower-precision dtype to be chosen automatically.

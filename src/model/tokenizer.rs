@@ -1,8 +1,10 @@
 //! Texts to token ids.
 
 mod pieces;
+mod words;
 
 pub use pieces::TokenPiece;
+pub(crate) use words::TextIds;
 
 use super::config::Config;
 use super::files::ModelFiles;
@@ -54,6 +56,8 @@ pub struct Tokenizer {
     special_of_pair: usize,
     /// The id that stands for what is not in the vocabulary.
     unknown: Option<u32>,
+    /// What stands around every text, where the tokenizer works word by word.
+    frame: Option<words::Frame>,
 }
 
 /// The id of unknown tokens; models that spell every text in bytes have none.
@@ -128,9 +132,11 @@ impl Tokenizer {
             )));
         }
         let unknown = unknown(&inner);
+        let frame = words::frame(&inner);
         Ok(Self {
             inner,
             unknown,
+            frame,
             model: model.to_string(),
             max_tokens,
             special,
@@ -166,13 +172,8 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer fails on the text.
     pub fn offsets_and_unknown(&self, text: &str) -> Result<(Offsets, usize)> {
-        let encoding = self.guard(|| self.inner.encode(text, false))?;
-        let ids = encoding.get_ids();
-        let unknown = match self.unknown {
-            Some(unknown) => ids.iter().filter(|&&id| id == unknown).count(),
-            None => 0,
-        };
-        Ok((encoding.get_offsets().to_vec(), unknown))
+        let all = self.text_ids(text)?;
+        Ok((all.offsets, all.unknown))
     }
 
     /// The ids of each text with a prompt in front; of many, on all threads.

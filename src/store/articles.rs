@@ -833,17 +833,18 @@ impl Reader {
         })
     }
 
-    /// The first articles that wait to be embedded, up to `most` of them and about `bytes` of
-    /// text, in the order in which they were read.
+    /// The first articles behind row `after` that wait to be embedded, up to `most` of them and
+    /// about `bytes` of text, in the order in which they were read.
     ///
     /// # Errors
     /// The file is damaged.
-    pub(crate) fn pending(&self, most: usize, bytes: usize) -> Result<Vec<Pending>> {
+    pub(crate) fn pending(&self, after: i64, most: usize, bytes: usize) -> Result<Vec<Pending>> {
         self.run(|c| {
             let mut query = c.prepare_cached(
-                "SELECT id, title, text, source FROM article WHERE pending ORDER BY id",
+                "SELECT id, title, text, source FROM article INDEXED BY article_pending
+                 WHERE pending AND id > ?1 ORDER BY id",
             )?;
-            let mut rows = query.query([])?;
+            let mut rows = query.query([after])?;
             let mut out: Vec<Pending> = Vec::new();
             let mut size = 0;
             while let Some(row) = rows.next()? {

@@ -116,7 +116,7 @@ impl Fit {
         let encoder = if options.guides.is_empty() {
             labeller(&writer, job)
         } else {
-            Some(ModelArgs::default().open(&writer, job)?)
+            Some(ModelArgs::default().open(&writer, true, job)?)
         };
         let topics = writer.fit_topics(&options, encoder.as_ref(), job)?;
         drop(running);

@@ -7,6 +7,7 @@
 //! This has been compiled and linked; it has not run on a device yet.
 #![allow(unsafe_code)]
 
+use super::cublaslt as lt;
 use super::gpu::{
     Address, Args, Asked, Buffer, CapturedGraph, Event, Gpu, GpuError, GpuResult, Launch, Multiply,
     Pinned,
@@ -20,11 +21,8 @@ use cudarc::driver::{
 };
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-/// The kernels' machine code for each architecture, and PTX for newer ones.
-static KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
 /// The toolkit that made it, as the driver counts: 13000 for 13.0.
 const TOOLKIT: &str = env!("NEARWISE_CUDA_VERSION");
 
@@ -43,37 +41,27 @@ pub(crate) struct DeviceInfo {
 pub(crate) fn missing() -> Option<String> {
     static WHY: OnceLock<Option<String>> = OnceLock::new();
     WHY.get_or_init(|| {
-        // SAFETY: these load a library by its name and run its initialisers, as linking it
-        // would.
-        let (driver, products) = unsafe {
-            load_own_libraries();
-            (sys::is_culib_present(), lt_sys::is_culib_present())
-        };
+        // SAFETY: it loads the library by its name and runs its initialisers, as linking it would.
+        let driver = unsafe { sys::is_culib_present() };
         if !driver {
             return Some("there is no NVIDIA driver here (libcuda.so.1 was not found)".into());
         }
         let needed = toolkit();
-        match driver_version() {
+        let version = match driver_version() {
             Err(e) => return Some(format!("the NVIDIA driver does not answer: {}", words(e))),
-            Ok(version) if version / 1000 < needed / 1000 => {
-                return Some(format!(
-                    "the NVIDIA driver is for CUDA {}, this build needs one for {}: update it",
-                    dotted(version),
-                    needed / 1000
-                ));
-            }
-            Ok(_) => {}
+            Ok(version) => version,
+        };
+        if version / 1000 < needed / 1000 {
+            return Some(format!(
+                "the NVIDIA driver is for CUDA {}, this build needs one for {}: update it",
+                dotted(version),
+                needed / 1000
+            ));
         }
         if let Err(e) = result::init() {
             return Some(format!("the NVIDIA driver sees no device: {}", words(e)));
         }
-        if !products {
-            return Some(format!(
-                "cuBLASLt (libcublasLt.so.{}) was not found: install CUDA's libraries, or run scripts/cuda-toolkit.sh --libraries",
-                needed / 1000
-            ));
-        }
-        None
+        lt::load(version / 1000).err()
     })
     .clone()
 }
@@ -144,30 +132,6 @@ pub(crate) fn open(number: usize) -> GpuResult<Box<dyn Gpu>> {
     }
     let driver = Driver::new(number)?;
     Ok(Box::new(driver))
-}
-
-/// Loads cuBLASLt from where `scripts/cuda-toolkit.sh` puts it, if it is there; looked for by
-/// its name later, it is found then.
-///
-/// # Safety
-/// The library's initialisers run.
-unsafe fn load_own_libraries() {
-    let folders = [
-        std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from),
-        dirs::home_dir().map(|home| home.join(".cache")),
-    ];
-    for folder in folders.into_iter().flatten() {
-        let name = format!("libcublasLt.so.{}", toolkit() / 1000);
-        let path = folder.join("nearwise/cuda/nvidia/cu13/lib").join(name);
-        if path.exists()
-            // SAFETY: the caller allows for the initialisers.
-            && let Ok(library) = unsafe { libloading::Library::new(&path) }
-        {
-            // It stays for as long as the program runs.
-            std::mem::forget(library);
-            return;
-        }
-    }
 }
 
 fn toolkit() -> i32 {
@@ -272,8 +236,13 @@ impl Driver {
         // this turns off, are not needed.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(other)?;
+        let (major, minor) = context.compute_capability().map_err(other)?;
+        let Some(kernels) = super::machine_code::kernels(major, minor) else {
+            let why = format!("no kernels were built for compute capability {major}.{minor}");
+            return Err(GpuError::Other(why));
+        };
         let module = context
-            .load_module(cudarc::nvrtc::Ptx::from_binary(KERNELS.to_vec()))
+            .load_module(cudarc::nvrtc::Ptx::from_binary(kernels.to_vec()))
             .map_err(other)?;
         let plans = Plans::new(&context, &stream)?;
         Ok(Self {

@@ -7,6 +7,8 @@
 //! tests. `docs/performance.md` says what of it has run where.
 
 #[cfg(feature = "cuda")]
+mod cublaslt;
+#[cfg(feature = "cuda")]
 mod driver;
 mod executor;
 #[cfg(test)]
@@ -14,6 +16,10 @@ mod executor;
 mod families;
 mod forward;
 mod gpu;
+#[cfg(any(feature = "cuda", test))]
+mod libraries;
+#[cfg(any(feature = "cuda", test))]
+mod machine_code;
 mod near;
 mod pack;
 #[cfg(feature = "cuda")]
@@ -92,6 +98,8 @@ struct State {
     opening: bool,
     /// What the devices that were opened are called, and what they are.
     names: Vec<(String, String)>,
+    /// Those that could not be opened, and why.
+    left_out: Vec<String>,
     /// Devices that work.
     working: usize,
     /// Tokens of a batch, less than at first where memory ended.
@@ -116,13 +124,13 @@ impl Drop for CudaBackend {
 }
 
 impl CudaBackend {
-    /// Loads the weights of a model and copies them to the first of `devices`; the others get
-    /// them when there is more than one batch.
+    /// Loads the weights of a model and copies them to the first of `devices` that can be opened;
+    /// the others get them when there is more than one batch.
     ///
     /// # Errors
     /// The kernels do not compute the architecture; the weights are damaged, of other shapes
-    /// than the configuration says, or hold a value that is no finite number; the device fails or
-    /// has no memory for them.
+    /// than the configuration says, or hold a value that is no finite number; no device can be
+    /// opened or has memory for them, for the reason that the first of them gives.
     pub(super) fn load(
         files: &ModelFiles,
         config: &Config,
@@ -137,16 +145,18 @@ impl CudaBackend {
             weights,
             opener,
             state: Mutex::new(State {
-                later: devices.iter().skip(1).copied().collect(),
+                later: devices.iter().copied().collect(),
                 budget: BATCH_TOKENS,
                 ..State::default()
             }),
             work: Condvar::new(),
         });
-        if let Some(&first) = devices.first() {
-            shared.open(first)?;
+        let failed = shared.open_for(1);
+        let none_works = shared.lock().working == 0;
+        match failed {
+            Some(e) if none_works => Err(e),
+            _ => Ok(Self { shared }),
         }
-        Ok(Self { shared })
     }
 }
 
@@ -185,15 +195,16 @@ impl Shared {
     }
 
     /// Opens further devices for this many batches. One that cannot be opened is left out: the
-    /// others do its work.
-    fn open_for(self: &Arc<Self>, batches: usize) {
+    /// others do its work. The failure of the first that was left out, if any was.
+    fn open_for(self: &Arc<Self>, batches: usize) -> Option<Error> {
+        let mut failed = None;
         loop {
             let mut state = self.lock();
             if state.opening || state.working >= batches {
-                return;
+                return failed;
             }
             let Some(number) = state.later.pop_front() else {
-                return;
+                return failed;
             };
             state.opening = true;
             drop(state);
@@ -201,8 +212,9 @@ impl Shared {
             let mut state = self.lock();
             state.opening = false;
             if let Err(e) = outcome {
-                let about = format!("{} was left out", e.message());
-                state.names.push((format!("cuda:{number}"), about));
+                let about = format!("cuda:{number} was left out: {}", e.message());
+                state.left_out.push(about);
+                failed.get_or_insert(e);
             }
         }
     }
@@ -460,6 +472,7 @@ impl Backend for CudaBackend {
             .names
             .iter()
             .map(|(_, about)| about.as_str())
+            .chain(state.left_out.iter().map(String::as_str))
             .collect();
         let more = match state.later.len() {
             0 => String::new(),

@@ -3,10 +3,11 @@
 //! This has been compiled and linked; it has not run on a device yet.
 #![allow(unsafe_code)]
 
+use super::cublaslt as lt;
 use super::driver::{alloc, failed};
 use super::gpu::{Address, Asked, Buffer, Epilogue, GpuDtype, GpuError, GpuResult, Multiply};
 use super::products::fastest;
-use cudarc::cublaslt::{result as lt, sys as lt_sys};
+use cudarc::cublaslt::sys as lt_sys;
 use cudarc::driver::sys::CUevent_flags;
 use cudarc::driver::{CudaContext, CudaEvent, CudaStream};
 use lt_sys::cublasStatus_t as Status;
@@ -243,25 +244,12 @@ impl Plans {
 
     /// Whether an algorithm computes the product of a plan within the workspace.
     fn computes(&self, plan: &Plan, algorithm: &Algorithm) -> bool {
-        // SAFETY: the result is plain numbers; the handle, the description and the layouts are
-        // alive.
-        let (status, result) = unsafe {
-            let mut result: lt_sys::cublasLtMatmulHeuristicResult_t = std::mem::zeroed();
-            let status = lt_sys::cublasLtMatmulAlgoCheck(
-                self.handle,
-                plan.description,
-                plan.weights,
-                plan.rows,
-                plan.out,
-                plan.out,
-                std::ptr::from_ref(algorithm),
-                &raw mut result,
-            );
-            (status, result)
-        };
-        status == Status::CUBLAS_STATUS_SUCCESS
-            && result.state == Status::CUBLAS_STATUS_SUCCESS
-            && result.workspaceSize <= WORKSPACE
+        let layouts = [plan.weights, plan.rows, plan.out, plan.out];
+        // SAFETY: the handle, the description and the layouts are alive.
+        let result =
+            unsafe { lt::matmul_algo_check(self.handle, plan.description, layouts, algorithm) };
+        result
+            .is_ok_and(|r| r.state == Status::CUBLAS_STATUS_SUCCESS && r.workspaceSize <= WORKSPACE)
     }
 
     /// Milliseconds that a product takes with a plan's algorithm; `None` where that is refused. The
@@ -467,19 +455,15 @@ fn algorithms(
     // handle, the description, the layouts and the preference are alive.
     let results = unsafe {
         let mut results: [lt_sys::cublasLtMatmulHeuristicResult_t; ALGORITHMS] = std::mem::zeroed();
-        lt_sys::cublasLtMatmulAlgoGetHeuristic(
+        lt::matmul_algo_heuristics(
             handle,
             plan.description,
-            plan.weights,
-            plan.rows,
-            plan.out,
-            plan.out,
+            [plan.weights, plan.rows, plan.out, plan.out],
             preference,
             ALGORITHMS as c_int,
             results.as_mut_ptr(),
             &raw mut found,
-        )
-        .result()?;
+        )?;
         results
     };
     let found = usize::try_from(found).unwrap_or(0).min(ALGORITHMS);

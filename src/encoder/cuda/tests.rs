@@ -425,6 +425,52 @@ fn a_batch_gets_the_attention_made_for_it() {
 }
 
 #[test]
+fn a_batch_that_fails_half_way_is_waited_for_before_its_memory_is_written_anew() {
+    let model = small_model();
+    let texts = some_texts(3, 24, 60);
+    let texts = slices(&texts);
+    let (mut plain, _) = executor(&model, GIB);
+    plain.submit(&texts).unwrap();
+    let expected = plain.collect().unwrap().unwrap();
+    // The last kernel of a batch: its upload and all else is under way by then.
+    let (mut executor, watch) = executor(&model, GIB);
+    watch.lock().unwrap().full_at = Some("pool_f16");
+    executor.submit(&texts).unwrap();
+    assert_eq!(executor.collect().unwrap().unwrap(), expected);
+    assert_eq!(watch.lock().unwrap().full_at, None);
+    // One text cannot be halved: it fails, and the next is right.
+    watch.lock().unwrap().full_at = Some("pool_f16");
+    assert!(executor.submit(&texts[..1]).is_err());
+    executor.submit(&texts[1..2]).unwrap();
+    assert_eq!(executor.collect().unwrap().unwrap(), expected[32..64]);
+}
+
+#[test]
+fn the_first_device_that_cannot_be_opened_is_left_out_too() {
+    // The first has no memory, the second is not there.
+    let (encoder, _) = encoder_on(&[0, 7, 1], &[10 << 10, GIB]);
+    assert_eq!(encoder.device(), "cuda:1");
+    let about = encoder.about();
+    assert!(
+        about.contains("cuda:0 was left out: out of memory"),
+        "{about}"
+    );
+    assert!(
+        about.contains("cuda:7 was left out: there is no such device"),
+        "{about}"
+    );
+    let texts = sentences(40);
+    assert_eq!(
+        encoder
+            .encode(&texts, Prompt::Document)
+            .unwrap()
+            .rows()
+            .len(),
+        40
+    );
+}
+
+#[test]
 fn a_device_too_small_for_one_text_says_so() {
     let model = small_model();
     let opener = opener(vec![10 << 10], Arc::default());

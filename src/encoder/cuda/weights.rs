@@ -4,7 +4,7 @@
 //! as wide as that, with zeros behind their own numbers. Where a width is divisible by four, as
 //! those of nearly all models are, nothing is added.
 
-use super::gpu::{Buffer, Gpu, GpuDtype, GpuResult, put};
+use super::gpu::{Address, Buffer, Gpu, GpuDtype, GpuResult, finish};
 use crate::encoder::checkpoint::{
     BlockWeights, Checkpoint, Linear, NormWeights, RotaryTable, Table,
 };
@@ -292,10 +292,24 @@ fn norm(n: &NormWeights, width: usize) -> Norm<Vec<u8>> {
     }
 }
 
+/// Bytes of a transfer of weights: a large layer's largest in a few.
+const BLOCK: usize = 8 << 20;
+
 impl Weights<Vec<u8>> {
     /// Copies them to a device.
     pub(super) fn put(&self, gpu: &mut dyn Gpu) -> GpuResult<Weights<Buffer>> {
-        let one = &mut |bytes: &Vec<u8>| put(gpu, bytes);
+        // One block of the host's memory for all: making one takes longer than most transfers.
+        let mut block = gpu.pinned(BLOCK)?;
+        let one = &mut |bytes: &Vec<u8>| {
+            let buffer = gpu.alloc(bytes.len().max(16))?;
+            for (n, some) in bytes.chunks(BLOCK).enumerate() {
+                block.bytes()[..some.len()].copy_from_slice(some);
+                let to = buffer.address() + (n * BLOCK) as Address;
+                gpu.upload(&*block, some.len(), to)?;
+                finish(gpu)?;
+            }
+            Ok(buffer)
+        };
         Ok(Weights {
             words: one(&self.words)?,
             places: self.places.as_ref().map(&mut *one).transpose()?,
