@@ -199,8 +199,8 @@ pub(super) const CONSENT: &[&str] = &[
     "usercentrics",
 ];
 
-/// With one of these, what names a box or a part names a state of the page.
-pub(super) const STATES: &[&str] = &["accepted", "has", "no", "with", "without"];
+/// Behind one of these, what names a part names a state of the page.
+pub(super) const STATES: &[&str] = &["has", "no", "with", "without"];
 
 /// With "author", a word of these names a note on the author.
 pub(super) const ABOUT: &[&str] = &[

@@ -257,7 +257,8 @@ impl About {
         }
         if pruning == Pruning::Comments {
             let told = size.told >= SENTENCE || size.before >= ENOUGH;
-            return (!size.headline && self.is_comments(size) && told).then_some(true);
+            let named = self.is_comments(size) && told || self.is_footer(size);
+            return (!size.headline && named).then_some(true);
         }
         self.is_named(size, total, left)
     }
@@ -272,8 +273,24 @@ impl About {
             && !self.is_state()
     }
 
+    /// Whether its class or id says that it is the page's own footer, behind a text.
+    fn is_footer(&self, size: Size) -> bool {
+        let mut names = self.names.iter();
+        size.told >= SENTENCE
+            && size.chars < CONTROL
+            && self.names.iter().any(|n| n == "footer")
+            && names.all(|n| matches!(n, "footer" | "site" | "page" | "main" | "global" | "bottom"))
+    }
+
+    /// Whether what would name a part names a state of the page: `has-comments`, `cookies-accepted`.
     fn is_state(&self) -> bool {
-        self.names.iter().any(|n| STATES.contains(&n))
+        let mut before = "";
+        self.names.iter().any(|name| {
+            let state = STATES.contains(&before) && is_strong(name)
+                || name == "accepted" && is_strong(before);
+            before = name;
+            state
+        })
     }
 
     /// Whether its element, role or style says that it is no part of an article.
@@ -323,7 +340,8 @@ impl About {
         let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n));
         let strong = self.names.iter().any(is_strong)
             || has(&["author", "authors", "autor", "auteur", "writer"]) && has(ABOUT);
-        if self.is_comments(size) && (rest >= ENOUGH || size.told >= SENTENCE) {
+        let comments = self.is_comments(size) && (rest >= ENOUGH || size.told >= SENTENCE);
+        if comments || self.is_footer(size) {
             return Some(true);
         }
         if strong {
