@@ -8,6 +8,7 @@ mod documents;
 mod html;
 mod identity;
 mod kinds;
+mod pages;
 mod records;
 mod tables;
 mod words;

@@ -1,21 +1,22 @@
 //! Which part of a page is its article.
 
 use super::linked::Linked;
-use super::prune::{Pruning, prune, sizes};
+use super::prune::{Pruning, prune};
+use super::sizes::{SENTENCE, sizes};
 use super::text::{Block, Kind, Reading, blocks, visible};
 use super::{clean, parse};
 use crate::corpus::article::one_line;
-use dom_query::Document;
+use dom_query::{Document, NodeId};
 use dom_smoothie::{Config, Readability};
 
-/// An article has this much text, in characters without blanks. Where a way finds less, another
-/// is tried, and the longest text wins if none finds more.
+/// An article has this much text, in characters as [`visible`] counts them. Where a way finds less,
+/// another is tried, and the longest text wins if none finds more.
 const ENOUGH: usize = 200;
 
 /// The blocks of a page's article, in order; none if the page shows no text at all.
 pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &str) -> Vec<Block> {
-    prune(&document, Pruning::Full);
-    let mut best = candidate(document, title);
+    let asked = prune(&document, Pruning::Full);
+    let mut best = candidate(document, &asked, title);
     if size(&best) < ENOUGH {
         let document = parse::page(source);
         prune(&document, Pruning::Full);
@@ -23,10 +24,16 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
     }
     if size(&best) < ENOUGH {
         let document = parse::page(source);
-        prune(&document, Pruning::Hidden);
+        // What was found may be all there is, with comments behind it.
+        let pruning = if size(&best) >= SENTENCE {
+            Pruning::Comments
+        } else {
+            Pruning::Hidden
+        };
+        let asked = prune(&document, pruning);
         let all = document.body().map(|body| blocks(body, Reading::default()));
         let landmark = landmark(&document);
-        let second = or_landmark(candidate(document, title), landmark, title);
+        let second = or_landmark(candidate(document, &asked, title), landmark, title);
         if size(&second) > 2 * size(&best) {
             best = second;
         }
@@ -49,7 +56,7 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
     best
 }
 
-/// How much text there is, in characters without blanks.
+/// How much text there is, in characters.
 fn size(blocks: &[Block]) -> usize {
     blocks.iter().map(|b| b.chars).sum()
 }
@@ -67,9 +74,12 @@ fn told(body: &str) -> Vec<Block> {
         .collect()
 }
 
-/// The article of a page that was pruned.
-fn candidate(document: Document, title: &str) -> Vec<Block> {
+/// The article of a page that was pruned, where `asked` are its question and answers.
+fn candidate(document: Document, asked: &[NodeId], title: &str) -> Vec<Block> {
     let (marked, parts) = marked(&document);
+    let parts_of = |id: &NodeId| document.tree.get(id).map(|n| blocks(n, Reading::default()));
+    let asked = asked.iter().filter_map(parts_of).flatten().collect();
+    let asked = clean::clean(asked, title);
     let marked = clean::clean(marked, title);
     let scored = clean::clean(scored(document), title);
     let mut best = scored;
@@ -81,6 +91,10 @@ fn candidate(document: Document, title: &str) -> Vec<Block> {
     };
     if size(&marked) >= ENOUGH && size(&marked) > much {
         best = marked;
+    }
+    // Scoring finds the question or the answers.
+    if size(&asked) > size(&best) {
+        best = asked;
     }
     best
 }

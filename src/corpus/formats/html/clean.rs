@@ -314,7 +314,7 @@ fn mark_repeated(blocks: &[Block], gone: &mut [bool]) {
 
 /// Whose the page is, at its end: `© 2024 The Post. All rights reserved.`
 fn mark_rights(blocks: &[Block], gone: &mut [bool]) {
-    const BEGINNINGS: [&str; 8] = [
+    const BEGINNINGS: [&str; 11] = [
         "©",
         "copyright",
         "(c) 19",
@@ -323,6 +323,9 @@ fn mark_rights(blocks: &[Block], gone: &mut [bool]) {
         "alle rechte vorbehalten",
         "tous droits réservés",
         "todos los derechos reservados",
+        "版权所有",
+        "版權所有",
+        "無断転載",
     ];
     let left = (0..blocks.len()).rev().filter(|i| !gone[*i]);
     for i in left.take(2).collect::<Vec<_>>() {
@@ -338,7 +341,8 @@ fn mark_rights(blocks: &[Block], gone: &mut [bool]) {
         let says = text.contains("reserved")
             || text.contains("vorbehalten")
             || text.contains("droits")
-            || text.contains("derechos");
+            || text.contains("derechos")
+            || text.contains("無断");
         if BEGINNINGS.iter().any(|b| text.starts_with(b)) && (year || says) {
             gone[i] = true;
         }

@@ -2,6 +2,7 @@
 
 use super::fragment::fragment;
 use crate::corpus::article::one_line;
+use crate::corpus::formats::json::repaired;
 use dom_query::NodeRef;
 use serde_json::{Map, Value};
 
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Linked {
     pub headline: Option<String>,
+    pub description: Option<String>,
     pub published: Option<String>,
     pub publisher: Option<String>,
     pub authors: Vec<String>,
@@ -141,6 +143,7 @@ impl Linked {
             }
         }
         or(&mut self.headline, other.headline);
+        or(&mut self.description, other.description);
         or(&mut self.published, other.published);
         or(&mut self.publisher, other.publisher);
         or(&mut self.url, other.url);
@@ -156,7 +159,8 @@ impl Linked {
     }
 }
 
-/// JSON as pages have it: in a comment or CDATA, with line ends in its strings.
+/// JSON as pages have it: in a comment or CDATA, with line ends in its strings and commas behind the
+/// last of a list.
 fn parse(text: &str) -> Option<Value> {
     let mut text = text.trim();
     for (begin, end) in [
@@ -174,7 +178,7 @@ fn parse(text: &str) -> Option<Value> {
                 .chars()
                 .map(|c| if c.is_control() { ' ' } else { c })
                 .collect();
-            serde_json::from_str(&plain)
+            serde_json::from_str(&repaired(&plain))
         })
         .ok()
 }
@@ -245,6 +249,7 @@ fn read(object: &Map<String, Value>, all: &[&Map<String, Value>]) -> Linked {
         } else {
             None
         },
+        description: if article { of(&["description"]) } else { None },
         published: of(&["datePublished", "dateCreated", "uploadDate"]),
         publisher: of(&["publisher", "sourceOrganization", "isPartOf"])
             .filter(|p| !p.contains("://")),

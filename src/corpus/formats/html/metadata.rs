@@ -2,7 +2,7 @@
 
 use super::linked::{About, Linked};
 use super::marks::Marks;
-use super::prune::Words;
+use super::names::Words;
 use super::text::{Edge, Walk};
 use crate::corpus::article::one_line;
 use crate::corpus::dates::parse_date;
@@ -157,6 +157,21 @@ fn without_last_part(title: &str) -> String {
         }
     }
     title.to_string()
+}
+
+/// What a page says of its article where it shows none of its text: of the kind that has a headline
+/// and a line for feeds, or that a program would fill in. Of any other page, nothing.
+pub(super) fn description(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Option<String> {
+    let article = linked.headline.is_some()
+        || first_text(&marks.headings).is_some()
+        || metas.get(&["og:type"]) == Some("article");
+    let given = || {
+        let keys = ["og:description", "twitter:description", "description"];
+        metas.get(&keys).map(str::to_string)
+    };
+    article
+        .then(|| linked.description.clone().or_else(given))
+        .flatten()
 }
 
 /// Who published it.
@@ -371,7 +386,8 @@ fn date_of<'w>(
         "datetime",
         "dtpublished",
     ]);
-    if !certain && name != "time" && !(marked && name != "a") {
+    let byline = has(&["byline", "meta", "metadata", "posted"]);
+    if !certain && name != "time" && !((marked || byline) && name != "a") {
         return None;
     }
     for key in ["datetime", "content", "title"] {
@@ -380,15 +396,51 @@ fn date_of<'w>(
         }
     }
     let text = one_line(&node.text());
-    if text.chars().count() > 60 {
+    if text.chars().count() > if byline { 120 } else { 60 } {
         return None;
     }
-    let after_label = text
-        .split_once(": ")
-        .map_or(text.as_str(), |(_, date)| date);
-    parse_date(&text)
-        .or_else(|| parse_date(after_label))
+    let parts = text.split(['|', '·', '•', '–', '—']).filter(|_| byline);
+    std::iter::once(text.as_str())
+        .chain(parts)
+        .find_map(labelled_date)
         .map(|date| (certain, date))
+}
+
+/// A date, or one behind what says that it is the one of publication.
+fn labelled_date(text: &str) -> Option<String> {
+    /// In lower case, the longer before those that they begin with.
+    const LABELS: &[&str] = &[
+        "first published on",
+        "first published",
+        "published on",
+        "published at",
+        "published",
+        "posted on",
+        "posted at",
+        "posted",
+        "veröffentlicht am",
+        "veröffentlicht",
+        "erschienen am",
+        "publié le",
+        "publicado el",
+        "publicado em",
+        "publicado",
+        "pubblicato il",
+        "gepubliceerd op",
+        "опубликовано",
+        "发布于",
+        "發布於",
+    ];
+    let text = text.trim();
+    let behind = || {
+        let lower = text.to_lowercase();
+        let label = LABELS.iter().find(|label| lower.starts_with(**label))?;
+        // Lower case may be longer, but not that of a label.
+        parse_date(text.get(label.len()..)?.trim_start_matches([':', ' ']))
+    };
+    parse_date(text)
+        .or_else(|| parse_date(text.split_once(": ")?.1))
+        .or_else(behind)
 }
 
 /// The day in an address such as `/2024/05/03/…`.

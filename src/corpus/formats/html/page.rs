@@ -15,10 +15,17 @@ pub(super) fn extract(source: &str) -> Article {
     let url = metadata::address(&marks, &metas, &linked);
     let date = metadata::date(&document, &marks, &metas, &linked, url.as_deref());
     let meta = metadata::rest(&marks, &metas, &linked);
+    let description = metadata::description(&marks, &metas, &linked);
     let blocks = body::body(source, document, &linked, &title);
     let text: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
+    let mut text = tidy(&text.join("\n\n"));
+    if text.trim().is_empty()
+        && let Some(description) = description
+    {
+        text = tidy(&description);
+    }
     Article {
-        text: tidy(&text.join("\n\n")),
+        text,
         date,
         url,
         source: metadata::source(&metas, &linked),

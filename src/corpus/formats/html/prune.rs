@@ -1,194 +1,23 @@
 //! What is no part of an article, taken out of the tree: hidden text, navigation, forms, and what
 //! its author marked by class or id as comments, related links, share bars, consent boxes …
 
-use super::text::{Edge, Walk, visible};
-use dom_query::{Document, LocalName, NodeData, NodeId, NodeRef, local_name};
-use rustc_hash::FxHashMap;
+use super::asked::{self, Asked, Part};
+use super::names::{ABOUT, CONSENT, STATES, WEAK, Words, is_comment, is_spoken, is_strong};
+use super::sizes::{SENTENCE, Size, sizes};
+use super::text::{Edge, Walk};
+use dom_query::{Document, LocalName, NodeId, NodeRef, local_name};
 
 /// How much is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pruning {
     /// All that is known to be no article.
     Full,
-    /// Only what a reader does not see, and navigation: for pages whose article goes by a name
-    /// that other pages give to something else.
+    /// Only what a reader does not see, navigation, and comments behind a text: for pages whose
+    /// article goes by a name that other pages give to something else.
+    Comments,
+    /// Only what a reader does not see, and navigation.
     Hidden,
 }
-
-/// Names for what surrounds an article. An element whose class or id has a word of these, or a
-/// word that begins with a [`STEMS`] one, goes, however long it is. Sorted, as are the stems.
-const WORDS: &[&str] = &[
-    "ad",
-    "adbox",
-    "addthis",
-    "addtoany",
-    "ads",
-    "anzeige",
-    "apester",
-    "breadcrumb",
-    "breadcrumbs",
-    "carbonads",
-    "combx",
-    "consent",
-    "cookie",
-    "cookies",
-    "disqus",
-    "donate",
-    "dontmiss",
-    "dpsp",
-    "gdpr",
-    "lightbox",
-    "livefyre",
-    "login",
-    "mailchimp",
-    "modal",
-    "mostread",
-    "nav",
-    "navbar",
-    "navi",
-    "navigation",
-    "noprint",
-    "onetrust",
-    "outbrain",
-    "overlay",
-    "pager",
-    "paginate",
-    "paging",
-    "popup",
-    "printonly",
-    "promo",
-    "promobox",
-    "publicidad",
-    "publicite",
-    "readmore",
-    "replies",
-    "respond",
-    "seealso",
-    "share",
-    "sharedaddy",
-    "shares",
-    "shariff",
-    "sharing",
-    "shoutbox",
-    "sidebar",
-    "signup",
-    "skiplink",
-    "skyscraper",
-    "sociable",
-    "social",
-    "socials",
-    "sponsor",
-    "sponsored",
-    "subscribe",
-    "subscription",
-    "taboola",
-    "trc",
-    "werbung",
-    "zergnet",
-];
-
-/// Beginnings of words that name what surrounds an article.
-const STEMS: &[&str] = &[
-    "advert",
-    "breadcrumb",
-    "comentario",
-    "comment",
-    "cookie",
-    "kommentar",
-    "newsletter",
-    "pagination",
-    "recommend",
-    "related",
-    "sharebar",
-    "sharebutton",
-    "sharelink",
-    "sharetool",
-    "sharing",
-    "sidebar",
-    "socialmedia",
-    "socialshare",
-    "subscri",
-    "werbung",
-];
-
-/// Beginnings that are not what they look like.
-const NOT_STEMS: &[&str] = &["commented", "commentary", "commentator", "recommended-"];
-
-/// Names that surround an article as often as they are a part of it: an element with one of these
-/// goes where much of its text is links, or where there is very little text.
-const WEAK: &[&str] = &[
-    "aside",
-    "author",
-    "authors",
-    "autor",
-    "banner",
-    "bio",
-    "bottom",
-    "box",
-    "byline",
-    "card",
-    "carousel",
-    "category",
-    "categories",
-    "copyright",
-    "credits",
-    "cta",
-    "dateline",
-    "disclaimer",
-    "extra",
-    "follow",
-    "footer",
-    "header",
-    "infobox",
-    "inline",
-    "jump",
-    "keywords",
-    "latest",
-    "links",
-    "list",
-    "menu",
-    "meta",
-    "more",
-    "next",
-    "popular",
-    "posted",
-    "prev",
-    "previous",
-    "print",
-    "rating",
-    "ratings",
-    "read",
-    "recirc",
-    "slider",
-    "tag",
-    "tags",
-    "teaser",
-    "teasers",
-    "toc",
-    "tool",
-    "toolbar",
-    "tools",
-    "top",
-    "topics",
-    "trending",
-    "utility",
-    "widget",
-];
-
-/// With "author", a word of these names a note on the author.
-const ABOUT: &[&str] = &[
-    "about",
-    "bio",
-    "block",
-    "box",
-    "card",
-    "desc",
-    "description",
-    "details",
-    "info",
-    "profile",
-    "section",
-];
 
 /// The rest of a page must be this long, in characters, for something marked as no part of the
 /// article to go: what marks all of the text marks nothing.
@@ -199,19 +28,11 @@ const CONTROL: usize = 250;
 /// An article within another of fewer characters than this may be a teaser.
 const TEASER: usize = 400;
 
-/// What is known of an element and all below it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Size {
-    /// Characters without blanks.
-    pub chars: usize,
-    pub linked: usize,
-    pub headline: bool,
-}
-
-/// Takes out of a page what is no part of an article.
-pub(super) fn prune(document: &Document, pruning: Pruning) {
+/// Takes out of a page what is no part of an article; the elements of its question and its answers,
+/// in order, where it has both.
+pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let Some(body) = document.body() else {
-        return;
+        return Vec::new();
     };
     let sizes = sizes(body);
     let total = sizes.get(&body.id).copied().unwrap_or_default();
@@ -220,7 +41,10 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
     let mut doubted = 0;
     let mut forms = Vec::new();
     let mut articles = 0usize;
-    let mut left = total.chars;
+    let mut left = total;
+    let mut breaks = Vec::new();
+    let mut preformatted = 0usize;
+    let mut asked = Asked::default();
     let mut walk = Walk::new(body);
     // Inside the article's own marked body or a quotation, a footer or an author is text.
     let mut quotes = 0usize;
@@ -242,7 +66,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
                     && size.chars < TEASER
                     && size.chars * 4 < total.chars;
                 if teaser {
-                    left -= size.chars.min(left);
+                    left.less(size);
                     gone.push(node);
                     walk.skip_children();
                     // Its end is met all the same.
@@ -250,8 +74,17 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
                     continue;
                 }
                 articles += usize::from(about.name == local_name!("article"));
-                if let Some(sure) = about.goes(size, total, left, pruning, quotes > 0) {
-                    left -= size.chars.min(left);
+                let mut goes = about.goes(size, total, left, pruning, quotes > 0);
+                if goes.is_none()
+                    && size.chars < CONTROL
+                    && size.chars * 2 < total.chars
+                    && about.names.iter().any(|n| n == "paywall")
+                    && asks(&node.text())
+                {
+                    goes = Some(true);
+                }
+                if let Some(sure) = goes {
+                    left.less(size);
                     if sure {
                         gone.push(node);
                     } else {
@@ -259,15 +92,30 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
                         doubtful.push(node);
                     }
                     walk.skip_children();
-                } else if about.name == local_name!("form") {
+                    continue;
+                }
+                if let Some(part) = about.part {
+                    asked.open(node.id, part);
+                }
+                if about.name == local_name!("form") {
                     forms.push(node);
+                } else if about.name == local_name!("pre") {
+                    preformatted += 1;
+                } else if about.name == local_name!("br")
+                    && preformatted == 0
+                    && node.next_sibling().is_some_and(|next| next.is_text())
+                {
+                    breaks.push(node);
                 }
             }
             Edge::Close(node) => {
+                asked.close(node.id);
                 if node.has_name("blockquote") {
                     quotes = quotes.saturating_sub(1);
                 } else if node.has_name("article") {
                     articles = articles.saturating_sub(1);
+                } else if node.has_name("pre") {
+                    preformatted = preformatted.saturating_sub(1);
                 }
             }
         }
@@ -279,69 +127,34 @@ pub(super) fn prune(document: &Document, pruning: Pruning) {
     for node in gone {
         node.remove_from_parent();
     }
+    // Scoring leaves a break out where a paragraph follows the text behind it.
+    for node in breaks {
+        node.insert_after(&document.tree.new_text(" "));
+    }
     // A form around a whole page (as ASP.NET writes it) is no form.
     for node in forms {
         node.rename("div");
     }
+    asked.parts()
 }
 
-/// The sizes of all elements in `root`, in one walk.
-pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
-    let mut sizes = FxHashMap::default();
-    let mut open: Vec<Size> = Vec::new();
-    let (mut links, mut unseen) = (0usize, 0usize);
-    for edge in Walk::new(root) {
-        match edge {
-            Edge::Open(node) => {
-                if node.is_element() {
-                    let name = name(&node);
-                    links += usize::from(name == local_name!("a"));
-                    unseen += usize::from(is_code(&name));
-                    open.push(Size {
-                        headline: name == local_name!("h1"),
-                        ..Size::default()
-                    });
-                } else if unseen == 0
-                    && let Some(top) = open.last_mut()
-                {
-                    let chars = node.query_or(0, |node| match &node.data {
-                        NodeData::Text { contents } => visible(contents),
-                        _ => 0,
-                    });
-                    top.chars += chars;
-                    if links > 0 {
-                        top.linked += chars;
-                    }
-                }
-            }
-            Edge::Close(node) => {
-                if !node.is_element() {
-                    continue;
-                }
-                let name = name(&node);
-                links -= usize::from(name == local_name!("a"));
-                unseen -= usize::from(is_code(&name));
-                let Some(size) = open.pop() else { continue };
-                if let Some(parent) = open.last_mut() {
-                    parent.chars += size.chars;
-                    parent.linked += size.linked;
-                    parent.headline |= size.headline;
-                }
-                sizes.insert(node.id, size);
-            }
-        }
-    }
-    sizes
-}
-
-/// An element's name; empty for any other node.
-fn name(node: &NodeRef<'_>) -> LocalName {
-    node.qual_name_ref()
-        .map_or_else(|| local_name!(""), |name| name.local.clone())
-}
-
-fn is_code(name: &LocalName) -> bool {
-    matches!(name.as_ref(), "script" | "style" | "noscript" | "template")
+/// Whether a short text asks to subscribe or sign in. Publishers mark both what asks for it and the
+/// text that is then shown as a paywall.
+fn asks(text: &str) -> bool {
+    const ASKING: &[&str] = &[
+        "abonn",
+        "assinante",
+        "assine",
+        "iscri",
+        "log in",
+        "members",
+        "register",
+        "sign in",
+        "subscri",
+        "suscri",
+    ];
+    let text = text.to_lowercase();
+    ASKING.iter().any(|word| text.contains(word))
 }
 
 /// An element's name and what its attributes say of it.
@@ -350,7 +163,10 @@ struct About {
     role: String,
     names: Words,
     hidden: bool,
+    /// It is drawn in no colour.
+    faint: bool,
     body: bool,
+    part: Option<Part>,
 }
 
 impl About {
@@ -360,7 +176,9 @@ impl About {
             role: String::new(),
             names: Words::default(),
             hidden: false,
+            faint: false,
             body: false,
+            part: None,
         };
         let Some(element) = node.element_ref() else {
             return about;
@@ -369,20 +187,36 @@ impl About {
         for attribute in &element.attrs {
             let value: &str = &attribute.value;
             match attribute.name.local.as_ref() {
-                "class" | "id" | "data-testid" | "data-component" => {
+                key @ ("class" | "id" | "data-testid" | "data-component") => {
                     about.names.add(value);
+                    if matches!(key, "class" | "id") && about.part.is_none() {
+                        about.part = asked::named(value);
+                    }
                 }
                 "role" => about.role = value.trim().to_ascii_lowercase(),
                 "hidden" => about.hidden |= !value.eq_ignore_ascii_case("until-found"),
                 "aria-hidden" => about.hidden |= value.eq_ignore_ascii_case("true"),
-                "style" => about.hidden |= hides(value),
+                "style" => {
+                    about.hidden |= hides(value);
+                    about.faint |= value.contains("opacity") && is_faint(value);
+                }
                 "itemprop" | "property" => {
                     about.body |= value
                         .split_whitespace()
                         .any(|v| v.to_ascii_lowercase().ends_with("articlebody"));
+                    about.part = asked::property(value).or(about.part);
                 }
+                "itemtype" => about.part = asked::kind(value).or(about.part),
                 _ => {}
             }
+        }
+        if is_spoken(&about.names) {
+            // Beside what only eyes are shown, it is what that says.
+            let drawn = |other: Option<NodeRef<'_>>| {
+                other.is_some_and(|o| o.attr("aria-hidden").as_deref() == Some("true"))
+            };
+            about.hidden |=
+                !drawn(node.prev_element_sibling()) && !drawn(node.next_element_sibling());
         }
         about
     }
@@ -393,7 +227,7 @@ impl About {
         &self,
         size: Size,
         total: Size,
-        left: usize,
+        left: Size,
         pruning: Pruning,
         quoted: bool,
     ) -> Option<bool> {
@@ -421,12 +255,47 @@ impl About {
         {
             return None;
         }
+        if pruning == Pruning::Comments {
+            let told = size.told >= SENTENCE || size.before >= ENOUGH;
+            let named = self.is_comments(size) && told || self.is_footer(size);
+            return (!size.headline && named).then_some(true);
+        }
         self.is_named(size, total, left)
     }
 
+    /// Whether its class or id says that it is what readers say of the article.
+    fn is_comments(&self, size: Size) -> bool {
+        // A discussion is a page of its own as often.
+        let told = size.told >= ENOUGH;
+        self.names
+            .iter()
+            .any(|name| is_comment(name) || told && name.starts_with("discussion"))
+            && !self.is_state()
+    }
+
+    /// Whether its class or id says that it is the page's own footer, behind a text.
+    fn is_footer(&self, size: Size) -> bool {
+        let mut names = self.names.iter();
+        size.told >= SENTENCE
+            && size.chars < CONTROL
+            && self.names.iter().any(|n| n == "footer")
+            && names.all(|n| matches!(n, "footer" | "site" | "page" | "main" | "global" | "bottom"))
+    }
+
+    /// Whether what would name a part names a state of the page: `has-comments`, `cookies-accepted`.
+    fn is_state(&self) -> bool {
+        let mut before = "";
+        self.names.iter().any(|name| {
+            let state = STATES.contains(&before) && is_strong(name)
+                || name == "accepted" && is_strong(before);
+            before = name;
+            state
+        })
+    }
+
     /// Whether its element, role or style says that it is no part of an article.
-    fn is_none(&self, size: Size, total: Size, left: usize, quoted: bool) -> bool {
-        let rest = left.saturating_sub(size.chars);
+    fn is_none(&self, size: Size, total: Size, left: Size, quoted: bool) -> bool {
+        let rest = left.chars.saturating_sub(size.chars);
         let most = size.chars * 2 > total.chars;
         let enough = rest >= ENOUGH && !most;
         match self.name.as_ref() {
@@ -438,6 +307,9 @@ impl About {
         }
         if self.hidden {
             return !most;
+        }
+        if self.faint && size.chars < CONTROL {
+            return enough;
         }
         let links = size.linked as f32 / size.chars.max(1) as f32;
         match self.name.as_ref() {
@@ -458,8 +330,8 @@ impl About {
     }
 
     /// Whether its class or id says so.
-    fn is_named(&self, size: Size, total: Size, left: usize) -> Option<bool> {
-        let rest = left.saturating_sub(size.chars);
+    fn is_named(&self, size: Size, total: Size, left: Size) -> Option<bool> {
+        let rest = left.chars.saturating_sub(size.chars);
         let enough = rest >= ENOUGH && size.chars * 2 <= total.chars;
         let links = size.linked as f32 / size.chars.max(1) as f32;
         if size.headline {
@@ -468,15 +340,27 @@ impl About {
         let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n));
         let strong = self.names.iter().any(is_strong)
             || has(&["author", "authors", "autor", "auteur", "writer"]) && has(ABOUT);
+        let comments = self.is_comments(size) && (rest >= ENOUGH || size.told >= SENTENCE);
+        if comments || self.is_footer(size) {
+            return Some(true);
+        }
         if strong {
-            let comments = self.names.iter().any(|n| {
-                n.starts_with("comment") || n.starts_with("kommentar") || n.starts_with("comentar")
-            });
+            // What asks for something may be longer than a short article.
+            let plain = rest.saturating_sub(left.linked.saturating_sub(size.linked)) >= ENOUGH;
+            let starts = |names: &[&str]| {
+                let mut own = self.names.iter();
+                own.any(|n| names.iter().any(|name| n.starts_with(name)))
+            };
+            let most = size.chars * 2 > total.chars;
+            let nearly_all = size.chars * 5 > total.chars * 4;
+            if plain && !self.is_state() {
+                let consent = !most || !nearly_all && !size.landmark;
+                if consent && starts(CONSENT) || !most && starts(&["newsletter"]) {
+                    return Some(true);
+                }
+            }
             // A large part with few links is the article, whatever it is called.
             let large = size.chars * 4 > total.chars && links < 0.25;
-            if comments {
-                return (rest >= ENOUGH).then_some(true);
-            }
             return (enough && !large).then_some(links > 0.25);
         }
         let weak = enough && links > 0.5 && has(WEAK);
@@ -484,135 +368,40 @@ impl About {
     }
 }
 
-fn is_strong(name: &str) -> bool {
-    // Of sorted stems none of which begins with another, only the last that is not behind the name
-    // may begin it.
-    let stem = STEMS.partition_point(|stem| *stem <= name);
-    WORDS.binary_search(&name).is_ok()
-        || stem > 0
-            && name.starts_with(STEMS[stem - 1])
-            && !NOT_STEMS.iter().any(|s| name.starts_with(s))
-}
-
 /// Whether a `style` hides the element.
 fn hides(style: &str) -> bool {
-    style.split(';').any(|declaration| {
-        let Some((property, value)) = declaration.split_once(':') else {
-            return false;
-        };
-        let value = value.trim().to_ascii_lowercase();
-        match property.trim().to_ascii_lowercase().as_str() {
-            "display" => value.starts_with("none"),
-            "visibility" => value.starts_with("hidden"),
-            _ => false,
+    declarations(style).any(|(property, value)| match property.as_str() {
+        "display" => value.starts_with("none"),
+        "visibility" => value.starts_with("hidden"),
+        // Moved out of the window, as for programs that read pages aloud.
+        "left" | "top" | "margin-left" | "text-indent" => {
+            let away = value.strip_prefix('-').map(|v| {
+                let digits = v.bytes().take_while(u8::is_ascii_digit).count();
+                digits > 3 || digits == 3 && v.starts_with("999")
+            });
+            away == Some(true)
         }
+        _ => false,
     })
 }
 
-/// The words of classes and ids, in lower case: `relatedArticles__list` is related, articles, list.
-#[derive(Debug, Default)]
-pub(super) struct Words {
-    /// All of them, one behind the other.
-    text: String,
-    ends: Vec<usize>,
+/// Whether a `style` lets an element be seen through, other than at the start of a movement.
+fn is_faint(style: &str) -> bool {
+    let mut faint = false;
+    for (property, value) in declarations(style) {
+        match property.as_str() {
+            "opacity" => faint = value.trim_end_matches("!important").trim().parse() == Ok(0.0_f32),
+            "transform" | "transition" | "animation" | "will-change" | "filter" => return false,
+            _ => {}
+        }
+    }
+    faint
 }
 
-impl Words {
-    pub(super) fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> + Clone {
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).map(|(a, b)| &self.text[a..*b])
-    }
-
-    /// Adds those of one value.
-    pub(super) fn add(&mut self, value: &str) {
-        let mut lower = false;
-        for c in value.chars() {
-            let (inner, upper) = if c.is_ascii() {
-                (c.is_ascii_alphanumeric(), c.is_ascii_uppercase())
-            } else {
-                (c.is_alphanumeric(), c.is_uppercase())
-            };
-            if !inner || lower && upper {
-                self.end();
-            }
-            if c.is_ascii_alphanumeric() {
-                self.text.push(c.to_ascii_lowercase());
-            } else if inner {
-                self.text.extend(c.to_lowercase());
-            }
-            lower = c.is_lowercase();
-        }
-        self.end();
-    }
-
-    fn end(&mut self) {
-        if self.text.len() > self.ends.last().copied().unwrap_or(0) {
-            self.ends.push(self.text.len());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{STEMS, WORDS, Words, is_strong};
-
-    #[test]
-    fn a_class_is_taken_to_words() {
-        let mut words = Words::default();
-        words.add("relatedArticles__list ÉtéChaud 2col");
-        words.add("");
-        words.add("AD-box");
-        let all: Vec<&str> = words.iter().collect();
-        let wanted = [
-            "related", "articles", "list", "été", "chaud", "2col", "ad", "box",
-        ];
-        assert_eq!(all, wanted);
-        assert_eq!(words.count(), wanted.len());
-        words.clear();
-        assert_eq!(words.iter().count(), 0);
-    }
-
-    /// Both are searched by halves.
-    #[test]
-    fn names_are_sorted_and_no_stem_begins_another() {
-        assert!(WORDS.is_sorted());
-        for pair in STEMS.windows(2) {
-            assert!(
-                pair[0] < pair[1] && !pair[1].starts_with(pair[0]),
-                "{pair:?}"
-            );
-        }
-        for name in [
-            "ad",
-            "zergnet",
-            "comments",
-            "advertising",
-            "werbungen",
-            "subscriber",
-        ] {
-            assert!(is_strong(name), "{name}");
-        }
-        for name in [
-            "",
-            "a",
-            "adder",
-            "commented",
-            "article",
-            "zz",
-            "share2",
-            "relate",
-        ] {
-            assert!(!is_strong(name), "{name}");
-        }
-    }
+fn declarations(style: &str) -> impl Iterator<Item = (String, String)> {
+    style.split(';').filter_map(|declaration| {
+        let (property, value) = declaration.split_once(':')?;
+        let plain = |text: &str| text.trim().to_ascii_lowercase();
+        Some((plain(property), plain(value)))
+    })
 }

@@ -20,9 +20,9 @@ pub(super) enum Kind {
 pub(super) struct Block {
     pub kind: Kind,
     pub text: String,
-    /// How many of its characters are a link's, without blanks.
+    /// How many of its characters are a link's, as [`visible`] counts them.
     pub linked: usize,
-    /// All of its characters, without blanks.
+    /// All of its characters, as [`visible`] counts them.
     pub chars: usize,
 }
 
@@ -136,7 +136,7 @@ pub(super) struct Reading {
     pub blank_lines: bool,
     /// Single line ends in the source stay.
     pub lines: bool,
-    /// Text of buttons, inputs and pictures, and readings above characters, count too.
+    /// Text of buttons, inputs and pictures, readings above characters and deleted text count too.
     pub everything: bool,
 }
 
@@ -234,7 +234,7 @@ impl Writer {
         if !self.reading.everything
             && matches!(
                 local,
-                "button" | "select" | "textarea" | "svg" | "rt" | "menu" | "title"
+                "button" | "select" | "textarea" | "svg" | "rt" | "menu" | "title" | "del"
             )
         {
             return false;
@@ -342,7 +342,7 @@ impl Writer {
             }
             self.breaks = 0;
             self.text.push_str(word);
-            let n = word.chars().count();
+            let n = visible(word);
             self.chars += n;
             self.linked += if self.links > 0 { n } else { 0 };
         }
@@ -363,20 +363,25 @@ impl Writer {
     }
 }
 
-/// The characters of a text without its blanks.
+/// How much text there is: its characters without blanks, where a character of a script that writes
+/// a syllable or word with each counts for two and a half, which is about what a translation into
+/// Latin letters has.
 pub(super) fn visible(text: &str) -> usize {
-    let begins = |b: u8| b.is_ascii() || b >= 0xc0;
-    let all = count(text.as_bytes(), |b| {
-        begins(b) && !matches!(b, b'\t'..=b'\r' | b' ')
-    });
     if text.is_ascii() {
-        return all;
+        return count(text.as_bytes(), |b| !matches!(b, b'\t'..=b'\r' | b' '));
     }
-    let wide = text
-        .chars()
-        .filter(|c| !c.is_ascii() && c.is_whitespace())
-        .count();
-    all - wide
+    let (mut all, mut wide) = (0, 0);
+    for c in text.chars().filter(|c| !c.is_whitespace()) {
+        all += 1;
+        wide += usize::from(c >= '\u{2e80}' && is_wide(c));
+    }
+    all + wide * 3 / 2
+}
+
+/// Whether it is Chinese, Japanese or Korean.
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}'
+        | '\u{ff00}'..='\u{ffef}' | '\u{20000}'..='\u{3ffff}')
 }
 
 /// A step of a walk through a tree.
@@ -439,8 +444,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn characters_without_blanks_are_counted(text in "[a-z \\t\\r\\n\u{b}\u{1c}é\u{a0}“\u{2009}\u{3000}橋\u{85}🌉]{0,40}") {
+        fn characters_without_blanks_are_counted(text in "[a-z \\t\\r\\n\u{b}\u{1c}é\u{a0}“\u{2009}\u{3000}\u{85}🌉]{0,40}") {
             prop_assert_eq!(visible(&text), text.chars().filter(|c| !c.is_whitespace()).count());
+        }
+
+        #[test]
+        fn characters_of_words_count_for_more(text in "[橋が다。]{0,40}") {
+            prop_assert_eq!(visible(&text), text.chars().count() * 5 / 2);
         }
     }
 }

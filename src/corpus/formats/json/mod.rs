@@ -9,6 +9,8 @@ mod take;
 mod tests;
 mod value;
 
+pub(super) use value::repaired;
+
 use super::window::Window;
 use super::{Context, LONGEST};
 use crate::corpus::columns::Mapping;

@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for Bounded<'_> {
 }
 
 /// The text with what is no JSON in it replaced by what is meant; borrowed if there is none.
-fn repaired(text: &str) -> Cow<'_, str> {
+pub(in crate::corpus::formats) fn repaired(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut out = String::new();
     // Up to here, everything is in `out` or was left out.

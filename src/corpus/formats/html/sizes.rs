@@ -1,0 +1,116 @@
+//! How much text is in each element of a page, and before it.
+
+use super::text::{Edge, Walk, visible};
+use dom_query::{LocalName, NodeData, NodeId, NodeRef, local_name};
+use rustc_hash::FxHashMap;
+
+/// A text this long, in characters, is a sentence.
+pub(super) const SENTENCE: usize = 20;
+
+/// What is known of an element and all below it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Size {
+    /// Characters without blanks, as [`visible`] counts them.
+    pub chars: usize,
+    pub linked: usize,
+    /// It has a heading of the first level.
+    pub headline: bool,
+    /// It has an element that the page calls its article or main part.
+    pub landmark: bool,
+    /// Characters outside links between the headline, or else the beginning, and it.
+    pub before: usize,
+    /// Characters of paragraphs that are sentences between the headline and it.
+    pub told: usize,
+}
+
+impl Size {
+    /// Takes away what another has.
+    pub(super) fn less(&mut self, other: Self) {
+        self.chars = self.chars.saturating_sub(other.chars);
+        self.linked = self.linked.saturating_sub(other.linked);
+    }
+}
+
+/// The sizes of all elements in `root`, in one walk.
+pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
+    let mut sizes = FxHashMap::default();
+    let mut open: Vec<Size> = Vec::new();
+    let (mut links, mut unseen) = (0usize, 0usize);
+    let (mut titled, mut before, mut told, mut ended) = (false, 0, 0, false);
+    for edge in Walk::new(root) {
+        match edge {
+            Edge::Open(node) => {
+                if node.is_element() {
+                    let name = name(&node);
+                    links += usize::from(name == local_name!("a"));
+                    unseen += usize::from(is_code(&name));
+                    open.push(Size {
+                        headline: name == local_name!("h1"),
+                        landmark: matches!(name.as_ref(), "article" | "main"),
+                        before,
+                        told,
+                        ..Size::default()
+                    });
+                } else if unseen == 0
+                    && let Some(top) = open.last_mut()
+                {
+                    let (chars, ends) = node.query_or((0, false), |node| match &node.data {
+                        NodeData::Text { contents } => {
+                            (visible(contents), titled && ends(contents))
+                        }
+                        _ => (0, false),
+                    });
+                    top.chars += chars;
+                    if links > 0 {
+                        top.linked += chars;
+                    } else {
+                        before += chars;
+                    }
+                    if chars > 0 {
+                        ended = ends;
+                    }
+                }
+            }
+            Edge::Close(node) => {
+                if !node.is_element() {
+                    continue;
+                }
+                let name = name(&node);
+                links -= usize::from(name == local_name!("a"));
+                unseen -= usize::from(is_code(&name));
+                let Some(size) = open.pop() else { continue };
+                if let Some(parent) = open.last_mut() {
+                    parent.chars += size.chars;
+                    parent.linked += size.linked;
+                    parent.headline |= size.headline;
+                    parent.landmark |= size.landmark;
+                }
+                let plain = size.chars - size.linked;
+                if name == local_name!("h1") {
+                    (titled, before, told) = (true, 0, 0);
+                } else if name == local_name!("p") && titled && ended && plain >= SENTENCE {
+                    told += plain;
+                }
+                sizes.insert(node.id, size);
+            }
+        }
+    }
+    sizes
+}
+
+/// Whether a text ends like a sentence.
+fn ends(text: &str) -> bool {
+    let quotes = ['"', '\'', '”', '’', '»', '」', '』', ')'];
+    let text = text.trim_end().trim_end_matches(quotes);
+    text.ends_with(['.', '!', '?', '…', '。', '！', '？', '؟', '।'])
+}
+
+/// An element's name; empty for any other node.
+pub(super) fn name(node: &NodeRef<'_>) -> LocalName {
+    node.qual_name_ref()
+        .map_or_else(|| local_name!(""), |name| name.local.clone())
+}
+
+fn is_code(name: &LocalName) -> bool {
+    matches!(name.as_ref(), "script" | "style" | "noscript" | "template")
+}
