@@ -113,6 +113,14 @@ test("copies and retellings stand on a line of time", async () => {
   await close();
 });
 
+test("the best sentence is told from the passage around it", async () => {
+  const { page, close } = await at("#/town/search?q=vaccine%20doctors%20patients&a=town-long", { colorScheme: "light" });
+  const best = page.locator(".article-text mark.best.passage").first();
+  await best.waitFor();
+  assert.equal(await best.evaluate((e) => getComputedStyle(e).backgroundColor), "rgb(255, 230, 154)");
+  await close();
+});
+
 for (const draw of ["webgl2", "canvas"]) {
   test(`the map by ${draw}: hover, open, lasso, dates, colours, and a link that gives it back`, async () => {
     const { page, close } = await at(`#/town/map?draw=${draw === "canvas" ? "canvas" : "webgl"}`);
@@ -218,13 +226,26 @@ test("topics: cards, one of them, its articles; edited by hand and undone", asyn
     await page.waitForFunction(() => document.querySelector(".topics-body h2")?.textContent?.includes("Money"));
     await page.locator(".toast").getByRole("button", { name: "Undo" }).click();
     await page.waitForFunction((old) => document.querySelector(".topics-body h2")?.textContent === old, name);
+    // What was undone is no change to undo, and nothing is left.
+    await page.locator(".toast", { hasText: "Undone" }).waitFor();
+    assert.equal(await page.locator(".toast button").count(), 0);
+    const undo = page.locator(".topics-body").getByRole("button", { name: "Undo" });
+    assert.ok(await undo.isDisabled());
     await page.goto(`${BASE}#/town/topics`);
-    await page.locator(".card input").nth(0).check();
+    await page.locator(".card").first().waitFor();
+    assert.ok(await undo.isDisabled());
+    // The name that the dialog shows is the one that they get, although it is that of the first.
     await page.locator(".card input").nth(1).check();
+    await page.locator(".card input").nth(2).check();
     await page.getByRole("button", { name: "Merge 2" }).click();
+    const shown = await page.locator("dialog input").inputValue();
+    assert.ok(before.includes(shown));
     await page.locator("dialog").getByRole("button", { name: "Merge" }).click();
     await page.waitForFunction((n) => document.querySelectorAll(".card").length === n - 1, before.length);
-    await page.getByRole("button", { name: "Undo" }).first().click();
+    assert.ok((await page.locator(".card h3").allTextContents()).includes(shown));
+    assert.equal(await page.locator(".card input:checked").count(), 0);
+    assert.ok(await page.getByRole("button", { name: "Merge" }).isDisabled());
+    await undo.click();
     await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, before.length);
     assert.deepEqual((await page.locator(".card h3").allTextContents()).toSorted(), before.toSorted());
   } else {

@@ -36,3 +36,9 @@ for (let i = 0; i < 180; i++) {
     console.log(JSON.stringify({ ...told, id: `town-${i}-copy`, source: PAPERS[2], date: day(Math.min(23, month + 1)), text: paragraphs.join("\n\n") }));
   }
 }
+
+// One that is much longer than a passage, of which one sentence is told from all others.
+const filler = (/** @type {number} */ i) => `The city said that the ${["river", "water", "ice", "price"][i % 4]} was ${["cut", "met", "said"][i % 3]} in the last minute of the match.`;
+const before = Array.from({ length: 40 }, (_, i) => filler(i)).join(" ");
+const after = Array.from({ length: 40 }, (_, i) => filler(i + 1)).join(" ");
+console.log(JSON.stringify({ id: "town-long", title: "A long year in the city", text: `${before}\n\nThe vaccine met the doctors and the patients. ${after}`, source: PAPERS[1], date: "2023-03-03", section: "health" }));
