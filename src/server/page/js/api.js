@@ -102,7 +102,7 @@ export const api = {
   neighbours: (c, id, k, signal) => get(`${C(c)}/articles/${encodeURIComponent(id)}/neighbours?k=${k}`, signal),
   /** @param {string} c @param {string} id @param {AbortSignal} [signal] @returns {Promise<{ articles: Copy[] }>} */
   copies: (c, id, signal) => get(`${C(c)}/articles/${encodeURIComponent(id)}/copies`, signal),
-  /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<{ run: unknown, topics: Topic[] }>} */
+  /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<{ run: unknown, topics: Topic[], undos: number }>} */
   topics: (c, signal) => get(`${C(c)}/topics`, signal),
   /** @param {string} c @param {number} id @param {AbortSignal} [signal] @returns {Promise<WholeTopic>} */
   topic: (c, id, signal) => get(`${C(c)}/topics/${id}`, signal),

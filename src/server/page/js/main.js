@@ -52,7 +52,7 @@ const ctx = {
   toast(text, action, act) {
     clearTimeout(toastTimer);
     toastAt.hidden = false;
-    fill(toastAt, h("span", { dir: "auto" }, text), action && act && h("button", { type: "button", class: "quiet", onclick: () => { toastAt.hidden = true; act(); } }, "Undo"));
+    fill(toastAt, h("span", { dir: "auto" }, text), action && act && h("button", { type: "button", class: "quiet", onclick: () => { toastAt.hidden = true; act(); } }, action));
     toastTimer = setTimeout(() => {
       toastAt.hidden = true;
     }, 9000);

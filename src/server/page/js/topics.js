@@ -62,6 +62,8 @@ export function createTopics(ctx) {
   let topics = [];
   /** @type {TreeNode[]} */
   let nodes = [];
+  /** Changes by hand that can be undone. */
+  let undos = 0;
   /** @type {Timeline | null} */
   let timeline = null;
   let loaded = "";
@@ -82,6 +84,7 @@ export function createTopics(ctx) {
       api.timeline(corpus, {}, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null)),
     ]);
     topics = list.topics;
+    undos = list.undos;
     nodes = whole.nodes;
     timeline = line && line.bins.length > 1 ? line : null;
     for (const id of chosen) if (!topics.some((t) => t.id === id)) chosen.delete(id);
@@ -148,6 +151,8 @@ export function createTopics(ctx) {
     );
   }
 
+  const undoButton = () => h("button", { type: "button", class: "button", disabled: undos === 0, title: undos ? "Takes the last change by hand back" : "There is no change by hand to take back", onclick: () => void edit.undo() }, "Undo");
+
   const bar = h("div", { class: "bar" });
   function showBar() {
     const { params } = here();
@@ -158,7 +163,7 @@ export function createTopics(ctx) {
       bar,
       h("h2", null, counted(topics.length, "topic")),
       h("div", { class: "segments", role: "radiogroup", "aria-label": "Order" }, timeline && option("rising", "Rising first"), option("size", "Largest first"), option("name", "By name")),
-      ctx.corpus()?.writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", disabled: many.length < 2, onclick: () => void edit.merge(many) }, many.length > 1 ? `Merge ${many.length}` : "Merge"), h("button", { type: "button", class: "button", onclick: () => void edit.undo() }, "Undo")),
+      ctx.corpus()?.writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", disabled: many.length < 2, title: many.length < 2 ? "Tick two topics or more" : null, onclick: () => void edit.merge(many, () => chosen.clear()) }, many.length > 1 ? `Merge ${many.length}` : "Merge"), undoButton()),
     );
   }
 
@@ -195,7 +200,7 @@ export function createTopics(ctx) {
           h("a", { class: "tool", href: format(changed({ t: null })), "aria-label": "All topics", title: "All topics" }, icon("left")),
           h("h2", { dir: "auto" }, topic.label),
           trend(risingOf(topic)),
-          writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", onclick: () => void edit.rename(topic) }, "Rename"), h("button", { type: "button", class: "button", onclick: () => void edit.split(topic) }, "Split"), h("button", { type: "button", class: "button", onclick: () => void edit.undo() }, "Undo")),
+          writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", onclick: () => void edit.rename(topic) }, "Rename"), h("button", { type: "button", class: "button", onclick: () => void edit.split(topic) }, "Split"), undoButton()),
         ),
         h("p", { class: "card-facts" }, counted(topic.size, "article"), " · ", percent(topic.share), topic.dates ? ` · ${date(topic.dates[0])} to ${date(topic.dates[1])}` : ""),
         h("p", { class: "chips" }, topic.terms.slice(0, 14).map((term) => h("a", { class: "chip", dir: "auto", href: format(changed({ q: term, by: "words", t: null }, "search")) }, term))),
