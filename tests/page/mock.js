@@ -134,9 +134,16 @@ export function forward(base) {
     /** @type {Record<string, string>} */
     const headers = {};
     for (const name of ["content-type", "authorization"]) if (request.headers[name]) headers[name] = String(request.headers[name]);
-    const said = await fetch(new URL(request.url ?? "/", base), { method: request.method ?? "GET", headers, body: parts.length ? Buffer.concat(parts) : null });
-    response.writeHead(said.status, { "content-type": said.headers.get("content-type") ?? "" });
-    response.end(Buffer.from(await said.arrayBuffer()));
+    // A page that asks for something else meanwhile ends what it asked for.
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    try {
+      const said = await fetch(new URL(request.url ?? "/", base), { method: request.method ?? "GET", headers, body: parts.length ? Buffer.concat(parts) : null, signal: gone.signal });
+      response.writeHead(said.status, { "content-type": said.headers.get("content-type") ?? "" });
+      response.end(Buffer.from(await said.arrayBuffer()));
+    } catch {
+      response.writeHead(502).end();
+    }
   });
 }
 

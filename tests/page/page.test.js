@@ -82,6 +82,80 @@ test("facets narrow, can be let go, and a wrong condition is told in a line", as
   await close();
 });
 
+test("one sees what else could be chosen, and months of what was found", async () => {
+  const { page, close } = await at("#/town/search?q=election&by=words");
+  const sources = page.locator('.facet-value[data-facet^="source:"]');
+  await sources.first().waitFor();
+  const names = await sources.locator("span").allTextContents();
+  assert.ok(names.length > 1);
+  const counts = () => page.evaluate(() => [...document.querySelectorAll(".facet-dates rect title")].reduce((sum, t) => sum + Number(/: ([\d,]+)$/.exec(t.textContent ?? "")?.[1]), 0));
+  const found = async () => Number(/of (\d+)/.exec((await page.locator(".found").textContent()) ?? "")?.[1]);
+  await page.locator(".facet-dates rect").first().waitFor({ state: "attached" });
+  assert.equal(await counts(), await found());
+  await sources.first().click();
+  await page.locator(".chip-off").waitFor();
+  await page.locator('.facet-value[aria-pressed="true"]').waitFor();
+  assert.deepEqual(await sources.locator("span").allTextContents(), names);
+  await sources.nth(1).click();
+  await page.waitForFunction(() => document.querySelectorAll('.facet-value[aria-pressed="true"]').length === 2);
+  // What nearly every article has of its own is nothing to choose by.
+  const heads = await page.locator(".facet h3").allTextContents();
+  assert.ok(heads.includes("section") && !heads.includes("wire"), heads.join());
+  await close();
+});
+
+test("hits come first, their sentences later, and nothing moves", async () => {
+  const { page, close } = await open(browser);
+  /** @type {(() => void)[]} */
+  const held = [];
+  await page.route(/[?&]sentences=true/, async (route) => {
+    await new Promise((resolve) => held.push(() => resolve(null)));
+    await route.continue().catch(() => {});
+  });
+  await page.goto(`${BASE}#/town/search?q=vaccine`);
+  await page.locator(".hit").nth(5).waitFor();
+  assert.equal(await page.locator(".hit mark").count(), 0);
+  const places = () => page.locator(".hit").evaluateAll((all) => all.map((e) => Math.round(e.getBoundingClientRect().top)));
+  // What was asked of an earlier query is not marked in the hits of a later one.
+  await page.locator("#q").fill("election");
+  await page.waitForFunction(() => document.title.startsWith("election"));
+  await page.waitForTimeout(500);
+  const before = await places();
+  while (held.length < 2) await page.waitForTimeout(50);
+  for (const release of held) release();
+  await page.locator(".hit mark").first().waitFor();
+  assert.deepEqual(await places(), before);
+  await close();
+});
+
+test("on a phone the filter is a drawer that closes", async () => {
+  const { page, close } = await at("#/town/search?q=election&by=words", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await page.locator(".hit").first().waitFor();
+  const drawer = page.locator(".side-foot");
+  const toggle = page.getByRole("button", { name: "Filter", exact: true });
+  await toggle.tap();
+  const shows = page.getByRole("button", { name: /^Show \d+ articles?$/ });
+  for (const name of [/^Show \d+/, "Close the filter"]) {
+    const box = await page.getByRole("button", { name }).boundingBox();
+    assert.ok(box && box.y >= 0 && box.y + box.height <= 786, `${name} is in sight`);
+  }
+  // What one chooses there counts at once.
+  const all = await shows.textContent();
+  await page.locator('.facet-value[data-facet^="source:"]').first().tap();
+  await page.waitForFunction((old) => document.querySelector(".side-foot button")?.textContent !== old, all);
+  await shows.tap();
+  await drawer.waitFor({ state: "hidden" });
+  assert.ok(await page.locator(".hit-link").first().isVisible());
+  for (const closes of [() => page.getByRole("button", { name: "Close the filter" }).tap(), () => page.getByRole("link", { name: "Search" }).tap(), () => page.keyboard.press("Escape")]) {
+    await toggle.tap();
+    await drawer.waitFor();
+    await closes();
+    await drawer.waitFor({ state: "hidden" });
+  }
+  assert.equal(await toggle.getAttribute("aria-expanded"), "false");
+  await close();
+});
+
 test("an article: text, marked passage, neighbours, copies; closing gives the focus back", async () => {
   const { page, close } = await at("#/town/search?q=the%20moon%20and%20the%20ship");
   await page.locator(".hit:has(mark) .hit-link").first().click();

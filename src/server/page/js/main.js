@@ -73,7 +73,7 @@ const q = /** @type {HTMLInputElement} */ (at("q"));
 const choose = /** @type {HTMLSelectElement} */ (at("corpus"));
 const links = VIEWS.map((view) => {
   const [name, picture] = NAMES[view];
-  return h("a", { href: "#", "data-view": view, title: name }, icon(picture), h("span", null, name));
+  return h("a", { href: "#", "data-view": view, title: name, onclick: () => views.search.closeSide() }, icon(picture), h("span", null, name));
 });
 fill(at("views"), links);
 const modes = [["meaning", "Meaning"], ["words", "Words"], ["both", "Both"]].map(([value, name]) =>
@@ -110,6 +110,7 @@ q.addEventListener("input", () => {
 });
 at("ask").addEventListener("submit", (e) => {
   e.preventDefault();
+  views.search.closeSide();
   show();
 });
 choose.addEventListener("change", () => {
@@ -145,6 +146,7 @@ function show(how = {}) {
   document.title = `${text ? `${text} · ` : ""}${NAMES[place.view][0]} · ${place.corpus} · Nearwise`;
   if (shownView !== place.view) {
     if (shownView === "map") views.map.hide();
+    views.search.closeSide();
     fill(main, views[place.view].element);
     shownView = place.view;
     main.scrollTop = 0;
