@@ -266,6 +266,32 @@ for (const draw of ["webgl2", "canvas"]) {
   });
 }
 
+test("labels of the map stand whole within it", async () => {
+  for (const viewport of [{ width: 390, height: 844 }, { width: 1360, height: 860 }]) {
+    const { page, close } = await at("#/town/map", { viewport });
+    await mapDrawn(page);
+    const over = page.locator(".map-over");
+    // As it is first seen, and with topics at each of its edges.
+    for (const [dx, dy] of [[0, 0], [-1, 0], [1, 0], [1, 0], [0, -1]]) {
+      await over.focus();
+      for (let i = 0; i < 2; i++) {
+        if (dx) await page.keyboard.press(dx < 0 ? "ArrowLeft" : "ArrowRight");
+        if (dy) await page.keyboard.press("ArrowUp");
+      }
+      await page.waitForTimeout(500);
+      const { labels, w, h } = await page.evaluate(() => {
+        const { map } = /** @type {any} */ (document.querySelector(".map-view"));
+        for (let i = 0; i < 12; i++) map.paint();
+        const box = /** @type {HTMLElement} */ (document.querySelector(".map-over")).getBoundingClientRect();
+        return { labels: map.labels(), w: box.width, h: box.height };
+      });
+      if (!dx && !dy) assert.ok(labels.length > 0);
+      for (const { label, box: [left, top, right, bottom] } of labels) assert.ok(left >= 0 && top >= 0 && right <= w && bottom <= h, `${label}: ${[left, top, right, bottom]} of ${[w, h]}`);
+    }
+    await close();
+  }
+});
+
 test("what is typed is shown on the map", async () => {
   const { page, close } = await at("#/town/map");
   await mapDrawn(page);
