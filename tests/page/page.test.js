@@ -7,6 +7,7 @@ import { launch, open, mapDrawn, inked, lasso } from "./browser.js";
 
 const BASE = process.env.NEARWISE_BASE ?? "";
 const EXPORTED = process.env.NEARWISE_MAP ?? "";
+const KEYED = process.env.NEARWISE_KEYED ?? "";
 const WRITABLE = process.env.NEARWISE_WRITABLE_SERVER === "1";
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -476,6 +477,37 @@ test("dark and light, by the system and by choice; ink can be read on its ground
     assert.ok((await ratio()) >= 4.5);
     await close();
   }
+});
+
+test("a key is asked for until it is known, and offers what it may do", async () => {
+  const { page, close } = await open(browser);
+  await page.goto(`${KEYED}#/town/topics`);
+  const dialog = page.locator("dialog");
+  await dialog.locator("input").fill("wrong");
+  await page.keyboard.press("Enter");
+  await dialog.getByText("does not know that key").waitFor();
+  assert.equal(await dialog.count(), 1);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Give a key" }).click();
+  await dialog.locator("input").fill("looks");
+  await dialog.getByRole("button", { name: "Go on" }).click();
+  await page.locator(".card").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^(Merge|Undo)/ }).count(), 0);
+  await page.locator(".card h3 a").first().click();
+  await page.locator(".columns .typical a").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^(Rename|Split|Undo)/ }).count(), 0);
+  // A key that the server knows no more is asked for where one is.
+  await page.evaluate(() => sessionStorage.setItem("nearwise-key", "old"));
+  await page.getByRole("link", { name: "Search", exact: true }).click();
+  await dialog.locator("input").fill("changes");
+  await page.keyboard.press("Enter");
+  await page.locator(".hit").first().waitFor();
+  await page.reload();
+  await page.getByRole("link", { name: "Topics" }).click();
+  await page.locator(".card").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: "Undo" }).count(), WRITABLE ? 1 : 0);
+  await close();
 });
 
 test("what is not there is told in one friendly line", async () => {

@@ -3,7 +3,7 @@
 /** @import { Corpus, Topic } from "./types.js" */
 /** @import { View } from "./state.js" */
 
-import { api, useKey, Problem } from "./api.js";
+import { api, askForKeys, Problem } from "./api.js";
 import { at, h, fill, icon } from "./dom.js";
 import { number } from "./format.js";
 import { changed, format, go, here, VIEWS } from "./state.js";
@@ -190,19 +190,25 @@ async function moved() {
   show();
 }
 
+/** Whether nobody wants to give a key: then nothing asks until it is wanted. */
+let isKeyless = false;
+askForKeys(async (isWrong) => {
+  if (isKeyless) return null;
+  const key = await asked({ title: "This server asks for a key", label: "Key", value: "", type: "password", action: "Go on", ...(isWrong ? { wrong: "The server does not know that key." } : {}) });
+  isKeyless = !key;
+  return key;
+});
+
 async function start() {
   try {
     corpora = await api.corpora();
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) {
-      const key = await asked({ title: "This server asks for a key", label: "Key", value: "", type: "password", action: "Go on" });
-      if (key) {
-        useKey(key);
-        await start();
-        return;
-      }
-    }
-    fill(main, problem(error));
+    const isKey = error instanceof Problem && error.status === 401;
+    const again = () => {
+      isKeyless = false;
+      void start();
+    };
+    fill(main, empty(isKey ? "This server asks for a key." : "The corpora cannot be listed.", !isKey && problem(error), h("p", null, h("button", { type: "button", class: "button primary", onclick: again }, isKey ? "Give a key" : "Try again"))));
     return;
   }
   if (!corpora.length) {
