@@ -375,6 +375,21 @@ test("time: bars to brush, what the time was about, one source", async () => {
   await close();
 });
 
+test("time without topics: months to brush, the latest articles, and a way to find topics", async () => {
+  const { page, close } = await at("#/plain/time");
+  await page.locator(".time-chart rect").first().waitFor({ state: "attached" });
+  assert.equal(await page.locator(".time-chart rect").count(), 24);
+  await page.locator(".time-articles .brief").first().waitFor();
+  await page.getByText("This corpus has no topics yet.").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Find topics" }).count(), WRITABLE ? 1 : 0);
+  const last = page.getByRole("slider", { name: "Articles over time: to" });
+  await last.focus();
+  for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction(() => location.hash.includes("to=2023-12-31"));
+  await page.waitForFunction(() => [...document.querySelectorAll(".time-articles .brief-facts")].every((f) => f.textContent?.includes("2023")));
+  await close();
+});
+
 test("hostile titles are text, wherever they stand", async () => {
   for (const place of ["search", "search?q=alert", "map", "topics", "time", "search?a=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"]) {
     const { page, close } = await at(`#/hostile/${place}`);
