@@ -293,6 +293,34 @@ test("labels of the map stand whole within it", async () => {
   }
 });
 
+test("articles that came after the map are counted, and it is laid out again", { skip: !WRITABLE }, async () => {
+  const { page, close } = await at("#/plain/map");
+  await mapDrawn(page);
+  const points = () => page.evaluate(() => Number(/of ([\d,]+) article/.exec(document.querySelector(".map-over")?.getAttribute("aria-label") ?? "")?.[1]));
+  const before = await points();
+  const behind = page.locator(".map-behind");
+  assert.ok(!(await behind.isVisible()));
+  await page.getByRole("link", { name: "Search", exact: true }).click();
+  const told = await page.evaluate(async () => {
+    const of = `api/corpora/plain/articles`;
+    const body = JSON.stringify([{ id: `late-${Date.now()}`, text: "The vaccine met the doctors and the patients." }]);
+    const { job } = await (await fetch(of, { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+    for (;;) {
+      const { state } = await (await fetch(`api/jobs/${job}`)).json();
+      if (state !== "running") return state;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  });
+  assert.equal(told, "done");
+  await page.getByRole("link", { name: "Map", exact: true }).click();
+  await behind.getByText("1 newer article is not on the map").waitFor();
+  await behind.getByRole("button", { name: "Lay out again" }).click();
+  await behind.waitFor({ state: "hidden" });
+  await mapDrawn(page);
+  assert.equal(await points(), before + 1);
+  await close();
+});
+
 test("what is typed is shown on the map", async () => {
   const { page, close } = await at("#/town/map");
   await mapDrawn(page);

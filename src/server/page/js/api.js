@@ -158,6 +158,8 @@ export const api = {
   undo: (c) => post(`${C(c)}/topics/undo`, {}),
   /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<MapInfo | { job: string }>} */
   map: (c, signal) => get(`${C(c)}/map`, signal),
+  /** Lays the map out anew where articles are missing on it. @param {string} c @returns {Promise<{ job: string | null }>} */
+  layOut: (c) => post(`${C(c)}/map`, {}),
   /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */
   points: async (c, signal) => (await ask(`${C(c)}/map/points`, { signal })).arrayBuffer(),
   /** @param {string} c @param {number[]} rows @param {AbortSignal} [signal] @returns {Promise<(Brief & { topic: number | null })[]>} */
