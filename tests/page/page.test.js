@@ -394,12 +394,25 @@ test("time: bars to brush, what the time was about, one source", async () => {
   await page.mouse.up();
   await page.getByText("was about").waitFor();
   assert.match(page.url(), /from=\d{4}-\d\d-\d\d&to=\d{4}-\d\d-\d\d/);
+  assert.ok((await page.locator(".time .bar select").last().getAttribute("title"))?.includes("Fitting"));
   const said = await page.locator(".time-rows .note").textContent();
   await page.reload();
   await page.getByText("was about").waitFor();
   assert.equal(await page.locator(".time-rows .note").textContent(), said);
   await page.locator(".time .bar select").first().selectOption({ index: 1 });
   await page.waitForFunction((old) => document.querySelector(".time-rows .note")?.textContent !== old, said);
+  await close();
+});
+
+test("a month of few articles sets no scale for all", async () => {
+  const { page, close } = await at("#/town/topics");
+  await page.locator(".card").first().waitFor();
+  const most = await page.evaluate(async () => {
+    const main = /** @type {HTMLScriptElement} */ (document.querySelector("script[type=module]")).src;
+    const { highest } = await import(new URL("topics.js", main).href);
+    return [highest([[3, 10, 20], [1, 5, 0]], [5, 100, 100]), highest([[3, 10, 20]], [0, 100, 100]), highest([], []), highest([[1, 1]], [2, 2])];
+  });
+  assert.deepEqual(most, [0.2, 0.2, 0.001, 0.5]);
   await close();
 });
 
@@ -488,6 +501,47 @@ test("on a phone nothing is wider than the screen", async () => {
     await page.waitForTimeout(700);
     const wide = await page.evaluate(() => ({ page: document.documentElement.scrollWidth, main: document.getElementById("main")?.scrollWidth ?? 0, own: document.getElementById("main")?.clientWidth ?? 0 }));
     assert.ok(wide.page <= 360 && wide.main <= wide.own, `${place}: ${JSON.stringify(wide)}`);
+    await close();
+  }
+});
+
+test("an article on a phone begins at its title, with a way to what matches", async () => {
+  const { page, close } = await at("#/town/search?q=vaccine%20doctors%20patients&a=town-long", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const down = page.getByRole("button", { name: "To what matches" });
+  await down.waitFor();
+  const seen = (/** @type {string} */ name) => page.locator(name).first().evaluate((e) => e.getBoundingClientRect().top >= 0 && e.getBoundingClientRect().bottom <= innerHeight);
+  assert.ok(await seen("#article-title"));
+  assert.ok(!(await seen("mark.best")));
+  await down.tap();
+  await page.waitForFunction(() => (document.querySelector("mark.best")?.getBoundingClientRect().bottom ?? 9999) < innerHeight);
+  await close();
+});
+
+test("nothing is cut, and nothing runs over its column", async () => {
+  for (const width of [360, 820, 1010, 1360]) {
+    const { page, close } = await at("#/hostile/search", { viewport: { width, height: 800 } });
+    await page.locator(".hit").first().waitFor();
+    const over = await page.evaluate(() => {
+      const right = document.querySelector(".results")?.getBoundingClientRect().right ?? 0;
+      return [...document.querySelectorAll(".hit-facts > *, .brief-facts > *")].filter((e) => e.getBoundingClientRect().right > right).map((e) => e.textContent);
+    });
+    assert.deepEqual(over, [], String(width));
+    const room = await page.evaluate(() => {
+      const q = /** @type {HTMLInputElement} */ (document.getElementById("q"));
+      const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+      const { font, paddingLeft, paddingRight } = getComputedStyle(q);
+      pen.font = font;
+      return q.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - pen.measureText(q.placeholder).width;
+    });
+    assert.ok(room >= 0, `the placeholder is cut by ${-room} at ${width}`);
+    await page.goto(`${BASE}#/town/time`);
+    await page.locator(".time-chart .brush-axis span").first().waitFor();
+    const marks = await page.evaluate(() => {
+      const axis = document.querySelector(".brush-axis");
+      const all = [...(axis?.children ?? [])].map((e) => e.getBoundingClientRect());
+      return { count: all.length, cut: all.filter((b) => b.right > (axis?.getBoundingClientRect().right ?? 0) + 1).length, close: all.filter((b, i) => i > 0 && b.left < (all[i - 1]?.right ?? 0)).length };
+    });
+    assert.ok(marks.count > 1 && !marks.cut && !marks.close, `${width}: ${JSON.stringify(marks)}`);
     await close();
   }
 });

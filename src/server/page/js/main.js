@@ -76,8 +76,14 @@ const links = VIEWS.map((view) => {
   return h("a", { href: "#", "data-view": view, title: name, onclick: () => views.search.closeSide() }, icon(picture), h("span", null, name));
 });
 fill(at("views"), links);
-const modes = [["meaning", "Meaning"], ["words", "Words"], ["both", "Both"]].map(([value, name]) =>
-  h("button", { type: "button", role: "radio", "aria-checked": "false", "data-by": value, onclick: () => { go(changed({ by: value === "meaning" ? null : (value ?? null), page: null })); } }, name ?? ""),
+/** @type {[string, string, string][]} */
+const MODES = [
+  ["meaning", "Meaning", "Articles about the same, whatever their words"],
+  ["words", "Words", "Articles that hold these words"],
+  ["both", "Both", "What is found by meaning and by words, as one list"],
+];
+const modes = MODES.map(([value, name, title]) =>
+  h("button", { type: "button", role: "radio", title, "aria-checked": "false", "data-by": value, onclick: () => { go(changed({ by: value === "meaning" ? null : value, page: null })); } }, name),
 );
 fill(at("by"), modes);
 at("by").addEventListener("keydown", (e) => {
@@ -102,6 +108,11 @@ onTheme(() => {
   views.map.themed();
 });
 
+/** Pixels that the longer placeholder needs. */
+const ROOM = 216;
+new ResizeObserver(() => {
+  q.placeholder = q.clientWidth < ROOM ? "Search" : "Search by meaning or words";
+}).observe(q);
 q.addEventListener("input", () => {
   const { view } = here();
   const goal = view === "search" || view === "map" ? view : "search";

@@ -43,14 +43,14 @@ export function createSearch(ctx) {
     facets.element,
     h("div", { class: "side-foot" }, shows),
   );
-  /** @param {string} name @param {string} label @param {[string, string][]} options */
-  const choice = (name, label, options) => {
-    const select = h("select", { "aria-label": label, onchange: () => go(changed({ [name]: select.value, page: null })) }, options.map(([value, text]) => h("option", { value }, text)));
+  /** @param {string} name @param {string} label @param {string} title @param {[string, string][]} options */
+  const choice = (name, label, title, options) => {
+    const select = h("select", { "aria-label": label, title, onchange: () => go(changed({ [name]: select.value, page: null })) }, options.map(([value, text]) => h("option", { value }, text)));
     return select;
   };
-  const fold = choice("fold", "Repeats", [["", "Fold repeats"], ["meaning", "Fold same stories"], ["none", "Show repeats"]]);
-  const half = choice("half", "Newer first", [["", "Any age"], ["30d", "Newer first (30 days)"], ["1y", "Newer first (a year)"]]);
-  const diverse = choice("diverse", "Variety", [["", "Nearest first"], ["0.8", "More varied"]]);
+  const fold = choice("fold", "Repeats", "Articles in nearly the same words are shown once; “same stories” also those that tell the same in others", [["", "Fold repeats"], ["meaning", "Fold same stories"], ["none", "Show repeats"]]);
+  const half = choice("half", "Newer first", "An article counts half as much for each such time that it is older", [["", "Any age"], ["30d", "Newer first (30 days)"], ["1y", "Newer first (a year)"]]);
+  const diverse = choice("diverse", "Variety", "“More varied” sets articles back that are like one above them", [["", "Nearest first"], ["0.8", "More varied"]]);
   const toggleSide = h("button", { type: "button", class: "quiet side-toggle", "aria-expanded": "false", "aria-controls": "side", onclick: () => openSide(!side.classList.contains("is-open")) }, icon("filter"), "Filter");
   /** On a small screen the side is a drawer; on a phone it covers the hits. */
   const phone = matchMedia("(max-width: 620px)");

@@ -12,7 +12,7 @@ import { written, condition } from "./filter.js";
 import { binsOf } from "./facets.js";
 import { briefRow } from "./hits.js";
 import { histogram, sparkline, bones, empty, problem } from "./chart.js";
-import { noTopics, sharesOf, trend } from "./topics.js";
+import { highest, noTopics, sharesOf, trend } from "./topics.js";
 
 /** Topics that are listed. */
 const LISTED = 60;
@@ -33,7 +33,7 @@ async function withoutTopics(corpus, source, signal) {
 
 /** @param {Context} ctx */
 export function createTime(ctx) {
-  const by = h("select", { "aria-label": "Spans", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["quarter", "Quarters"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
+  const by = h("select", { "aria-label": "Spans", title: "How long a bar is; “Fitting” takes days to years by how long a time there is to show", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["quarter", "Quarters"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
   const source = h("select", { "aria-label": "Source", onchange: () => go(changed({ source: source.value })) });
   const head = h("div", { class: "bar" }, h("h2", null, "Over time"), h("span", { class: "bar-end" }, source, by));
   const chart = h("div", { class: "time-chart" });
@@ -80,7 +80,7 @@ export function createTime(ctx) {
       .filter((t) => t.count > 0 || !range)
       .sort((x, y) => (range ? y.share - y.usual - (x.share - x.usual) : y.count - x.count))
       .slice(0, LISTED);
-    const most = Math.max(0.001, ...topics.flatMap((t) => sharesOf(t.counts, totals)));
+    const most = highest(topics.map((t) => t.counts), totals);
     fill(
       rows,
       h("h3", null, range ? `What ${span(bins[a] ?? "")}${a === b ? "" : ` to ${span(bins[b] ?? "")}`} was about` : "Share of each topic"),

@@ -27,6 +27,21 @@ export function trend(rising) {
 /** The share of each bin. @param {number[]} counts @param {number[]} totals */
 export const sharesOf = (counts, totals) => counts.map((c, i) => ((totals[i] ?? 0) > 0 ? c / (totals[i] ?? 1) : 0));
 
+/** Of the articles of a usual bin, the part from which on a bin's shares are taken for what they are. */
+const THIN = 0.25;
+
+/**
+ * The highest share of some topics, for a scale. Of a bin with few articles any topic may have half:
+ * such bins do not make all others flat, and what goes beyond the scale is drawn at its top.
+ *
+ * @param {number[][]} courses counts of topics @param {number[]} totals
+ */
+export function highest(courses, totals) {
+  const held = totals.filter((n) => n > 0).sort((a, b) => a - b);
+  const least = THIN * (held[Math.floor(held.length / 2)] ?? 0);
+  return Math.max(0.001, ...courses.flatMap((counts) => sharesOf(counts, totals).filter((_, i) => (totals[i] ?? 0) >= least)));
+}
+
 /** What is shown where a corpus has no topics. @param {Context} ctx */
 export function noTopics(ctx) {
   const start = h("button", { type: "button", class: "button primary" }, "Find topics");
@@ -173,9 +188,9 @@ export function createTopics(ctx) {
     const sorted = topics.toSorted((a, b) => (sort === "name" ? a.label.localeCompare(b.label) : sort === "rising" ? (risingOf(b) ?? -99) - (risingOf(a) ?? -99) : b.size - a.size));
     const line = timeline;
     // All on one scale, so that heights compare from card to card.
-    const most = line ? Math.max(...line.topics.flatMap((t) => sharesOf(t.counts, line.totals)), 0.001) : 1;
+    const most = line ? highest(line.topics.map((t) => t.counts), line.totals) : 1;
     showBar();
-    fill(body, bar, line && h("p", { class: "note" }, `Share of all articles, ${span(line.bins[0] ?? "")} to ${span(line.bins[line.bins.length - 1] ?? "")}; all on one scale, the highest point is ${percent(most)}`), h("div", { class: "cards" }, sorted.map((topic) => card(topic, most))));
+    fill(body, bar, line && h("p", { class: "note" }, `Share of all articles, ${span(line.bins[0] ?? "")} to ${span(line.bins[line.bins.length - 1] ?? "")}; all on one scale, up to ${percent(most)}`), h("div", { class: "cards" }, sorted.map((topic) => card(topic, most))));
   }
 
   /** @param {string} corpus @param {number} id */
