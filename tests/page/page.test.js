@@ -493,11 +493,11 @@ test("by keys alone", async () => {
 });
 
 test("on a phone nothing is wider than the screen", async () => {
-  for (const place of ["search?q=bank", "map", "topics", "time", "search?q=bank&a="]) {
+  for (const place of ["town/search?q=bank", "town/map", "town/topics", "town/time", "town/search?q=bank&a=", "hostile/search", "hostile/topics", "hostile/time"]) {
     const { page, close } = await at("#/town/search?q=bank", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await page.locator(".hit").first().waitFor();
     if (place.endsWith("a=")) await page.locator(".hit-link").first().tap();
-    else await page.goto(`${BASE}#/town/${place}`);
+    else await page.goto(`${BASE}#/${place}`);
     await page.waitForTimeout(700);
     const wide = await page.evaluate(() => ({ page: document.documentElement.scrollWidth, main: document.getElementById("main")?.scrollWidth ?? 0, own: document.getElementById("main")?.clientWidth ?? 0 }));
     assert.ok(wide.page <= 360 && wide.main <= wide.own, `${place}: ${JSON.stringify(wide)}`);
