@@ -207,6 +207,8 @@ askForKeys(async (isWrong) => {
   if (isKeyless) return null;
   const key = await asked({ title: "This server asks for a key", label: "Key", value: "", type: "password", action: "Go on", ...(isWrong ? { wrong: "The server does not know that key." } : {}) });
   isKeyless = !key;
+  // Another key may do more or less than the one before.
+  if (key && corpora.length) setTimeout(() => void ctx.topicsChanged().catch(() => {}));
   return key;
 });
 
