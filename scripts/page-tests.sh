@@ -26,8 +26,8 @@ if [ -z "$CHROMIUM" ]; then need chromium chromium; CHROMIUM=$(command -v chromi
 
 cache=${NEARWISE_PAGE_TESTS:-${XDG_CACHE_HOME:-$HOME/.cache}/nearwise-page-tests}
 work=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+servers=()
+trap 'for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 mkdir -p "$cache"
 cp tests/page/package.json tests/page/package-lock.json "$cache/"
 (cd "$cache" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --silent)
@@ -45,6 +45,8 @@ for corpus in town hostile; do
 done
 # One in which no topics were found yet.
 cp "$work/town.nearwise" "$work/bare.nearwise"
+# One corpus whose topics nobody looked for.
+cp "$work/town.nearwise" "$work/plain.nearwise"
 "$program" topics fit -c "$work/town.nearwise" --topics 6 >/dev/null 2>&1
 "$program" topics fit -c "$work/hostile.nearwise" --topics 3 >/dev/null 2>&1
 "$program" map -c "$work/town.nearwise" --out "$work/map.html" >/dev/null 2>&1
@@ -56,15 +58,22 @@ cp tests/page/*.js "$cache/tests/"
 
 writable=
 if "$program" serve --help | grep -q -- --writable; then writable=--writable; export NEARWISE_WRITABLE_SERVER=1; fi
-port=$(node -e 'const s=require("node:net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
-"$program" serve -c "$work/town.nearwise" -c "$work/hostile.nearwise" -c "$work/bare.nearwise" --model "$model" --listen "127.0.0.1:$port" $writable \
-  >"$work/server.log" 2>&1 &
-server=$!
-for _ in $(seq 100); do
-  curl -fs -o /dev/null "http://127.0.0.1:$port/api/corpora" && break
-  kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
-  sleep 0.2
-done
+serve() { # starts a server with these options; its address is in $base
+  local port
+  port=$(node -e 'const s=require("node:net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
+  base="http://127.0.0.1:$port/"
+  "$program" serve --model "$model" --listen "127.0.0.1:$port" $writable "$@" >"$work/server.log" 2>&1 &
+  local server=$!
+  servers+=("$server")
+  for _ in $(seq 100); do
+    curl -fs -o /dev/null "${base}health" && return
+    kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
+    sleep 0.2
+  done
+}
+serve -c "$work/town.nearwise" --api-key read:looks --api-key full:changes
+export NEARWISE_KEYED=$base
+serve -c "$work/town.nearwise" -c "$work/hostile.nearwise" -c "$work/plain.nearwise" -c "$work/bare.nearwise"
 echo "the page in $("$CHROMIUM" --version 2>/dev/null)"
-NEARWISE_BASE="http://127.0.0.1:$port/" NEARWISE_MAP="$work/map.html" \
+NEARWISE_BASE=$base NEARWISE_MAP="$work/map.html" \
   node --test --test-concurrency=1 "$cache/tests/page.test.js"

@@ -26,7 +26,7 @@ export async function open(browser, options = {}) {
   page.setDefaultTimeout(15_000);
   page.on("console", (message) => {
     // A status that the page deals with is told by the browser all the same.
-    if (message.type() === "error" && !/status of (404|409|422)/.test(message.text())) wrong.push(message.text());
+    if (message.type() === "error" && !/status of (401|404|409|422)/.test(message.text())) wrong.push(message.text());
   });
   page.on("pageerror", (error) => wrong.push(String(error.stack ?? error)));
   page.on("dialog", (dialog) => {

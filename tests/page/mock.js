@@ -134,9 +134,16 @@ export function forward(base) {
     /** @type {Record<string, string>} */
     const headers = {};
     for (const name of ["content-type", "authorization"]) if (request.headers[name]) headers[name] = String(request.headers[name]);
-    const said = await fetch(new URL(request.url ?? "/", base), { method: request.method ?? "GET", headers, body: parts.length ? Buffer.concat(parts) : null });
-    response.writeHead(said.status, { "content-type": said.headers.get("content-type") ?? "" });
-    response.end(Buffer.from(await said.arrayBuffer()));
+    // A page that asks for something else meanwhile ends what it asked for.
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    try {
+      const said = await fetch(new URL(request.url ?? "/", base), { method: request.method ?? "GET", headers, body: parts.length ? Buffer.concat(parts) : null, signal: gone.signal });
+      response.writeHead(said.status, { "content-type": said.headers.get("content-type") ?? "" });
+      response.end(Buffer.from(await said.arrayBuffer()));
+    } catch {
+      response.writeHead(502).end();
+    }
   });
 }
 
@@ -157,6 +164,7 @@ async function file(path, response) {
 /** @param {Data} data */
 export function serve(data) {
   const labels = data.clusters.map((c) => c.label);
+  let undos = 0;
   const columns = [["x", "u16", data.x], ["y", "u16", data.y], ["topic", "i16", data.topic], ["source", "u16", data.source], ["day", "i32", data.day], ["key", "u32", data.key]];
   let offset = 0;
   const described = columns.map(([name, type, of]) => {
@@ -233,7 +241,7 @@ export function serve(data) {
       const t = Math.max(0, data.topic[row]);
       return { ...brief(data, row), text, url: "https://example.org/" + row, origin: "wire.jsonl", metadata: { section: "news", words: 120 }, boilerplate: [[text.indexOf("Subscribe"), text.length]], passages: [{ start: 0, end: text.length }], topics: [{ id: t, label: labels[t], similarity: 0.71 }, { id: (t + 1) % labels.length, label: labels[(t + 1) % labels.length], similarity: 0.33 }], language: "en", embedded: true };
     }
-    if (under === "topics") return { run: { method: "tree" }, topics: topics() };
+    if (under === "topics") return { run: { method: "tree" }, topics: topics(), undos };
     if (under === "topics/tree") {
       const nodes = [{ id: 0, parent: null, label: "all", size: data.n, level: 0, topics: labels.map((_, i) => i) }];
       labels.forEach((label, i) => {
@@ -250,16 +258,17 @@ export function serve(data) {
     }
     if (under === "topics/edit") {
       if (body.rename) labels[labels.findIndex((_, i) => i === body.rename.topic)] = body.rename.label;
-      return { run: {}, topics: topics() };
+      undos++;
+      return { run: {}, topics: topics(), undos };
     }
-    if (under === "topics/undo") return { run: {}, topics: topics() };
+    if (under === "topics/undo") return { run: {}, topics: topics(), undos: (undos = Math.max(0, undos - 1)) };
     if (/^topics\/\d+$/.test(under)) {
       const t = topics()[Number(rest[2])];
       return { ...t, parts: data.clusters[t.id].parts.map((p, k) => ({ id: k, label: p.label, size: Math.round(t.size / 3) })) };
     }
     if (under === "map") {
       return {
-        points: data.n, generation: 1, columns: described, bounds: [-8, -6, 8, 6],
+        points: data.n, generation: 1, version: "1", missing: 0, columns: described, bounds: [-8, -6, 8, 6],
         topics: data.clusters.map((c, id) => ({ id, label: labels[id], size: data.sizes[id], colour: [0, 0, 0], x: Math.round(c.x * 65535), y: Math.round(c.y * 65535) })),
         tree: data.clusters.flatMap((c, i) => [{ id: i, parent: null, label: labels[i], size: data.sizes[i], x: Math.round(c.x * 65535), y: Math.round(c.y * 65535), level: 1 }, ...c.parts.map((p, k) => ({ id: 100 + 10 * i + k, parent: i, label: p.label, size: data.sizes[i] / 3, x: Math.round(p.x * 65535), y: Math.round(p.y * 65535), level: 2 }))]),
         sources: SOURCES.map((name) => ({ name, count: 1, colour: [0, 0, 0] })), dates: data.dates, fields: corpus.fields,

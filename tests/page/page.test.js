@@ -7,6 +7,7 @@ import { launch, open, mapDrawn, inked, lasso } from "./browser.js";
 
 const BASE = process.env.NEARWISE_BASE ?? "";
 const EXPORTED = process.env.NEARWISE_MAP ?? "";
+const KEYED = process.env.NEARWISE_KEYED ?? "";
 const WRITABLE = process.env.NEARWISE_WRITABLE_SERVER === "1";
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -82,6 +83,80 @@ test("facets narrow, can be let go, and a wrong condition is told in a line", as
   await close();
 });
 
+test("one sees what else could be chosen, and months of what was found", async () => {
+  const { page, close } = await at("#/town/search?q=election&by=words");
+  const sources = page.locator('.facet-value[data-facet^="source:"]');
+  await sources.first().waitFor();
+  const names = await sources.locator("span").allTextContents();
+  assert.ok(names.length > 1);
+  const counts = () => page.evaluate(() => [...document.querySelectorAll(".facet-dates rect title")].reduce((sum, t) => sum + Number(/: ([\d,]+)$/.exec(t.textContent ?? "")?.[1]), 0));
+  const found = async () => Number(/of (\d+)/.exec((await page.locator(".found").textContent()) ?? "")?.[1]);
+  await page.locator(".facet-dates rect").first().waitFor({ state: "attached" });
+  assert.equal(await counts(), await found());
+  await sources.first().click();
+  await page.locator(".chip-off").waitFor();
+  await page.locator('.facet-value[aria-pressed="true"]').waitFor();
+  assert.deepEqual(await sources.locator("span").allTextContents(), names);
+  await sources.nth(1).click();
+  await page.waitForFunction(() => document.querySelectorAll('.facet-value[aria-pressed="true"]').length === 2);
+  // What nearly every article has of its own is nothing to choose by.
+  const heads = await page.locator(".facet h3").allTextContents();
+  assert.ok(heads.includes("section") && !heads.includes("wire"), heads.join());
+  await close();
+});
+
+test("hits come first, their sentences later, and nothing moves", async () => {
+  const { page, close } = await open(browser);
+  /** @type {(() => void)[]} */
+  const held = [];
+  await page.route(/[?&]sentences=true/, async (route) => {
+    await new Promise((resolve) => held.push(() => resolve(null)));
+    await route.continue().catch(() => {});
+  });
+  await page.goto(`${BASE}#/town/search?q=vaccine`);
+  await page.locator(".hit").nth(5).waitFor();
+  assert.equal(await page.locator(".hit mark").count(), 0);
+  const places = () => page.locator(".hit").evaluateAll((all) => all.map((e) => Math.round(e.getBoundingClientRect().top)));
+  // What was asked of an earlier query is not marked in the hits of a later one.
+  await page.locator("#q").fill("election");
+  await page.waitForFunction(() => document.title.startsWith("election"));
+  await page.waitForTimeout(500);
+  const before = await places();
+  while (held.length < 2) await page.waitForTimeout(50);
+  for (const release of held) release();
+  await page.locator(".hit mark").first().waitFor();
+  assert.deepEqual(await places(), before);
+  await close();
+});
+
+test("on a phone the filter is a drawer that closes", async () => {
+  const { page, close } = await at("#/town/search?q=election&by=words", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await page.locator(".hit").first().waitFor();
+  const drawer = page.locator(".side-foot");
+  const toggle = page.getByRole("button", { name: "Filter", exact: true });
+  await toggle.tap();
+  const shows = page.getByRole("button", { name: /^Show \d+ articles?$/ });
+  for (const name of [/^Show \d+/, "Close the filter"]) {
+    const box = await page.getByRole("button", { name }).boundingBox();
+    assert.ok(box && box.y >= 0 && box.y + box.height <= 786, `${name} is in sight`);
+  }
+  // What one chooses there counts at once.
+  const all = await shows.textContent();
+  await page.locator('.facet-value[data-facet^="source:"]').first().tap();
+  await page.waitForFunction((old) => document.querySelector(".side-foot button")?.textContent !== old, all);
+  await shows.tap();
+  await drawer.waitFor({ state: "hidden" });
+  assert.ok(await page.locator(".hit-link").first().isVisible());
+  for (const closes of [() => page.getByRole("button", { name: "Close the filter" }).tap(), () => page.getByRole("link", { name: "Search" }).tap(), () => page.keyboard.press("Escape")]) {
+    await toggle.tap();
+    await drawer.waitFor();
+    await closes();
+    await drawer.waitFor({ state: "hidden" });
+  }
+  assert.equal(await toggle.getAttribute("aria-expanded"), "false");
+  await close();
+});
+
 test("an article: text, marked passage, neighbours, copies; closing gives the focus back", async () => {
   const { page, close } = await at("#/town/search?q=the%20moon%20and%20the%20ship");
   await page.locator(".hit:has(mark) .hit-link").first().click();
@@ -110,6 +185,14 @@ test("copies and retellings stand on a line of time", async () => {
   assert.equal(await page.locator(".line .dot").count(), await page.locator(".copies li").count());
   await page.locator('.copies [data-id="town-3-copy"]').click();
   await page.waitForFunction(() => location.hash.includes("a=town-3-copy"));
+  await close();
+});
+
+test("the best sentence is told from the passage around it", async () => {
+  const { page, close } = await at("#/town/search?q=vaccine%20doctors%20patients&a=town-long", { colorScheme: "light" });
+  const best = page.locator(".article-text mark.best.passage").first();
+  await best.waitFor();
+  assert.equal(await best.evaluate((e) => getComputedStyle(e).backgroundColor), "rgb(255, 230, 154)");
   await close();
 });
 
@@ -210,6 +293,60 @@ test("time is played on the map, and stopped", async () => {
   await close();
 });
 
+test("labels of the map stand whole within it", async () => {
+  for (const viewport of [{ width: 390, height: 844 }, { width: 1360, height: 860 }]) {
+    const { page, close } = await at("#/town/map", { viewport });
+    await mapDrawn(page);
+    const over = page.locator(".map-over");
+    // As it is first seen, and with topics at each of its edges.
+    for (const [dx, dy] of [[0, 0], [-1, 0], [1, 0], [1, 0], [0, -1]]) {
+      await over.focus();
+      for (let i = 0; i < 2; i++) {
+        if (dx) await page.keyboard.press(dx < 0 ? "ArrowLeft" : "ArrowRight");
+        if (dy) await page.keyboard.press("ArrowUp");
+      }
+      await page.waitForTimeout(500);
+      const { labels, w, h } = await page.evaluate(() => {
+        const { map } = /** @type {any} */ (document.querySelector(".map-view"));
+        for (let i = 0; i < 12; i++) map.paint();
+        const box = /** @type {HTMLElement} */ (document.querySelector(".map-over")).getBoundingClientRect();
+        return { labels: map.labels(), w: box.width, h: box.height };
+      });
+      if (!dx && !dy) assert.ok(labels.length > 0);
+      for (const { label, box: [left, top, right, bottom] } of labels) assert.ok(left >= 0 && top >= 0 && right <= w && bottom <= h, `${label}: ${[left, top, right, bottom]} of ${[w, h]}`);
+    }
+    await close();
+  }
+});
+
+test("articles that came after the map are counted, and it is laid out again", { skip: !WRITABLE }, async () => {
+  const { page, close } = await at("#/plain/map");
+  await mapDrawn(page);
+  const points = () => page.evaluate(() => Number(/of ([\d,]+) article/.exec(document.querySelector(".map-over")?.getAttribute("aria-label") ?? "")?.[1]));
+  const before = await points();
+  const behind = page.locator(".map-behind");
+  assert.ok(!(await behind.isVisible()));
+  await page.getByRole("link", { name: "Search", exact: true }).click();
+  const told = await page.evaluate(async () => {
+    const of = `api/corpora/plain/articles`;
+    const body = JSON.stringify([{ id: `late-${Date.now()}`, text: "The vaccine met the doctors and the patients." }]);
+    const { job } = await (await fetch(of, { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+    for (;;) {
+      const { state } = await (await fetch(`api/jobs/${job}`)).json();
+      if (state !== "running") return state;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  });
+  assert.equal(told, "done");
+  await page.getByRole("link", { name: "Map", exact: true }).click();
+  await behind.getByText("1 newer article is not on the map").waitFor();
+  await behind.getByRole("button", { name: "Lay out again" }).click();
+  await behind.waitFor({ state: "hidden" });
+  await mapDrawn(page);
+  assert.equal(await points(), before + 1);
+  await close();
+});
+
 test("what is typed is shown on the map", async () => {
   const { page, close } = await at("#/town/map");
   await mapDrawn(page);
@@ -244,13 +381,26 @@ test("topics: cards, one of them, its articles; edited by hand and undone", asyn
     await page.waitForFunction(() => document.querySelector(".topics-body h2")?.textContent?.includes("Money"));
     await page.locator(".toast").getByRole("button", { name: "Undo" }).click();
     await page.waitForFunction((old) => document.querySelector(".topics-body h2")?.textContent === old, name);
+    // What was undone is no change to undo, and nothing is left.
+    await page.locator(".toast", { hasText: "Undone" }).waitFor();
+    assert.equal(await page.locator(".toast button").count(), 0);
+    const undo = page.locator(".topics-body").getByRole("button", { name: "Undo" });
+    assert.ok(await undo.isDisabled());
     await page.goto(`${BASE}#/town/topics`);
-    await page.locator(".card input").nth(0).check();
+    await page.locator(".card").first().waitFor();
+    assert.ok(await undo.isDisabled());
+    // The name that the dialog shows is the one that they get, although it is that of the first.
     await page.locator(".card input").nth(1).check();
+    await page.locator(".card input").nth(2).check();
     await page.getByRole("button", { name: "Merge 2" }).click();
+    const shown = await page.locator("dialog input").inputValue();
+    assert.ok(before.includes(shown));
     await page.locator("dialog").getByRole("button", { name: "Merge" }).click();
     await page.waitForFunction((n) => document.querySelectorAll(".card").length === n - 1, before.length);
-    await page.getByRole("button", { name: "Undo" }).first().click();
+    assert.ok((await page.locator(".card h3").allTextContents()).includes(shown));
+    assert.equal(await page.locator(".card input:checked").count(), 0);
+    assert.ok(await page.getByRole("button", { name: "Merge" }).isDisabled());
+    await undo.click();
     await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, before.length);
     assert.deepEqual((await page.locator(".card h3").allTextContents()).toSorted(), before.toSorted());
     // Split the first into two, and undo it.
@@ -293,12 +443,40 @@ test("time: bars to brush, what the time was about, one source", async () => {
   await page.mouse.up();
   await page.getByText("was about").waitFor();
   assert.match(page.url(), /from=\d{4}-\d\d-\d\d&to=\d{4}-\d\d-\d\d/);
+  assert.ok((await page.locator(".time .bar select").last().getAttribute("title"))?.includes("Fitting"));
   const said = await page.locator(".time-rows .note").textContent();
   await page.reload();
   await page.getByText("was about").waitFor();
   assert.equal(await page.locator(".time-rows .note").textContent(), said);
   await page.locator(".time .bar select").first().selectOption({ index: 1 });
   await page.waitForFunction((old) => document.querySelector(".time-rows .note")?.textContent !== old, said);
+  await close();
+});
+
+test("a month of few articles sets no scale for all", async () => {
+  const { page, close } = await at("#/town/topics");
+  await page.locator(".card").first().waitFor();
+  const most = await page.evaluate(async () => {
+    const main = /** @type {HTMLScriptElement} */ (document.querySelector("script[type=module]")).src;
+    const { highest } = await import(new URL("topics.js", main).href);
+    return [highest([[3, 10, 20], [1, 5, 0]], [5, 100, 100]), highest([[3, 10, 20]], [0, 100, 100]), highest([], []), highest([[1, 1]], [2, 2])];
+  });
+  assert.deepEqual(most, [0.2, 0.2, 0.001, 0.5]);
+  await close();
+});
+
+test("time without topics: months to brush, the latest articles, and a way to find topics", async () => {
+  const { page, close } = await at("#/plain/time");
+  await page.locator(".time-chart rect").first().waitFor({ state: "attached" });
+  assert.equal(await page.locator(".time-chart rect").count(), 24);
+  await page.locator(".time-articles .brief").first().waitFor();
+  await page.getByText("This corpus has no topics yet.").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Find topics" }).count(), WRITABLE ? 1 : 0);
+  const last = page.getByRole("slider", { name: "Articles over time: to" });
+  await last.focus();
+  for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction(() => location.hash.includes("to=2023-12-31"));
+  await page.waitForFunction(() => [...document.querySelectorAll(".time-articles .brief-facts")].every((f) => f.textContent?.includes("2023")));
   await close();
 });
 
@@ -364,14 +542,55 @@ test("by keys alone", async () => {
 });
 
 test("on a phone nothing is wider than the screen", async () => {
-  for (const place of ["search?q=bank", "map", "topics", "time", "search?q=bank&a="]) {
+  for (const place of ["town/search?q=bank", "town/map", "town/topics", "town/time", "town/search?q=bank&a=", "hostile/search", "hostile/topics", "hostile/time"]) {
     const { page, close } = await at("#/town/search?q=bank", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await page.locator(".hit").first().waitFor();
     if (place.endsWith("a=")) await page.locator(".hit-link").first().tap();
-    else await page.goto(`${BASE}#/town/${place}`);
+    else await page.goto(`${BASE}#/${place}`);
     await page.waitForTimeout(700);
     const wide = await page.evaluate(() => ({ page: document.documentElement.scrollWidth, main: document.getElementById("main")?.scrollWidth ?? 0, own: document.getElementById("main")?.clientWidth ?? 0 }));
     assert.ok(wide.page <= 360 && wide.main <= wide.own, `${place}: ${JSON.stringify(wide)}`);
+    await close();
+  }
+});
+
+test("an article on a phone begins at its title, with a way to what matches", async () => {
+  const { page, close } = await at("#/town/search?q=vaccine%20doctors%20patients&a=town-long", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const down = page.getByRole("button", { name: "To what matches" });
+  await down.waitFor();
+  const seen = (/** @type {string} */ name) => page.locator(name).first().evaluate((e) => e.getBoundingClientRect().top >= 0 && e.getBoundingClientRect().bottom <= innerHeight);
+  assert.ok(await seen("#article-title"));
+  assert.ok(!(await seen("mark.best")));
+  await down.tap();
+  await page.waitForFunction(() => (document.querySelector("mark.best")?.getBoundingClientRect().bottom ?? 9999) < innerHeight);
+  await close();
+});
+
+test("nothing is cut, and nothing runs over its column", async () => {
+  for (const width of [360, 820, 1010, 1360]) {
+    const { page, close } = await at("#/hostile/search", { viewport: { width, height: 800 } });
+    await page.locator(".hit").first().waitFor();
+    const over = await page.evaluate(() => {
+      const right = document.querySelector(".results")?.getBoundingClientRect().right ?? 0;
+      return [...document.querySelectorAll(".hit-facts > *, .brief-facts > *")].filter((e) => e.getBoundingClientRect().right > right).map((e) => e.textContent);
+    });
+    assert.deepEqual(over, [], String(width));
+    const room = await page.evaluate(() => {
+      const q = /** @type {HTMLInputElement} */ (document.getElementById("q"));
+      const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+      const { font, paddingLeft, paddingRight } = getComputedStyle(q);
+      pen.font = font;
+      return q.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - pen.measureText(q.placeholder).width;
+    });
+    assert.ok(room >= 0, `the placeholder is cut by ${-room} at ${width}`);
+    await page.goto(`${BASE}#/town/time`);
+    await page.locator(".time-chart .brush-axis span").first().waitFor();
+    const marks = await page.evaluate(() => {
+      const axis = document.querySelector(".brush-axis");
+      const all = [...(axis?.children ?? [])].map((e) => e.getBoundingClientRect());
+      return { count: all.length, cut: all.filter((b) => b.right > (axis?.getBoundingClientRect().right ?? 0) + 1).length, close: all.filter((b, i) => i > 0 && b.left < (all[i - 1]?.right ?? 0)).length };
+    });
+    assert.ok(marks.count > 1 && !marks.cut && !marks.close, `${width}: ${JSON.stringify(marks)}`);
     await close();
   }
 });
@@ -404,6 +623,35 @@ test("dark and light, by the system and by choice; ink can be read on its ground
     assert.ok((await ratio()) >= 4.5);
     await close();
   }
+});
+
+test("a key is asked for until it is known, and offers what it may do", async () => {
+  const { page, close } = await open(browser);
+  await page.goto(`${KEYED}#/town/topics`);
+  const dialog = page.locator("dialog");
+  await dialog.locator("input").fill("wrong");
+  await page.keyboard.press("Enter");
+  await dialog.getByText("does not know that key").waitFor();
+  assert.equal(await dialog.count(), 1);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Give a key" }).click();
+  await dialog.locator("input").fill("looks");
+  await dialog.getByRole("button", { name: "Go on" }).click();
+  await page.locator(".card").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^(Merge|Undo)/ }).count(), 0);
+  await page.locator(".card h3 a").first().click();
+  await page.locator(".columns .typical a").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^(Rename|Split|Undo)/ }).count(), 0);
+  // A key that the server knows no more is asked for where one is.
+  await page.evaluate(() => sessionStorage.setItem("nearwise-key", "old"));
+  await page.getByRole("link", { name: "Search", exact: true }).click();
+  await dialog.locator("input").fill("changes");
+  await page.keyboard.press("Enter");
+  await page.locator(".hit").first().waitFor();
+  await page.getByRole("link", { name: "Topics" }).click();
+  await page.getByRole("button", { name: "Undo" }).waitFor({ state: WRITABLE ? "visible" : "detached" });
+  await close();
 });
 
 test("what is not there is told in one friendly line", async () => {

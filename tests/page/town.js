@@ -30,9 +30,15 @@ for (let i = 0; i < 180; i++) {
   const source = PAPERS[i % 7 === 0 ? 2 : i % 2] ?? "";
   const month = (i * 7) % 24;
   const day = (m) => `${2023 + Math.floor(m / 12)}-${String((m % 12) + 1).padStart(2, "0")}-${String((i % 27) + 1).padStart(2, "0")}`;
-  const told = { id: `town-${i}`, title: large(title), text: [...paragraphs, ...(source === PAPERS[0] ? [END] : [])].join("\n\n"), source, date: day(month), section, url: `https://town.example/${i}` };
+  const told = { id: `town-${i}`, title: large(title), text: [...paragraphs, ...(source === PAPERS[0] ? [END] : [])].join("\n\n"), source, date: day(month), section, wire: `w-${i}`, url: `https://town.example/${i}` };
   console.log(JSON.stringify(told));
   if (i % 30 === 3) {
     console.log(JSON.stringify({ ...told, id: `town-${i}-copy`, source: PAPERS[2], date: day(Math.min(23, month + 1)), text: paragraphs.join("\n\n") }));
   }
 }
+
+// One that is much longer than a passage, of which one sentence is told from all others.
+const filler = (/** @type {number} */ i) => `The city said that the ${["river", "water", "ice", "price"][i % 4]} was ${["cut", "met", "said"][i % 3]} in the last minute of the match.`;
+const before = Array.from({ length: 40 }, (_, i) => filler(i)).join(" ");
+const after = Array.from({ length: 40 }, (_, i) => filler(i + 1)).join(" ");
+console.log(JSON.stringify({ id: "town-long", title: "A long year in the city", text: `${before}\n\nThe vaccine met the doctors and the patients. ${after}`, source: PAPERS[1], date: "2023-03-03", section: "health" }));

@@ -602,6 +602,7 @@ fn topics_are_shown_changed_and_restored() {
     let counted = u64::from(!gone["topics"].as_array().unwrap().is_empty());
     ok(&api.send("DELETE", "/api/corpora/news/articles/a7", &[], None));
     let undo = || api.post(&format!("{topics}/undo"), &json!({}));
+    assert_eq!(merged["undos"], json!(3));
     let sizes = |list: &Value| {
         list["topics"]
             .as_array()
@@ -625,6 +626,7 @@ fn topics_are_shown_changed_and_restored() {
     );
     let back = ok(&undo());
     assert_eq!(label(&back, first), Some(json!(stored[0].label)));
+    assert_eq!(back["undos"], json!(0));
     refused(&undo(), 409, "no_result", None);
     // What another program changed since is not undone.
     ok(&edit(json!({"rename": {"topic": first, "label": "Money"}})));
@@ -849,6 +851,24 @@ fn the_map_is_laid_out_once_and_read_as_columns() {
             ));
             let new = api.send("GET", map, &[("if-none-match", &tag)], None);
             assert_eq!(ok(&new)["topics"][0]["label"], "Named");
+            // What came after it was laid out is counted, and has a place when that is asked for.
+            let started = |answer: &Answer| {
+                assert_eq!(answer.status, 202, "{}", answer.text());
+                answer.json()["job"].clone()
+            };
+            assert_eq!(started(&api.post(map, &json!({}))), Value::Null);
+            let late = json!([{"id": "late", "text": "The goal of the team in the city."}]);
+            let added = ok(&api.post("/api/corpora/news/articles", &late));
+            waited(&api, &added["job"]);
+            let behind = ok(&api.get(map));
+            assert_eq!(
+                (&behind["points"], &behind["missing"]),
+                (&json!(60), &json!(1))
+            );
+            let done = waited(&api, &started(&api.post(map, &json!({}))));
+            assert_eq!(done["state"], "done", "{done}");
+            let all = ok(&api.get(map));
+            assert_eq!((&all["points"], &all["missing"]), (&json!(61), &json!(0)));
         }
     }
 }
@@ -1230,6 +1250,15 @@ fn keys_that_may_only_read_change_nothing() {
     assert_eq!(api.get(path).status, 401);
     ok(&with("reads", "GET", path));
     refused(&with("reads", "DELETE", path), 403, "read_only", None);
+    // What a key may not do is not offered to it.
+    for (key, writable) in [("reads", false), ("writes", true)] {
+        let all = ok(&with(key, "GET", "/api/corpora"));
+        let one = ok(&with(key, "GET", "/api/corpora/news"));
+        assert_eq!(
+            (&all[0]["writable"], &one["writable"]),
+            (&json!(writable), &json!(writable))
+        );
+    }
     ok(&with("writes", "DELETE", path));
     assert_eq!(api.get("/docs").status, 200);
 }

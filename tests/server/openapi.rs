@@ -320,6 +320,7 @@ fn answers_are_what_the_document_says() {
             202,
         ),
         ("get", format!("{c}/map"), String::new(), Value::Null, 200),
+        ("post", format!("{c}/map"), String::new(), Value::Null, 202),
         (
             "post",
             format!("{c}/map/articles"),

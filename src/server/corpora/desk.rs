@@ -233,6 +233,11 @@ impl Tray {
         lock(&self.undos).last().cloned()
     }
 
+    /// How many changes can be undone, one after another.
+    pub(super) fn undos(&self) -> usize {
+        lock(&self.undos).len()
+    }
+
     /// Forgets what undoes the last change, or all of them.
     pub(super) fn forget_undo(&self, all: bool) {
         let mut undos = lock(&self.undos);

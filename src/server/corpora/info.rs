@@ -1,6 +1,7 @@
 //! Which corpora are served, and what each holds.
 
 use super::super::app::{App, Served, blocking, model_name};
+use super::super::auth::Access;
 use super::super::error::ApiError;
 use super::asked::Names;
 use crate::error::Result as Outcome;
@@ -52,7 +53,7 @@ pub(super) struct CorpusInfo {
     generation: i64,
     /// The size of the file.
     bytes: u64,
-    /// Whether articles and topics may be changed here.
+    /// Whether articles and topics may be changed here, with this key.
     writable: bool,
 }
 
@@ -81,7 +82,7 @@ fn known(app: &App, served: &Served) -> Outcome<Arc<Known>> {
     })
 }
 
-fn shown(app: &App, served: &Served, known: &Known) -> CorpusInfo {
+fn shown(app: &App, access: Access, served: &Served, known: &Known) -> CorpusInfo {
     let summary = known.summary.clone();
     CorpusInfo {
         name: served.name.clone(),
@@ -101,7 +102,7 @@ fn shown(app: &App, served: &Served, known: &Known) -> CorpusInfo {
         dates: summary.dates,
         generation: summary.generation,
         bytes: summary.bytes,
-        writable: app.options.writable,
+        writable: app.may_write(access).is_ok(),
     }
 }
 
@@ -109,9 +110,10 @@ fn shown(app: &App, served: &Served, known: &Known) -> CorpusInfo {
 #[utoipa::path(get, path = "/corpora", tag = "Corpora", responses((status = 200, body = Vec<CorpusInfo>)))]
 pub(super) async fn corpora(
     State(app): State<Arc<App>>,
+    access: Access,
 ) -> Result<Json<Vec<CorpusInfo>>, ApiError> {
     let list = blocking(move || {
-        let one = |served: &Arc<Served>| Ok(shown(&app, served, &*known(&app, served)?));
+        let one = |served: &Arc<Served>| Ok(shown(&app, access, served, &*known(&app, served)?));
         app.corpora.iter().map(one).collect::<Outcome<Vec<_>>>()
     });
     Ok(Json(list.await?))
@@ -126,11 +128,12 @@ pub(super) async fn corpora(
 pub(super) async fn corpus(
     State(app): State<Arc<App>>,
     Names(corpus): Names<String>,
+    access: Access,
 ) -> Result<Json<CorpusDetails>, ApiError> {
-    let details = super::reading(&app, &corpus, |app, served, _, _| {
+    let details = super::reading(&app, &corpus, move |app, served, _, _| {
         let known = known(app, served)?;
         Ok(CorpusDetails {
-            corpus: shown(app, served, &known),
+            corpus: shown(app, access, served, &known),
             fields: known.fields.clone(),
         })
     });

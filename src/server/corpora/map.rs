@@ -34,6 +34,15 @@ const DRAWN_AROUND: usize = 200_000;
 /// What the layout is called among the jobs that run once.
 const LAYOUT: &str = "layout";
 
+/// What the map's columns mean, and what is not on it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct MapHead {
+    #[serde(flatten)]
+    columns: ColumnHead,
+    /// Embedded articles that came after the map was laid out, and have no place on it.
+    missing: u64,
+}
+
 /// What is drawn from.
 struct Drawn {
     columns: Columns,
@@ -44,8 +53,12 @@ struct Drawn {
 }
 
 impl Drawn {
-    fn of(mut columns: Columns) -> Outcome<Self> {
-        let head = serde_json::to_vec(&columns.head).map_err(|e| Error::internal(e.to_string()))?;
+    fn of(mut columns: Columns, embedded: u64) -> Outcome<Self> {
+        let head = MapHead {
+            columns: columns.head.clone(),
+            missing: embedded.saturating_sub(columns.head.points as u64),
+        };
+        let head = serde_json::to_vec(&head).map_err(|e| Error::internal(e.to_string()))?;
         let tag = |bytes: &[u8]| format!("\"{}\"", &blake3::hash(bytes).to_hex()[..24]);
         let points = std::mem::take(&mut columns.bytes);
         Ok(Self {
@@ -73,8 +86,14 @@ fn drawn(app: &App, served: &Served, job: &Job) -> Outcome<Arc<Option<Drawn>>> {
             )?),
             None => Columns::stored(&reader, job)?,
         };
-        columns.map(Drawn::of).transpose()
+        let embedded = embedded(&reader)?;
+        columns.map(|c| Drawn::of(c, embedded)).transpose()
     })
+}
+
+/// How many articles have a vector, and so could have a place.
+fn embedded(reader: &Reader) -> Outcome<u64> {
+    reader.run(|c| c.query_row("SELECT count(*) FROM article_vector", [], |row| row.get(0)))
 }
 
 /// The columns, and the job that lays out what is not on the map yet, where one runs.
@@ -87,15 +106,7 @@ async fn current(
     let (found, embedded) = blocking(move || {
         // Not cancelled with the request: whoever asks next finds it made.
         let found = drawn(&shared, &own, &Job::new())?;
-        let reader = own.reader()?;
-        Ok((
-            found,
-            reader.run(|c| {
-                c.query_row("SELECT count(*) FROM article_vector", [], |row| {
-                    row.get::<_, u64>(0)
-                })
-            })?,
-        ))
+        Ok((found, embedded(&own.reader()?)?))
     })
     .await?;
     if embedded == 0 {
@@ -212,7 +223,7 @@ fn begun(job: Option<String>) -> Response {
     get, path = "/corpora/{corpus}/map", tag = "Map", operation_id = "map",
     params(("corpus" = String, Path, description = "The corpus's name.")),
     responses(
-        (status = 200, body = ColumnHead), (status = 202, body = JobStarted),
+        (status = 200, body = MapHead), (status = 202, body = JobStarted),
         (status = 304, description = "What the client has is current."),
     ),
 )]
@@ -226,6 +237,32 @@ pub(super) async fn head(
         Some(drawn) => tagged(&headers, &drawn.head_tag, "application/json", &drawn.head),
         None => begun(job),
     })
+}
+
+/// Lays the map out anew where articles are missing on it, as a job; `null` where none is.
+///
+/// The map stays as it is until the job has ended.
+#[utoipa::path(
+    post, path = "/corpora/{corpus}/map", tag = "Map", operation_id = "map_layout",
+    params(("corpus" = String, Path, description = "The corpus's name.")),
+    responses((status = 202, body = JobStarted)),
+)]
+pub(super) async fn anew(
+    State(app): State<Arc<App>>,
+    Names(corpus): Names<String>,
+) -> Result<Response, ApiError> {
+    // As when it is asked for: whoever may look at it may have it laid out.
+    let (found, mut job) = current(&app, &corpus).await?;
+    let placed = (*found)
+        .as_ref()
+        .map_or(0, |d| d.columns.head.points as u64);
+    let served = served(&app, &corpus)?;
+    let own = served.clone();
+    let embedded = blocking(move || embedded(&own.reader()?)).await?;
+    if job.is_none() && placed < embedded {
+        job = Some(lay_out(&app, &served)?);
+    }
+    Ok(begun(job))
 }
 
 /// The map's points: columns of little-endian numbers, one behind another, as `map` says.

@@ -53,7 +53,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(topics::fit))
         .routes(routes!(topics::edit))
         .routes(routes!(topics::undo))
-        .routes(routes!(map::head))
+        .routes(routes!(map::head, map::anew))
         .routes(routes!(map::points))
         .routes(routes!(map::articles))
         .routes(routes!(map::rows))

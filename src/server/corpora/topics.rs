@@ -77,6 +77,8 @@ pub(in crate::server) struct TopicList {
     run: RunInfo,
     /// The topics, the largest first.
     pub(in crate::server) topics: Vec<TopicCard>,
+    /// Changes by hand that can be undone here.
+    undos: usize,
 }
 
 /// The topics as they are now.
@@ -88,6 +90,7 @@ pub(in crate::server) fn listed(app: &App, served: &Served) -> Outcome<Arc<Topic
         Ok(TopicList {
             run: RunInfo::of(&run, reader.generation()?),
             topics,
+            undos: app.desk.of(served).undos(),
         })
     })
 }

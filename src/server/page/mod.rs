@@ -33,6 +33,7 @@ const FILES: &[(&str, &str)] = files![
     "js/api.js",
     "js/article.js",
     "js/chart.js",
+    "js/counts.js",
     "js/dom.js",
     "js/edits.js",
     "js/facets.js",

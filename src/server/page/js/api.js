@@ -17,19 +17,54 @@ const KEY = "nearwise-key";
 /** The key that the server asks for, kept for this tab alone. */
 const key = () => {
   try {
-    return sessionStorage.getItem(KEY) ?? "";
+    return sessionStorage.getItem(KEY) ?? held;
   } catch {
-    return "";
+    return held;
   }
 };
 
+/** The key where the browser keeps nothing. */
+let held = "";
+
 /** @param {string} value */
-export function useKey(value) {
+function useKey(value) {
+  held = value;
   try {
     sessionStorage.setItem(KEY, value);
   } catch {
-    // A browser that keeps nothing asks again.
+    // It is asked for again when the page is loaded anew.
   }
+}
+
+/** Who is asked for a key. @type {((isWrong: boolean) => Promise<string | null>) | null} */
+let giver = null;
+/** The question that is open: all requests wait for one answer. @type {Promise<boolean> | null} */
+let asking = null;
+
+/**
+ * Has a key asked for whenever the server wants one, until it is one that the server knows, or none
+ * is given.
+ *
+ * @param {(isWrong: boolean) => Promise<string | null>} give
+ */
+export function askForKeys(give) {
+  giver = give;
+}
+
+/** Whether there is another key than the one that was refused. @param {string} refused */
+async function otherKey(refused) {
+  if (key() !== refused) return true;
+  const give = giver;
+  if (!give) return false;
+  asking ??= give(refused !== "")
+    .then((given) => {
+      if (given) useKey(given);
+      return Boolean(given);
+    })
+    .finally(() => {
+      asking = null;
+    });
+  return asking;
 }
 
 /** Whether a request was ended by the page itself. @param {unknown} error */
@@ -43,7 +78,8 @@ export const isAborted = (error) => error instanceof DOMException && error.name 
 async function ask(path, { body, signal, method } = {}) {
   /** @type {Record<string, string>} */
   const headers = {};
-  if (key()) headers.authorization = `Bearer ${key()}`;
+  const sent = key();
+  if (sent) headers.authorization = `Bearer ${sent}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   /** @type {RequestInit} */
   const init = { headers, method: method ?? (body === undefined ? "GET" : "POST") };
@@ -57,6 +93,10 @@ async function ask(path, { body, signal, method } = {}) {
     throw new Problem(0, "network", "The server does not answer. Is it still running?");
   }
   if (answer.ok) return answer;
+  if (answer.status === 401 && (await otherKey(sent))) {
+    signal?.throwIfAborted();
+    return ask(path, { body, signal, ...(method ? { method } : {}) });
+  }
   const told = await answer.json().catch(() => null);
   const error = told?.error ?? {};
   throw new Problem(
@@ -102,7 +142,7 @@ export const api = {
   neighbours: (c, id, k, signal) => get(`${C(c)}/articles/${encodeURIComponent(id)}/neighbours?k=${k}`, signal),
   /** @param {string} c @param {string} id @param {AbortSignal} [signal] @returns {Promise<{ articles: Copy[] }>} */
   copies: (c, id, signal) => get(`${C(c)}/articles/${encodeURIComponent(id)}/copies`, signal),
-  /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<{ run: unknown, topics: Topic[] }>} */
+  /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<{ run: unknown, topics: Topic[], undos: number }>} */
   topics: (c, signal) => get(`${C(c)}/topics`, signal),
   /** @param {string} c @param {number} id @param {AbortSignal} [signal] @returns {Promise<WholeTopic>} */
   topic: (c, id, signal) => get(`${C(c)}/topics/${id}`, signal),
@@ -118,6 +158,8 @@ export const api = {
   undo: (c) => post(`${C(c)}/topics/undo`, {}),
   /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<MapInfo | { job: string }>} */
   map: (c, signal) => get(`${C(c)}/map`, signal),
+  /** Lays the map out anew where articles are missing on it. @param {string} c @returns {Promise<{ job: string | null }>} */
+  layOut: (c) => post(`${C(c)}/map`, {}),
   /** @param {string} c @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */
   points: async (c, signal) => (await ask(`${C(c)}/map/points`, { signal })).arrayBuffer(),
   /** @param {string} c @param {number[]} rows @param {AbortSignal} [signal] @returns {Promise<(Brief & { topic: number | null })[]>} */

@@ -29,6 +29,9 @@ export function fromBytes(text, bytes) {
   return at;
 }
 
+/** Whether an article covers what it was opened from, as style.css has it. */
+const covers = matchMedia("(max-width: 620px)");
+
 /** @typedef {{ start: number, end: number, name: "passage" | "best" }} Mark */
 
 /**
@@ -190,9 +193,11 @@ export function createArticle(ctx, panel) {
       (marks) => {
         if (!marks.length) return;
         fill(text, paragraphs(article, marks, words));
-        const best = text.querySelector("mark");
-        const box = panel.getBoundingClientRect();
-        if (best && best.getBoundingClientRect().top > box.bottom - 80) best.scrollIntoView({ block: "center" });
+        const best = text.querySelector("mark.best") ?? text.querySelector(".passage");
+        if (!best || best.getBoundingClientRect().top < panel.getBoundingClientRect().bottom - 80) return;
+        // Beside its hit one knows the article; where it covers all, one begins at its title.
+        if (!covers.matches) best.scrollIntoView({ block: "center" });
+        else text.before(h("p", { class: "links" }, h("button", { type: "button", class: "button", onclick: () => best.scrollIntoView({ block: "center" }) }, icon("down"), "To what matches")));
       },
       () => {},
     );

@@ -6,6 +6,8 @@ import { h, s } from "./dom.js";
 import { number, span } from "./format.js";
 
 const WIDE = 240;
+/** Pixels that a mark below bars needs. */
+const MARK = 64;
 
 /**
  * A share over time, as a filled line.
@@ -16,7 +18,7 @@ const WIDE = 240;
 export function sparkline(shares, { most, label, high = 44, range = null }) {
   const n = Math.max(1, shares.length - 1);
   const x = (/** @type {number} */ i) => (shares.length > 1 ? (i / n) * WIDE : WIDE / 2);
-  const y = (/** @type {number} */ v) => high - 1.5 - (v / Math.max(most, 1e-9)) * (high - 4);
+  const y = (/** @type {number} */ v) => high - 1.5 - Math.min(1, v / Math.max(most, 1e-9)) * (high - 4);
   const line = shares.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("");
   const last = shares[shares.length - 1] ?? 0;
   return s(
@@ -56,12 +58,19 @@ export function histogram({ bins, counts, range: first, label, high = 96, brushe
     from,
     to,
   );
-  const marks = bins.length > 1 ? ticks(bins, high < 80 ? 3 : 8) : [];
-  const axis = h("div", { class: "brush-axis", "aria-hidden": "true" }, marks.map(([i, text]) => {
-    const mark = h("span", null, text);
-    mark.style.left = `${(100 * i) / n}%`;
-    return mark;
-  }));
+  const axis = h("div", { class: "brush-axis", "aria-hidden": "true" });
+  // As many marks as there is room for, each of them whole.
+  new ResizeObserver(() => {
+    const wide = axis.clientWidth;
+    axis.replaceChildren();
+    if (bins.length < 2 || !wide) return;
+    for (const [i, text] of ticks(bins, Math.max(1, Math.min(8, Math.floor(wide / MARK))))) {
+      const mark = h("span", null, text);
+      mark.style.left = `${(100 * i) / n}%`;
+      axis.append(mark);
+      if (mark.offsetLeft + mark.offsetWidth > wide) mark.remove();
+    }
+  }).observe(axis);
   const element = h("div", { class: "brush", role: "group", "aria-label": label }, track, axis);
 
   function show() {

@@ -23,10 +23,18 @@ function toggle(field, value) {
   go(changed({ f: all.includes(text) ? all.filter((f) => f !== text) : [...all, text], page: null }));
 }
 
-/** @param {Facet} facet @param {string[]} chosen */
-function block(facet, chosen) {
+/** @param {Facet} facet @param {string[]} chosen @param {(topic: number) => string} labelOf */
+function block(facet, chosen, labelOf) {
   const most = Math.max(1, ...facet.values.map((v) => v.count));
-  if (!facet.values.length) return null;
+  // What is chosen can be let go, although so few articles have it that it is not among the first.
+  const listed = new Set(facet.values.map((v) => written(facet.field, v.value)));
+  /** @type {FacetValue[]} */
+  const values = [...facet.values];
+  for (const text of chosen) {
+    const one = read(text);
+    if (one?.field === facet.field && !listed.has(text)) values.push({ value: one.value, label: named(one.field, one.value, labelOf), count: 0 });
+  }
+  if (!values.length) return null;
   return h(
     "section",
     { class: "facet" },
@@ -34,7 +42,7 @@ function block(facet, chosen) {
     h(
       "ul",
       { class: "plain" },
-      facet.values.map((value) => {
+      values.map((value) => {
         const isOn = chosen.includes(written(facet.field, value.value));
         return h(
           "li",
@@ -50,7 +58,7 @@ function block(facet, chosen) {
               onclick: () => toggle(facet.field, value),
             },
             h("span", { dir: "auto" }, value.label ?? String(value.value)),
-            h("small", null, number(value.count)),
+            value.count > 0 && h("small", null, number(value.count)),
           ),
         );
       }),
@@ -58,6 +66,9 @@ function block(facet, chosen) {
     facet.more > 0 && h("p", { class: "note" }, `and ${number(facet.more)} more`),
   );
 }
+
+/** @param {string} field @param {string | number | boolean} value @param {(topic: number) => string} labelOf */
+const named = (field, value, labelOf) => (field === "topic" && typeof value === "number" ? labelOf(value) : String(value));
 
 /** The chosen values above the hits, each with a way to let it go. @param {(topic: number) => string} labelOf */
 export function chosenChips(labelOf) {
@@ -68,7 +79,7 @@ export function chosenChips(labelOf) {
   const chips = params.getAll("f").flatMap((text) => {
     const one = read(text);
     if (!one) return [];
-    const name = one.field === "topic" && typeof one.value === "number" ? labelOf(one.value) : String(one.value);
+    const name = named(one.field, one.value, labelOf);
     return [chip(`${one.field}: ${name}`, () => go(changed({ f: here().params.getAll("f").filter((f) => f !== text), page: null })))];
   });
   const [from, to] = [params.get("from"), params.get("to")];
@@ -76,7 +87,8 @@ export function chosenChips(labelOf) {
   return chips;
 }
 
-export function createFacets() {
+/** @param {(topic: number) => string} labelOf */
+export function createFacets(labelOf) {
   const dates = h("section", { class: "facet facet-dates", hidden: true });
   const counts = h("div", { class: "facet-counts" });
   const typed = h("input", {
@@ -98,15 +110,15 @@ export function createFacets() {
 
   return {
     element,
-    /** @param {Facets | undefined} facets */
-    show(facets) {
+    /** @param {Facets | undefined} facets @param {Map<string, Facet>} [ofChosen] fields that are counted without what is chosen of them */
+    show(facets, ofChosen) {
       const { params } = here();
       const chosen = params.getAll("f");
       const focused = counts.contains(document.activeElement) ? document.activeElement?.getAttribute("data-facet") : null;
       if (document.activeElement !== typed) typed.value = params.get("filter") ?? "";
       wrong.hidden = true;
       if (!facets) return;
-      fill(counts, facets.fields.map((facet) => block(facet, chosen)), h("p", { class: "note" }, `${OVER[facets.over] ?? ""}: ${number(facets.articles)}`));
+      fill(counts, facets.fields.map((facet) => block(ofChosen?.get(facet.field) ?? facet, chosen, labelOf)), h("p", { class: "note" }, `${OVER[facets.over] ?? ""}: ${number(facets.articles)}`));
       if (focused) /** @type {HTMLElement | null} */ (counts.querySelector(`[data-facet="${CSS.escape(focused)}"]`))?.focus();
     },
     /** @param {string} message */
@@ -114,10 +126,9 @@ export function createFacets() {
       wrong.hidden = false;
       wrong.textContent = message;
     },
-    /** @param {Facets | null} months how many articles of each month */
+    /** @param {Facets | undefined} months how many articles of each month */
     months(months) {
-      const values = [...(months?.fields[0]?.values ?? [])].map((v) => ({ bin: String(v.value), count: v.count })).sort((a, b) => (a.bin < b.bin ? -1 : 1));
-      const bins = filled(values);
+      const bins = binsOf(months);
       dates.hidden = bins.length < 2;
       if (dates.hidden) return;
       const { params } = here();
@@ -142,7 +153,12 @@ export function createFacets() {
   };
 }
 
-/** Months without gaps; years where there are too many. @param {{ bin: string, count: number }[]} values */
+/** @typedef {{ bin: string, count: number }} Bin */
+
+/** Counts of months as bars. @param {Facets | undefined} months */
+export const binsOf = (months) => filled([...(months?.fields[0]?.values ?? [])].map((v) => ({ bin: String(v.value), count: v.count })).sort((a, b) => (a.bin < b.bin ? -1 : 1)));
+
+/** Months without gaps; years where there are too many. @param {Bin[]} values */
 function filled(values) {
   const first = values[0]?.bin;
   const last = values[values.length - 1]?.bin;

@@ -38,20 +38,21 @@ export const valueText = (value) => (typeof value === "string" ? `"${value.repla
  * The condition of a place, as the server's filters are written; empty where nothing narrows.
  *
  * @param {URLSearchParams} params
+ * @param {string} [without] a field whose chosen values do not narrow; `date`: the dates that are chosen
  */
-export function condition(params) {
+export function condition(params, without) {
   /** @type {Map<string, Value[]>} */
   const fields = new Map();
   for (const text of params.getAll("f")) {
     const one = read(text);
-    if (one) fields.set(one.field, [...(fields.get(one.field) ?? []), one.value]);
+    if (one && one.field !== without) fields.set(one.field, [...(fields.get(one.field) ?? []), one.value]);
   }
   const parts = [...fields].map(([field, values]) =>
     values.length === 1 ? `${fieldText(field)} = ${valueText(values[0] ?? "")}` : `${fieldText(field)} IN (${values.map(valueText).join(", ")})`,
   );
   const day = (/** @type {string | null} */ text) => (text && /^\d{4}(-\d\d){0,2}$/.test(text) ? text : null);
-  const from = day(params.get("from"));
-  const to = day(params.get("to"));
+  const from = without === "date" ? null : day(params.get("from"));
+  const to = without === "date" ? null : day(params.get("to"));
   if (from) parts.push(`date >= "${from}"`);
   if (to) parts.push(`date <= "${to}"`);
   const typed = params.get("filter")?.trim();

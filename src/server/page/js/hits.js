@@ -6,9 +6,11 @@ import { h } from "./dom.js";
 import { date, counted } from "./format.js";
 import { changed, format } from "./state.js";
 
-/** Characters of a passage that are shown around its best sentence. */
-const AROUND = 130;
+/** Characters of a passage that are shown, and how many of them stand before its best sentence. */
 const WHOLE = 420;
+const BEFORE = 130;
+/** Characters that are seen at least in the lines that a passage has: a long sentence begins them. */
+const SEEN = 360;
 
 /** The address of an article beside what one looks at. @param {string} id */
 export const articleAddress = (id) => format(changed({ a: id }));
@@ -47,8 +49,8 @@ function passage(hit, words) {
   const at = best ? text.indexOf(best) : -1;
   if (at < 0) return [...marked(text.slice(0, WHOLE), words), text.length > WHOLE ? "…" : ""];
   const end = at + best.length;
-  let from = Math.max(0, at - AROUND);
-  let to = Math.min(text.length, end + Math.max(AROUND, WHOLE - best.length - AROUND));
+  let from = text.length <= WHOLE ? 0 : Math.max(0, at - Math.max(0, Math.min(BEFORE, SEEN - best.length)));
+  let to = Math.min(text.length, Math.max(end, from + WHOLE));
   if (from > 0) from = text.indexOf(" ", from) + 1 || from;
   if (to < text.length) to = text.lastIndexOf(" ", to);
   return [
@@ -59,6 +61,12 @@ function passage(hit, words) {
     to < text.length ? " …" : "",
   ];
 }
+
+/** The passage of a hit. Its height is the same with and without the mark, which comes later. @param {Hit} hit @param {string[]} words */
+const passageOf = (hit, words) => h("p", { class: hit.passage.text.length > WHOLE ? "hit-text is-cut" : "hit-text", dir: "auto" }, passage(hit, words));
+
+/** Marks the best sentence in a hit that is shown. @param {Element} row @param {Hit} hit @param {{ q: string, by: string }} how */
+export const markBest = (row, hit, { q, by }) => row.querySelector(".hit-text")?.replaceWith(passageOf(hit, wordsOf(q, by)));
 
 /** How near, as a short bar and a number. @param {number | undefined | null} cosine */
 export function nearness(cosine) {
@@ -95,7 +103,7 @@ export function hitRow(hit, { q, by, open }) {
       null,
       h("h3", { dir: "auto" }, h("a", { href: articleAddress(hit.id), class: "hit-link" }, marked(hit.title || hit.id, words))),
       h("p", { class: "hit-facts" }, nearness(hit.cosine), hit.source && h("span", { dir: "auto" }, hit.source), hit.date && h("time", { datetime: hit.date }, date(hit.date))),
-      h("p", { class: "hit-text", dir: "auto" }, passage(hit, words)),
+      passageOf(hit, words),
       folded &&
         h(
           "details",

@@ -3,7 +3,7 @@
 /** @import { Corpus, Topic } from "./types.js" */
 /** @import { View } from "./state.js" */
 
-import { api, useKey, Problem } from "./api.js";
+import { api, askForKeys, Problem } from "./api.js";
 import { at, h, fill, icon } from "./dom.js";
 import { number } from "./format.js";
 import { changed, format, go, here, VIEWS } from "./state.js";
@@ -52,7 +52,7 @@ const ctx = {
   toast(text, action, act) {
     clearTimeout(toastTimer);
     toastAt.hidden = false;
-    fill(toastAt, h("span", { dir: "auto" }, text), action && act && h("button", { type: "button", class: "quiet", onclick: () => { toastAt.hidden = true; act(); } }, "Undo"));
+    fill(toastAt, h("span", { dir: "auto" }, text), action && act && h("button", { type: "button", class: "quiet", onclick: () => { toastAt.hidden = true; act(); } }, action));
     toastTimer = setTimeout(() => {
       toastAt.hidden = true;
     }, 9000);
@@ -73,11 +73,17 @@ const q = /** @type {HTMLInputElement} */ (at("q"));
 const choose = /** @type {HTMLSelectElement} */ (at("corpus"));
 const links = VIEWS.map((view) => {
   const [name, picture] = NAMES[view];
-  return h("a", { href: "#", "data-view": view, title: name }, icon(picture), h("span", null, name));
+  return h("a", { href: "#", "data-view": view, title: name, onclick: () => views.search.closeSide() }, icon(picture), h("span", null, name));
 });
 fill(at("views"), links);
-const modes = [["meaning", "Meaning"], ["words", "Words"], ["both", "Both"]].map(([value, name]) =>
-  h("button", { type: "button", role: "radio", "aria-checked": "false", "data-by": value, onclick: () => { go(changed({ by: value === "meaning" ? null : (value ?? null), page: null })); } }, name ?? ""),
+/** @type {[string, string, string][]} */
+const MODES = [
+  ["meaning", "Meaning", "Articles about the same, whatever their words"],
+  ["words", "Words", "Articles that hold these words"],
+  ["both", "Both", "What is found by meaning and by words, as one list"],
+];
+const modes = MODES.map(([value, name, title]) =>
+  h("button", { type: "button", role: "radio", title, "aria-checked": "false", "data-by": value, onclick: () => { go(changed({ by: value === "meaning" ? null : value, page: null })); } }, name),
 );
 fill(at("by"), modes);
 at("by").addEventListener("keydown", (e) => {
@@ -102,6 +108,11 @@ onTheme(() => {
   views.map.themed();
 });
 
+/** Pixels that the longer placeholder needs. */
+const ROOM = 216;
+new ResizeObserver(() => {
+  q.placeholder = q.clientWidth < ROOM ? "Search" : "Search by meaning or words";
+}).observe(q);
 q.addEventListener("input", () => {
   const { view } = here();
   const goal = view === "search" || view === "map" ? view : "search";
@@ -110,6 +121,7 @@ q.addEventListener("input", () => {
 });
 at("ask").addEventListener("submit", (e) => {
   e.preventDefault();
+  views.search.closeSide();
   show();
 });
 choose.addEventListener("change", () => {
@@ -145,6 +157,7 @@ function show(how = {}) {
   document.title = `${text ? `${text} · ` : ""}${NAMES[place.view][0]} · ${place.corpus} · Nearwise`;
   if (shownView !== place.view) {
     if (shownView === "map") views.map.hide();
+    views.search.closeSide();
     fill(main, views[place.view].element);
     shownView = place.view;
     main.scrollTop = 0;
@@ -188,19 +201,27 @@ async function moved() {
   show();
 }
 
+/** Whether nobody wants to give a key: then nothing asks until it is wanted. */
+let isKeyless = false;
+askForKeys(async (isWrong) => {
+  if (isKeyless) return null;
+  const key = await asked({ title: "This server asks for a key", label: "Key", value: "", type: "password", action: "Go on", ...(isWrong ? { wrong: "The server does not know that key." } : {}) });
+  isKeyless = !key;
+  // Another key may do more or less than the one before.
+  if (key && corpora.length) setTimeout(() => void ctx.topicsChanged().catch(() => {}));
+  return key;
+});
+
 async function start() {
   try {
     corpora = await api.corpora();
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) {
-      const key = await asked({ title: "This server asks for a key", label: "Key", value: "", type: "password", action: "Go on" });
-      if (key) {
-        useKey(key);
-        await start();
-        return;
-      }
-    }
-    fill(main, problem(error));
+    const isKey = error instanceof Problem && error.status === 401;
+    const again = () => {
+      isKeyless = false;
+      void start();
+    };
+    fill(main, empty(isKey ? "This server asks for a key." : "The corpora cannot be listed.", !isKey && problem(error), h("p", null, h("button", { type: "button", class: "button primary", onclick: again }, isKey ? "Give a key" : "Try again"))));
     return;
   }
   if (!corpora.length) {

@@ -2,7 +2,7 @@
 
 /** @import { Context } from "./main.js" */
 /** @import { Place } from "./state.js" */
-/** @import { MapInfo } from "./types.js" */
+/** @import { MapInfo, Task } from "./types.js" */
 /** @import { MapWidget, MapState, Provider } from "./map/map.js" */
 
 import { api, isAborted, finished, Problem } from "./api.js";
@@ -44,11 +44,18 @@ export function writeState(state, first) {
   };
 }
 
+/** How far a layout is. @param {Task} task @param {string} what */
+function progressOf({ progress }, what) {
+  const { stage, done, total } = progress ?? {};
+  return `${what}${stage ? `: ${stage.replaceAll("_", " ")}${total ? ` ${percent((done ?? 0) / total)}` : ""}` : ""} …`;
+}
+
 /** @param {Context} ctx */
 export function createMapView(ctx) {
   const told = h("div", { class: "map-found", hidden: true, role: "status" });
+  const behind = h("div", { class: "map-behind", hidden: true, role: "status" });
   const stage = h("div", { class: "map-stage" });
-  const element = h("section", { class: "view map-view", "aria-label": "Map" }, stage, told);
+  const element = h("section", { class: "view map-view", "aria-label": "Map" }, stage, h("div", { class: "map-notes" }, behind, told));
   /** @type {MapWidget | null} */
   let map = null;
   let loaded = "";
@@ -62,6 +69,51 @@ export function createMapView(ctx) {
   let finding = null;
   let timer = 0;
   let written = "";
+  /** The version of the map that is shown, and whether it was looked at before. */
+  let version = "";
+  let isLeft = false;
+  /** The corpus whose map is being laid out. */
+  let laying = "";
+
+  /** Says how many articles came after the map was laid out. @param {string} corpus @param {number} missing */
+  function showBehind(corpus, missing) {
+    if (laying === corpus) return;
+    behind.hidden = missing < 1;
+    const again = h("button", { type: "button", class: "quiet", onclick: () => void layOut(corpus) }, "Lay out again");
+    fill(behind, h("span", null, `${counted(missing, "newer article is", "newer articles are")} not on the map`), again);
+  }
+
+  /** @param {string} corpus */
+  async function layOut(corpus) {
+    laying = corpus;
+    const said = h("span", null, "Laying out the map …");
+    fill(behind, said);
+    try {
+      const { job } = await api.layOut(corpus);
+      if (job) await finished(job, (task) => fill(said, progressOf(task, "Laying out the map")));
+      laying = "";
+      if (here().corpus !== corpus) return;
+      loaded = "";
+      // Places are others than before; colours and dates are not.
+      go(changed({ at: null, lasso: null }), { replace: true, silent: true });
+      if (here().view === "map") await show(here(), false);
+    } catch (error) {
+      laying = "";
+      fill(behind, problem(error));
+    }
+  }
+
+  /** What came since the map was last looked at. @param {string} corpus */
+  async function refresh(corpus) {
+    const info = await api.map(corpus, asking?.signal);
+    if ("job" in info || loaded !== corpus || here().view !== "map") return;
+    if (info.version === version) showBehind(corpus, info.missing);
+    else {
+      // Whoever asks about rows means those of the map that is there now.
+      loaded = "";
+      await show(here(), false);
+    }
+  }
 
   /** @param {string} corpus @returns {Provider} */
   const provider = (corpus) => ({
@@ -89,6 +141,7 @@ export function createMapView(ctx) {
     loaded = "";
     searched = "";
     pointed = null;
+    behind.hidden = laying !== corpus;
     const progress = h("p", { class: "note" }, "Loading the map …");
     fill(stage, h("div", { class: "map-wait" }, h("div", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), progress));
     let info = await api.map(corpus, signal);
@@ -97,8 +150,7 @@ export function createMapView(ctx) {
       await finished(
         info.job,
         (task) => {
-          const { stage: step, done, total } = task.progress ?? {};
-          if (step) progress.textContent = `Laying out the map for the first time: ${step.replaceAll("_", " ")}${total ? ` ${percent((done ?? 0) / total)}` : ""} …`;
+          progress.textContent = progressOf(task, "Laying out the map for the first time");
         },
         signal,
       );
@@ -106,6 +158,9 @@ export function createMapView(ctx) {
     }
     const buffer = await api.points(corpus, signal);
     const shape = /** @type {MapInfo} */ (info);
+    version = shape.version;
+    isLeft = false;
+    showBehind(corpus, shape.missing);
     const points = decodePoints(buffer, shape.columns, shape.points);
     map = createMap({
       info: shape,
@@ -182,6 +237,10 @@ export function createMapView(ctx) {
         written = format(place);
       }
       map?.live(true);
+      if (isLeft) {
+        isLeft = false;
+        refresh(place.corpus).catch(() => {});
+      }
       clearTimeout(timer);
       if (isSoon) timer = setTimeout(() => void find(here()), 160);
       else void find(here());
@@ -202,7 +261,10 @@ export function createMapView(ctx) {
     element,
     /** @param {Place} place @param {{ soon?: boolean }} [how] */
     show: (place, how = {}) => void show(place, how.soon ?? false),
-    hide: () => map?.live(false),
+    hide() {
+      isLeft = true;
+      map?.live(false);
+    },
     themed: () => map?.themed(),
     /** What is shown may no longer be so. */
     forget() {

@@ -9,7 +9,8 @@ import { h, fill, icon } from "./dom.js";
 import { counted, number, took } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { condition } from "./filter.js";
-import { hitRow } from "./hits.js";
+import { hitRow, markBest } from "./hits.js";
+import { monthsKey, monthsOf, ofChosen, worthCounting } from "./counts.js";
 import { createFacets, chosenChips } from "./facets.js";
 import { bones, empty, problem } from "./chart.js";
 
@@ -20,38 +21,66 @@ const MORE_FIELDS = 3;
 
 /** @param {Context} ctx */
 export function createSearch(ctx) {
-  const facets = createFacets();
+  const facets = createFacets(ctx.topicLabel);
   const list = h("ol", { class: "hits" });
   const status = h("p", { class: "found", role: "status" });
   const chips = h("div", { class: "chosen" });
   const pages = h("nav", { class: "pages", "aria-label": "Pages" });
-  const side = h("div", { class: "side", id: "side" }, facets.element);
-  /** @param {string} name @param {string} label @param {[string, string][]} options */
-  const choice = (name, label, options) => {
-    const select = h("select", { "aria-label": label, onchange: () => go(changed({ [name]: select.value, page: null })) }, options.map(([value, text]) => h("option", { value }, text)));
+  const closing = h("button", { type: "button", class: "tool", "aria-label": "Close the filter", title: "Close (Esc)", onclick: () => openSide(false) }, icon("close"));
+  const shows = h("button", { type: "button", class: "button primary", onclick: () => openSide(false) }, "Show the articles");
+  const side = h(
+    "div",
+    {
+      class: "side",
+      id: "side",
+      onkeydown: (/** @type {KeyboardEvent} */ e) => {
+        if (e.key !== "Escape" || !side.classList.contains("is-open")) return;
+        e.stopPropagation();
+        openSide(false);
+      },
+    },
+    h("div", { class: "side-head" }, h("h2", null, "Filter"), closing),
+    facets.element,
+    h("div", { class: "side-foot" }, shows),
+  );
+  /** @param {string} name @param {string} label @param {string} title @param {[string, string][]} options */
+  const choice = (name, label, title, options) => {
+    const select = h("select", { "aria-label": label, title, onchange: () => go(changed({ [name]: select.value, page: null })) }, options.map(([value, text]) => h("option", { value }, text)));
     return select;
   };
-  const fold = choice("fold", "Repeats", [["", "Fold repeats"], ["meaning", "Fold same stories"], ["none", "Show repeats"]]);
-  const half = choice("half", "Newer first", [["", "Any age"], ["30d", "Newer first (30 days)"], ["1y", "Newer first (a year)"]]);
-  const diverse = choice("diverse", "Variety", [["", "Nearest first"], ["0.8", "More varied"]]);
+  const fold = choice("fold", "Repeats", "Articles in nearly the same words are shown once; “same stories” also those that tell the same in others", [["", "Fold repeats"], ["meaning", "Fold same stories"], ["none", "Show repeats"]]);
+  const half = choice("half", "Newer first", "An article counts half as much for each such time that it is older", [["", "Any age"], ["30d", "Newer first (30 days)"], ["1y", "Newer first (a year)"]]);
+  const diverse = choice("diverse", "Variety", "“More varied” sets articles back that are like one above them", [["", "Nearest first"], ["0.8", "More varied"]]);
   const toggleSide = h("button", { type: "button", class: "quiet side-toggle", "aria-expanded": "false", "aria-controls": "side", onclick: () => openSide(!side.classList.contains("is-open")) }, icon("filter"), "Filter");
+  /** On a small screen the side is a drawer; on a phone it covers the hits. */
+  const phone = matchMedia("(max-width: 620px)");
   const openSide = (/** @type {boolean} */ on) => {
+    const had = side.contains(document.activeElement);
     side.classList.toggle("is-open", on);
     toggleSide.setAttribute("aria-expanded", String(on));
+    results.inert = on && phone.matches;
+    if (on) closing.focus();
+    else if (had) toggleSide.focus();
   };
+  matchMedia("(max-width: 900px)").addEventListener("change", () => openSide(false));
+  phone.addEventListener("change", () => openSide(false));
   const onMap = h("a", { class: "quiet on-map", href: "#" }, icon("map"), "On the map");
+  const results = h("div", { class: "results" }, h("div", { class: "results-head" }, status, h("div", { class: "options" }, toggleSide, onMap, fold, half, diverse)), chips, list, pages);
   const element = h(
     "section",
     { class: "view search", "aria-label": "Search" },
     side,
-    h("div", { class: "results" }, h("div", { class: "results-head" }, status, h("div", { class: "options" }, toggleSide, onMap, fold, half, diverse)), chips, list, pages),
+    results,
   );
 
   /** @type {AbortController | null} */
   let asking = null;
   let asked = "";
-  let monthsOf = "";
+  let months = "";
   let timer = 0;
+  let opened = "";
+  /** Metadata that is worth counting, of the corpus that it is known of. @type {{ corpus: string, fields: string[] }} */
+  let worth = { corpus: "", fields: [] };
 
   /** @param {Place} place */
   function options(place) {
@@ -59,7 +88,7 @@ export function createSearch(ctx) {
     const q = params.get("q")?.trim() ?? "";
     const by = params.get("by") ?? "meaning";
     const page = Math.max(1, Number(params.get("page")) || 1);
-    const extra = (ctx.corpus()?.fields ?? []).map((f) => f.name).filter((f) => !["date", "source", "topic", "origin", "year", "month", "id", "title", "text", "url"].includes(f));
+    const extra = worth.corpus === place.corpus ? worth.fields : [];
     const folding = params.get("fold") ?? "words";
     return {
       q,
@@ -72,7 +101,6 @@ export function createSearch(ctx) {
       half_life: q ? params.get("half") : null,
       diverse: q ? params.get("diverse") : null,
       facets: ["source", "topic", "year", ...extra.slice(0, MORE_FIELDS)].join(","),
-      sentences: q !== "",
     };
   }
 
@@ -107,17 +135,42 @@ export function createSearch(ctx) {
         : `${counted(total ?? last, "article")}, newest first`;
     }
     list.start = first;
-    facets.show(found.facets);
+    shows.textContent = total === undefined ? "Show the articles" : `Show ${counted(total, "article")}`;
     const link = (/** @type {number} */ to, /** @type {string} */ name, /** @type {string} */ rel) => h("a", { class: "button", rel, href: format(changed({ page: to > 1 ? to : null })) }, name);
     fill(pages, page > 1 && link(page - 1, "Previous", "prev"), (page > 1 || found.more) && h("span", null, `page ${number(page)}`), found.more && link(page + 1, "Next", "next"));
     ctx.say(status.textContent ?? "");
   }
 
+  /** The counts at the side. @param {Place} place @param {Found} found @param {AbortSignal} signal */
+  async function beside(place, found, signal) {
+    facets.show(found.facets, await ofChosen(place, signal));
+    const key = monthsKey(place);
+    if (key === months) return;
+    facets.months(await monthsOf(place, signal));
+    months = key;
+  }
+
+  /**
+   * Marks the best sentence of each hit. To find them takes most of a search, so they are asked for
+   * when the hits are shown.
+   *
+   * @param {string} corpus @param {ReturnType<typeof options>} what @param {Found} found @param {AbortSignal} signal
+   */
+  async function mark(corpus, what, found, signal) {
+    if (!what.q || !found.hits.length) return;
+    const same = await api.search(corpus, { ...what, facets: null, sentences: true }, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null));
+    const rows = new Map([...list.children].map((row) => [row.getAttribute("data-id"), row]));
+    for (const hit of same?.hits ?? []) {
+      const row = rows.get(hit.id);
+      if (row && hit.sentence) markBest(row, hit, what);
+    }
+  }
+
   /** @param {Place} place */
   async function ask(place) {
     const corpus = place.corpus;
-    const what = options(place);
-    const key = JSON.stringify([corpus, what]);
+    let what = options(place);
+    const key = JSON.stringify([corpus, { ...what, facets: "" }]);
     if (key === asked) {
       markOpen(place.params.get("a"));
       return;
@@ -129,15 +182,18 @@ export function createSearch(ctx) {
     const slow = setTimeout(() => element.classList.add("is-waiting"), 120);
     if (!list.children.length) fill(list, h("li", null, bones(5)));
     try {
+      const of = ctx.corpus();
+      if (worth.corpus !== corpus && of?.name === corpus) {
+        const fields = await worthCounting(of, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : []));
+        worth = { corpus, fields };
+        what = options(place);
+      }
       const found = await api.search(corpus, what, signal);
       show(place, what, found);
-      if (what.filter + corpus !== monthsOf) {
-        const params = new URLSearchParams(place.params);
-        params.delete("from");
-        params.delete("to");
-        monthsOf = what.filter + corpus;
-        facets.months(await api.facets(corpus, { fields: "month", filter: condition(params), limit: 1000 }, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null)));
-      }
+      clearTimeout(slow);
+      element.classList.remove("is-waiting");
+      // The hits are what one waits for; what is beside them, and the sentences, come when they are there.
+      await Promise.all([beside(place, found, signal), mark(corpus, what, found, signal)]);
     } catch (error) {
       if (isAborted(error)) return;
       asked = "";
@@ -175,6 +231,9 @@ export function createSearch(ctx) {
       for (const one of [onMap, fold, half, diverse]) one.hidden = !place.params.get("q")?.trim();
       onMap.setAttribute("href", format(changed({}, "map")));
       fill(chips, chosenChips(ctx.topicLabel));
+      const open = place.params.get("a") ?? "";
+      if (open && open !== opened) openSide(false);
+      opened = open;
       clearTimeout(timer);
       if (how.soon) timer = setTimeout(() => void ask(here()), 130);
       else void ask(place);
@@ -187,10 +246,13 @@ export function createSearch(ctx) {
       next?.focus();
       next?.closest(".hit")?.scrollIntoView({ block: "nearest" });
     },
+    /** On a small screen, back from the drawer to the hits. */
+    closeSide: () => openSide(false),
     /** What is shown may no longer be so. */
     forget() {
       asked = "";
-      monthsOf = "";
+      months = "";
+      worth = { corpus: "", fields: [] };
     },
   };
 }

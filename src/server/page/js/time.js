@@ -9,16 +9,31 @@ import { h, fill } from "./dom.js";
 import { counted, number, percent, span, firstDay, lastDay } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { written, condition } from "./filter.js";
+import { binsOf } from "./facets.js";
 import { briefRow } from "./hits.js";
 import { histogram, sparkline, bones, empty, problem } from "./chart.js";
-import { noTopics, sharesOf, trend } from "./topics.js";
+import { highest, noTopics, sharesOf, trend } from "./topics.js";
 
 /** Topics that are listed. */
 const LISTED = 60;
+/** Months that are counted where there are no topics. */
+const MONTHS = 1000;
+
+/**
+ * How many articles there are of each month, where nobody looked for topics yet.
+ *
+ * @param {string} corpus @param {string | null} source @param {AbortSignal} signal
+ * @returns {Promise<Timeline>}
+ */
+async function withoutTopics(corpus, source, signal) {
+  const filter = source ? condition(new URLSearchParams({ f: written("source", source) })) : "";
+  const bins = binsOf(await api.facets(corpus, { fields: "month", filter, limit: MONTHS }, signal));
+  return { bins: bins.map((b) => b.bin), totals: bins.map((b) => b.count), topics: [] };
+}
 
 /** @param {Context} ctx */
 export function createTime(ctx) {
-  const by = h("select", { "aria-label": "Spans", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["quarter", "Quarters"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
+  const by = h("select", { "aria-label": "Spans", title: "How long a bar is; “Fitting” takes days to years by how long a time there is to show", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["quarter", "Quarters"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
   const source = h("select", { "aria-label": "Source", onchange: () => go(changed({ source: source.value })) });
   const head = h("div", { class: "bar" }, h("h2", null, "Over time"), h("span", { class: "bar-end" }, source, by));
   const chart = h("div", { class: "time-chart" });
@@ -27,6 +42,7 @@ export function createTime(ctx) {
   const element = h("section", { class: "view time", "aria-label": "Time" }, h("div", { class: "time-body" }, head, chart, h("div", { class: "time-columns" }, rows, list)));
   /** @type {Timeline | null} */
   let timeline = null;
+  let hasTopics = true;
   let loaded = "";
   let sourcesOf = "";
   /** @type {AbortController | null} */
@@ -47,7 +63,7 @@ export function createTime(ctx) {
 
   /** @param {[number, number] | null} range */
   function showRows(range) {
-    if (!timeline) return;
+    if (!timeline || !hasTopics) return;
     const { bins, totals, topics } = timeline;
     const [a, b] = range ?? [0, bins.length - 1];
     const sum = (/** @type {number[]} */ v, /** @type {number} */ from, /** @type {number} */ to) => v.slice(from, to + 1).reduce((x, y) => x + y, 0);
@@ -64,7 +80,7 @@ export function createTime(ctx) {
       .filter((t) => t.count > 0 || !range)
       .sort((x, y) => (range ? y.share - y.usual - (x.share - x.usual) : y.count - x.count))
       .slice(0, LISTED);
-    const most = Math.max(0.001, ...topics.flatMap((t) => sharesOf(t.counts, totals)));
+    const most = highest(topics.map((t) => t.counts), totals);
     fill(
       rows,
       h("h3", null, range ? `What ${span(bins[a] ?? "")}${a === b ? "" : ` to ${span(bins[b] ?? "")}`} was about` : "Share of each topic"),
@@ -125,7 +141,16 @@ export function createTime(ctx) {
           source.hidden = values.length < 2;
           sourcesOf = corpus;
         }
-        timeline = await api.timeline(corpus, { by: by.value, source: params.get("source") }, signal);
+        const from = params.get("source");
+        let isPlain = false;
+        timeline = await api.timeline(corpus, { by: by.value, source: from }, signal).catch((error) => {
+          if (!(error instanceof Problem && error.kind === "not_found")) throw error;
+          isPlain = true;
+          return withoutTopics(corpus, from, signal);
+        });
+        hasTopics = !isPlain;
+        by.hidden = isPlain;
+        if (isPlain) fill(rows, noTopics(ctx));
         loaded = key;
         listed = "";
         const now = timeline;
@@ -158,7 +183,7 @@ export function createTime(ctx) {
       timeline = null;
       fill(chart);
       fill(list);
-      fill(rows, error instanceof Problem && error.kind === "not_found" ? noTopics(ctx) : problem(error));
+      fill(rows, problem(error));
     }
   }
 

@@ -27,6 +27,21 @@ export function trend(rising) {
 /** The share of each bin. @param {number[]} counts @param {number[]} totals */
 export const sharesOf = (counts, totals) => counts.map((c, i) => ((totals[i] ?? 0) > 0 ? c / (totals[i] ?? 1) : 0));
 
+/** Of the articles of a usual bin, the part from which on a bin's shares are taken for what they are. */
+const THIN = 0.25;
+
+/**
+ * The highest share of some topics, for a scale. Of a bin with few articles any topic may have half:
+ * such bins do not make all others flat, and what goes beyond the scale is drawn at its top.
+ *
+ * @param {number[][]} courses counts of topics @param {number[]} totals
+ */
+export function highest(courses, totals) {
+  const held = totals.filter((n) => n > 0).sort((a, b) => a - b);
+  const least = THIN * (held[Math.floor(held.length / 2)] ?? 0);
+  return Math.max(0.001, ...courses.flatMap((counts) => sharesOf(counts, totals).filter((_, i) => (totals[i] ?? 0) >= least)));
+}
+
 /** What is shown where a corpus has no topics. @param {Context} ctx */
 export function noTopics(ctx) {
   const start = h("button", { type: "button", class: "button primary" }, "Find topics");
@@ -62,6 +77,8 @@ export function createTopics(ctx) {
   let topics = [];
   /** @type {TreeNode[]} */
   let nodes = [];
+  /** Changes by hand that can be undone. */
+  let undos = 0;
   /** @type {Timeline | null} */
   let timeline = null;
   let loaded = "";
@@ -82,6 +99,7 @@ export function createTopics(ctx) {
       api.timeline(corpus, {}, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null)),
     ]);
     topics = list.topics;
+    undos = list.undos;
     nodes = whole.nodes;
     timeline = line && line.bins.length > 1 ? line : null;
     for (const id of chosen) if (!topics.some((t) => t.id === id)) chosen.delete(id);
@@ -148,6 +166,8 @@ export function createTopics(ctx) {
     );
   }
 
+  const undoButton = () => h("button", { type: "button", class: "button", disabled: undos === 0, title: undos ? "Takes the last change by hand back" : "There is no change by hand to take back", onclick: () => void edit.undo() }, "Undo");
+
   const bar = h("div", { class: "bar" });
   function showBar() {
     const { params } = here();
@@ -158,7 +178,7 @@ export function createTopics(ctx) {
       bar,
       h("h2", null, counted(topics.length, "topic")),
       h("div", { class: "segments", role: "radiogroup", "aria-label": "Order" }, timeline && option("rising", "Rising first"), option("size", "Largest first"), option("name", "By name")),
-      ctx.corpus()?.writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", disabled: many.length < 2, onclick: () => void edit.merge(many) }, many.length > 1 ? `Merge ${many.length}` : "Merge"), h("button", { type: "button", class: "button", onclick: () => void edit.undo() }, "Undo")),
+      ctx.corpus()?.writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", disabled: many.length < 2, title: many.length < 2 ? "Tick two topics or more" : null, onclick: () => void edit.merge(many, () => chosen.clear()) }, many.length > 1 ? `Merge ${many.length}` : "Merge"), undoButton()),
     );
   }
 
@@ -168,9 +188,9 @@ export function createTopics(ctx) {
     const sorted = topics.toSorted((a, b) => (sort === "name" ? a.label.localeCompare(b.label) : sort === "rising" ? (risingOf(b) ?? -99) - (risingOf(a) ?? -99) : b.size - a.size));
     const line = timeline;
     // All on one scale, so that heights compare from card to card.
-    const most = line ? Math.max(...line.topics.flatMap((t) => sharesOf(t.counts, line.totals)), 0.001) : 1;
+    const most = line ? highest(line.topics.map((t) => t.counts), line.totals) : 1;
     showBar();
-    fill(body, bar, line && h("p", { class: "note" }, `Share of all articles, ${span(line.bins[0] ?? "")} to ${span(line.bins[line.bins.length - 1] ?? "")}; all on one scale, the highest point is ${percent(most)}`), h("div", { class: "cards" }, sorted.map((topic) => card(topic, most))));
+    fill(body, bar, line && h("p", { class: "note" }, `Share of all articles, ${span(line.bins[0] ?? "")} to ${span(line.bins[line.bins.length - 1] ?? "")}; all on one scale, up to ${percent(most)}`), h("div", { class: "cards" }, sorted.map((topic) => card(topic, most))));
   }
 
   /** @param {string} corpus @param {number} id */
@@ -195,7 +215,7 @@ export function createTopics(ctx) {
           h("a", { class: "tool", href: format(changed({ t: null })), "aria-label": "All topics", title: "All topics" }, icon("left")),
           h("h2", { dir: "auto" }, topic.label),
           trend(risingOf(topic)),
-          writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", onclick: () => void edit.rename(topic) }, "Rename"), h("button", { type: "button", class: "button", onclick: () => void edit.split(topic) }, "Split"), h("button", { type: "button", class: "button", onclick: () => void edit.undo() }, "Undo")),
+          writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", onclick: () => void edit.rename(topic) }, "Rename"), h("button", { type: "button", class: "button", onclick: () => void edit.split(topic) }, "Split"), undoButton()),
         ),
         h("p", { class: "card-facts" }, counted(topic.size, "article"), " · ", percent(topic.share), topic.dates ? ` · ${date(topic.dates[0])} to ${date(topic.dates[1])}` : ""),
         h("p", { class: "chips" }, topic.terms.slice(0, 14).map((term) => h("a", { class: "chip", dir: "auto", href: format(changed({ q: term, by: "words", t: null }, "search")) }, term))),

@@ -40,7 +40,7 @@
  * @typedef {{ id: number, label: string, size: number, colour?: Rgb, x: number | null, y: number | null }} MapTopic
  * @typedef {{ id: number, parent: number | null, label: string, size: number, x: number | null, y: number | null, level: number, topic?: number | null }} MapNode
  * @typedef {{
- *   points: number, generation: number,
+ *   points: number, generation: number, version: string, missing: number,
  *   columns: { name: string, type: "u16" | "i16" | "i32" | "u32", offset: number, length: number }[],
  *   bounds: [number, number, number, number], topics: MapTopic[], tree: MapNode[],
  *   sources: { name: string, count: number, colour?: Rgb }[], dates: [number, number] | null,

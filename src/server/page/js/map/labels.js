@@ -5,10 +5,14 @@
 /** @import { MapView } from "./view.js" */
 
 /** @typedef {{ label: string, x: number, y: number, size: number, level: number, colour: Rgb | null, topic: number }} Label */
-/** @typedef {{ label: Label, lines: string[], font: number, box: [number, number, number, number], shown: number }} Placed */
+/** @typedef {{ label: Label, lines: string[], font: number, box: [number, number, number, number], off: [number, number], shown: number }} Placed
+ *   `off`: how far its middle is from where its points are */
 
 /** Characters of a line. */
 const LINE = 20;
+/** Pixels that stay free at the edges, and those that a label may stand away from its points. */
+const EDGE = 2;
+const AWAY = 10;
 
 /** @param {string} text */
 function linesOf(text) {
@@ -45,7 +49,8 @@ export function createLabels(family) {
       }
       return null;
     },
-    count: () => shown.size,
+    /** What is shown and where, for tests. */
+    all: () => [...shown.values()].map(({ label, box }) => ({ label: label.label, box })),
     /**
      * Places and draws them. Returns whether some are still fading in or out.
      *
@@ -68,7 +73,7 @@ export function createLabels(family) {
         if (next.size >= limit) break;
         if (label.level > deepest || isHidden(label)) continue;
         const [x, y] = view.toScreen(label.x, label.y);
-        if (x < -60 || x > w + 60 || y < -30 || y > h + 30) continue;
+        if (x < -AWAY || x > w + AWAY || y < -AWAY || y > h + AWAY) continue;
         const font = Math.round((label.level <= 1 ? 13.5 : 12) + (narrow ? -1.5 : 0) + (label.level <= 1 ? Math.min(4, Math.log10(1 + label.size) * 0.8) : 0));
         const lines = linesOf(label.label);
         pen.font = fontOf(font, label.level, family());
@@ -83,28 +88,33 @@ export function createLabels(family) {
         /** @type {[number, number, number, number] | null} */
         let best = null;
         let least = Infinity;
+        const [dx, dy] = [wide / 2 + 6, high / 2 + 4];
+        // A label stands whole within the map, and only where it is seen what it is of.
+        const cx = Math.min(w - EDGE - dx, Math.max(EDGE + dx, x));
+        if (Math.abs(cx - x) > dx + AWAY) continue;
         for (const shift of crowd ? [0, -0.7, 0.7, -1.3, 1.3, -2, 2] : [0, -0.6, 0.6, -1.1, 1.1]) {
-          const cy = y + shift * high;
+          const cy = Math.min(h - EDGE - dy, Math.max(EDGE + dy, y + shift * high));
+          if (Math.abs(cy - y) > 2 * high + AWAY) continue;
           /** @type {[number, number, number, number]} */
-          const box = [x - wide / 2 - 6, cy - high / 2 - 4, x + wide / 2 + 6, cy + high / 2 + 4];
+          const box = [cx - dx, cy - dy, cx + dx, cy + dy];
           if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
           // Few points are worth more than a label that stands exactly in their middle.
-          const isCut = box[0] < 0 || box[1] < 0 || box[2] > w || box[3] > h;
-          const cost = (crowd?.(box) ?? 0) + Math.abs(shift) * 0.8 + (isCut ? 40 : 0);
+          const cost = (crowd?.(box) ?? 0) + Math.abs(shift) * 0.8;
           if (cost >= least) continue;
           least = cost;
           best = box;
-          if (!crowd && !isCut) break;
+          if (!crowd) break;
         }
         if (best) {
           taken.push(best);
-          next.set(label, { label, lines, font, box: best, shown: shown.get(label)?.shown ?? 0 });
+          next.set(label, { label, lines, font, box: best, off: [cx - x, (best[1] + best[3]) / 2 - y], shown: shown.get(label)?.shown ?? 0 });
         }
       }
       // What has no room any more fades out where it stood.
       for (const [label, old] of shown) {
         if (!next.has(label) && old.shown > 0.05 && !isHidden(label)) {
-          const [x, y] = view.toScreen(label.x, label.y);
+          const at = view.toScreen(label.x, label.y);
+          const [x, y] = [at[0] + old.off[0], at[1] + old.off[1]];
           const [dx, dy] = [(old.box[2] - old.box[0]) / 2, (old.box[3] - old.box[1]) / 2];
           next.set(label, { ...old, box: [x - dx, y - dy, x + dx, y + dy], shown: -old.shown });
         }

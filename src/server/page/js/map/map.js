@@ -587,6 +587,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     element,
     kind: renderer.kind,
     frames,
+    labels: labels.all,
     state,
     draw,
     /** Draws at once, for whoever reads the canvas in the same turn. */
