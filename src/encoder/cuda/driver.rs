@@ -13,7 +13,6 @@ use super::gpu::{
     Pinned,
 };
 use super::plans::Plans;
-use cudarc::cublaslt::sys as lt_sys;
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaModule, CudaStream, DeviceRepr,
