@@ -255,7 +255,7 @@ fn word_documents_have_notes_and_hidden_text() {
 #[test]
 fn feeds_of_videos_have_their_descriptions() {
     let feed = "<feed xmlns=\"http://www.w3.org/2005/Atom\" xmlns:media=\"http://search.yahoo.com/mrss/\"><title>Y</title>\
-        <entry><id>1</id><title>V</title><media:group><media:title>V</media:title><media:description>A ferry &amp;amp; a bridge.</media:description></media:group></entry>\
+        <entry><id>1</id><title>V</title><media:group><media:title>V</media:title><media:description>A ferry &amp; a bridge.</media:description></media:group></entry>\
         <entry><id>2</id><title>W</title><media:description>A picture.</media:description><summary>Its own text.</summary></entry></feed>";
     let seen = read_bytes("a.xml", feed.as_bytes());
     let texts: Vec<&str> = seen.articles.iter().map(|a| a.text.as_str()).collect();

@@ -335,10 +335,8 @@ impl Item {
             // Of a video, and of pictures that are all there is.
             "media:description" => longest(&mut self.media, text),
             "media:group" | "media:content" => {
-                longest(
-                    &mut self.media,
-                    inner(text, "media:description").unwrap_or(""),
-                );
+                let description = inner(text, "media:description").unwrap_or("");
+                longest(&mut self.media, &entities(description));
             }
             "wp:status" => self.status = text.to_string(),
             "wp:post_type" => self.kind = text.to_string(),
