@@ -21,7 +21,8 @@ const LONGEST: usize = 100;
 /// write, seconds to nanoseconds since 1970, names of months in some twenty languages, and Chinese,
 /// Japanese and Korean dates. `None` for anything else: a date whose day and month could be swapped
 /// (`03/04/2016`) is not guessed, nor the place that a zone's name stands for. Years of two digits are
-/// read in `13/05/24` and `05/13/24`, where one number must be the day; they are 1969 to 2068.
+/// read in `13/05/24` and `05/13/24`, where one number must be the day, and in `03-May-24`, where the first
+/// is; they are 1969 to 2068.
 pub fn parse_date(text: &str) -> Option<String> {
     let text = text.trim();
     if text.is_empty() || text.len() > LONGEST {
@@ -477,12 +478,12 @@ fn day(elements: &[Element]) -> Option<NaiveDate> {
         } else if a.len() == 4 {
             (short(b)?, year(a)?)
         } else {
-            // 06-Nov-94: no day, and no other century.
-            let y: i32 = b
-                .parse()
-                .ok()
-                .filter(|y| (69..=99).contains(y) && b.len() == 2)?;
-            (short(a)?, 1900 + y)
+            // 06-Nov-94, and 03 May 24 as mails and databases write it: around a name, the day stands
+            // first. Elsewhere only a year that is no day tells itself.
+            let around = matches!(unmarked.as_slice(), [_, Month(_), _]);
+            let y = b.parse().ok().filter(|y| around || *y >= 69);
+            let y = y.filter(|_| b.len() == 2)?;
+            (short(a)?, two_digit_year(y))
         };
         return NaiveDate::from_ymd_opt(year, *m, day);
     }
@@ -499,14 +500,7 @@ fn day(elements: &[Element]) -> Option<NaiveDate> {
             let (a, b) = (short(a)?, short(b)?);
             let year = match c.len() {
                 // With dashes and dots, and with both numbers small, the year may stand first.
-                2 if *x == '/' && (a > 12) != (b > 12) => {
-                    let short: i32 = c.parse().ok()?;
-                    if short < 69 {
-                        2000 + short
-                    } else {
-                        1900 + short
-                    }
-                }
+                2 if *x == '/' && (a > 12) != (b > 12) => two_digit_year(c.parse().ok()?),
                 _ => year(c)?,
             };
             let (day, month) = match (a, b) {
@@ -519,6 +513,11 @@ fn day(elements: &[Element]) -> Option<NaiveDate> {
         }
         _ => None,
     }
+}
+
+/// The year from 1969 to 2068 that two digits stand for.
+fn two_digit_year(digits: i32) -> i32 {
+    digits + if digits < 69 { 2000 } else { 1900 }
 }
 
 /// A month of a year.

@@ -1,7 +1,7 @@
 //! Bytes to text: UTF-8 where it is, detected where it is not.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 
 /// How many bytes of a file the encoding is guessed from.
@@ -57,18 +57,58 @@ impl Decoder {
     /// A decoder that has seen the beginning of its file.
     pub(super) fn for_sample(sample: &[u8]) -> Self {
         let mut decoder = Self::default();
-        // A multi-byte character may be cut at the sample's end, which is not an error.
-        let sample = match std::str::from_utf8(sample) {
-            Err(e) if e.error_len().is_none() && sample.len() >= SAMPLE => {
-                &sample[..e.valid_up_to()]
-            }
-            _ => sample,
-        };
+        let sample = whole_characters(sample);
         decoder.evidence = Evidence::of(sample);
         if decoder.evidence.invalid > 0 && !decoder.evidence.is_utf8() {
             decoder.fallback = Some(guess(sample));
         }
         decoder
+    }
+
+    /// Settles the encoding of a file that says what it is in, by its beginning or by all of it. What
+    /// is `declared`, best first, counts as far as the bytes fit it: what pages and feeds declare is
+    /// often their template's, and not their text's.
+    pub(super) fn settle(
+        &mut self,
+        bytes: &[u8],
+        declared: &[&'static Encoding],
+    ) -> &'static Encoding {
+        let bytes = whole_characters(bytes);
+        self.fallback = None;
+        if std::str::from_utf8(bytes).is_ok() {
+            return UTF_8;
+        }
+        self.evidence = Evidence::of(bytes);
+        let declared_so = declared.is_empty() || declared.contains(&UTF_8);
+        if self.evidence.is_utf8() && (declared_so || self.evidence.valid >= SURE) {
+            self.replaced += self.evidence.invalid as u64;
+            return UTF_8;
+        }
+        let guessed = guess(bytes);
+        let encoding = declared
+            .iter()
+            .copied()
+            .find(|&encoding| fits(bytes, encoding, guessed))
+            .unwrap_or(guessed);
+        self.fallback = Some(encoding);
+        encoding
+    }
+
+    /// Decodes a whole file that says what it is in; see [`Decoder::settle`].
+    pub(super) fn decode_declared<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        declared: &[&'static Encoding],
+    ) -> Cow<'a, str> {
+        if Encoding::for_bom(bytes).is_some() {
+            return self.decode(bytes);
+        }
+        let encoding = self.settle(bytes, declared);
+        let text = encoding.decode_without_bom_handling(bytes).0;
+        if text.contains('\0') {
+            return Cow::Owned(text.replace('\0', ""));
+        }
+        text
     }
 
     /// Decodes a whole file or one line or field of it.
@@ -113,6 +153,56 @@ impl Decoder {
 /// several times as long as its checking one.
 pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
+/// A sample without the character that it may be cut within, which is not an error.
+fn whole_characters(sample: &[u8]) -> &[u8] {
+    match std::str::from_utf8(sample) {
+        Err(e) if e.error_len().is_none() && sample.len() >= SAMPLE => &sample[..e.valid_up_to()],
+        _ => sample,
+    }
+}
+
+/// So many characters of UTF-8 are no accident of another encoding that is declared.
+const SURE: usize = 8;
+
+/// Of so many characters beyond ASCII, one may be none of an encoding and the text still be in it:
+/// vendors have added characters to most encodings.
+const STRAYS: usize = 20;
+
+/// Whether bytes that are no UTF-8 may be in a declared encoding, where another was `guessed`.
+fn fits(bytes: &[u8], declared: &'static Encoding, guessed: &'static Encoding) -> bool {
+    if declared == guessed {
+        return true;
+    }
+    // The declaration was read as ASCII, so what is not like it was not meant.
+    if declared == UTF_8 || !declared.is_ascii_compatible() {
+        return false;
+    }
+    if declared == WINDOWS_1252 && !alone(bytes) {
+        // It is what tools declare that were never set up, and every byte is a character of it.
+        return false;
+    }
+    let text = declared.decode_without_bom_handling(bytes).0;
+    let others = text.chars().filter(|c| !c.is_ascii());
+    let (mut errors, mut letters) = (0, 0);
+    for c in others {
+        errors += usize::from(c == '\u{fffd}');
+        letters += usize::from(c != '\u{fffd}');
+    }
+    errors * STRAYS <= letters
+}
+
+/// Whether most bytes beyond ASCII stand alone, as letters with accents do among those without. In
+/// other alphabets and in Chinese, Japanese and Korean they stand beside each other.
+fn alone(bytes: &[u8]) -> bool {
+    let (mut all, mut beside) = (0usize, 0usize);
+    for pair in bytes.windows(2) {
+        all += usize::from(pair[0] >= 0x80);
+        beside += usize::from(pair[0] >= 0x80 && pair[1] >= 0x80);
+    }
+    // In a run of n bytes, n - 1 have one behind them.
+    beside * 2 < all || all < 4
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {
@@ -238,6 +328,50 @@ mod tests {
             let mut d = Decoder::for_sample(&bytes);
             assert_eq!(d.decode(&bytes), text);
             assert_eq!(d.replaced(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_declared_gives_way_to_what_is_there() {
+        use encoding_rs::{BIG5, GBK, KOI8_R, SHIFT_JIS, WINDOWS_1250, WINDOWS_1251};
+        let read = |text: &str, written: &'static Encoding, declared: &'static Encoding| {
+            let (bytes, _, bad) = written.encode(text);
+            assert!(!bad);
+            let mut d = Decoder::for_sample(&bytes);
+            let read = d.decode_declared(&bytes, &[declared]).into_owned();
+            assert_eq!(read, text, "{} as {}", written.name(), declared.name());
+            assert_eq!(d.other_than_utf8(), Some(written.name()));
+            assert_eq!(d.replaced(), 0);
+        };
+        let chinese = "港口的旧桥将于九月重新开放，工程师说新的轴承可以使用很多年。";
+        let taiwanese = "港口的舊橋將於九月重新開放，工程師說新的軸承可以使用很多年。";
+        let japanese = "港の古い橋は九月に再び開くと、市議会が火曜日に決めた。";
+        let russian = "Министры договорились о новом графике поставок зерна в порты.";
+        let french = "Le marché a été ouvert à Noël, où la façade était très jolie.";
+        for declared in [UTF_8, WINDOWS_1252, GBK, UTF_16LE] {
+            read(chinese, GBK, declared);
+        }
+        read(taiwanese, BIG5, UTF_8);
+        read(taiwanese, BIG5, WINDOWS_1252);
+        read(japanese, SHIFT_JIS, UTF_8);
+        read(russian, WINDOWS_1251, UTF_8);
+        read(russian, WINDOWS_1251, WINDOWS_1252);
+        read(russian, KOI8_R, KOI8_R);
+        read(french, WINDOWS_1252, UTF_8);
+        read(french, WINDOWS_1252, WINDOWS_1252);
+        read("Żółw idzie", WINDOWS_1250, WINDOWS_1250);
+        read("é", WINDOWS_1252, WINDOWS_1252);
+
+        // UTF-8 with a stray byte, whatever is declared.
+        let mut bytes = "Zürich, Öl, Präsident, für, Übung, Straße, größer, schön"
+            .as_bytes()
+            .to_vec();
+        bytes.push(0x92);
+        for declared in [UTF_8, WINDOWS_1252] {
+            let mut d = Decoder::for_sample(&bytes);
+            let text = d.decode_declared(&bytes, &[declared]).into_owned();
+            assert!(text.starts_with("Zürich") && text.ends_with("schön\u{fffd}"));
+            assert_eq!((d.other_than_utf8(), d.replaced()), (None, 1));
         }
     }
 

@@ -11,10 +11,10 @@ use std::path::Path;
 
 /// What reading gave.
 #[derive(Default)]
-struct Seen {
-    articles: Vec<Article>,
-    bad: Vec<String>,
-    notes: Vec<String>,
+pub(super) struct Seen {
+    pub(super) articles: Vec<Article>,
+    pub(super) bad: Vec<String>,
+    pub(super) notes: Vec<String>,
     incomplete: Vec<String>,
 }
 
@@ -56,13 +56,13 @@ fn read_path(path: &Path) -> Seen {
 }
 
 /// Reads a file of this name.
-fn read_bytes(name: &str, bytes: &[u8]) -> Seen {
+pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Seen {
     let world = World::new();
     read_path(&world.write(name, bytes))
 }
 
 /// Reads bytes without a name, as on standard input.
-fn read_unnamed(bytes: &[u8]) -> Seen {
+pub(super) fn read_unnamed(bytes: &[u8]) -> Seen {
     let mut seen = Seen::default();
     let stream = Cursor::new(bytes.to_vec());
     read_stream(stream, "-", &ReadOptions::default(), &mut seen).unwrap();
@@ -70,7 +70,7 @@ fn read_unnamed(bytes: &[u8]) -> Seen {
 }
 
 /// The only article of a file in which nothing is wrong.
-fn one(name: &str, bytes: &[u8]) -> Article {
+pub(super) fn one(name: &str, bytes: &[u8]) -> Article {
     let mut seen = read_bytes(name, bytes);
     assert!(seen.bad.is_empty(), "{name}: {:?}", seen.bad);
     assert_eq!(seen.articles.len(), 1, "{name}: {:?}", seen.articles);
@@ -93,7 +93,7 @@ fn zst(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
 }
 
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (i, (name, bytes)) in members.iter().enumerate() {
         let method = [
@@ -107,7 +107,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     out.finish().unwrap().into_inner()
 }
 
-fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = tar::Builder::new(Vec::new());
     for (name, bytes) in members {
         let mut header = tar::Header::new_ustar();
@@ -179,14 +179,14 @@ fn mbox() -> String {
     mail(1, "The first.\n>From here on it is quoted.") + &mail(2, "The second.")
 }
 
-fn record(kind: &str, uri: &str, content_type: &str, block: &[u8]) -> Vec<u8> {
+pub(super) fn record(kind: &str, uri: &str, content_type: &str, block: &[u8]) -> Vec<u8> {
     let mut out = format!("WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {uri}\r\nWARC-Date: 2024-05-04T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:{kind}-{}>\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", uri.len(), block.len()).into_bytes();
     out.extend_from_slice(block);
     out.extend_from_slice(b"\r\n\r\n");
     out
 }
 
-fn http(headers: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn http(headers: &str, body: &[u8]) -> Vec<u8> {
     [
         format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n").as_bytes(),
         body,
@@ -270,7 +270,7 @@ fn docx(body: &str, properties: &str) -> Vec<u8> {
 const DOCX: &str = "<w:p><w:pPr><w:pStyle w:val=\"Title\"/></w:pPr><w:r><w:t>Ferry fares &amp; more</w:t></w:r></w:p><w:p><w:r><w:t xml:space=\"preserve\">Fares go </w:t></w:r><w:del><w:r><w:delText>down</w:delText></w:r></w:del><w:r><w:t>up.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:r><w:t>Year</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>Ships</w:t></w:r></w:p></w:tc></w:tr></w:tbl>";
 
 /// A PDF file with a line for each of `lines`; an empty one makes a gap.
-fn pdf(lines: &[&str], extra: &str) -> Vec<u8> {
+pub(super) fn pdf(lines: &[&str], extra: &str) -> Vec<u8> {
     let mut content = String::from("BT /F1 12 Tf 72 720 Td 14 TL\n");
     for line in lines {
         content.push_str(&format!("({line}) Tj T*\n"));

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attacked;
 mod documents;
 mod html;
 mod identity;

@@ -12,7 +12,7 @@ const EXAMPLE: usize = 60;
 pub(crate) struct Tally(RefCell<[(u64, String); Role::ALL.len()]>);
 
 impl Tally {
-    pub(super) fn count(&self, role: Role, value: &str) {
+    pub(crate) fn count(&self, role: Role, value: &str) {
         let mut all = self.0.borrow_mut();
         let (count, example) = &mut all[role as usize];
         if *count == 0 {

@@ -53,6 +53,9 @@ pub(super) fn format(
         // All of these are read by one reader, which looks closer.
         (_, Some(Format::Docx), Content::Is(Format::Zip)) => Ok(Format::Docx),
         (_, Some(Format::Jsonl), Content::Is(Format::Json)) => Ok(Format::Jsonl),
+        (_, Some(Format::Pdf), Content::Is(Format::Email | Format::Html)) if pdf_within(head) => {
+            Ok(Format::Pdf)
+        }
         (_, _, Content::Is(format)) => Ok(format),
         (_, Some(named), _) => Ok(named),
         (_, _, Content::Like(format)) => Ok(format),
@@ -74,7 +77,11 @@ pub(super) fn of(head: &[u8]) -> Content {
         return content;
     }
     if looks_binary(head) {
-        return Content::Binary;
+        return if pdf_within(head) {
+            Content::Is(Format::Pdf)
+        } else {
+            Content::Binary
+        };
     }
     let text = text(head);
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
@@ -86,6 +93,8 @@ pub(super) fn of(head: &[u8]) -> Content {
         Content::Foreign(foreign)
     } else if let Some(format) = table(text).or_else(|| markdown(text)) {
         Content::Like(format)
+    } else if pdf_lines(head) {
+        Content::Like(Format::Pdf)
     } else if is_code(text) {
         Content::Foreign(&foreign::CODE)
     } else {
@@ -94,13 +103,6 @@ pub(super) fn of(head: &[u8]) -> Content {
 }
 
 fn by_signature(head: &[u8]) -> Option<Content> {
-    // Readers of PDF allow for something before it; so do those who write it.
-    if head[..head.len().min(1024)]
-        .windows(5)
-        .any(|w| w == b"%PDF-")
-    {
-        return Some(Content::Is(Format::Pdf));
-    }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return Some(Content::Is(Format::Zip));
     }
@@ -113,7 +115,44 @@ fn by_signature(head: &[u8]) -> Option<Content> {
     if head.starts_with(b"WARC/") {
         return Some(Content::Is(Format::Warc));
     }
+    if head.starts_with(PDF) {
+        return Some(Content::Is(Format::Pdf));
+    }
     foreign::by_signature(head).map(Content::Foreign)
+}
+
+/// What a PDF file begins with.
+const PDF: &[u8] = b"%PDF-";
+
+/// How far into a file readers of PDF look for its beginning: mail gateways and servers put something
+/// before it.
+const PDF_WITHIN: usize = 1024;
+
+/// Whether a PDF file begins somewhere in the first bytes. Archives and texts may hold that beginning as
+/// well, so it tells nothing of what may be one of these.
+fn pdf_within(head: &[u8]) -> bool {
+    let head = &head[..head.len().min(PDF_WITHIN + PDF.len())];
+    memchr::memmem::find(head, PDF).is_some()
+}
+
+/// Whether a text has the first two lines of a PDF file in it, which all such files have: its version,
+/// then bytes that say that it is binary, or its first object.
+fn pdf_lines(head: &[u8]) -> bool {
+    let mut lines = head.split(|b| matches!(b, b'\n' | b'\r')).skip(1);
+    let mut before = 0;
+    while let Some(line) = lines.next() {
+        before += line.len() + 1;
+        let version = line.strip_prefix(PDF).map(<[u8]>::trim_ascii_end);
+        if before > PDF_WITHIN + PDF.len() {
+            return false;
+        }
+        if version.is_some_and(|v| v.len() == 3 && v[0].is_ascii_digit() && v[1] == b'.') {
+            let next = lines.find(|line| !line.is_empty()).unwrap_or_default();
+            let object = next.ends_with(b" obj") && next[0].is_ascii_digit();
+            return object || (next.starts_with(b"%") && !next.is_ascii());
+        }
+    }
+    false
 }
 
 /// The bytes as text, near enough to look at. UTF-16 is known by its mark.
@@ -425,6 +464,35 @@ mod tests {
             ("WARC/1.0\r\nWARC-Type: response\r\n", Is(Format::Warc)),
         ] {
             assert_eq!(is(text), content, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_pdf_file_within_another_is_not_its_own() {
+        let pdf = |named, head: &[u8]| format(None, named, "x", head) == Ok(Format::Pdf);
+        let body = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< >>\nendobj\n\0\x01\x02\x03\x04";
+        let behind = |before: &[u8], body: &[u8]| [before, body].concat();
+        assert!(pdf(None, body));
+        assert!(pdf(Some(Format::Text), body));
+        // Something before it, as servers put it there.
+        assert!(pdf(None, &behind(b"HTTP/1.1 200 OK\r\n\r\n", body)));
+        let plain = behind(b"X-Sent: yes\n\n", b"%PDF-1.4\n1 0 obj\n<< >>\nendobj\n");
+        assert!(pdf(None, &plain));
+        assert!(pdf(Some(Format::Pdf), &plain));
+        // Others that hold one, or speak of one.
+        let mut tar = vec![0; 512];
+        tar[..5].copy_from_slice(b"a.pdf");
+        tar[257..262].copy_from_slice(b"ustar");
+        for other in [
+            behind(b"PK\x03\x04\x0a\0\0\0\0\0", body),
+            behind(&tar, body),
+            behind(b"WARC/1.0\r\nWARC-Type: resource\r\n\r\n", body),
+            b"Files begin with %PDF-1.4 mostly.\n\nMany have %PDF-1.7 there.".to_vec(),
+            b"id,text\n1,It begins with %PDF-1.4 always\n".to_vec(),
+            b"<html><p>It begins with %PDF-1.4 always".to_vec(),
+            b"{\"text\": \"It begins with\\n%PDF-1.4\\n\"}".to_vec(),
+        ] {
+            assert!(!pdf(None, &other), "{}", other.escape_ascii());
         }
     }
 

@@ -1,5 +1,5 @@
-//! Word documents: the text of the body, without what was deleted; title, author and date from their
-//! properties.
+//! Word documents: the text of the body and its notes, without what was deleted, moved away or hidden;
+//! title, author and date from their properties.
 
 use super::markup::entity;
 use super::{Context, LONGEST};
@@ -17,6 +17,9 @@ use zip::ZipArchive;
 /// The part of the zip file that makes it a Word document.
 pub(super) const DOCUMENT: &str = "word/document.xml";
 
+/// The parts that hold its notes.
+const NOTES: [&str; 2] = ["word/footnotes.xml", "word/endnotes.xml"];
+
 /// Titles that programs give and nobody chose.
 const NO_TITLES: &[&str] = &["word document", "document", "microsoft word", "untitled"];
 
@@ -25,9 +28,19 @@ pub(super) fn read(archive: &mut ZipArchive<File>, context: &mut Context<'_>) ->
         Ok(body) => body,
         Err(message) => return context.bad(None, message),
     };
-    let (body, broken) = paragraphs(&body);
+    let (mut body, broken) = paragraphs(&body);
     if let Some(why) = broken {
         return context.bad(None, format!("a damaged Word document ({why})"));
+    }
+    // The notes stand behind the text, as on the last page.
+    for notes in NOTES {
+        let Ok(notes) = part(archive, notes) else {
+            continue;
+        };
+        body.extend(paragraphs(&notes).0.into_iter().map(|note| Paragraph {
+            style: String::new(),
+            ..note
+        }));
     }
     let properties = part(archive, "docProps/core.xml").unwrap_or_default();
     let mut article = article(body, &properties);
@@ -70,8 +83,11 @@ fn paragraphs(xml: &str) -> (Vec<Paragraph>, Option<String>) {
     reader.config_mut().check_end_names = false;
     let mut done = Vec::new();
     let mut current = Paragraph::default();
-    // Within a run's text; and how deep within what is shown in place of something newer.
+    // Within a run's text; and how deep within what is shown in place of something newer, or was moved
+    // to elsewhere.
     let (mut in_text, mut skipped) = (false, 0usize);
+    // Within a run, and whether it is hidden; what is said outside runs is of a paragraph's mark.
+    let (mut in_run, mut hidden) = (false, false);
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
@@ -81,22 +97,28 @@ fn paragraphs(xml: &str) -> (Vec<Paragraph>, Option<String>) {
         };
         match event {
             Event::Start(e) => match e.local_name().as_ref() {
-                "Fallback" => skipped += 1,
+                "Fallback" | "moveFrom" => skipped += 1,
                 "t" => in_text = true,
+                "r" => (in_run, hidden) = (true, false),
+                "vanish" if in_run => hidden = is_on(&e),
                 // A text box is a paragraph within one.
                 "p" => finish(&mut current, &mut done),
                 _ => mark(&e, &mut current),
             },
-            Event::Empty(e) => mark(&e, &mut current),
+            Event::Empty(e) => match e.local_name().as_ref() {
+                "vanish" if in_run => hidden = is_on(&e),
+                _ => mark(&e, &mut current),
+            },
             Event::End(e) => match e.local_name().as_ref() {
-                "Fallback" => skipped = skipped.saturating_sub(1),
+                "Fallback" | "moveFrom" => skipped = skipped.saturating_sub(1),
                 "t" => in_text = false,
+                "r" => (in_run, hidden) = (false, false),
                 "p" => finish(&mut current, &mut done),
                 _ => {}
             },
-            Event::Text(e) if in_text && skipped == 0 => current.text.push_str(&e),
-            Event::CData(e) if in_text && skipped == 0 => current.text.push_str(&e),
-            Event::GeneralRef(e) if in_text && skipped == 0 => {
+            Event::Text(e) if in_text && skipped == 0 && !hidden => current.text.push_str(&e),
+            Event::CData(e) if in_text && skipped == 0 && !hidden => current.text.push_str(&e),
+            Event::GeneralRef(e) if in_text && skipped == 0 && !hidden => {
                 current.text.extend(entity(&e));
             }
             Event::Eof => break,
@@ -107,17 +129,25 @@ fn paragraphs(xml: &str) -> (Vec<Paragraph>, Option<String>) {
     (done, None)
 }
 
+/// An element's value.
+fn value(e: &BytesStart<'_>) -> Option<String> {
+    let mut attributes = e.attributes();
+    let value = attributes
+        .with_checks(false)
+        .filter_map(std::result::Result::ok)
+        .find(|a| a.key.local_name().as_ref() == "val");
+    value.map(|a| a.value.to_string())
+}
+
+/// Whether a property that is on or off is on: it is where nothing else is said.
+fn is_on(e: &BytesStart<'_>) -> bool {
+    !matches!(value(e).as_deref(), Some("0" | "false" | "off"))
+}
+
 /// What an element without text says: a style, a tab, a line's end.
 fn mark(e: &BytesStart<'_>, current: &mut Paragraph) {
     match e.local_name().as_ref() {
-        "pStyle" => {
-            let mut attributes = e.attributes();
-            let style = attributes
-                .with_checks(false)
-                .filter_map(std::result::Result::ok)
-                .find(|a| a.key.local_name().as_ref() == "val");
-            current.style = style.map(|a| a.value.to_string()).unwrap_or_default();
-        }
+        "pStyle" => current.style = value(e).unwrap_or_default(),
         "tab" => current.text.push('\t'),
         "br" | "cr" => current.text.push('\n'),
         "noBreakHyphen" => current.text.push('-'),

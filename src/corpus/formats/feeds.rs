@@ -4,12 +4,12 @@
 
 use super::Context;
 use super::bounded::Bounded;
-use super::markup::{entity, plain};
+use super::markup::{entities, entity, plain};
 use crate::corpus::article::{Article, one_line};
-use crate::corpus::dates::parse_date;
+use crate::corpus::dates::{is_no_date, parse_date};
 use crate::corpus::decode::Decoder;
 use crate::error::{Error, Result};
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::Encoding;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::Value;
@@ -18,10 +18,10 @@ use std::io::{self, BufReader, Read};
 pub(super) fn read(
     stream: impl Read,
     sample: &[u8],
-    decoder: &Decoder,
+    decoder: &mut Decoder,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let encoding = declared(sample, decoder);
+    let encoding = decoder.settle(sample, declared(sample).as_slice());
     let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
         .encoding(Some(encoding))
         .build(stream);
@@ -91,6 +91,7 @@ pub(super) fn read(
                 Ok(Some(mut article)) => {
                     article.origin = context.origin.to_string();
                     article.row = row;
+                    context.count_date(&article);
                     context.item(article)?;
                 }
                 Ok(None) => passed_over += 1,
@@ -114,21 +115,15 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The encoding: UTF-8 where the bytes are valid, else what the XML declares, else what was guessed.
-fn declared(sample: &[u8], decoder: &Decoder) -> &'static Encoding {
-    let Some(guessed) = decoder.other_than_utf8() else {
-        return UTF_8;
-    };
+/// The encoding that the XML declares.
+fn declared(sample: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(&sample[..sample.len().min(200)]);
-    let label = head
-        .split("encoding=")
-        .nth(1)
-        .and_then(|rest| rest.get(1..))
-        .and_then(|rest| rest.split(['"', '\'']).next());
-    label
-        .and_then(|label| Encoding::for_label(label.as_bytes()))
-        .or_else(|| Encoding::for_label(guessed.as_bytes()))
-        .unwrap_or(UTF_8)
+    let rest = head.trim_start().strip_prefix("<?xml")?;
+    let (declaration, _) = rest.split_once("?>")?;
+    let label = declaration.split_once("encoding")?.1;
+    let label = label.trim_start().strip_prefix('=')?.trim_start();
+    let label = label.get(1..)?.split(['"', '\'']).next()?;
+    Encoding::for_label_no_replacement(label.as_bytes())
 }
 
 /// Where the reader is in a feed.
@@ -165,6 +160,7 @@ struct Item {
     dates: Vec<(u8, String)>,
     content: String,
     teaser: String,
+    media: String,
     source: Option<String>,
     authors: Vec<String>,
     categories: Vec<String>,
@@ -307,7 +303,9 @@ impl Item {
                 self.dates.push((1, text.to_string()));
             }
             "wp:post_date_gmt" => self.dates.push((2, text.to_string())),
-            "updated" | "modified" | "dcterms:modified" => self.dates.push((3, text.to_string())),
+            // Of a draft, the only one that is real.
+            "wp:post_date" => self.dates.push((3, text.to_string())),
+            "updated" | "modified" | "dcterms:modified" => self.dates.push((4, text.to_string())),
             "content:encoded" | "content" | "body" => longest(&mut self.content, text),
             "description" | "summary" | "excerpt:encoded" | "itunes:summary" => {
                 longest(&mut self.teaser, text);
@@ -333,6 +331,12 @@ impl Item {
                 {
                     self.categories.push(name);
                 }
+            }
+            // Of a video, and of pictures that are all there is.
+            "media:description" => longest(&mut self.media, text),
+            "media:group" | "media:content" => {
+                let description = inner(text, "media:description").unwrap_or("");
+                longest(&mut self.media, &entities(description));
             }
             "wp:status" => self.status = text.to_string(),
             "wp:post_type" => self.kind = text.to_string(),
@@ -360,8 +364,10 @@ impl Item {
                 .or_else(|| Some(feed.to_string()).filter(|s| !s.is_empty())),
             ..Article::default()
         };
-        if article.text.is_empty() {
-            article.text = plain(&self.teaser);
+        for other in [&self.teaser, &self.media] {
+            if article.text.is_empty() {
+                article.text = plain(other);
+            }
         }
         if article.text.is_empty() && article.title.is_empty() {
             return Err("an item without title and text".to_string());
@@ -369,7 +375,7 @@ impl Item {
         self.dates.sort_by_key(|(rank, _)| *rank);
         article.date = self.dates.iter().find_map(|(_, date)| parse_date(date));
         if article.date.is_none()
-            && let Some((_, date)) = self.dates.into_iter().find(|(_, d)| !d.is_empty())
+            && let Some((_, date)) = self.dates.into_iter().find(|(_, d)| !is_no_date(d))
         {
             article.meta.insert("date".to_string(), Value::String(date));
         }

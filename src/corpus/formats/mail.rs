@@ -1,30 +1,42 @@
-//! Mails (EML), mailboxes (mbox), and pages saved as mails are (MHTML).
+//! Mails (EML), and pages saved as mails are (MHTML).
 
+use super::mail_text::{self, Encodings};
 use super::markup::{page, plain};
-use super::{Context, LONGEST, whole};
+use super::{Context, whole};
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::dates::parse_date;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::guard::guarded;
-use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use serde_json::Value;
-use std::io::{BufRead, Read};
+use std::io::Read;
 
-/// A plain text this many times shorter than its HTML says only that there is HTML.
-const STUB: usize = 8;
+/// A plain text this many times shorter than its HTML leaves out what the mail is about.
+const STUB: usize = 2;
+
+/// A plain text of fewer letters that speaks of a browser or of HTML is no text of its own.
+const SHORT: usize = 300;
+
+/// Mails within mails within mails are read so deep; each is gone through once more for all that it
+/// lies in.
+const DEEPEST: usize = 8;
 
 pub(super) fn read(stream: impl Read, context: &mut Context<'_>) -> Result<()> {
     let Some(bytes) = whole(stream, context)? else {
         return Ok(());
     };
-    match parse(&bytes) {
+    let mut encodings = Encodings::default();
+    let outcome = match parse(&bytes, 0, &mut encodings) {
         Ok(mut article) => {
             article.id = context.file_id.clone();
             article.origin = context.origin.to_string();
+            context.count_date(&article);
             context.sink.article(article)
         }
         Err(message) => context.bad(None, message),
-    }
+    };
+    encodings.report(context);
+    outcome
 }
 
 pub(super) fn read_mhtml(stream: impl Read, context: &mut Context<'_>) -> Result<()> {
@@ -41,67 +53,6 @@ pub(super) fn read_mhtml(stream: impl Read, context: &mut Context<'_>) -> Result
     }
 }
 
-/// Reads a mailbox: mails that each begin with a line `From …`.
-pub(super) fn read_mbox(mut stream: impl BufRead, context: &mut Context<'_>) -> Result<()> {
-    let mut mail: Vec<u8> = Vec::new();
-    let mut line: Vec<u8> = Vec::new();
-    let (mut row, mut blank_before, mut too_long) = (0, true, false);
-    loop {
-        line.clear();
-        let n = stream
-            .by_ref()
-            .take(LONGEST)
-            .read_until(b'\n', &mut line)
-            .map_err(|e| Error::io(context.path, e))?;
-        if n == 0 || (blank_before && line.starts_with(b"From ")) {
-            if row > 0 {
-                if too_long {
-                    context.bad(
-                        Some(row),
-                        "a mail longer than 64 MiB, which is no one article",
-                    )?;
-                } else {
-                    take(&mail, row, context)?;
-                }
-            }
-            if n == 0 {
-                break;
-            }
-            row += 1;
-            mail.clear();
-            (too_long, blank_before) = (false, false);
-            continue;
-        }
-        blank_before = line.iter().all(u8::is_ascii_whitespace);
-        if (mail.len() + line.len()) as u64 > LONGEST {
-            too_long = true;
-            mail.clear();
-        }
-        // A line of the text that begins so was quoted when it was written.
-        let quoted = line.iter().take_while(|&&b| b == b'>').count();
-        let from = usize::from(quoted > 0 && line[quoted..].starts_with(b"From "));
-        mail.extend_from_slice(&line[from..]);
-    }
-    if row == 0 {
-        return context.bad(
-            None,
-            "a mailbox without a mail; each begins with a line \"From …\"",
-        );
-    }
-    Ok(())
-}
-
-fn take(mail: &[u8], row: u64, context: &mut Context<'_>) -> Result<()> {
-    match parse(mail) {
-        Ok(mut article) => {
-            article.origin = context.origin.to_string();
-            article.row = Some(row);
-            context.item(article)
-        }
-        Err(message) => context.bad(Some(row), message),
-    }
-}
-
 fn message(bytes: &[u8]) -> std::result::Result<Message<'_>, String> {
     guarded("a mail", || MessageParser::default().parse(bytes))
         .ok()
@@ -109,38 +60,70 @@ fn message(bytes: &[u8]) -> std::result::Result<Message<'_>, String> {
         .ok_or_else(|| "not a readable mail".to_string())
 }
 
-/// The article of a mail; its id is the mail's own.
-fn parse(bytes: &[u8]) -> std::result::Result<Article, String> {
-    let message = message(bytes)?;
+/// The article of a mail; its id is the mail's own. `depth` is in how many others it lies.
+pub(super) fn parse(
+    bytes: &[u8],
+    depth: usize,
+    encodings: &mut Encodings,
+) -> std::result::Result<Article, String> {
+    let bytes = mail_text::header_as_utf8(bytes, encodings);
+    let message = message(&bytes)?;
     let mut text = String::new();
     let mut markup = String::new();
     for part in message.text_bodies().chain(message.html_bodies()) {
         match &part.body {
             // A part without HTML of its own counts as both; once is enough.
-            PartType::Text(piece) if !text.contains(piece.as_ref()) => {
-                text.push_str(piece);
-                text.push_str("\n\n");
+            PartType::Text(piece) => {
+                let piece = mail_text::text(&message, part, piece, encodings);
+                if !text.contains(piece.as_ref()) {
+                    text.push_str(&piece);
+                    text.push_str("\n\n");
+                }
             }
-            PartType::Html(piece) if !markup.contains(piece.as_ref()) => markup.push_str(piece),
+            PartType::Html(piece) => {
+                let piece = mail_text::text(&message, part, piece, encodings);
+                if !markup.contains(piece.as_ref()) {
+                    markup.push_str(&piece);
+                }
+            }
             _ => {}
         }
     }
     let mut text = tidy(&text);
     if !markup.is_empty() {
         let full = plain(&markup);
-        if text.trim().is_empty() || full.len() / STUB > text.len() {
+        if is_stub(&text, &full) {
             text = full;
+        }
+    }
+    for part in &message.parts {
+        if let PartType::Message(_) = part.body
+            && depth < DEEPEST
+            && let Some(inner) = mail_text::content(&message, part)
+            && let Ok(inner) = parse(&inner, depth + 1, encodings)
+        {
+            text.truncate(text.trim_end().len());
+            text.push_str("\n\n");
+            text.push_str(&forwarded(&inner));
         }
     }
     let mut article = Article {
         title: message.subject().map(one_line).unwrap_or_default(),
         text: text.trim().to_string(),
-        date: message.date().and_then(|d| parse_date(&d.to_rfc3339())),
         id: message.message_id().map(one_line),
         ..Article::default()
     };
     if article.text.is_empty() && article.title.is_empty() {
         return Err("a mail without subject and text".to_string());
+    }
+    let said = message.header_raw(HeaderName::Date).map(one_line);
+    let said = said.filter(|said| !said.is_empty());
+    article.date = said.as_deref().and_then(parse_date).or_else(|| {
+        let read = message.date().filter(|date| date.is_valid())?;
+        parse_date(&read.to_rfc3339())
+    });
+    if let Some(said) = said.filter(|_| article.date.is_none()) {
+        article.meta.insert("date".to_string(), Value::String(said));
     }
     if let Some(from) = message.from().and_then(|from| from.first()) {
         let name = from.name().map(one_line).filter(|n| !n.is_empty());
@@ -159,6 +142,37 @@ fn parse(bytes: &[u8]) -> std::result::Result<Article, String> {
     Ok(article)
 }
 
+/// Whether a mail's plain text only says that there is HTML, or a part of what that says.
+fn is_stub(text: &str, full: &str) -> bool {
+    // Addresses of links are long, and no text.
+    let letters = |text: &str| -> usize {
+        let words = text.split_whitespace().filter(|word| !word.contains("://"));
+        words.map(str::len).sum()
+    };
+    let (own, full) = (letters(text), letters(full));
+    let says_so = || {
+        let lower = text.to_lowercase();
+        own < SHORT && (lower.contains("browser") || lower.contains("html"))
+    };
+    own * STUB < full || (own < full && says_so())
+}
+
+/// A mail within another, as mail programs show it in the text of the one that forwards it.
+fn forwarded(mail: &Article) -> String {
+    let author = mail.meta.get("author").and_then(Value::as_str);
+    let date = mail.date.as_deref();
+    let title = Some(mail.title.as_str()).filter(|title| !title.is_empty());
+    let mut out = String::new();
+    for (name, value) in [("From", author), ("Date", date), ("Subject", title)] {
+        if let Some(value) = value {
+            out.push_str(&format!("{name}: {value}\n"));
+        }
+    }
+    out.push('\n');
+    out.push_str(&mail.text);
+    out
+}
+
 /// The article of a saved page: that of its first part of HTML.
 fn parse_page(bytes: &[u8]) -> std::result::Result<Article, String> {
     let message = message(bytes)?;
@@ -170,7 +184,11 @@ fn parse_page(bytes: &[u8]) -> std::result::Result<Article, String> {
             _ => None,
         })
         .ok_or("a saved page without HTML in it")?;
-    let mut article = page(part.1.as_bytes())?;
+    let mut article = match mail_text::undecoded(&message, part.0, part.1) {
+        // The page says itself what it is in, or it is told by its bytes.
+        Some((bytes, declared)) => page(&bytes, declared)?,
+        None => page(part.1.as_bytes(), None)?,
+    };
     let saved = match message.header("Snapshot-Content-Location") {
         Some(HeaderValue::Text(url)) => Some(one_line(url)),
         _ => None,

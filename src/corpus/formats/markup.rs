@@ -3,16 +3,21 @@
 use super::{LONGEST, TOO_LONG, html};
 use crate::corpus::article::{Article, tidy};
 use crate::corpus::decode::Decoder;
+use encoding_rs::Encoding;
 
-/// The article of an HTML page, without id and origin.
+/// The article of an HTML page, without id and origin; `server` is the encoding that its server
+/// declared.
 ///
 /// # Errors
 /// None was found, or the page is too long; what the reader of HTML says of it.
-pub(super) fn page(bytes: &[u8]) -> std::result::Result<Article, String> {
+pub(super) fn page(
+    bytes: &[u8],
+    server: Option<&'static Encoding>,
+) -> std::result::Result<Article, String> {
     if bytes.len() as u64 > LONGEST {
         return Err(TOO_LONG.to_string());
     }
-    let found = html::article(bytes, &mut Decoder::for_sample(bytes));
+    let found = html::article(bytes, server, &mut Decoder::default());
     found.ok_or_else(|| html::NO_TEXT.to_string())
 }
 

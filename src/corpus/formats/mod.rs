@@ -14,8 +14,10 @@ mod format;
 pub(in crate::corpus) mod html;
 mod json;
 mod mail;
+mod mail_text;
 mod markdown;
 mod markup;
+mod mbox;
 mod members;
 mod parquet;
 mod pdf;
@@ -29,13 +31,15 @@ mod table;
 mod testing;
 mod text;
 mod warc;
+mod warc_records;
 mod watched;
 mod window;
 
 pub use table::TableOptions;
 
 use super::article::Article;
-use super::columns::{ColumnReport, Mapping, Tally};
+use super::columns::{ColumnReport, Mapping, Role, Tally};
+use super::dates::is_no_date;
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, ReadOptions, Sink};
 use crate::error::{Error, Result};
@@ -113,6 +117,14 @@ impl<'a> Context<'a> {
             self.sink.article(article)?;
         }
         Ok(())
+    }
+
+    /// Counts the date of an article that nobody reads, and that was kept as metadata.
+    fn count_date(&self, article: &Article) {
+        let said = article.meta.get("date").and_then(|date| date.as_str());
+        if let Some(said) = said.filter(|said| article.date.is_none() && !is_no_date(said)) {
+            self.tally.count(Role::Date, said);
+        }
     }
 
     /// Reports the columns of this input, once for each set of them.
@@ -355,7 +367,7 @@ fn read_unpacked(
         Format::Warc => warc::read(BufReader::with_capacity(1 << 16, stream), context),
         Format::Email => mail::read(stream, context),
         Format::Mhtml => mail::read_mhtml(stream, context),
-        Format::Mbox => mail::read_mbox(BufReader::with_capacity(1 << 16, stream), context),
+        Format::Mbox => mbox::read(BufReader::with_capacity(1 << 16, stream), context),
         _ => read_stream(stream, format, context),
     }
 }
@@ -425,7 +437,9 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
     };
     let mut decoder = Decoder::for_sample(&sample);
     if format == Format::Feed {
-        return feeds::read(stream, &sample, &decoder, context);
+        let outcome = feeds::read(stream, &sample, &mut decoder, context);
+        context.report_encoding(&decoder);
+        return outcome;
     }
     drop(sample);
     let outcome = match format {

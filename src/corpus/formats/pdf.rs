@@ -128,8 +128,8 @@ mod document {
             }
         }
         failed += total.saturating_sub(PAGES);
-        let text = flowing(&tidy(&text));
-        if text.is_empty() {
+        let text = tidy(&text);
+        if text.trim().is_empty() {
             return Err(match (failed == total, pictures) {
                 (true, _) => damaged(&"no page of it can be read"),
                 (_, true) => "a PDF file without text: its pages are pictures; make their text readable (OCR) first".to_string(),
@@ -138,12 +138,13 @@ mod document {
         }
         let unread =
             (failed > 0).then(|| format!("{failed} of its {total} pages, which cannot be read"));
-        Ok((article(&document, text), unread))
+        Ok((article(&document, &text), unread))
     }
 
     const ENCRYPTED: &str = "an encrypted PDF file; save it without a password";
 
-    fn article(document: &Document, text: String) -> Article {
+    /// The article of a text that stands in lines, as on its pages.
+    fn article(document: &Document, text: &str) -> Article {
         let property = |name: &str| guarded(|| information(document, name)).flatten();
         let mut article = Article::default();
         let title = property("Title").map(|title| {
@@ -153,14 +154,12 @@ mod document {
         // What a program made of a file's name is no title.
         match title.filter(|t| t.contains(' ') || !t.contains(['.', '_', '\\', '/'])) {
             Some(title) if !title.is_empty() && !title.eq_ignore_ascii_case("untitled") => {
-                let rest = text
-                    .strip_prefix(&title)
-                    .map(|rest| rest.trim_start().to_string());
-                article.text = rest.filter(|rest| !rest.is_empty()).unwrap_or(text);
+                let rest = flowing(behind_title(text, &title).unwrap_or_default());
+                article.text = if rest.is_empty() { flowing(text) } else { rest };
                 article.title = title;
             }
             _ => {
-                (article.title, article.text) = split_title(&text);
+                (article.title, article.text) = split_title(&flowing(text));
                 article.title = one_line(&article.title);
             }
         }
@@ -171,6 +170,28 @@ mod document {
                 .insert("author".to_string(), Value::String(author));
         }
         article
+    }
+
+    /// What stands behind a title, where a text begins with it: in one line or some, and nothing else in
+    /// the last of them.
+    fn behind_title<'t>(text: &'t str, title: &str) -> Option<&'t str> {
+        let mut wanted = title.split_whitespace();
+        let mut rest = text.trim_start();
+        loop {
+            let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
+            for word in line.split_whitespace() {
+                if wanted.next() != Some(word) {
+                    return None;
+                }
+            }
+            if wanted.clone().next().is_none() {
+                return Some(behind);
+            }
+            if behind.is_empty() {
+                return None;
+            }
+            rest = behind;
+        }
     }
 
     /// An entry of the document's information.
@@ -346,6 +367,19 @@ mod document {
             );
             assert_eq!(date("D:20240503").as_deref(), Some("2024-05-03"));
             assert_eq!(date("yesterday"), None);
+        }
+
+        #[test]
+        fn a_title_is_whole_lines() {
+            assert_eq!(
+                behind_title("Ann Lee\n\nsaid it", "Ann Lee"),
+                Some("\nsaid it")
+            );
+            assert_eq!(behind_title("Ann\nLee\nsaid", "Ann  Lee"), Some("said"));
+            assert_eq!(behind_title("Ann Lee", "Ann Lee"), Some(""));
+            assert_eq!(behind_title("Ann Lee said it.", "Ann Lee"), None);
+            assert_eq!(behind_title("Ann\nLee said it.", "Ann Lee"), None);
+            assert_eq!(behind_title("Ann", "Ann Lee"), None);
         }
 
         #[test]

@@ -2,94 +2,160 @@
 
 use super::compression::Compression;
 use super::markup::page;
+use super::warc_records::Records;
 use super::{Context, LONGEST};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::parse_date;
-use crate::corpus::decode::looks_binary;
+use crate::corpus::decode::{Decoder, looks_binary};
 use crate::corpus::inputs::Note;
+use crate::corpus::line::snippet;
 use crate::error::{Error, Result};
+use encoding_rs::Encoding;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 /// The longest line of a header, and the most lines of one.
 const HEADER_LINE: u64 = 64 << 10;
 const HEADER_LINES: usize = 1000;
 
-pub(super) fn read(mut stream: impl BufRead, context: &mut Context<'_>) -> Result<()> {
-    let (mut row, mut articles, mut without, mut broken) = (0, 0u64, 0u64, false);
-    loop {
-        let header = match Header::read(&mut stream) {
-            Ok(Some(header)) => header,
-            Ok(None) => break,
-            Err(Broken::Io(e)) => return Err(Error::io(context.path, e)),
-            Err(Broken::Malformed(why)) => {
-                return context.bad(Some(row + 1), format!("{why}; records before are read"));
-            }
-        };
-        row += 1;
-        let Some(length) = header
-            .get("content-length")
-            .and_then(|n| n.parse::<u64>().ok())
-        else {
-            return context.bad(
-                Some(row),
-                "a record without a length; records before are read",
-            );
-        };
-        let kind = header.get("warc-type").unwrap_or("");
-        let wanted = matches!(kind, "response" | "resource" | "conversion");
-        if !wanted || length > LONGEST {
-            let passed = io::copy(&mut stream.by_ref().take(length), &mut io::sink())
-                .map_err(|e| Error::io(context.path, e))?;
-            if passed < length {
-                return context.bad(Some(row), "the file ends within this record");
-            }
-            if wanted {
-                context.bad(
-                    Some(row),
-                    "a record longer than 64 MiB, which is no one article",
-                )?;
-            }
-            continue;
-        }
-        let mut block = Vec::new();
-        stream
-            .by_ref()
-            .take(length)
-            .read_to_end(&mut block)
-            .map_err(|e| Error::io(context.path, e))?;
-        if (block.len() as u64) < length {
-            return context.bad(Some(row), "the file ends within this record");
-        }
-        let page = match kind {
-            "response" => response(&block),
-            "conversion" => Page::Article(Box::new(text(&block))),
-            _ => body(header.get("content-type").unwrap_or(""), &block),
-        };
-        match page {
-            Page::Article(article) => {
-                articles += 1;
-                context.item(finished(*article, &header, row, context))?;
-            }
-            Page::WithoutArticle => without += 1,
-            Page::Broken(why) => {
-                broken = true;
-                context.bad(Some(row), why)?;
-            }
-            Page::Other => {}
-        }
-    }
-    if without > 0 {
-        // A crawl has redirects, lists and frames; they are no faults of the file.
-        context.sink.note(Note::Ignored {
-            path: context.path.to_string(),
-            what: format!("{without} of its pages, in which no article was found"),
-        });
-    }
-    if articles == 0 && !broken {
+pub(super) fn read(stream: impl BufRead, context: &mut Context<'_>) -> Result<()> {
+    let mut records = Records::new(stream);
+    let mut count = Count::default();
+    let outcome = pages(&mut records, &mut count, context);
+    count.report(context);
+    outcome?;
+    if count.articles == 0 && !count.broken {
         return context.bad(None, "a web archive without a page that holds an article");
     }
     Ok(())
+}
+
+fn pages(
+    records: &mut Records<impl BufRead>,
+    count: &mut Count,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let failed = |e, context: &Context<'_>| Error::io(context.path, e);
+    let mut row = 0;
+    loop {
+        let header = match records.header() {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(()),
+            Err(Broken::Io(e)) => return Err(failed(e, context)),
+            Err(Broken::Malformed(why)) => {
+                row += 1;
+                count.broken = true;
+                context.bad(Some(row), why)?;
+                if records.pass_to_record().map_err(|e| failed(e, context))? {
+                    continue;
+                }
+                return Ok(());
+            }
+        };
+        row += 1;
+        let length = header.get("content-length").and_then(|n| n.parse().ok());
+        let block = records.block(length).map_err(|e| failed(e, context))?;
+        count.wrong += u64::from(block.wrong);
+        if block.cut {
+            count.broken = true;
+            return context.bad(Some(row), "the file ends within this record");
+        }
+        let kind = header.get("warc-type").unwrap_or("");
+        let page = match kind {
+            "response" | "resource" | "conversion" if block.too_long => {
+                Page::Broken("a record longer than 64 MiB, which is no one article")
+            }
+            "response" => response(&block.bytes),
+            "resource" => body(header.get("content-type").unwrap_or(""), &block.bytes),
+            "conversion" => Page::Article(Box::new(text(&block.bytes, None))),
+            // What a crawler notes of its own work.
+            _ => continue,
+        };
+        match page {
+            Page::Article(article) => {
+                count.articles += 1;
+                let article = finished(*article, &header, row, context);
+                context.count_date(&article);
+                context.item(article)?;
+            }
+            Page::WithoutArticle => count.without += 1,
+            Page::Broken(why) => {
+                count.broken = true;
+                context.bad(Some(row), why)?;
+            }
+            Page::Other(what) => count.other(what),
+        }
+    }
+}
+
+/// What was found in a web archive.
+#[derive(Default)]
+struct Count {
+    articles: u64,
+    /// Pages in which no article was found.
+    without: u64,
+    /// What is no page, by what it is.
+    others: BTreeMap<String, u64>,
+    /// Records whose length is not what they say.
+    wrong: u64,
+    /// Whether anything was told to be bad.
+    broken: bool,
+}
+
+impl Count {
+    /// So many kinds are told apart; servers make up types of their own.
+    const KINDS: usize = 100;
+    /// And so many are named.
+    const NAMED: usize = 4;
+
+    fn other(&mut self, what: String) {
+        let what = if self.others.len() < Self::KINDS || self.others.contains_key(&what) {
+            what
+        } else {
+            "other".to_string()
+        };
+        *self.others.entry(what).or_default() += 1;
+    }
+
+    /// Says what is not read. A crawl has redirects, pictures and lists; they are no faults of it.
+    fn report(&self, context: &mut Context<'_>) {
+        let mut said = Vec::new();
+        if self.without > 0 {
+            let n = self.without;
+            said.push(format!("{n} of its pages, in which no article was found"));
+        }
+        let all: u64 = self.others.values().sum();
+        if all > 0 {
+            let mut kinds: Vec<(&String, &u64)> = self.others.iter().collect();
+            kinds.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+            let rest: u64 = kinds.iter().skip(Self::NAMED).map(|(_, n)| **n).sum();
+            let named = kinds.iter().take(Self::NAMED);
+            let mut kinds: Vec<String> = named.map(|(what, n)| format!("{n} {what}")).collect();
+            if rest > 0 {
+                kinds.push(format!("{rest} of other kinds"));
+            }
+            let records = if all == 1 {
+                "record that is"
+            } else {
+                "records that are"
+            };
+            said.push(format!("{all} {records} no page ({})", kinds.join(", ")));
+        }
+        if self.wrong > 0 {
+            let (n, what) = match self.wrong {
+                1 => (1, "length of a record, which is"),
+                n => (n, "lengths of records, which are"),
+            };
+            said.push(format!("{n} {what} not where the next begins"));
+        }
+        for what in said {
+            context.sink.note(Note::Ignored {
+                path: context.path.to_string(),
+                what,
+            });
+        }
+    }
 }
 
 /// What the record says of its article.
@@ -131,8 +197,9 @@ fn finished(mut article: Article, header: &Header, row: u64, context: &Context<'
 }
 
 /// Text that was taken out of a page: its first line is the page's title.
-fn text(block: &[u8]) -> Article {
-    let text = tidy(&String::from_utf8_lossy(block));
+fn text(block: &[u8], server: Option<&'static Encoding>) -> Article {
+    let mut decoder = Decoder::default();
+    let text = tidy(&decoder.decode_declared(block, server.as_slice()));
     let (title, body) = match text.split_once('\n') {
         Some((first, rest)) if !first.trim().is_empty() && first.chars().count() <= 250 => {
             (first.to_string(), rest.trim().to_string())
@@ -153,27 +220,27 @@ enum Page {
     WithoutArticle,
     /// A page of which a part is missing: what is left may read like a whole, shorter article.
     Broken(&'static str),
-    /// No page.
-    Other,
+    /// No page, but what is named.
+    Other(String),
 }
 
 /// The article in an HTTP response.
 fn response(block: &[u8]) -> Page {
     let mut stream = block;
     let Ok(Some(header)) = Header::read(&mut stream) else {
-        return Page::Other;
+        return Page::Other("without the header of an answer".to_string());
     };
     // `HTTP/1.1 200 OK`
     let status = header.first.split_whitespace().nth(1).unwrap_or("");
     if !status.starts_with('2') {
-        return Page::Other;
+        return Page::Other(format!("with status {}", snippet(status, 10)));
     }
     let kind = header
         .get("content-type")
         .unwrap_or("text/html")
         .to_ascii_lowercase();
     if !is_text(&kind) {
-        return Page::Other;
+        return Page::Other(named(&kind));
     }
     let chunked = header
         .get("transfer-encoding")
@@ -202,27 +269,33 @@ fn is_text(kind: &str) -> bool {
         .any(|known| kind.trim_start().starts_with(known))
 }
 
+/// A content type without what is said beside it, for a message.
+fn named(kind: &str) -> String {
+    match kind.split(';').next().unwrap_or("").trim() {
+        "" => "without a type".to_string(),
+        kind => snippet(kind, 60),
+    }
+}
+
+fn encoding_of(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(label.trim().as_bytes())
+}
+
 /// The article of a page with this content type.
 fn body(kind: &str, bytes: &[u8]) -> Page {
     let kind = kind.to_ascii_lowercase();
     if !is_text(&kind) {
-        return Page::Other;
+        return Page::Other(named(&kind));
     }
-    if kind.contains("text/plain") {
-        return Page::Article(Box::new(text(bytes)));
-    }
-    // The server's charset counts where the bytes are not UTF-8.
     let label = kind.split("charset=").nth(1).map(|rest| {
         let rest = rest.trim_start_matches(['"', '\'']);
         rest.split([';', '"', '\'', ' ']).next().unwrap_or(rest)
     });
-    let encoding = label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
-    let article = match encoding {
-        Some(encoding) if std::str::from_utf8(bytes).is_err() => {
-            page(encoding.decode(bytes).0.as_bytes())
-        }
-        _ => page(bytes),
-    };
+    let server = label.and_then(encoding_of);
+    if kind.contains("text/plain") {
+        return Page::Article(Box::new(text(bytes, server)));
+    }
+    let article = page(bytes, server);
     article.map_or(Page::WithoutArticle, |article| {
         Page::Article(Box::new(article))
     })
@@ -320,19 +393,19 @@ fn whole(decoder: impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// The header of a record or of an HTTP response: a first line, then `Name: value` lines to a blank one.
-struct Header {
+pub(super) struct Header {
     first: String,
     fields: Vec<(String, String)>,
 }
 
-enum Broken {
+pub(super) enum Broken {
     Io(io::Error),
     Malformed(&'static str),
 }
 
 impl Header {
     /// Reads one, past blank lines before it; `None` at the end of the stream.
-    fn read(stream: &mut impl BufRead) -> std::result::Result<Option<Self>, Broken> {
+    pub(super) fn read(stream: &mut impl BufRead) -> std::result::Result<Option<Self>, Broken> {
         let mut header = Self {
             first: String::new(),
             fields: Vec::new(),
@@ -371,7 +444,7 @@ impl Header {
         Err(Broken::Malformed("a header without an end"))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|(n, _)| n == name);
         found.map(|(_, value)| value.as_str())
     }

@@ -275,6 +275,21 @@ pub(super) fn date(
         .or_else(|| address.and_then(date_in_address))
 }
 
+/// What the page calls its article's date where nobody can read it.
+pub(super) fn unread_date(metas: &Metas, linked: &Linked) -> Option<String> {
+    const NAMES: &[&str] = &[
+        "article:published_time",
+        "datepublished",
+        "dc.date.issued",
+        "pubdate",
+        "publish_date",
+        "date",
+        "dc.date",
+    ];
+    let said = linked.published.as_deref().or_else(|| metas.get(NAMES))?;
+    Some(one_line(said)).filter(|said| !said.is_empty())
+}
+
 /// A date in the page's text: marked as the article's, or in an `<article>`, or after the headline.
 fn date_within(document: &Document, has_headline: bool) -> Option<String> {
     let body = document.body()?;

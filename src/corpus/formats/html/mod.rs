@@ -42,12 +42,15 @@ pub(super) fn read(
     let Some(bytes) = whole(stream, context)? else {
         return Ok(());
     };
-    match article(&bytes, decoder) {
-        Some(article) => context.sink.article(Article {
-            id: context.file_id.clone(),
-            origin: context.origin.to_string(),
-            ..article
-        }),
+    match article(&bytes, None, decoder) {
+        Some(article) => {
+            context.count_date(&article);
+            context.sink.article(Article {
+                id: context.file_id.clone(),
+                origin: context.origin.to_string(),
+                ..article
+            })
+        }
         None => context.bad(None, NO_TEXT),
     }
 }
@@ -55,15 +58,18 @@ pub(super) fn read(
 /// What is said of a page in which no article was found.
 pub(super) const NO_TEXT: &str = "no article text found in the page";
 
-/// The article of a page, without id and origin; `None` where no text was found.
-pub(super) fn article(bytes: &[u8], decoder: &mut Decoder) -> Option<Article> {
-    let source = match declared(bytes) {
+/// The article of a page, without id and origin; `None` where no text was found. `server` is the
+/// encoding that whoever sent it declared, which counts before the page's own declaration.
+pub(super) fn article(
+    bytes: &[u8],
+    server: Option<&'static Encoding>,
+    decoder: &mut Decoder,
+) -> Option<Article> {
+    let declared: Vec<&'static Encoding> = server.into_iter().chain(declared(bytes)).collect();
+    let source = match declared.iter().find(|e| !e.is_ascii_compatible()) {
         // A seven-bit encoding is valid UTF-8, and no text in it.
-        Some(encoding) if !encoding.is_ascii_compatible() && bytes.contains(&0x1b) => {
-            encoding.decode(bytes).0
-        }
-        Some(encoding) if std::str::from_utf8(bytes).is_err() => encoding.decode(bytes).0,
-        _ => decoder.decode(bytes),
+        Some(encoding) if bytes.contains(&0x1b) => encoding.decode(bytes).0,
+        _ => decoder.decode_declared(bytes, &declared),
     };
     let article = page::extract(&source);
     (!article.text.trim().is_empty()).then_some(article)
@@ -86,7 +92,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
         .skip(1)
         .filter_map(|rest| label_after(rest.split('>').next()?, "charset="))
         .chain(xml)
-        .find_map(|label| Encoding::for_label(label.as_bytes()))
+        .find_map(|label| Encoding::for_label_no_replacement(label.as_bytes()))
 }
 
 fn label_after<'a>(text: &'a str, key: &str) -> Option<&'a str> {

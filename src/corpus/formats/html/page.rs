@@ -5,6 +5,7 @@ use super::marks::Marks;
 use super::metadata::{self, Metas};
 use super::{body, parse};
 use crate::corpus::article::{Article, tidy};
+use serde_json::Value;
 
 pub(super) fn extract(source: &str) -> Article {
     let document = parse::page(source);
@@ -14,8 +15,11 @@ pub(super) fn extract(source: &str) -> Article {
     let title = metadata::title(&marks, &metas, &linked);
     let url = metadata::address(&marks, &metas, &linked);
     let date = metadata::date(&document, &marks, &metas, &linked, url.as_deref());
-    let meta = metadata::rest(&marks, &metas, &linked);
     let description = metadata::description(&marks, &metas, &linked);
+    let mut meta = metadata::rest(&marks, &metas, &linked);
+    if let Some(said) = metadata::unread_date(&metas, &linked).filter(|_| date.is_none()) {
+        meta.insert("date".to_string(), Value::String(said));
+    }
     let blocks = body::body(source, document, &linked, &title);
     let text: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
     let mut text = tidy(&text.join("\n\n"));

@@ -1,0 +1,153 @@
+//! What a mail's parts say, where their bytes are not in what the mail declares: mails without a
+//! charset, or with one that their program was never told to set, are told by their bytes as files are.
+
+use super::Context;
+use crate::corpus::decode::Decoder;
+use crate::corpus::inputs::Note;
+use crate::guard::guarded;
+use encoding_rs::Encoding;
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{Encoding as Transfer, Message, MessagePart, MimeHeaders};
+use std::borrow::Cow;
+
+/// How far into a mail the end of its header is looked for, in bytes.
+const LONGEST_HEADER: usize = 1 << 20;
+
+/// The encodings that nothing declared, over all mails of an input.
+#[derive(Default)]
+pub(super) struct Encodings {
+    found: Vec<&'static str>,
+    replaced: u64,
+}
+
+impl Encodings {
+    fn decode(&mut self, bytes: &[u8], declared: Option<&'static Encoding>) -> String {
+        let mut decoder = Decoder::default();
+        let text = decoder
+            .decode_declared(bytes, declared.as_slice())
+            .into_owned();
+        self.count(&decoder, declared);
+        text
+    }
+
+    fn count(&mut self, decoder: &Decoder, declared: Option<&'static Encoding>) {
+        self.replaced += decoder.replaced();
+        if let Some(found) = decoder.other_than_utf8()
+            && declared.is_none_or(|declared| declared.name() != found)
+            && !self.found.contains(&found)
+        {
+            self.found.push(found);
+        }
+    }
+
+    /// Says what was found.
+    pub(super) fn report(self, context: &mut Context<'_>) {
+        for encoding in self.found {
+            context.sink.note(Note::Encoding {
+                path: context.path.to_string(),
+                encoding,
+            });
+        }
+        if self.replaced > 0 {
+            context.sink.note(Note::Replaced {
+                path: context.path.to_string(),
+                count: self.replaced,
+            });
+        }
+    }
+}
+
+/// Whether a charset is the one of mails that were to have no letters beyond it, which says nothing of
+/// those that are there.
+fn is_ascii(label: &str) -> bool {
+    label.to_ascii_lowercase().contains("ascii")
+}
+
+fn encoding_of(label: &str) -> Option<&'static Encoding> {
+    if is_ascii(label) {
+        return None;
+    }
+    Encoding::for_label_no_replacement(label.trim().as_bytes())
+}
+
+/// A mail whose header, where it has bytes that are no UTF-8, is given in UTF-8. What it declares of
+/// its text counts for its header too, and so does what its text is in.
+pub(super) fn header_as_utf8<'m>(mail: &'m [u8], encodings: &mut Encodings) -> Cow<'m, [u8]> {
+    let near = &mail[..mail.len().min(LONGEST_HEADER)];
+    let end = [&b"\n\n"[..], b"\n\r\n"]
+        .iter()
+        .filter_map(|blank| memchr::memmem::find(near, blank))
+        .min();
+    let (header, body) = mail.split_at(end.unwrap_or(near.len()));
+    if std::str::from_utf8(header).is_ok() {
+        return Cow::Borrowed(mail);
+    }
+    let lower = header.to_ascii_lowercase();
+    let declared = memchr::memmem::find(&lower, b"charset=").and_then(|at| {
+        let label = &lower[at + b"charset=".len()..];
+        let label = label
+            .split(|b| b.is_ascii_whitespace() || *b == b';')
+            .next()?;
+        encoding_of(std::str::from_utf8(label).ok()?.trim_matches('"'))
+    });
+    let mut decoder = Decoder::default();
+    let all = std::str::from_utf8(body).is_err();
+    let encoding = decoder.settle(if all { mail } else { header }, declared.as_slice());
+    encodings.count(&decoder, declared);
+    let header = encoding.decode_without_bom_handling(header).0;
+    Cow::Owned([header.as_bytes(), body].concat())
+}
+
+/// The bytes of a part as they were before they were made fit for sending.
+pub(super) fn content<'m>(
+    message: &'m Message<'_>,
+    part: &MessagePart<'_>,
+) -> Option<Cow<'m, [u8]>> {
+    let (from, to) = (part.offset_body as usize, part.offset_end as usize);
+    let raw = message.raw_message().get(from..to)?;
+    guarded("a part of a mail", || match part.encoding {
+        Transfer::None => Some(Cow::Borrowed(raw)),
+        Transfer::QuotedPrintable => quoted_printable_decode(raw).map(Cow::Owned),
+        Transfer::Base64 => base64_decode(raw).map(Cow::Owned),
+    })
+    .ok()
+    .flatten()
+}
+
+/// The bytes of a part and what is declared of them, where these tell its text better than the
+/// parser did, which reads them as declared or else as UTF-8.
+pub(super) fn undecoded<'m>(
+    message: &'m Message<'_>,
+    part: &MessagePart<'_>,
+    read: &str,
+) -> Option<(Cow<'m, [u8]>, Option<&'static Encoding>)> {
+    if read.is_ascii() {
+        return None;
+    }
+    let label = part
+        .content_type()
+        .and_then(|kind| kind.attribute("charset"))
+        .filter(|label| !is_ascii(label));
+    let declared = label.and_then(encoding_of);
+    // The parser knows some that the standard of the web leaves out; and what is not like ASCII
+    // cannot be told by its bytes.
+    let known = label.is_some() && declared.is_none_or(|e| !e.is_ascii_compatible());
+    if known && !read.contains('\u{fffd}') {
+        return None;
+    }
+    Some((content(message, part)?, declared))
+}
+
+/// The text of a part that the parser `read`.
+pub(super) fn text<'m>(
+    message: &'m Message<'_>,
+    part: &MessagePart<'_>,
+    read: &'m str,
+    encodings: &mut Encodings,
+) -> Cow<'m, str> {
+    match undecoded(message, part, read) {
+        Some((bytes, declared)) => Cow::Owned(encodings.decode(&bytes, declared)),
+        None => Cow::Borrowed(read),
+    }
+}
