@@ -474,38 +474,6 @@ pub(crate) fn put(gpu: &mut dyn Gpu, bytes: &[u8]) -> GpuResult<Buffer> {
 }
 
 /// Bytes of the device's memory, when all that was asked for is done.
-    pub(crate) fn get(
-        &mut self,
-        gpu: &mut dyn Gpu,
-        from: Address,
-        bytes: usize,
-    ) -> GpuResult<Vec<u8>> {
-        let mut out = Vec::with_capacity(bytes);
-        while out.len() < bytes {
-            let some = self.step.min(bytes - out.len());
-            let pinned = self.parts[0].free(gpu, some)?;
-            gpu.download(from + out.len() as Address, some, &**pinned)?;
-            finish(gpu)?;
-            out.extend_from_slice(&pinned.bytes()[..some]);
-        }
-        Ok(out)
-    }
-}
-
-/// Copies bytes to memory of the device, and waits for it.
-pub(crate) fn put_into(gpu: &mut dyn Gpu, bytes: &[u8], to: Address) -> GpuResult<()> {
-    Staging::default().copy(gpu, bytes, to)?;
-    finish(gpu)
-}
-
-/// Bytes in new memory of the device.
-pub(crate) fn put(gpu: &mut dyn Gpu, bytes: &[u8]) -> GpuResult<Buffer> {
-    let buffer = gpu.alloc(bytes.len().max(16))?;
-    put_into(gpu, bytes, buffer.address())?;
-    Ok(buffer)
-}
-
-/// Bytes of the device's memory, when all that was asked for is done.
 #[cfg(test)]
 pub(crate) fn get(gpu: &mut dyn Gpu, from: Address, bytes: usize) -> GpuResult<Vec<u8>> {
     Staging::default().get(gpu, from, bytes)
