@@ -9,5 +9,6 @@ mod html;
 mod identity;
 mod kinds;
 mod records;
+mod rows;
 mod tables;
 mod words;
