@@ -430,11 +430,6 @@ fn bad_input_is_named_and_nothing_is_lost() {
         ),
         ("list.jsonl", "[1, 2]".to_string(), &["list.jsonl:1"]),
         (
-            "twice.jsonl",
-            format!("{good}\n{good}"),
-            &["twice.jsonl:2", "\"g\"", "before"],
-        ),
-        (
             "notext.jsonl",
             format!("{good}\n{}", json!({"id": "n", "text": ""})),
             &["notext.jsonl:2", "no text"],

@@ -86,7 +86,7 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "DTYPE", default_value = "auto")]
     pub dtype: DtypeChoice,
     /// What is put in front of a query in place of the model's own prompt; a corpus keeps the one
-    /// that it was made with
+    /// that `index` was last given
     #[arg(long, value_name = "TEXT")]
     pub query_prompt: Option<String>,
     /// What is put in front of an article's passages in place of the model's own prompt

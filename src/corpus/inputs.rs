@@ -176,6 +176,13 @@ pub enum Note {
         /// And as it is.
         id: String,
     },
+    /// Rows of a table end before its last columns, which are empty there.
+    Short {
+        /// The table.
+        path: String,
+        /// How many.
+        count: u64,
+    },
     /// A part of an input is ignored, such as what follows the end of compressed data.
     Ignored {
         /// The input.
@@ -195,6 +202,7 @@ impl Note {
             Self::LeftOut { .. } => NoteKind::LeftOut,
             Self::Link { .. } => NoteKind::Link,
             Self::Numbered { .. } => NoteKind::SameId,
+            Self::Short { .. } => NoteKind::Columns,
             Self::Ignored { .. } => NoteKind::Ignored,
         }
     }
@@ -248,6 +256,13 @@ impl std::fmt::Display for Note {
                     "{path}: {n} ids come again for other articles, such as {own:?}; all are kept, these as {id:?} and so on"
                 ),
             },
+            Self::Short { path, count } => {
+                let rows = if *count == 1 { "row has" } else { "rows have" };
+                write!(
+                    f,
+                    "{path}: {count} {rows} fewer fields than the first; what is missing is taken as empty"
+                )
+            }
             Self::Ignored { path, what } => write!(f, "{path}: ignored: {what}"),
         }
     }

@@ -132,7 +132,20 @@ impl Writer {
             report.not_pruned = unseen;
             return Ok(());
         }
+        let still = self.still_there()?;
         report.pruned = self.prune()?;
+        if let Some((first, count)) = still {
+            let text = match count {
+                1 => format!(
+                    "{first} is there, but no longer among the inputs (it is left out of its folder, or not named); its articles were removed"
+                ),
+                n => format!(
+                    "{first} and {} more are there, but no longer among the inputs (they are left out of their folders, or not named); their articles were removed",
+                    n - 1
+                ),
+            };
+            job.note(NoteKind::Ignored, text);
+        }
         Ok(())
     }
 }
@@ -154,6 +167,9 @@ struct Batch<'a> {
     /// Ids that were taken: for each origin the first of them, as it was and as it became, whose
     /// it is, and how many there were.
     taken: BTreeMap<String, Taken>,
+    /// Articles of earlier streams that such of the same id replaced, and one of these.
+    streamed: u64,
+    streamed_id: String,
 }
 
 /// Ids of one origin that articles from elsewhere have.
@@ -162,6 +178,14 @@ struct Taken {
     id: String,
     by: String,
     count: u64,
+}
+
+/// Whether an origin is a stream, of which nobody knows whether it is the one that was read before.
+fn is_stream(origin: &str) -> bool {
+    ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"]
+        .iter()
+        .any(|stream| origin.starts_with(stream))
+        || origin == "-"
 }
 
 /// So many origins with ids that were taken are told.
@@ -179,6 +203,8 @@ impl<'a> Batch<'a> {
             replace: options.replace,
             id_prefix: options.id_prefix.clone(),
             taken: BTreeMap::new(),
+            streamed: 0,
+            streamed_id: String::new(),
             report: Report::default(),
             looked: Instant::now(),
         })
@@ -231,6 +257,15 @@ impl<'a> Batch<'a> {
             };
             *count += 1;
             self.report.read += 1;
+            if matches!(outcome.added, Added::Changed)
+                && !self.replace
+                && is_stream(&article.origin)
+            {
+                if self.streamed == 0 {
+                    self.streamed_id.clone_from(&outcome.id);
+                }
+                self.streamed += 1;
+            }
             if let Some(by) = outcome.taken_by {
                 self.report.renamed += 1;
                 let taken = self.taken.entry(article.origin.clone());
@@ -249,8 +284,21 @@ impl<'a> Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Says which ids were taken.
+    /// Says which ids were taken, and what took the place of other articles.
     fn tell(&self) {
+        if self.streamed > 0 {
+            let id = &self.streamed_id;
+            let what = match self.streamed {
+                1 => format!("1 article of an earlier one was replaced, of the id {id:?}"),
+                n => format!(
+                    "{n} articles of earlier ones were replaced, such as that of the id {id:?}"
+                ),
+            };
+            let text = format!(
+                "standard input: {what}; where these are others, a prefix for their ids keeps both"
+            );
+            self.job.note(NoteKind::SameId, text);
+        }
         for (origin, taken) in self.taken.iter().take(TOLD) {
             let Taken { own, id, by, count } = taken;
             let by = if by.is_empty() { "the corpus" } else { by };

@@ -22,7 +22,7 @@ pub use prepare::{Prepared, article_vector, prepare};
 use crate::corpus::{Input, ReadOptions};
 use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::job::Job;
+use crate::job::{Job, NoteKind};
 use crate::store::Writer;
 
 /// How files become articles of a corpus.
@@ -98,6 +98,7 @@ impl Writer {
         job: &Job,
     ) -> Result<Report> {
         self.check_encoder(encoder)?;
+        let before = self.prompts()?;
         let mut report = self.add_files(inputs, options, job)?;
         let embedded = self.embed(encoder, job)?;
         report.embedded = embedded.embedded;
@@ -106,6 +107,15 @@ impl Writer {
         report.unread = embedded.unread;
         report.recurring_paragraphs = embedded.recurring_paragraphs;
         report.embedding_seconds = embedded.embedding_seconds;
+        if let (Some(before), Some(now)) = (before, self.prompts()?)
+            && before.query != now.query
+        {
+            let text = format!(
+                "queries of this corpus have {:?} in front of them from now on, in place of {:?}",
+                now.query, before.query
+            );
+            job.note(NoteKind::Model, text);
+        }
         Ok(report)
     }
 }

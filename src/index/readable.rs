@@ -23,7 +23,7 @@ pub(super) enum Reads {
     Well,
     /// It was not trained on the text's language.
     Foreign(Lang),
-    /// Its vector says nothing.
+    /// Its vector says nothing: the model does not know its tokens, or not its script.
     Not,
 }
 
@@ -118,14 +118,26 @@ impl Readable {
     pub(super) fn tell(mut self, job: &Job) {
         let (model, texts) = (&self.model, self.texts);
         let verb = |n: u64| if n == 1 { "is" } else { "are" };
+        let whose = |n: u64| if n == 1 { "its" } else { "their" };
         if self.unread > 0 {
             let n = self.unread;
-            let share = 100.0 * self.unknown / n as f64;
+            let share = self.unknown / n as f64;
+            // A script that is read letter by letter has tokens enough, and no words.
+            let why = if share >= f64::from(UNREAD) {
+                format!(
+                    "which does not know {:.0} % of {} tokens",
+                    100.0 * share,
+                    whose(n)
+                )
+            } else {
+                format!("which was trained on no language of {} script", whose(n))
+            };
+            let kept = if n == 1 { "it is" } else { "they are" };
             job.note(
                 NoteKind::Language,
                 format!(
-                    "{n} of {texts} articles cannot be read by the model {model}, which does not know \
-                     {share:.0} % of their tokens; they are kept out of neighbours and of duplicates by meaning"
+                    "{n} of {texts} articles cannot be read by the model {model}, {why}; {kept} kept out of \
+                     neighbours and of duplicates by meaning"
                 ),
             );
         }
@@ -138,9 +150,10 @@ impl Readable {
                 NoteKind::Language,
                 format!(
                     "{foreign} of {texts} articles {} in a language that the model {model} was not trained \
-                     on ({}), and are compared less well than others",
+                     on ({}), and {} compared less well than others",
                     verb(foreign),
                     named.join(", "),
+                    verb(foreign),
                 ),
             );
         }
@@ -189,6 +202,47 @@ mod tests {
         };
         assert_eq!(any.judge(german, 0.0), Reads::Well);
         assert_eq!(any.judge("Мост откроют в мае", 0.1), Reads::Well);
+    }
+
+    #[test]
+    fn what_is_said_is_the_reason_and_counts_right() {
+        use crate::job::Event;
+        use std::sync::{Arc, Mutex};
+        let said = |reads: &[(Reads, f32)]| {
+            let mut readable = Readable {
+                model: "m".to_string(),
+                languages: vec![Lang::Eng],
+                texts: 0,
+                unread: 0,
+                unknown: 0.0,
+                foreign: Vec::new(),
+            };
+            for (reads, unknown) in reads {
+                readable.count(*reads, *unknown);
+            }
+            let heard = Arc::new(Mutex::new(String::new()));
+            let lines = heard.clone();
+            let job = Job::new().on_event(move |event| {
+                if let Event::Note { text, .. } = event {
+                    lines.lock().unwrap().push_str(text);
+                }
+            });
+            readable.tell(&job);
+            heard.lock().unwrap().clone()
+        };
+        let well = (Reads::Well, 0.0);
+        let line = said(&[(Reads::Not, 0.9), well, well]);
+        assert!(line.contains("does not know 90 % of its tokens"), "{line}");
+        // Letters of another script may all be in the vocabulary.
+        let line = said(&[(Reads::Not, 0.04), (Reads::Not, 0.0), well, well, well]);
+        assert!(
+            line.contains("trained on no language of their script"),
+            "{line}"
+        );
+        assert!(!line.contains('%'), "{line}");
+        let line = said(&[(Reads::Foreign(Lang::Deu), 0.0), well, well]);
+        assert!(line.contains("1 of 3 articles is in a language"), "{line}");
+        assert!(line.contains("and is compared less well"), "{line}");
     }
 
     #[test]

@@ -618,6 +618,29 @@ impl Writer {
         })
     }
 
+    /// The files of which [`Writer::unseen`] found all that is known, and that are still there: the first, and
+    /// how many.
+    pub(crate) fn still_there(&mut self) -> Result<Option<(String, u64)>> {
+        self.run(|c| {
+            let mut query = c.prepare(
+                "SELECT DISTINCT u.origin FROM temp.unseen u
+                 WHERE NOT EXISTS (SELECT 1 FROM article a JOIN temp.seen s ON s.ext_id = a.ext_id
+                                   WHERE a.origin = u.origin)
+                     AND u.origin NOT IN (SELECT origin FROM temp.told)
+                 ORDER BY 1",
+            )?;
+            let mut rows = query.query([])?;
+            let mut found: Option<(String, u64)> = None;
+            while let Some(row) = rows.next()? {
+                let origin: String = row.get(0)?;
+                if std::path::Path::new(&origin).is_file() {
+                    found.get_or_insert((origin, 0)).1 += 1;
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// Removes what [`Self::unseen`] found last; an article that other files tell is theirs from now
     /// on. Returns how many went.
     ///

@@ -11,5 +11,6 @@ mod identity;
 mod kinds;
 mod pages;
 mod records;
+mod rows;
 mod tables;
 mod words;

@@ -157,9 +157,9 @@ fn columns_are_proposed_named_and_joined() {
         ],
     );
     world.fails(
-        "index a.jsonl -c x.nearwise --text-column intro,bulk",
+        "index a.jsonl -c x.nearwise --text-column start,bulk",
         1,
-        &["a.jsonl:1", "\"bulk\"", "n, blob, intro"],
+        &["a.jsonl:1", "start,bulk", "n, blob, intro"],
     );
     let (said, rows) = index_with(&world, "a.jsonl", "--text-column INTRO,Blob.Main");
     assert!(said.contains("text=intro + blob.Main"), "{said}");

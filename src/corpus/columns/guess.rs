@@ -1,12 +1,12 @@
 //! Which columns a role has.
 
-use super::names::{URI, is_tweets, plain, usual};
+use super::names::{MESSAGE, URI, is_data_a_date, is_tweets, plain, usual};
 use super::path::{Path, find};
-use super::{Claim, Role};
+use super::program::{is_post, no_article};
+use super::{Claim, Role, Rows};
 
-/// The columns that a user named; the error is the one that is not there. In a sparse row, those
-/// of them that are.
-pub(super) fn given(names: &[String], wanted: &str, sparse: bool) -> Result<Vec<Path>, String> {
+/// The columns that a user named, by what else there may be; the error is the one that is not there.
+pub(super) fn given(names: &[String], wanted: &str, rows: Rows) -> Result<Vec<Path>, String> {
     let one = |wanted: &str| {
         if let Some(name) = find(names.iter(), wanted) {
             return Some(Path::of(name));
@@ -31,11 +31,11 @@ pub(super) fn given(names: &[String], wanted: &str, sparse: bool) -> Result<Vec<
     for part in parts {
         match one(part) {
             Some(path) => paths.push(path),
-            None if sparse => {}
-            None => return Err(part.to_string()),
+            None if rows == Rows::Alike => return Err(part.to_string()),
+            None => {}
         }
     }
-    if paths.is_empty() && !sparse {
+    if paths.is_empty() && rows != Rows::Later {
         return Err(wanted.to_string());
     }
     Ok(paths)
@@ -60,6 +60,11 @@ impl<'n> Names<'n> {
         }
     }
 
+    /// What the columns are, where they are certainly no article's.
+    pub(super) fn no_article(&self) -> Option<&'static str> {
+        no_article(&self.plain)
+    }
+
     /// The column with a usual name.
     fn find(&self, usual: &str) -> Option<&'n String> {
         let at = |all: &[String]| all.iter().position(|name| name == usual);
@@ -79,13 +84,23 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
         found.extend(named(names, "user.screen_name"));
         found.extend(usual.weak.iter().filter_map(|name| named(names, name)));
     }
-    found.extend(usual.names.iter().filter_map(|name| named(names, name)));
+    found.extend(strong(names, role));
+    if found.is_empty() && role == Role::Date && is_data_a_date(&names.plain) {
+        found.extend(named(names, "data"));
+    }
     if found.is_empty() {
         let author = |name: &&&str| !(tweets && **name == "name");
         let weak = usual.weak.iter().filter(author);
         found.extend(weak.filter_map(|name| named(names, name)).take(1));
     }
     found
+}
+
+/// Of these, those whose names mean nothing else as often.
+pub(super) fn strong(names: &Names<'_>, role: Role) -> Vec<Path> {
+    let posts = |name: &&&str| **name != MESSAGE || is_post(&names.plain);
+    let likeliest = usual(role).names.iter().filter(posts);
+    likeliest.filter_map(|name| named(names, name)).collect()
 }
 
 /// The column with a usual name. A way into an object is taken where the column is there; whether

@@ -3,12 +3,13 @@
 mod guess;
 mod names;
 mod path;
+mod program;
 mod row;
 mod tally;
 mod values;
 
 use super::line::clean;
-use guess::{Names, given, guessed, uri_is_an_id};
+use guess::{Names, given, guessed, strong, uri_is_an_id};
 use path::Path;
 pub(crate) use row::{EXPORTED, Mapping};
 use serde::Serialize;
@@ -127,6 +128,17 @@ pub(crate) struct Claim {
     joined: bool,
 }
 
+/// Whether the rows of an input have the same columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// They have.
+    Alike,
+    /// They may differ, and this is the first.
+    First,
+    /// They may differ, and some came before.
+    Later,
+}
+
 impl Columns {
     fn set(&self, role: Role) -> Option<&String> {
         match role {
@@ -142,20 +154,61 @@ impl Columns {
     /// Gives each of `names` its role. The message of an error names the columns there are; with
     /// some rows at hand, [`proposed`] adds what they tell.
     pub(crate) fn map(&self, names: &[String]) -> Result<Mapping, String> {
-        self.mapping(names, false)
+        self.mapping(names, Rows::Alike)
     }
 
     /// As [`Columns::map`], for a row whose input has others with other columns: one that lacks a
     /// column that the user set is no mistake, as long as it has a text or a title.
     pub(crate) fn map_sparse(&self, names: &[String]) -> Result<Mapping, String> {
-        self.mapping(names, true)
+        self.mapping(names, Rows::Later)
     }
 
-    fn mapping(&self, names: &[String], sparse: bool) -> Result<Mapping, String> {
+    /// As [`Columns::map`], for the first row of such an input: of several columns that the user set for one
+    /// role, one must be there.
+    pub(crate) fn map_first(&self, names: &[String]) -> Result<Mapping, String> {
+        self.mapping(names, Rows::First)
+    }
+
+    /// Those of several columns that the user set for one role that are not among these names.
+    pub(crate) fn lacking(&self, names: &[String]) -> Vec<String> {
+        let set = Role::ALL.into_iter().filter_map(|role| self.set(role));
+        // The whole may be the name of one column.
+        let several = set.filter(|wanted| given(names, wanted, Rows::Alike).is_err());
+        let parts = several.flat_map(|wanted| wanted.split(',').map(str::trim));
+        parts
+            .filter(|part| !part.is_empty() && given(names, part, Rows::Alike).is_err())
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Whether the user set any.
+    pub(crate) fn any_set(&self) -> bool {
+        Role::ALL.into_iter().any(|role| self.set(role).is_some())
+    }
+
+    /// How many of these names a role's columns usually have, but those that mean something else as often;
+    /// one that the user set counts as well.
+    pub(crate) fn usual(&self, names: &[String]) -> usize {
+        let all = Names::of(names);
+        let found = |role| match self.set(role) {
+            Some(wanted) => given(names, wanted, Rows::Later).unwrap_or_default(),
+            None => strong(&all, role),
+        };
+        let mut columns: Vec<String> = Role::ALL
+            .into_iter()
+            .flat_map(found)
+            .map(|path| path.column)
+            .collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.len()
+    }
+
+    fn mapping(&self, names: &[String], rows: Rows) -> Result<Mapping, String> {
         let mut claims: Vec<Claim> = Vec::new();
         for role in Role::ALL {
             if let Some(wanted) = self.set(role) {
-                let paths = match given(names, wanted, sparse) {
+                let paths = match given(names, wanted, rows) {
                     Ok(paths) => paths,
                     Err(missing) => {
                         return Err(format!(
@@ -175,7 +228,16 @@ impl Columns {
         }
         let own = claims.is_empty() && row::is_own(names);
         let guesses = {
-            let names = Names::of(names);
+            let all = names;
+            let names = Names::of(all);
+            if claims.is_empty()
+                && let Some(what) = names.no_article()
+            {
+                return Err(format!(
+                    "no article but {what}, by its columns {}; if it is one, {NAME_THE_TEXT}",
+                    listed(all)
+                ));
+            }
             Role::ALL.map(|role| match self.set(role) {
                 Some(_) => Vec::new(),
                 None => guessed(&names, role),
@@ -229,7 +291,7 @@ impl Columns {
             claims.iter_mut().for_each(|claim| claim.paths.truncate(1));
         }
         claims.sort_by_key(|claim| claim.role as usize);
-        Ok(Mapping::new(claims, metadata, own, sparse))
+        Ok(Mapping::new(claims, metadata, own, rows == Rows::Later))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Names that columns usually have, in the data sets and exports that people have.
 
 use super::Role;
+use icu_normalizer::DecomposingNormalizerBorrowed;
 
 /// The usual names of a role's column, in small letters and digits only (see [`plain`]); a dot
 /// leads to a key of an object, which is written as it is.
@@ -28,6 +29,7 @@ pub(super) fn usual(role: Role) -> Usual {
                 "itemid",
                 "gkgrecordid",
                 "globaleventid",
+                "objectid",
                 "uid",
                 "uuid",
                 "guid",
@@ -47,6 +49,16 @@ pub(super) fn usual(role: Role) -> Usual {
                 "newsheadline",
                 "headlinetext",
                 "headlines",
+                "titel",
+                "titre",
+                "titulo",
+                "titolo",
+                "uberschrift",
+                "ueberschrift",
+                "schlagzeile",
+                "titular",
+                "intitule",
+                "manchete",
                 "fields.headline",
             ],
             &["head", "subject", "name"],
@@ -55,6 +67,7 @@ pub(super) fn usual(role: Role) -> Usual {
             &[
                 // A tweet's `text` is cut where it has this.
                 "extendedtweet.full_text",
+                "fulltext",
                 "text",
                 "body",
                 "content",
@@ -62,7 +75,6 @@ pub(super) fn usual(role: Role) -> Usual {
                 "articletext",
                 "articlebody",
                 "maintext",
-                "fulltext",
                 "bodytext",
                 "plaintext",
                 "cleantext",
@@ -82,14 +94,36 @@ pub(super) fn usual(role: Role) -> Usual {
                 "tweettext",
                 "tweetcontent",
                 "rawtext",
+                "storytext",
+                "rawcontent",
                 "contentencoded",
                 "contenthtml",
                 "bodyhtml",
+                "htmlcontent",
+                "htmlbody",
+                "articlehtml",
+                "html",
+                "rawhtml",
                 "pagecontent",
                 "story",
                 "document",
                 "transcript",
-                "message",
+                MESSAGE,
+                "inhalt",
+                "artikeltext",
+                "volltext",
+                "beitragstext",
+                "texte",
+                "contenu",
+                "texto",
+                "contenido",
+                "cuerpo",
+                "inhoud",
+                "tekst",
+                "artikeltekst",
+                "testo",
+                "contenuto",
+                "conteudo",
                 "leadparagraph",
                 "abstract",
                 "shortdescription",
@@ -118,6 +152,10 @@ pub(super) fn usual(role: Role) -> Usual {
                 "paragraphs",
                 "highlights",
                 "post",
+                "artikel",
+                "beitrag",
+                "corps",
+                "corpo",
             ],
         ),
         Role::Date => (
@@ -163,6 +201,21 @@ pub(super) fn usual(role: Role) -> Usual {
                 "datetime",
                 "timestamp",
                 "indexeddate",
+                "datum",
+                "fecha",
+                "publikationsdatum",
+                "veroffentlicht",
+                "veroffentlichtam",
+                "veroffentlichungsdatum",
+                "erschienen",
+                "publicatiedatum",
+                "datedepublication",
+                "datepublication",
+                "datapubblicazione",
+                "datadepublicacao",
+                "datapublicacao",
+                "fechapublicacion",
+                "fechadepublicacion",
             ],
             &["time"],
         ),
@@ -187,6 +240,11 @@ pub(super) fn usual(role: Role) -> Usual {
                 "sourceurl",
                 "externalurl",
                 "documentidentifier",
+                "documenturl",
+                "cleanurl",
+                "originalurl",
+                "lien",
+                "enlace",
                 URI,
             ],
             &[GUID],
@@ -213,12 +271,25 @@ pub(super) fn usual(role: Role) -> Usual {
                 "journal",
                 "sourcecommonname",
                 "subreddit",
+                "quelle",
+                "zeitung",
+                "fuente",
+                "periodico",
+                "fonte",
+                "bron",
+                "krant",
+                "giornale",
+                "jornal",
             ],
             &["username", "screenname", "user", "handle", "channel"],
         ),
     };
     Usual { names, weak }
 }
+
+/// The text of a post or a mail, and of what a program has to say; see
+/// [`is_post`](super::program::is_post).
+pub(super) const MESSAGE: &str = "message";
 
 /// What is an address in some exports and any other key in others.
 pub(super) const URI: &str = "uri";
@@ -241,11 +312,30 @@ pub(super) fn is_tweets(names: &[String]) -> bool {
     author && TWEETS.iter().any(|name| has(name))
 }
 
-/// A name in small letters and digits only: `publishedAt`, `published_at` and `Published at` are
-/// the same.
+/// Whether these, as [`plain`] makes them, are names in a language whose word for a date is `data`, which
+/// in English is anything.
+pub(super) fn is_data_a_date(names: &[String]) -> bool {
+    const THEIRS: [&str; 8] = [
+        "titolo",
+        "testo",
+        "contenuto",
+        "titulo",
+        "texto",
+        "conteudo",
+        "fonte",
+        "tytul",
+    ];
+    THEIRS.iter().any(|name| names.iter().any(|n| n == name))
+}
+
+/// A name in small letters and digits only, without accents: `publishedAt`, `published_at` and
+/// `Published at` are the same, and so are `Título` and `titulo`.
 pub(super) fn plain(name: &str) -> String {
-    name.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    let small = |c: char| c.is_alphanumeric().then(|| c.to_lowercase());
+    if name.is_ascii() {
+        return name.chars().filter_map(small).flatten().collect();
+    }
+    // Taken apart, an accent is a mark of its own, which is neither a letter nor a digit.
+    let apart = DecomposingNormalizerBorrowed::new_nfd().normalize_iter(name.chars());
+    apart.filter_map(small).flatten().collect()
 }

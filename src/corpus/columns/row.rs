@@ -4,30 +4,37 @@ use super::names::{GUID, URI, plain};
 use super::path::Path;
 use super::tally::Tally;
 use super::values::{Reading, read, unwrap_mongo};
-use super::{Claim, ColumnReport, Role};
+use super::{Claim, ColumnReport, NAME_THE_TEXT, Role};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::{is_no_date, parse_date};
 use crate::corpus::formats::html::fragment;
 use serde_json::{Map, Value};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-/// Whether a text in a column without a role is likelier the article than its title alone is: it
-/// is long, and neither an address nor a list of numbers.
-fn is_prose(text: &str) -> bool {
-    const LONG: usize = 200;
-    const WORDS: usize = 20;
-    let words = |text: &str| {
+/// So many first rows of an input tell whether a column without a role holds the articles.
+const LOOKED_AT: u32 = 20;
+
+/// Whether a text in a column without a role is likelier the article than its `title` alone is: it
+/// is long, and neither an address nor a list of names or numbers. In the `first` rows less is long: what
+/// is seen there is seen before most is read.
+fn is_prose(text: &str, title: &str, first: bool) -> bool {
+    let (long, least) = if first { (60, 10) } else { (200, 20) };
+    // Lists have a comma after one word or two.
+    let commas = memchr::memchr2_iter(b',', b';', text.as_bytes())
+        .take(1000)
+        .count();
+    let words = || {
         let words = text.split_whitespace();
-        words
-            .filter(|w| w.contains(char::is_alphabetic))
-            .take(WORDS)
-            .count()
-            == WORDS
+        let words = words.filter(|w| w.contains(char::is_alphabetic));
+        words.take((3 * commas).max(least)).count()
     };
     // Chinese and Japanese have no blanks between words.
-    let wide = |text: &str| text.bytes().filter(|b| !b.is_ascii()).count() * 2 > text.len();
-    text.len() > LONG && (words(text) || wide(text))
+    let wide = || text.bytes().filter(|b| !b.is_ascii()).count() * 2 > text.len();
+    let longer = if first { 3 } else { 2 };
+    text.len() > long
+        && text.len() > longer * title.len()
+        && (words() >= (3 * commas).max(least) || wide())
 }
 
 /// Columns of one input with their roles.
@@ -40,6 +47,8 @@ pub(crate) struct Mapping {
     /// Whether other rows may have other columns.
     pub(super) sparse: bool,
     tally: OnceCell<Rc<Tally>>,
+    /// Rows so far, up to [`LOOKED_AT`].
+    rows: Cell<u32>,
 }
 
 impl Mapping {
@@ -50,6 +59,7 @@ impl Mapping {
             own,
             sparse,
             tally: OnceCell::new(),
+            rows: Cell::new(0),
         }
     }
 
@@ -98,17 +108,17 @@ impl Mapping {
             return Err(self.no_text(&row));
         }
         if !self.sparse && !self.claims.iter().any(|claim| claim.role == Role::Text) {
+            let first = self.rows.get() < LOOKED_AT;
+            self.rows.set((self.rows.get() + 1).min(LOOKED_AT));
             let longest = row
                 .iter()
                 .filter_map(|(name, value)| Some((name, value.as_str()?)))
-                .filter(|(_, text)| is_prose(text))
+                .filter(|(_, text)| is_prose(text, &article.title, first))
                 .max_by_key(|(_, text)| text.len());
-            if let Some((name, text)) = longest
-                && text.len() > 2 * article.title.len()
-            {
+            if let Some((name, _)) = longest {
                 return Err(format!(
                     "no column is called text, body or content; the longest texts are in {name:?}; \
-                     name the column that holds the text"
+                     {NAME_THE_TEXT}"
                 ));
             }
         }
@@ -210,6 +220,11 @@ impl Mapping {
         let Value::String(text) = value else {
             return None;
         };
+        // What is no date stays beside it, as it is.
+        if role != Role::Date && is_null(text) {
+            *value = Value::Null;
+            return None;
+        }
         let other = self.usable(role, path, titled, text)?;
         let text = other.unwrap_or_else(|| std::mem::take(text));
         *value = Value::Null;
@@ -220,6 +235,12 @@ impl Mapping {
     /// cannot have it.
     fn usable(&self, role: Role, path: &Path, titled: bool, text: &str) -> Option<Option<String>> {
         match role {
+            // Several articles have become one number there.
+            Role::Id if is_rounded(text) => {
+                self.count(role, text);
+                None
+            }
+            Role::Source if text.starts_with('{') => Some(object_in(text)),
             Role::Date if is_no_date(text) => None,
             Role::Date => {
                 let date = parse_date(text);
@@ -242,6 +263,40 @@ impl Mapping {
         if let Some(tally) = self.tally.get() {
             tally.count(role, value);
         }
+    }
+}
+
+/// Whether a text is what programs write where there is nothing.
+fn is_null(text: &str) -> bool {
+    const NULLS: [&str; 12] = [
+        "NULL", "null", "Null", "NaN", "nan", "N/A", "n/a", "#N/A", "<NA>", "None", "\\N", "NaT",
+    ];
+    NULLS.contains(&text.trim())
+}
+
+/// Whether a number was rounded, as spreadsheets show long ones: `1.23457E+17` is no identifier.
+fn is_rounded(text: &str) -> bool {
+    let Some((number, power)) = text.split_once(['e', 'E']) else {
+        return false;
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let power = power.strip_prefix('+').unwrap_or(power);
+    let Some((whole, rest)) = number.split_once(['.', ',']) else {
+        return digits(number) && text.contains('+') && digits(power);
+    };
+    digits(whole) && digits(rest) && digits(power) && power.len() >= 2
+}
+
+/// The name in an object that a table holds as text, in JSON or as Python prints it.
+fn object_in(text: &str) -> Option<String> {
+    let python = || {
+        let json = text.replace('\'', "\"").replace(": None", ": null");
+        serde_json::from_str(&json)
+    };
+    let value: Value = serde_json::from_str(text).or_else(|_| python()).ok()?;
+    match read(Role::Source, &value) {
+        Reading::Text(name, _) => Some(name),
+        _ => None,
     }
 }
 

@@ -9,6 +9,10 @@ use std::borrow::Cow;
 /// How many bytes tell a format.
 pub(super) const HEAD: usize = 64 << 10;
 
+/// What is said of a page that has the name of data.
+const HTML: &str = "a page of HTML, not the JSON that its name says (a server's answer?); \
+                    rename it if it is an article";
+
 /// How many lines of a text are looked at.
 const LINES: usize = 200;
 
@@ -56,7 +60,10 @@ pub(super) fn format(
         (_, Some(Format::Pdf), Content::Is(Format::Email | Format::Html)) if pdf_within(head) => {
             Ok(Format::Pdf)
         }
+        // A server's answer in place of the data, which is no article.
+        (_, Some(Format::Json | Format::Jsonl), Content::Is(Format::Html)) => Err(HTML.to_string()),
         (_, _, Content::Is(format)) => Ok(format),
+        (_, Some(Format::Text), Content::Like(table @ Format::Tsv)) => Ok(table),
         (_, Some(named), _) => Ok(named),
         (_, _, Content::Like(format)) => Ok(format),
         (_, _, Content::Foreign(foreign)) => Err(foreign.message()),
@@ -542,7 +549,9 @@ mod tests {
         assert_eq!(pick(Format::Text, b"{\"text\": she said"), Ok(Format::Text));
         assert_eq!(pick(Format::Text, b"id,text\n1,x\n"), Ok(Format::Text));
         assert_eq!(pick(Format::Text, b"#!/bin/sh\n"), Ok(Format::Text));
+        assert_eq!(pick(Format::Text, b"<!doctype html>"), Ok(Format::Html));
         assert_eq!(pick(Format::Csv, b"<!doctype html>"), Ok(Format::Html));
+        assert_eq!(pick(Format::Jsonl, b"<!doctype html>"), Err(HTML.into()));
         assert!(pick(Format::Text, b"\x89PNG\r\n\x1a\n").is_err());
         let said = format(Some(Format::Text), None, "x.py", b"#!/usr/bin/python\n");
         assert_eq!(said, Ok(Format::Text));

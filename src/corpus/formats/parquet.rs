@@ -4,6 +4,7 @@ mod footer;
 
 use super::{Context, LONGEST};
 use crate::corpus::columns::proposed;
+use crate::corpus::decode::looks_binary;
 use crate::guard;
 use chrono::{DateTime, Utc};
 use parquet::basic::{LogicalType, TimeUnit};
@@ -68,7 +69,7 @@ pub(super) fn read(mut file: File, context: &mut Context<'_>) -> crate::error::R
             Ok(mut article) => {
                 article.origin = context.origin.to_string();
                 article.row = Some(number);
-                context.sink.article(article)?;
+                context.item(article)?;
             }
             Err(message) => context.bad(Some(number), message)?,
         }
@@ -171,6 +172,10 @@ fn value(field: &Field, kind: Option<&Type>) -> Value {
         // or the like, and no metadata.
         Field::Bytes(b) => match b.as_utf8() {
             Ok(s) => Value::String(s.to_string()),
+            // A byte that is wrong is replaced, as in any other text.
+            Err(_) if !looks_binary(b.data()) => {
+                Value::String(String::from_utf8_lossy(b.data()).into_owned())
+            }
             Err(_) => Value::Null,
         },
         Field::Date(days) => DateTime::from_timestamp(i64::from(*days) * 86_400, 0)

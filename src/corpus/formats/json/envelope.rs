@@ -4,6 +4,7 @@ use super::scan::length;
 use super::{MOST_COLUMNS, value};
 use crate::corpus::columns::{Columns, Mapping, Role};
 use crate::corpus::decode::Decoder;
+use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 /// What lists of articles are usually called.
@@ -115,6 +116,86 @@ pub(super) fn find(
         // Of equals, the first.
         .rev()
         .max_by_key(|list| (list.usual(), list.size))
+}
+
+/// The items of a damaged list, of which the bytes are what is behind its bracket: the whole ones, and what is
+/// wrong with others.
+pub(super) fn items(
+    bytes: &[u8],
+    columns: &Columns,
+    decoder: &mut Decoder,
+) -> Vec<Result<Map<String, Value>, String>> {
+    let mut items = Vec::new();
+    let mut at = blanks(bytes);
+    // Each try to go on reads to the end, where brackets are not closed: not too often.
+    let mut left = 64 * bytes.len();
+    while let Some(rest) = bytes.get(at..).filter(|rest| rest.first() == Some(&b'{')) {
+        let n = length(rest);
+        left = left.saturating_sub(n.unwrap_or(rest.len()));
+        let item = match n {
+            Some(n) => value::object(&decoder.decode(&rest[..n])),
+            None => Err("it does not end".to_string()),
+        };
+        match (item, n) {
+            (Ok(item), Some(n)) => {
+                items.push(Ok(unwrapped(item, columns)));
+                at += n;
+                at += between(&bytes[at..]);
+            }
+            (other, _) => {
+                // One fault is told once, wherever reading goes on.
+                if !matches!(items.last(), Some(Err(_))) {
+                    items.push(Err(other.err().unwrap_or_default()));
+                }
+                match next_item(rest, columns, decoder) {
+                    Some(n) if left > 0 => at += n,
+                    _ => return items,
+                }
+            }
+        }
+    }
+    items
+}
+
+/// Where behind a faulty item, with which the bytes begin, the next one begins: as this one does, behind a
+/// comma and another's end, and whole.
+pub(super) fn next_item(bytes: &[u8], columns: &Columns, decoder: &mut Decoder) -> Option<usize> {
+    /// Objects in the items may begin so as well.
+    const TRIES: usize = 16;
+    let follows = |before: &[u8]| {
+        let before = before.trim_ascii_end().strip_suffix(b",");
+        before.is_some_and(|item| item.trim_ascii_end().ends_with(b"}"))
+    };
+    let next = Finder::new(beginning(bytes)?);
+    next.find_iter(bytes.get(1..)?)
+        .map(|at| at + 1)
+        .filter(|&at| follows(&bytes[..at]))
+        .take(TRIES)
+        .find(|&at| {
+            let whole = length(&bytes[at..]).map(|n| &bytes[at..at + n]);
+            let item = whole.and_then(|item| value::object(&decoder.decode(item)).ok());
+            item.is_some_and(|item| {
+                let item = unwrapped(item, columns);
+                let keys: Vec<String> = item.keys().cloned().collect();
+                keys.len() <= MOST_COLUMNS && columns.map_sparse(&keys).is_ok()
+            })
+        })
+}
+
+/// How the items of a list begin: up to the end of the first's first name.
+fn beginning(item: &[u8]) -> Option<&[u8]> {
+    let name = 1 + blanks(item.get(1..)?);
+    let n = length(
+        item.get(name..)
+            .filter(|rest| rest.first() == Some(&b'"'))?,
+    )?;
+    item.get(..name + n)
+}
+
+/// The length of what stands between two items.
+fn between(bytes: &[u8]) -> usize {
+    let between = |b: &&u8| b.is_ascii_whitespace() || **b == b',';
+    bytes.iter().take_while(between).count()
 }
 
 /// The names of an object's own members, as far as there are bytes.

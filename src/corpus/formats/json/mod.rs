@@ -15,6 +15,7 @@ use super::window::Window;
 use super::{Context, LONGEST};
 use crate::corpus::columns::Mapping;
 use crate::corpus::decode::Decoder;
+use crate::corpus::inputs::Note;
 use crate::error::{Error, Result};
 use memchr::memchr;
 use scan::Skip;
@@ -59,9 +60,24 @@ pub(super) fn read(
         passed: 0,
         again: 0,
         mapped: false,
+        lacking: None,
     };
     reader.prefix()?;
     while reader.next()? {}
+    // One of several columns may be missing in a row, but hardly in all.
+    if let Some(lacking) = reader.lacking.filter(|names| !names.is_empty()) {
+        let (column, is) = match lacking.len() {
+            1 => ("column", "is"),
+            _ => ("columns", "are"),
+        };
+        reader.context.sink.note(Note::Ignored {
+            path: reader.context.path.to_string(),
+            what: format!(
+                "the {column} {}, which {is} in none of its objects",
+                lacking.join(", ")
+            ),
+        });
+    }
     Ok(())
 }
 
@@ -111,6 +127,8 @@ struct Reader<'r, 'a, R> {
     again: u64,
     /// Whether an object had the columns that an article needs.
     mapped: bool,
+    /// Of several columns that the user named, those that no object had so far.
+    lacking: Option<Vec<String>>,
 }
 
 impl<R: Read> Reader<'_, '_, R> {
@@ -231,6 +249,9 @@ impl<R: Read> Reader<'_, '_, R> {
         match value::object(text.trim_end()) {
             Ok(object) => self.take(object, end, line),
             Err(message) if self.is_cut(end)? => {
+                if self.salvage(end, line, UNENDED)? {
+                    return Ok(());
+                }
                 self.bad(line, format!("not a JSON object ({message})"))?;
                 self.pass(end);
                 Ok(())
@@ -318,7 +339,11 @@ impl<R: Read> Reader<'_, '_, R> {
             }
             if self.window.at_end() {
                 let n = bytes.len();
-                let n = self.resume(n).unwrap_or(n);
+                let n = match self.resume(n) {
+                    Some(n) => n,
+                    None if self.salvage(n, line, UNENDED)? => return Ok(()),
+                    None => n,
+                };
                 self.bad(line, UNENDED)?;
                 self.pass(n);
                 return Ok(());
@@ -335,8 +360,13 @@ impl<R: Read> Reader<'_, '_, R> {
         match value::object(&text) {
             Ok(object) => self.take(object, n, line),
             Err(message) => {
-                let n = self.resume(n).unwrap_or(n);
-                self.bad(line, format!("not a JSON object ({message})"))?;
+                let message = format!("not a JSON object ({message})");
+                let n = match self.resume(n) {
+                    Some(n) => n,
+                    None if self.salvage(n, line, &message)? => return Ok(()),
+                    None => n,
+                };
+                self.bad(line, message)?;
                 self.pass(n);
                 Ok(())
             }
@@ -344,8 +374,8 @@ impl<R: Read> Reader<'_, '_, R> {
     }
 
     /// Where the next object begins inside the `n` bytes here, which are none because a string or a
-    /// bracket in them is not closed: on a line of its own, no deeper than this one. Not so often
-    /// that time grows faster than the input.
+    /// bracket in them is not closed: on a line of its own, no deeper than this one; or in a list without
+    /// line ends, where one begins as this one does. Not so often that time grows faster than the input.
     fn resume(&mut self, n: usize) -> Option<usize> {
         self.again += n as u64;
         if self.again > 4 * LONGEST + 4 * self.passed {
@@ -353,7 +383,7 @@ impl<R: Read> Reader<'_, '_, R> {
         }
         let bytes = &self.window.bytes()[..n];
         let indent = if self.line_start { self.indent } else { 0 };
-        memchr::memchr_iter(b'\n', bytes)
+        let on_a_line = memchr::memchr_iter(b'\n', bytes)
             .map(|at| at + 1)
             .find(|&at| {
                 let line = &bytes[at..];
@@ -363,7 +393,11 @@ impl<R: Read> Reader<'_, '_, R> {
                     .take_while(|b| matches!(b, b' ' | b'\t'));
                 let blanks = blanks.count();
                 blanks <= indent && line.get(blanks) == Some(&b'{')
-            })
+            });
+        if on_a_line.is_some() || self.open.is_empty() {
+            return on_a_line;
+        }
+        envelope::next_item(bytes, &self.context.options.columns, self.decoder)
     }
 
     /// A line outside any list that begins no object.

@@ -1,7 +1,8 @@
 //! What becomes of an object: an article, or several that it holds.
 
 use super::{
-    Known, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope, keyed,
+    Known, LONGEST, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope,
+    keyed,
 };
 use crate::corpus::columns::{Mapping, Role, proposed};
 use crate::error::Result;
@@ -83,7 +84,7 @@ impl<R: Read> Reader<'_, '_, R> {
             Ok(mut article) => {
                 article.origin = self.context.origin.to_string();
                 article.row = Some(self.row);
-                self.context.sink.article(article)
+                self.context.item(article)
             }
             Err(message) => self.bad(line, message),
         }
@@ -115,15 +116,23 @@ impl<R: Read> Reader<'_, '_, R> {
                 self.known.clear();
                 self.known_bytes = bytes;
             }
-            // A column that the user named must be in the first object; later ones may lack it.
+            // A column that the user named must be in the first object, of several one; later ones may
+            // lack it.
             let columns = &self.context.options.columns;
             let known = if self.mapped {
                 columns.map_sparse(&keys)
             } else {
                 let proposed = |message| proposed(message, std::slice::from_ref(object));
-                columns.map(&keys).map_err(proposed)
+                columns.map_first(&keys).map_err(proposed)
             };
             self.mapped |= known.is_ok();
+            if known.is_ok() {
+                let lacking = columns.lacking(&keys);
+                match &mut self.lacking {
+                    Some(all) => all.retain(|name| lacking.contains(name)),
+                    all => *all = Some(lacking),
+                }
+            }
             let known = Known::new(known);
             self.known.insert(keys.clone(), known.clone());
             known
@@ -163,6 +172,55 @@ impl<R: Read> Reader<'_, '_, R> {
             }
             None => false,
         }
+    }
+
+    /// Takes the whole items of the list of articles in the object that the `n` bytes here begin with, which is
+    /// cut or has a fault in it that `message` tells; `false` where there is none. The bytes are passed.
+    pub(super) fn salvage(&mut self, n: usize, line: u64, message: &str) -> Result<bool> {
+        self.again += n as u64;
+        if !self.may_enter() || self.again > 4 * LONGEST + 4 * self.passed {
+            return Ok(false);
+        }
+        let bytes = &self.window.bytes()[..n];
+        let columns = &self.context.options.columns;
+        let mapping = columns.map_first(&envelope::names(bytes));
+        if let Ok(mapping) = &mapping
+            && let Some(column) = mapping.column(Role::Text)
+            && (columns.text.is_some() || !envelope::described(column))
+        {
+            return Ok(false);
+        }
+        let found = envelope::find(bytes, mapping.is_ok(), columns, self.decoder);
+        let Some(list) = found else { return Ok(false) };
+        let items = envelope::items(&bytes[list.start..], columns, self.decoder);
+        self.list = list.name;
+        self.open.push(Open::Objects(list.depth));
+        self.open.push(Open::List);
+        let mut outcome = Ok(());
+        let mut told = false;
+        for item in items {
+            self.items += 1;
+            outcome = match item {
+                Ok(object) => {
+                    let known = self.known(&object);
+                    self.article(object, &known, line)
+                }
+                Err(message) => {
+                    told = true;
+                    self.bad(line, format!("not a JSON object ({message})"))
+                }
+            };
+            if outcome.is_err() {
+                break;
+            }
+        }
+        self.open.truncate(self.open.len() - 2);
+        if outcome.is_ok() && !told {
+            outcome = self.bad(line, message);
+        }
+        self.list.clear();
+        self.pass(n);
+        outcome.map(|()| true)
     }
 
     fn enter(&mut self, list: envelope::List) {

@@ -13,6 +13,8 @@ use std::fmt;
 /// # Errors
 /// It is no object; the message says what it is.
 pub(super) fn object(text: &str) -> Result<Map<String, Value>, String> {
+    let text = with_digits(text);
+    let text = text.as_ref();
     let error = match parse(text) {
         Ok(object) => return Ok(object),
         Err(e) => e,
@@ -119,6 +121,63 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         }
         Ok(Value::Object(out))
     }
+}
+
+/// The fewest digits of a whole number that may be beyond 64 bits.
+const LONG: usize = 19;
+
+/// The text with whole numbers beyond 64 bits as strings, so that they keep their digits: such are
+/// identifiers, and two that differ must not become one.
+fn with_digits(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    // A run of so many digits has one at each such place.
+    let steps = bytes.iter().skip(LONG - 1).step_by(LONG);
+    let mut digits = steps.enumerate().filter(|(_, b)| b.is_ascii_digit());
+    let long = digits.any(|(i, _)| {
+        let at = LONG - 1 + i * LONG;
+        let before = bytes[..at].iter().rev().take(LONG);
+        let before = before.take_while(|b| b.is_ascii_digit()).count();
+        let after = bytes[at..].iter().take(LONG);
+        before + after.take_while(|b| b.is_ascii_digit()).count() >= LONG
+    });
+    if !long {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    let mut done = 0;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = string(text, at, &mut |_: usize, _: usize, _: &str| ()),
+            b'-' | b'0'..=b'9' => {
+                let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
+                let n = 1 + bytes[at + 1..].iter().take_while(|b| word(b)).count();
+                let token = &text[at..at + n];
+                let whole = token
+                    .trim_start_matches('-')
+                    .bytes()
+                    .all(|b| b.is_ascii_digit());
+                if n >= LONG
+                    && whole
+                    && token.parse::<i64>().is_err()
+                    && token.parse::<u64>().is_err()
+                {
+                    out.push_str(&text[done..at]);
+                    out.push('"');
+                    out.push_str(token);
+                    out.push('"');
+                    done = at + n;
+                }
+                at += n;
+            }
+            _ => at += 1,
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
 }
 
 /// The text with what is no JSON in it replaced by what is meant; borrowed if there is none.
@@ -268,6 +327,24 @@ mod tests {
             json!({"a": true, "b": null, "c": "it's"})
         );
         assert_eq!(read(r#"{"a": 1, "a": 2}"#), json!({"a": 2}));
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_digits() {
+        let text = r#"{"a": 123456789012345678901, "b": [-12345678901234567890123], "c": 18446744073709551615, "d": "é 123456789012345678901", "e": 1234567890123456789012.5}"#;
+        assert_eq!(
+            read(text),
+            json!({
+                "a": "123456789012345678901", "b": ["-12345678901234567890123"],
+                "c": 18446744073709551615u64, "d": "é 123456789012345678901", "e": 1234567890123456789012.5
+            })
+        );
+        for digits in 1..30 {
+            for before in ["", " ", "       "] {
+                let text = format!("{{\"a\":{before}{}}}", "7".repeat(digits));
+                assert_eq!(with_digits(&text).contains("\"7"), digits >= 20, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -33,19 +33,80 @@ pub(super) fn numbers(n: usize) -> Vec<String> {
     (1..=n).map(|i| i.to_string()).collect()
 }
 
-/// Whether a first row reads like an article and not like names of columns.
-pub(super) fn looks_like_data(fields: &[String]) -> bool {
-    // Names are short and hold no digits only, no sentence, no address.
-    let data = |field: &String| {
-        let field = field.trim();
-        let number = field.parse::<f64>().is_ok();
-        let words = field.split_whitespace().count();
-        let dated = field.len() >= 8
-            && field.as_bytes()[..4].iter().all(u8::is_ascii_digit)
-            && field.as_bytes()[4] == b'-';
-        number || words > 5 || field.len() > 80 || dated || field.contains("://")
+/// What a first row has of an article, and not of names of columns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Signs {
+    /// Fields that no name is: numbers, dates, addresses, and what the rows below repeat.
+    pub data: usize,
+    /// Fields that are long for a name, as questions of a survey are as well.
+    pub sentences: usize,
+}
+
+impl Signs {
+    /// The signs in a first row of `fields`, with some rows below it.
+    pub(super) fn of(fields: &[String], below: &[Vec<String>]) -> Self {
+        let fields: Vec<&str> = fields.iter().map(|field| field.trim()).collect();
+        // A second row of names, as where tables were put one behind the other, repeats nothing.
+        let below: Vec<&Vec<String>> = below
+            .iter()
+            .filter(|row| row.len() == fields.len())
+            .filter(|row| !row.iter().zip(&fields).all(|(a, b)| a.trim() == *b))
+            .collect();
+        let repeated = |i: usize, field: &str| {
+            let again = below.iter().filter(|row| row[i].trim() == field).count();
+            !field.is_empty() && 3 * again > below.len()
+        };
+        let numbered = numbered(&fields);
+        let mut signs = Self::default();
+        for (i, field) in fields.iter().enumerate() {
+            let number = !numbered && field.parse::<f64>().is_ok();
+            let list = field.starts_with('[') && field.ends_with(']');
+            if number || is_dated(field) || field.contains("://") || list || repeated(i, field) {
+                signs.data += 1;
+            } else if !field.ends_with(['?', ':'])
+                && (field.split_whitespace().count() > 5 || field.len() > 80)
+            {
+                signs.sentences += 1;
+            }
+        }
+        signs
+    }
+
+    /// Whether it is no row of names, of which `known` are usual names of columns.
+    pub(super) fn outweigh(self, known: usize) -> bool {
+        let all = self.data + self.sentences;
+        match known {
+            0 => all > 0,
+            // A sentence may be a question, of a survey that has the usual names beside it.
+            1 => all > 0 && (self.data > 0 || self.sentences > 1),
+            n => self.data >= n,
+        }
+    }
+}
+
+/// Whether the numbers among names are years or places, as columns are called that have no other name.
+fn numbered(fields: &[&str]) -> bool {
+    let mut numbers = fields.iter().filter_map(|field| field.parse::<f64>().ok());
+    let Some(first) = numbers.next() else {
+        return true;
     };
-    fields.iter().any(data)
+    let mut last = first;
+    let mut count = 1;
+    for n in numbers {
+        if n != last + 1.0 {
+            return false;
+        }
+        last = n;
+        count += 1;
+    }
+    first == 0.0 || count > 1
+}
+
+fn is_dated(field: &str) -> bool {
+    let bytes = field.as_bytes();
+    bytes.len() >= 8
+        && bytes[..4].iter().all(u8::is_ascii_digit)
+        && matches!(bytes[4], b'-' | b'/' | b'.')
 }
 
 /// Without names, the text is the column with the longest fields, and the title the nearest
@@ -131,15 +192,38 @@ mod tests {
 
     #[test]
     fn a_row_of_an_article_is_no_header() {
-        let row = |fields: &[&str]| {
-            looks_like_data(&fields.iter().map(ToString::to_string).collect::<Vec<_>>())
+        let signs = |rows: &[&[&str]]| {
+            let mut rows = rows
+                .iter()
+                .map(|row| row.iter().map(ToString::to_string).collect());
+            let first: Vec<String> = rows.next().unwrap_or_default();
+            Signs::of(&first, &rows.collect::<Vec<_>>())
         };
-        assert!(row(&[
-            "3",
-            "Ferry fares rise in June",
-            "Passengers pay more."
-        ]));
-        assert!(row(&["2024-05-03", "x"]));
-        assert!(!row(&["headline_text", "publish date", "Überschrift", ""]));
+        let data = |data| Signs { data, sentences: 0 };
+        let cases: [(&[&[&str]], Signs); 8] = [
+            (
+                &[&["3", "Ferry fares rise", "Passengers pay more."][..]][..],
+                data(1),
+            ),
+            (&[&["2024-05-03", "x"]], data(1)),
+            (
+                &[&["headline_text", "publish date", "Überschrift", ""]],
+                data(0),
+            ),
+            (&[&["N1", "news", "https://x.test/1", "[]"]], data(2)),
+            (&[&["Good", "review"], &["Bad", "review"]], data(1)),
+            // Years, places and a second header are none.
+            (&[&["country", "2019", "2020"]], data(0)),
+            (&[&["text", "0"]], data(0)),
+            (&[&["id", "text"], &["id", "text"]], data(0)),
+        ];
+        for (rows, expected) in cases {
+            assert_eq!(signs(rows), expected, "{rows:?}");
+        }
+        let asked = signs(&[&["Timestamp", "What do you think about the new bridge?"]]);
+        assert_eq!(asked, data(0));
+        let survey = signs(&[&["Timestamp", "Please say in some words what the text says"]]);
+        assert!(survey.outweigh(0) && !survey.outweigh(1));
+        assert!(data(1).outweigh(1) && !data(1).outweigh(2) && !data(0).outweigh(0));
     }
 }

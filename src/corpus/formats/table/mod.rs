@@ -10,10 +10,12 @@ mod tests;
 use super::window::Window;
 use super::{Context, LONGEST};
 use crate::corpus::article::Article;
-use crate::corpus::columns::{Mapping, proposed};
+use crate::corpus::columns::{Mapping, Role, proposed};
 use crate::corpus::decode::Decoder;
+use crate::corpus::inputs::Note;
 use crate::corpus::line::snippet;
 use crate::error::{Error, Result};
+use header::Signs;
 use record::{Dialect, Record};
 use records::{Next, Records};
 use serde_json::{Map, Value};
@@ -67,10 +69,33 @@ pub(super) fn read(
         window.pass(length);
         known.delimiter.get_or_insert(delimiter);
     }
+    let set = &context.options.columns;
+    let mut named = |first: &Record| !options.no_header && set.map(&names(first, decoder)).is_ok();
+    let mut dialect = sniff::dialect(window.bytes(), window.at_end(), known, &mut named);
+    if !options.no_header && !first_row(window.bytes(), window.at_end(), dialect, &mut named) {
+        // One usual name may stand in a line of any text, but not two alone between delimiters.
+        let certain = |first: &Record| {
+            let names = names(first, decoder);
+            set.map(&names).is_ok()
+                && set.usual(&names) >= 2
+                && Signs::of(&names, &[]) == Signs::default()
+        };
+        let above = sniff::preamble(window.bytes(), window.at_end(), known, certain);
+        if let Some((length, lines)) = above {
+            window.pass(length);
+            context.sink.note(Note::Ignored {
+                path: context.path.to_string(),
+                what: match lines {
+                    1 => "the line above the names of the columns".to_string(),
+                    n => format!("the {n} lines above the names of the columns"),
+                },
+            });
+            let named = |first: &Record| set.map(&names(first, decoder)).is_ok();
+            dialect = sniff::dialect(window.bytes(), window.at_end(), known, named);
+        }
+    }
     let (sample, eof) = (window.bytes(), window.at_end());
-    let dialect = sniff::dialect(sample, eof, known, |first| {
-        !options.no_header && context.options.columns.map(&names(first, decoder)).is_ok()
-    });
+    let head = head(sample, eof, dialect);
     let mut columns = context.options.columns.clone();
     if options.no_header {
         let mut n = 0;
@@ -102,14 +127,26 @@ pub(super) fn read(
             return context.bad(Some(line), message);
         }
     };
-    let names = if options.no_header {
+    let mut names = if options.no_header {
         header::numbers(records.record().len())
     } else {
         names(records.record(), decoder)
     };
+    let signs = match head.split_first() {
+        Some((first, below)) if !options.no_header => Signs::of(first, below),
+        _ => Signs::default(),
+    };
+    let data = signs.outweigh(columns.usual(&names));
+    // R writes the names of rows in front of them, and nothing in front of the columns'.
+    let row_names = !options.no_header && has_row_names(&head);
+    if row_names {
+        names.insert(0, String::new());
+        names = header::distinct(names.into_iter());
+    }
     let mapping = match columns.map(&names) {
-        Ok(mapping) => mapping,
-        Err(message) => {
+        Ok(mapping) if !data || columns.any_set() => mapping,
+        outcome => {
+            let message = outcome.err().unwrap_or_default();
             let first = raw(records.record(), decoder);
             let mut sample = Vec::new();
             for _ in 0..SAMPLED {
@@ -119,7 +156,8 @@ pub(super) fn read(
                     Next::Row { .. } => sample.push(fields(&names, records.record(), decoder)),
                 }
             }
-            let message = unusable(&first, proposed(message, &sample), dialect, options);
+            let message = proposed(message, &sample);
+            let message = unusable(&first, data, message, dialect, options);
             return context.bad(Some(line), message);
         }
     };
@@ -133,57 +171,157 @@ pub(super) fn read(
         fields
             .enumerate()
             .filter(|(_, f)| named(*f))
-            .map(|(i, _)| i + 1)
+            .map(|(i, _)| i + 1 + usize::from(row_names))
             .max()
             .unwrap_or(0)
     };
-    records.expect(needed..=names.len(), LONGEST);
+    let table = Table {
+        header: if options.no_header {
+            Vec::new()
+        } else {
+            bytes(records.record())
+        },
+        // What an article has to have; the columns behind it may be missing.
+        least: names
+            .iter()
+            .position(|name| {
+                mapping.column(Role::Text).or(mapping.column(Role::Title)) == Some(name.as_str())
+            })
+            .map_or(needed, |at| (at + 1).max(2))
+            .min(needed),
+        names,
+        mapping,
+    };
+    let mut short: u64 = 0;
+    records.expect(needed..=table.names.len(), LONGEST);
     if !options.no_header {
         next = records.next().map_err(failed)?;
     }
     loop {
         match next {
-            Next::End => return Ok(()),
+            Next::End => break,
             Next::Bad { line, message } => context.bad(Some(line), message)?,
-            Next::Row { line } => {
-                match article(records.record(), needed, &names, &mapping, decoder) {
-                    Ok(None) => {}
-                    Ok(Some(mut article)) => {
-                        article.origin = context.origin.to_string();
-                        article.row = Some(line);
-                        context.sink.article(article)?;
-                    }
-                    Err(message) => context.bad(Some(line), message)?,
+            Next::Row { line } => match table.article(records.record(), decoder) {
+                Ok(None) => {}
+                Ok(Some(mut article)) => {
+                    short += u64::from(records.record().len() < needed);
+                    article.origin = context.origin.to_string();
+                    article.row = Some(line);
+                    context.item(article)?;
                 }
-            }
+                Err(message) => context.bad(Some(line), message)?,
+            },
         }
         next = records.next().map_err(failed)?;
     }
+    if short > 0 {
+        context.sink.note(Note::Short {
+            path: context.path.to_string(),
+            count: short,
+        });
+    }
+    Ok(())
 }
 
 /// How many rows tell which column is likeliest the text, where none is called so.
 const SAMPLED: usize = 20;
 
-/// The article of a record; `None` for a record of empty fields.
-fn article(
-    record: &Record,
-    needed: usize,
-    names: &[String],
-    mapping: &Mapping,
-    decoder: &mut Decoder,
-) -> std::result::Result<Option<Article>, String> {
-    let empty = |field: Option<&[u8]>| field.is_none_or(|f| f.trim_ascii().is_empty());
-    if record.fields().all(empty) {
-        return Ok(None);
+/// What is known of a table when its rows are read.
+struct Table {
+    /// The first row, as it is written.
+    header: Vec<Vec<u8>>,
+    /// How many fields a row has at least: as many as to its text.
+    least: usize,
+    names: Vec<String>,
+    mapping: Mapping,
+}
+
+impl Table {
+    /// The article of a record; `None` for a record of empty fields, and for the names once more, as where
+    /// tables were put one behind the other.
+    fn article(
+        &self,
+        record: &Record,
+        decoder: &mut Decoder,
+    ) -> std::result::Result<Option<Article>, String> {
+        let empty = |field: Option<&[u8]>| field.is_none_or(|f| f.trim_ascii().is_empty());
+        if record.fields().all(empty) || self.is_header(record) {
+            return Ok(None);
+        }
+        let n = record.len();
+        let columns = self.names.len();
+        if n < self.least || record.fields().skip(columns).any(|f| !empty(f)) {
+            return Err(format!(
+                "{n} fields where the first row has {columns}; quote fields that hold the delimiter or a line end"
+            ));
+        }
+        let fields = fields(&self.names, record, decoder);
+        self.mapping.article(fields).map(Some)
     }
-    let n = record.len();
-    if n < needed || record.fields().skip(names.len()).any(|f| !empty(f)) {
-        return Err(format!(
-            "{n} fields where the first row has {}; quote fields that hold the delimiter or a line end",
-            names.len()
-        ));
+
+    fn is_header(&self, record: &Record) -> bool {
+        let mark = "\u{feff}".as_bytes();
+        !self.header.is_empty()
+            && record.len() == self.header.len()
+            && record.fields().zip(&self.header).all(|(field, name)| {
+                let field = field.unwrap_or_default();
+                field.strip_prefix(mark).unwrap_or(field) == name
+            })
     }
-    mapping.article(fields(names, record, decoder)).map(Some)
+}
+
+/// The fields of a record as they are written.
+fn bytes(record: &Record) -> Vec<Vec<u8>> {
+    record
+        .fields()
+        .map(|field| field.unwrap_or_default().to_vec())
+        .collect()
+}
+
+/// Whether the first row of a sample is one that `named` knows.
+fn first_row(
+    sample: &[u8],
+    eof: bool,
+    dialect: Dialect,
+    named: &mut impl FnMut(&Record) -> bool,
+) -> bool {
+    let mut known = false;
+    sniff::each(sample, eof, dialect, |first, _| {
+        known = named(first);
+        false
+    });
+    known
+}
+
+/// The first rows of a sample as text, near enough to look at.
+fn head(sample: &[u8], eof: bool, dialect: Dialect) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    sniff::each(sample, eof, dialect, |record, _| {
+        let fields = record.fields().map(Option::unwrap_or_default);
+        rows.push(
+            fields
+                .map(|field| String::from_utf8_lossy(field).into_owned())
+                .collect(),
+        );
+        rows.len() <= SAMPLED
+    });
+    rows
+}
+
+/// Whether each row has one field more than the first, a number in front, and is not only ended by a
+/// delimiter.
+fn has_row_names(head: &[Vec<String>]) -> bool {
+    let Some((first, below)) = head.split_first() else {
+        return false;
+    };
+    let numbered = |row: &Vec<String>| row[0].parse::<u64>().is_ok();
+    let last = |row: &Vec<String>| row.last().is_some_and(|field| !field.trim().is_empty());
+    !below.is_empty()
+        && below
+            .iter()
+            .all(|row| row.len() == first.len() + 1 && numbered(row))
+        && first.last().is_some_and(|name| !name.trim().is_empty())
+        && below.iter().any(last)
 }
 
 /// The fields of a record by name, those that hold something.
@@ -239,12 +377,18 @@ fn names(first: &Record, decoder: &mut Decoder) -> Vec<String> {
 }
 
 /// Why a first row cannot be used, where `message` says which columns it lacks.
-fn unusable(first: &[String], message: String, dialect: Dialect, options: TableOptions) -> String {
+fn unusable(
+    first: &[String],
+    data: bool,
+    message: String,
+    dialect: Dialect,
+    options: TableOptions,
+) -> String {
     if options.no_header {
         return message;
     }
     let some = snippet(&first.join(" | "), 60);
-    if header::looks_like_data(first) {
+    if data {
         return format!(
             "the first row looks like data, not like {} ({some}); say so if there is no header",
             if first.len() == 1 {

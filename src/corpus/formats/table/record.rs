@@ -22,8 +22,21 @@ pub(super) struct Dialect {
     pub quoting: Quoting,
     /// Whether `\n`, `\t` and their like stand for characters, as in dumps of databases.
     pub escapes: bool,
+    /// Whether blanks may stand around a field's quotes.
+    pub spaced: bool,
     /// Ends a record: `\n` (with or without `\r` before it), or `\r`.
     pub line_end: u8,
+}
+
+impl Dialect {
+    /// The first place from `at` on that is no blank around quotes.
+    fn blanks(self, bytes: &[u8], at: usize) -> usize {
+        if !self.spaced {
+            return at;
+        }
+        let blanks = bytes.get(at..).unwrap_or_default().iter();
+        at + blanks.take_while(|b| **b == b' ').count()
+    }
 }
 
 /// The fields of one record, without quotes. Its buffers are used again.
@@ -89,7 +102,11 @@ impl Record {
         let mut at = 0;
         let mut tidy = true;
         loop {
-            let quoted = dialect.quoting != Quoting::None && bytes.get(at) == Some(&b'"');
+            let after = dialect.blanks(bytes, at);
+            let quoted = dialect.quoting != Quoting::None && bytes.get(after) == Some(&b'"');
+            if quoted {
+                at = after;
+            }
             let field = if quoted {
                 self.quoted(bytes, at, eof, dialect)
             } else {
@@ -98,6 +115,11 @@ impl Record {
             let (end, well) = match field {
                 Ok(found) => found,
                 Err(other) => return other,
+            };
+            let end = if quoted {
+                dialect.blanks(bytes, end)
+            } else {
+                end
             };
             tidy &= well;
             if self.ends.len() == most_fields {
@@ -278,6 +300,7 @@ impl Record {
 
 /// Whether a quoted field may end before the byte at `at`; `None` where that is not known yet.
 fn ends_field(bytes: &[u8], at: usize, eof: bool, dialect: Dialect) -> Option<bool> {
+    let at = dialect.blanks(bytes, at);
     match bytes.get(at) {
         None => eof.then_some(true),
         Some(&b) if b == dialect.delimiter || b == dialect.line_end => Some(true),
@@ -300,7 +323,11 @@ enum Later {
 fn closes_later(bytes: &[u8], from: usize, eof: bool, dialect: Dialect) -> Later {
     let mut at = from;
     while let Some(next) = memchr2(b'"', dialect.line_end, &bytes[at..]).map(|n| at + n) {
-        if bytes[next] != b'"' || bytes[next - 1] == dialect.delimiter {
+        let before = match dialect.spaced {
+            true => bytes[..next].trim_ascii_end().last(),
+            false => bytes[..next].last(),
+        };
+        if bytes[next] != b'"' || before == Some(&dialect.delimiter) {
             return Later::Never;
         }
         match ends_field(bytes, next + 1, eof, dialect) {
@@ -343,6 +370,7 @@ impl Skip {
             delimiter,
             quoting,
             escapes,
+            spaced,
             line_end,
         } = self.dialect;
         let backslash = escapes || quoting == Quoting::Backslash;
@@ -371,6 +399,7 @@ impl Skip {
                 State::Quoted => State::Closing,
                 State::Closing if byte == b'"' => State::Quoted,
                 State::FieldStart if byte == b'"' && quoting != Quoting::None => State::Quoted,
+                State::FieldStart if byte == b' ' && spaced => State::FieldStart,
                 _ if byte == line_end => return Some(at),
                 _ if byte == delimiter => State::FieldStart,
                 _ if byte == b'\\' && backslash => State::PlainEscape,

@@ -72,6 +72,10 @@ pub(super) fn dialect(
     let mut best: Option<Trial> = None;
     for &delimiter in &delimiters {
         let mut ways = vec![(Quoting::Doubled, false)];
+        // Of equals the first is kept: where blanks may be around quotes, they are.
+        if Finder::new(&[delimiter, b' ', b'"']).find(sample).is_some() {
+            ways.insert(0, (Quoting::Doubled, true));
+        }
         if escaped_quotes {
             ways.push((Quoting::Backslash, false));
         }
@@ -79,11 +83,12 @@ pub(super) fn dialect(
         if delimiter == b'\t' {
             ways.push((Quoting::None, false));
         }
-        for (quoting, escapes) in ways {
+        for (quoting, spaced) in ways {
             let dialect = Dialect {
                 delimiter,
                 quoting,
-                escapes,
+                escapes: false,
+                spaced,
                 line_end,
             };
             let trial = trial(sample, eof, dialect, &mut named);
@@ -107,6 +112,42 @@ pub(super) fn dialect(
         }
     }
     dialect
+}
+
+/// Lines above the names of columns, at most: a title, a date, who made it.
+const PREAMBLE: usize = 20;
+
+/// Where the row of names begins of a table that begins with other lines; how many bytes and lines stand
+/// before it. `named` says whether a row is certainly one of names.
+pub(super) fn preamble(
+    sample: &[u8],
+    eof: bool,
+    known: Known,
+    mut named: impl FnMut(&Record) -> bool,
+) -> Option<(usize, usize)> {
+    let mut delimiters = DELIMITERS.to_vec();
+    if let Some(delimiter) = known.delimiter {
+        delimiters = vec![delimiter];
+    }
+    let mut record = Record::default();
+    let mut at = 0;
+    for line in 1..=PREAMBLE {
+        at += memchr(known.line_end, &sample[at..])? + 1;
+        for &delimiter in &delimiters {
+            let dialect = Dialect {
+                delimiter,
+                quoting: Quoting::Doubled,
+                escapes: false,
+                spaced: false,
+                line_end: known.line_end,
+            };
+            let found = record.read(&sample[at..], eof, dialect, MOST_COLUMNS);
+            if matches!(found, Found::Record { .. }) && named(&record) {
+                return Some((at, line));
+            }
+        }
+    }
+    None
 }
 
 impl Trial {

@@ -1,0 +1,183 @@
+//! Objects and tables that programs write for each other: their settings, their logs, and what they answer
+//! where something went wrong. They have a `message`, a `title` or a `description` as articles have.
+//!
+//! All names here are as [`plain`](super::names::plain) makes them.
+
+use super::names::MESSAGE;
+
+/// Columns that stand beside a `message` which is no post: of errors and of logs.
+const FAULTS: [&str; 25] = [
+    "status",
+    "statuscode",
+    "statusmessage",
+    "code",
+    "error",
+    "errors",
+    "errorcode",
+    "errortype",
+    "errno",
+    "exception",
+    "success",
+    "ok",
+    "fault",
+    "requestid",
+    "documentationurl",
+    "level",
+    "loglevel",
+    "levelname",
+    "levelno",
+    "severity",
+    "logger",
+    "loggername",
+    "threadname",
+    "stack",
+    "stacktrace",
+];
+/// Columns of which a post or a mail has one at least, and so a data set of them.
+const POSTS: [&str; 38] = [
+    "id",
+    "idstr",
+    "messageid",
+    "postid",
+    "uid",
+    "uuid",
+    "guid",
+    "date",
+    "datetime",
+    "time",
+    "timestamp",
+    "createdat",
+    "createdtime",
+    "created",
+    "updatedtime",
+    "sent",
+    "sentat",
+    "from",
+    "to",
+    "sender",
+    "recipient",
+    "author",
+    "user",
+    "username",
+    "userid",
+    "screenname",
+    "name",
+    "channel",
+    "subject",
+    "title",
+    "story",
+    "permalinkurl",
+    "file",
+    "label",
+    "category",
+    "class",
+    "target",
+    "genre",
+];
+/// All that an answer about an error says (RFC 9457, and what others write).
+const ANSWERED: [&str; 20] = [
+    "status",
+    "statuscode",
+    "statustext",
+    "code",
+    "error",
+    "errors",
+    "errorcode",
+    "errordescription",
+    "message",
+    "title",
+    "detail",
+    "details",
+    "description",
+    "type",
+    "instance",
+    "reason",
+    "timestamp",
+    "path",
+    "traceid",
+    "requestid",
+];
+
+/// Whether a `message` beside these columns is likely a post or a mail.
+pub(super) fn is_post(names: &[String]) -> bool {
+    let has = |all: &[&str]| names.iter().any(|name| all.contains(&name.as_str()));
+    !has(&FAULTS) && has(&POSTS)
+}
+
+/// What the columns are, where they are certainly no article's.
+pub(super) fn no_article(names: &[String]) -> Option<&'static str> {
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    let any = |wanted: &[&str]| wanted.iter().any(|name| has(name));
+    let failed = any(&["error", "errors", "errorcode", "statuscode"])
+        || has("status") && any(&["detail", "type", "code", MESSAGE]);
+    if failed && names.iter().all(|name| ANSWERED.contains(&name.as_str())) {
+        return Some("what a server answers where something went wrong");
+    }
+    // Settings of packages and programs. A description is all that they say in words.
+    let package = has("name")
+        && (has("version") && any(&["main", "private", "lockfileversion", "exports"])
+            || any(&[
+                "dependencies",
+                "devdependencies",
+                "peerdependencies",
+                "scripts",
+                "engines",
+                "autoload",
+                "requiredev",
+                "manifestversion",
+            ]));
+    let web = has("icons") && any(&["shortname", "starturl", "themecolor", "display"]);
+    (package || web).then_some("the settings of a program")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &str) -> Vec<String> {
+        list.split(' ').map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn messages_of_people_and_of_programs() {
+        for post in [
+            "id message",
+            "message from createdtime",
+            "file message",
+            "label message",
+        ] {
+            assert!(is_post(&names(post)), "{post}");
+        }
+        for other in [
+            "message",
+            "status message",
+            "id level message",
+            "code message data",
+        ] {
+            assert!(!is_post(&names(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn answers_and_settings_are_told_from_articles() {
+        for other in [
+            "status message",
+            "type title status detail instance",
+            "error description",
+            "name version description main",
+            "name description scripts",
+            "name shortname icons starturl description",
+        ] {
+            assert!(no_article(&names(other)).is_some(), "{other}");
+        }
+        for article in [
+            "title description",
+            "status title content",
+            "code title description",
+            "name version description license",
+            "id title text status error",
+        ] {
+            assert_eq!(no_article(&names(article)), None, "{article}");
+        }
+    }
+}
