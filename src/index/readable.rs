@@ -211,7 +211,9 @@ mod tests {
         let said = |reads: &[(Reads, f32)]| {
             let mut readable = Readable {
                 model: "m".to_string(),
-                languages: vec![Lang::Eng],
+                judge: Judge {
+                    languages: vec![Lang::Eng],
+                },
                 texts: 0,
                 unread: 0,
                 unknown: 0.0,
