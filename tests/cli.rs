@@ -464,7 +464,8 @@ fn bad_input_is_named_and_nothing_is_lost() {
         ));
     }
     let skipped = world.json("index half.jsonl -c half.nearwise --skip-bad --json");
-    assert_eq!((&skipped["new"], &skipped["bad"]), (&json!(1), &json!(2)));
+    // An exact copy is no fault.
+    assert_eq!((&skipped["new"], &skipped["bad"]), (&json!(1), &json!(1)));
     world.write("binary.bin", b"\x7fELF\0\0\0\0".as_slice());
     world.fails(
         "index binary.bin -c six.nearwise",
