@@ -105,10 +105,14 @@ fn the_samples_are_read_as_they_are() {
 fn a_record_without_an_end_is_one_bad_row() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = b"id,text\n1,first\n2,\"never closed\n".to_vec();
-    let line = b"3,another row of the file that the quote takes in\n";
     let mut rows = 1;
     while text.len() < 66 << 20 {
-        text.extend_from_slice(line);
+        // Each is another article, as an exact copy is left out.
+        let line = format!(
+            "{},another row of the file that the quote takes in\n",
+            rows + 2
+        );
+        text.extend_from_slice(line.as_bytes());
         rows += 1;
     }
     let path = folder.path().join("open.csv");

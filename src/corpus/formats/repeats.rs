@@ -7,7 +7,12 @@ use crate::corpus::article::Article;
 use crate::corpus::fingerprint::fingerprint;
 use std::collections::{HashMap, HashSet};
 
-/// The ids that an input gave so far. Only their fingerprints are held: some 100 bytes an article.
+/// Ids that are remembered of an input, so that memory does not grow with it: some 6 MB. An id that comes
+/// again behind so many others is one for the corpus, whose own list of a run's ids lies on the disk,
+/// to refuse.
+const MOST: usize = 1 << 16;
+
+/// The first ids that an input gave. Only their fingerprints are held: some 100 bytes an article.
 #[derive(Default)]
 pub(super) struct Ids {
     /// How many articles have each id.
@@ -23,7 +28,16 @@ impl Ids {
     /// Gives an article whose id came before a number behind it; `false` for an exact copy of the other.
     pub(super) fn admit(&mut self, article: &mut Article) -> bool {
         let Some(id) = &article.id else { return true };
-        if !self.articles.insert(of(article)) {
+        let full = self.articles.len() >= MOST;
+        if full && !self.known.contains_key(&fingerprint([id.as_bytes()])) {
+            return true;
+        }
+        let print = of(article);
+        let is_copy = match full {
+            true => self.articles.contains(&print),
+            false => !self.articles.insert(print),
+        };
+        if is_copy {
             self.copies += 1;
             return false;
         }
@@ -41,7 +55,9 @@ impl Ids {
         self.known
             .insert(fingerprint([own.as_bytes()]), count.max(1));
         if taken != own {
-            self.known.insert(fingerprint([taken.as_bytes()]), 1);
+            if !full {
+                self.known.insert(fingerprint([taken.as_bytes()]), 1);
+            }
             self.numbered += 1;
             self.example.get_or_insert((own, taken.clone()));
             article.id = Some(taken);
@@ -114,6 +130,25 @@ mod tests {
         // Without an id, the same text is another article.
         let mut nameless = Article::default();
         assert!(ids.admit(&mut nameless) && ids.admit(&mut nameless));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut ids = Ids::default();
+        for n in 0..MOST + 1000 {
+            assert_eq!(
+                admit(&mut ids, &n.to_string(), "Text."),
+                Some(n.to_string())
+            );
+        }
+        assert_eq!((ids.known.len(), ids.articles.len()), (MOST, MOST));
+        // What came first is known on, and takes no more room.
+        assert_eq!(admit(&mut ids, "0", "Text."), None);
+        assert_eq!(admit(&mut ids, "0", "Another."), Some("0-2".to_string()));
+        assert_eq!(admit(&mut ids, "0", "A third."), Some("0-3".to_string()));
+        assert_eq!((ids.known.len(), ids.articles.len()), (MOST, MOST));
+        let late = (MOST + 7).to_string();
+        assert_eq!(admit(&mut ids, &late, "Text."), Some(late.clone()));
     }
 
     #[test]
