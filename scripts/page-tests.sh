@@ -43,10 +43,8 @@ for corpus in town hostile; do
   node "tests/page/$corpus.js" > "$work/$corpus.jsonl"
   "$program" index "$work/$corpus.jsonl" -c "$work/$corpus.nearwise" --model "$model" >/dev/null 2>&1
 done
-# One in which no topics were found yet.
-cp "$work/town.nearwise" "$work/bare.nearwise"
-# One corpus whose topics nobody looked for.
-cp "$work/town.nearwise" "$work/plain.nearwise"
+# Two whose topics nobody looked for: in one a test does, and the other stays so.
+for copy in bare plain; do cp "$work/town.nearwise" "$work/$copy.nearwise"; done
 "$program" topics fit -c "$work/town.nearwise" --topics 6 >/dev/null 2>&1
 "$program" topics fit -c "$work/hostile.nearwise" --topics 3 >/dev/null 2>&1
 "$program" map -c "$work/town.nearwise" --out "$work/map.html" >/dev/null 2>&1

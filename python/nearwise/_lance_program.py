@@ -72,36 +72,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return asked.run(asked, progress)
     except KeyboardInterrupt:
-        progress.close()
-        _tell(f"stopped; {asked.stopped}")
-        return 130
-    except Wrong as e:
-        progress.close()
-        _tell(str(e))
-        return 2
+        code, line = 130, f"stopped; {asked.stopped}"
     except FilterError as e:
-        progress.close()
-        _tell(f"--where: {e}")
-        return 2
-    except ParameterError as e:
-        progress.close()
-        _tell(str(e))
-        return 2
+        code, line = 2, f"--where: {e}"
+    except (Wrong, ParameterError) as e:
+        code, line = 2, str(e)
     except (Error, OSError, ValueError, RuntimeError, ImportError) as e:
         # Lance's own errors are of these built-in kinds.
-        progress.close()
-        _tell(one_line(e))
-        return 1
+        code, line = 1, one_line(e)
     finally:
         progress.close()
+    print(f"nearwise-lance: {line}", file=sys.stderr)
+    return code
 
 
 def _terminated(*_: Any) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _tell(line: str) -> None:
-    print(f"nearwise-lance: {line}", file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str:
