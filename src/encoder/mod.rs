@@ -42,6 +42,7 @@ use crate::guard::guarded;
 use crate::model::architecture::Pooling;
 use crate::model::tokens;
 use crate::model::{Config, ModelFiles, Prompts, Tokenizer, Tokens};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The identity of the model that made a vector.
@@ -315,16 +316,9 @@ impl Encoder {
         texts: &[S],
         options: impl Into<EncodeOptions>,
     ) -> Result<Vectors> {
-        let options = options.into();
-        let prompt = self.prompt(&options.prompt)?;
-        self.length(&options)?;
-        let (values, texts) = self.run(&options).texts(texts.len(), |range| {
-            let first = range.start;
-            let tokens = self.inner.tokenizer.encode(prompt, &texts[range])?;
-            self.check_lengths(&tokens, first, &options)?;
-            Ok(tokens)
-        })?;
-        self.vectors(values, texts, &options)
+        self.embed(texts.len(), options.into(), |prompt, range| {
+            self.inner.tokenizer.encode(prompt, &texts[range])
+        })
     }
 
     /// As [`Encoder::encode`], for texts of which some are tokens already: what
@@ -334,22 +328,30 @@ impl Encoder {
         texts: &[(&str, Option<&Tokens>)],
         options: impl Into<EncodeOptions>,
     ) -> Result<Vectors> {
-        let options = options.into();
+        self.embed(texts.len(), options.into(), |prompt, range| {
+            let some = &texts[range];
+            let asked = some.iter().filter(|(_, known)| known.is_none());
+            let asked: Vec<&str> = asked.map(|(text, _)| *text).collect();
+            let mut asked = self.inner.tokenizer.encode(prompt, &asked)?.into_iter();
+            let tokens = some.iter();
+            Ok(tokens
+                .filter_map(|(_, known)| known.cloned().or_else(|| asked.next()))
+                .collect())
+        })
+    }
+
+    /// The vectors of so many texts, of which `tokens` gives those of a range with the prompt in front.
+    fn embed(
+        &self,
+        texts: usize,
+        options: EncodeOptions,
+        tokens: impl Fn(&str, Range<usize>) -> Result<Vec<Tokens>>,
+    ) -> Result<Vectors> {
         let prompt = self.prompt(&options.prompt)?;
         self.length(&options)?;
-        let (values, texts) = self.run(&options).texts(texts.len(), |range| {
+        let (values, texts) = self.run(&options).texts(texts, |range| {
             let first = range.start;
-            let some = &texts[range];
-            let asked: Vec<&str> = some
-                .iter()
-                .filter(|(_, known)| known.is_none())
-                .map(|(text, _)| *text)
-                .collect();
-            let mut asked = self.inner.tokenizer.encode(prompt, &asked)?.into_iter();
-            let tokens: Vec<Tokens> = some
-                .iter()
-                .filter_map(|(_, known)| known.cloned().or_else(|| asked.next()))
-                .collect();
+            let tokens = tokens(prompt, range)?;
             self.check_lengths(&tokens, first, &options)?;
             Ok(tokens)
         })?;

@@ -182,6 +182,20 @@ impl Readable {
 mod tests {
     use super::*;
 
+    /// A model that was trained on English, before it read anything.
+    fn english(model: &str) -> Readable {
+        Readable {
+            model: model.to_string(),
+            judge: Judge {
+                languages: vec![Lang::Eng],
+            },
+            texts: 0,
+            unread: 0,
+            unknown: 0.0,
+            foreign: Vec::new(),
+        }
+    }
+
     #[test]
     fn scripts_and_languages_that_a_model_does_not_know() {
         let english = Judge {
@@ -209,16 +223,7 @@ mod tests {
         use crate::job::Event;
         use std::sync::{Arc, Mutex};
         let said = |reads: &[(Reads, f32)]| {
-            let mut readable = Readable {
-                model: "m".to_string(),
-                judge: Judge {
-                    languages: vec![Lang::Eng],
-                },
-                texts: 0,
-                unread: 0,
-                unknown: 0.0,
-                foreign: Vec::new(),
-            };
+            let mut readable = english("m");
             for (reads, unknown) in reads {
                 readable.count(*reads, *unknown);
             }
@@ -250,16 +255,7 @@ mod tests {
     #[test]
     fn another_model_is_named_where_this_one_does_not_suit_most_texts() {
         let of = |model: &str, foreign: u64, unread: u64| {
-            let mut readable = Readable {
-                model: model.to_string(),
-                judge: Judge {
-                    languages: vec![Lang::Eng],
-                },
-                texts: 0,
-                unread: 0,
-                unknown: 0.0,
-                foreign: Vec::new(),
-            };
+            let mut readable = english(model);
             for n in 0..10 {
                 let reads = if n < foreign {
                     Reads::Foreign(Lang::Deu)

@@ -429,17 +429,20 @@ fn a_batch_that_fails_half_way_is_waited_for_before_its_memory_is_written_anew()
     let model = small_model();
     let texts = some_texts(3, 24, 60);
     let texts = slices(&texts);
-    let (mut plain, _) = executor(&model, GIB);
+    let (mut plain, watch) = executor(&model, GIB);
     plain.submit(&texts).unwrap();
     let expected = plain.collect().unwrap().unwrap();
     // The last kernel of a batch: its upload and all else is under way by then.
+    let launched = watch.lock().unwrap().launched.clone();
+    let last = launched.len() - 1;
+    assert_eq!(launched[last], "pool_f16");
     let (mut executor, watch) = executor(&model, GIB);
-    watch.lock().unwrap().full_at = Some("pool_f16");
+    watch.lock().unwrap().no_memory_after = Some(last);
     executor.submit(&texts).unwrap();
     assert_eq!(executor.collect().unwrap().unwrap(), expected);
-    assert_eq!(watch.lock().unwrap().full_at, None);
+    assert_eq!(watch.lock().unwrap().no_memory_after, None);
     // One text cannot be halved: it fails, and the next is right.
-    watch.lock().unwrap().full_at = Some("pool_f16");
+    watch.lock().unwrap().no_memory_after = Some(last);
     assert!(executor.submit(&texts[..1]).is_err());
     executor.submit(&texts[1..2]).unwrap();
     assert_eq!(executor.collect().unwrap().unwrap(), expected[32..64]);

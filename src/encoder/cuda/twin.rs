@@ -169,8 +169,6 @@ pub(super) struct Watch {
     pub panics: bool,
     /// Products that it has no algorithm for.
     pub refuses: Option<fn(&Multiply) -> bool>,
-    /// A kernel for whose next start there is no memory, as one is loaded when it is first used.
-    pub full_at: Option<&'static str>,
 }
 
 /// The twin of a device.
@@ -414,10 +412,6 @@ impl Gpu for Twin {
                     return Err(GpuError::OutOfMemory(0));
                 }
                 left => watch.no_memory_after = left.map(|n| n - 1),
-            }
-            if watch.full_at.is_some_and(|kernel| kernel == launch.kernel) {
-                watch.full_at = None;
-                return Err(GpuError::OutOfMemory(1 << 20));
             }
         }
         let name = CString::new(launch.kernel.clone()).unwrap();
