@@ -232,7 +232,7 @@ fn compute(encoder: &Encoder, job: &Job, chunk: Chunk) -> Result<Computed> {
 mod tests {
     use super::*;
     use crate::corpus::Article;
-    use crate::encoder::{Backend, Call, Identity, Queue};
+    use crate::encoder::{Backend, Call, Identity};
     use crate::index::KnownVectors;
     use crate::model::{Config, Fetch, Tokenizer, find};
     use crate::store::Corpus;
@@ -406,122 +406,5 @@ mod tests {
         let left = writer.pending_size().unwrap().0;
         assert_eq!(report.embedded + left, 40);
         assert!(0 < left, "{left}");
-    }
-
-    /// A device that takes a time for each token, and whose queue has it do so beside the host.
-    struct Timed {
-        send: Mutex<Sender<(Vec<Vec<u32>>, crate::encoder::Done)>>,
-    }
-
-    impl Timed {
-        fn new(tokens_per_second: f64) -> Self {
-            let (send, from) = channel::<(Vec<Vec<u32>>, crate::encoder::Done)>();
-            std::thread::spawn(move || {
-                for (texts, done) in from {
-                    let tokens: usize = texts.iter().map(Vec::len).sum();
-                    if tokens_per_second.is_finite() {
-                        let seconds = tokens as f64 / tokens_per_second;
-                        std::thread::sleep(Duration::from_secs_f64(seconds));
-                    }
-                    done(Ok(vec![0.1; DIM * texts.len()]));
-                }
-            });
-            Self {
-                send: Mutex::new(send),
-            }
-        }
-    }
-
-    impl Backend for Timed {
-        fn forward(&self, texts: &[&[u32]], call: &Call) -> Result<Vec<f32>> {
-            let (send, receive) = channel();
-            let texts = texts.iter().map(|t| t.to_vec()).collect();
-            self.submit(texts, call, 1, Box::new(move |v| drop(send.send(v))));
-            receive.recv().unwrap()
-        }
-        fn device(&self) -> String {
-            "timed".to_string()
-        }
-        fn dtype(&self) -> &str {
-            "f32"
-        }
-        fn token_budget(&self) -> usize {
-            1 << 14
-        }
-        fn pads(&self) -> bool {
-            false
-        }
-        fn batches_at_once(&self) -> usize {
-            16
-        }
-        fn queue(&self) -> Option<&dyn Queue> {
-            Some(self)
-        }
-    }
-
-    impl Queue for Timed {
-        fn submit(&self, texts: Vec<Vec<u32>>, _: &Call, _: usize, done: crate::encoder::Done) {
-            self.send.lock().unwrap().send((texts, done)).unwrap();
-        }
-    }
-
-    /// Prints how long each stage takes, and all of them beside each other:
-    /// `cargo test --release --lib index::stages -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement, for people"]
-    fn stage_by_stage() {
-        let count = 6000;
-        let seconds = |started: Instant| started.elapsed().as_secs_f64();
-        let some = || {
-            articles(count).map(|mut a| {
-                a.text = a.text.repeat(2);
-                a
-            })
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let job = Job::new();
-        let fast = encoder_on(Box::new(Timed::new(f64::INFINITY)));
-        let preparer = Preparer::new(&fast).unwrap();
-        let started = Instant::now();
-        let prepared: Vec<Prepared> = some()
-            .collect::<Vec<_>>()
-            .par_iter()
-            .map(|a| preparer.prepare(&a.title, &a.text, &[]).unwrap())
-            .collect();
-        println!("prepare: {:.2} s", seconds(started));
-        let texts: Vec<&str> = prepared
-            .iter()
-            .flat_map(|p| p.passages.iter().map(|p| p.input.as_str()))
-            .collect();
-        let started = Instant::now();
-        let tokens = fast.encode(&texts, Prompt::Document).unwrap().tokens();
-        println!(
-            "tokenize {} passages again, {tokens} tokens: {:.2} s",
-            texts.len(),
-            seconds(started)
-        );
-        let known: Vec<_> = prepared
-            .iter()
-            .flat_map(|p| p.passages.iter().zip(&p.tokens))
-            .map(|(p, t)| (p.input.as_str(), t.as_ref()))
-            .collect();
-        let started = Instant::now();
-        fast.encode_known(&known, Prompt::Document).unwrap();
-        println!("take the tokens that are known: {:.2} s", seconds(started));
-        for rate in [f64::INFINITY, 2e6, 5e5] {
-            let corpus = Corpus::create(folder.path().join(format!("{rate}.nearwise"))).unwrap();
-            let mut writer = corpus.writer().unwrap();
-            let started = Instant::now();
-            writer.add(some(), &job).unwrap();
-            let added = seconds(started);
-            let encoder = encoder_on(Box::new(Timed::new(rate)));
-            let started = Instant::now();
-            let report = writer.embed(&encoder, &job).unwrap();
-            println!(
-                "device of {rate:.0} tokens/s ({:.2} s alone): add {added:.2} s, embed {:.2} s",
-                report.tokens as f64 / rate,
-                seconds(started)
-            );
-        }
     }
 }
