@@ -68,30 +68,15 @@ const WORDS: &[&str] = &[
     "zergnet",
 ];
 
-/// Beginnings of words that name what surrounds an article.
+/// Beginnings of words that name what surrounds an article, beside those of [`CONSENT`].
 const STEMS: &[&str] = &[
     "advert",
-    "axeptio",
-    "borlabs",
     "breadcrumb",
-    "cky",
-    "cmp",
     "comentario",
     "comment",
-    "complianz",
-    "consent",
-    "cookie",
-    "cybot",
-    "didomi",
-    "gdpr",
-    "iubenda",
-    "klaro",
     "kommentar",
     "newsletter",
-    "onetrust",
-    "osano",
     "pagination",
-    "quantcast",
     "recommend",
     "related",
     "sharebar",
@@ -102,12 +87,7 @@ const STEMS: &[&str] = &[
     "sidebar",
     "socialmedia",
     "socialshare",
-    "sourcepoint",
     "subscri",
-    "tarteaucitron",
-    "termly",
-    "trustarc",
-    "usercentrics",
     "werbung",
 ];
 
@@ -228,11 +208,12 @@ pub(super) fn is_comment(name: &str) -> bool {
 pub(super) fn is_strong(name: &str) -> bool {
     // Of sorted stems none of which begins with another, only the last that is not behind the name
     // may begin it.
-    let stem = STEMS.partition_point(|stem| *stem <= name);
+    let begins = |stems: &[&str]| {
+        let stem = stems.partition_point(|stem| *stem <= name);
+        stem > 0 && name.starts_with(stems[stem - 1])
+    };
     WORDS.binary_search(&name).is_ok()
-        || stem > 0
-            && name.starts_with(STEMS[stem - 1])
-            && !NOT_STEMS.iter().any(|s| name.starts_with(s))
+        || (begins(STEMS) || begins(CONSENT)) && !NOT_STEMS.iter().any(|s| name.starts_with(s))
 }
 
 /// Whether names say that an element is only read aloud: `sr-only`, `visually-hidden` …
