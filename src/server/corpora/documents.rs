@@ -1,6 +1,7 @@
 //! The OpenAPI document of all routes, and a page that shows it and lets one try them.
 
 use super::super::app::App;
+use super::super::embedding::__path_model;
 use super::super::error::Problem;
 use axum::Router;
 use axum::body::Bytes;
@@ -95,11 +96,12 @@ pub(in crate::server) fn completed(mut document: OpenApi) -> OpenApi {
         __path_mcp::methods(),
         __path_mcp::operation(),
     );
-    {
-        // Its route takes the slash in a model's id, which no path of a document says.
-        use super::super::embedding::model_path as path;
-        paths.add_path_operation(path::path(), path::methods(), path::operation());
-    }
+    // Its route takes the slash in a model's id, which no path of a document says.
+    paths.add_path_operation(
+        __path_model::path(),
+        __path_model::methods(),
+        __path_model::operation(),
+    );
     // Any of them can be refused, in one form.
     let failure = ResponseBuilder::new()
         .description("It was refused, or failed.")

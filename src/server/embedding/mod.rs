@@ -12,6 +12,7 @@ mod written;
 
 pub(super) use about::health;
 pub(super) use asked::too_large;
+pub(super) use openai::__path_model;
 
 use super::app::App;
 use axum::routing::get;
@@ -40,25 +41,4 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openai::models))
         .routes(routes!(openai::rank))
         .route("/v1/models/{*model}", get(openai::model))
-}
-
-/// What the document says of the route of one model.
-pub(super) mod model_path {
-    pub(in super::super) use super::openai::__path_model as Described;
-
-    use utoipa::Path;
-    use utoipa::openapi::HttpMethod;
-    use utoipa::openapi::path::Operation;
-
-    pub(in super::super) fn path() -> String {
-        Described::path()
-    }
-
-    pub(in super::super) fn methods() -> Vec<HttpMethod> {
-        Described::methods()
-    }
-
-    pub(in super::super) fn operation() -> Operation {
-        Described::operation()
-    }
 }

@@ -294,7 +294,7 @@ pub(super) async fn models(State(app): State<Arc<App>>) -> Json<Models> {
         (status = 404, description = "It is not served"),
     )
 )]
-pub(super) async fn model(
+pub(in super::super) async fn model(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<Model>, Fault> {
