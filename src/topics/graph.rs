@@ -222,44 +222,88 @@ impl Screened {
 /// Gives the cosines of a point with others.
 type Exact<'a> = dyn Fn(&[u32], &mut Vec<f32>) + 'a;
 
-/// As [`exact`], of estimates that `screen` makes of a block of points.
-fn screened<'a>(
+/// Some points that are compared with a block of others.
+struct Compared<'a, F> {
+    /// The number of the block's first point.
+    first: u32,
+    /// The number of the first of the points.
+    own: u32,
+    /// The points.
+    rows: &'a [f32],
+    /// What each of them found so far.
+    found: &'a mut [F],
+}
+
+/// Compares every point with all others, a block of them at a time, which `pack` makes ready; whether
+/// it could.
+fn by_blocks<'a, F: Send, P: Sync, R: Default>(
     points: &'a Points,
-    k: usize,
-    screen: impl Fn(&'a [f32]) -> Option<Screen<'a>>,
-) -> Result<Option<Vec<Best>>> {
+    found: &mut [F],
+    pack: impl Fn(&'a [f32]) -> Option<P>,
+    compare: impl Fn(&P, Compared<'_, F>, &mut R) + Sync,
+) -> Result<bool> {
     let (n, dim) = (points.len(), points.vectors.ncols());
     let flat = points.flat();
-    let mut best: Vec<Screened> = (0..n).map(|_| Screened::new(k)).collect();
-    let of = |row: &'a [f32]| {
-        move |ids: &[u32], out: &mut Vec<f32>| Screen::exact_of(row, flat, ids, out)
-    };
     for (block, columns) in flat.chunks(COLUMNS * dim).enumerate() {
-        let Some(screen) = screen(columns) else {
-            return Ok(None);
+        let Some(packed) = pack(columns) else {
+            return Ok(false);
         };
-        let first = (block * COLUMNS) as u32;
-        best.par_chunks_mut(Products::ROWS)
+        found
+            .par_chunks_mut(Products::ROWS)
             .zip(flat.par_chunks(Products::ROWS * dim))
             .enumerate()
-            .try_for_each_init(Room::default, |room, (chunk, (best, rows))| {
+            .try_for_each_init(R::default, |room, (chunk, (found, rows))| {
                 points.watch().check()?;
-                let estimates = screen.estimate(rows, room).zip(rows.chunks_exact(dim));
-                for (i, (best, (estimates, row))) in best.iter_mut().zip(estimates).enumerate() {
-                    let own = (chunk * Products::ROWS + i) as u32;
-                    best.offer(estimates, first, own, &of(row));
-                }
+                let compared = Compared {
+                    first: (block * COLUMNS) as u32,
+                    own: (chunk * Products::ROWS) as u32,
+                    rows,
+                    found,
+                };
+                compare(&packed, compared, room);
                 Ok(())
             })?;
         // Each point is compared with so large a share of the others.
         let done = n.min((block + 1) * COLUMNS);
         points.watch().progress(Stage::Neighbours, done, n);
     }
+    Ok(true)
+}
+
+/// The best of each point by estimates that `screen` makes of a block of points; `None` where it makes
+/// none.
+fn screened<'a>(
+    points: &'a Points,
+    k: usize,
+    screen: impl Fn(&'a [f32]) -> Option<Screen<'a>>,
+) -> Result<Option<Vec<Best>>> {
+    let (flat, dim) = (points.flat(), points.vectors.ncols());
+    let exact = |row: &[f32], ids: &[u32], out: &mut Vec<f32>| {
+        Screen::exact_of(row, flat, ids, out);
+    };
+    let mut found: Vec<Screened> = (0..points.len()).map(|_| Screened::new(k)).collect();
+    let done = by_blocks(
+        points,
+        &mut found,
+        screen,
+        |screen, some, room: &mut Room| {
+            let estimates = screen.estimate(some.rows, room);
+            let rows = some.rows.chunks_exact(dim).zip(some.own..);
+            for ((found, estimates), (row, own)) in some.found.iter_mut().zip(estimates).zip(rows) {
+                let exact = |ids: &[u32], out: &mut Vec<f32>| exact(row, ids, out);
+                found.offer(estimates, some.first, own, &exact);
+            }
+        },
+    )?;
+    if !done {
+        return Ok(None);
+    }
     let rows = flat.par_chunks_exact(dim);
-    let best = best.into_par_iter().zip(rows).map(|(mut best, row)| {
-        best.prune(&of(row));
-        best.compute(&of(row));
-        best.best
+    let best = found.into_par_iter().zip(rows).map(|(mut found, row)| {
+        let exact = |ids: &[u32], out: &mut Vec<f32>| exact(row, ids, out);
+        found.prune(&exact);
+        found.compute(&exact);
+        found.best
     });
     Ok(Some(best.collect()))
 }
@@ -277,27 +321,19 @@ fn exact(points: &Points, k: usize) -> Result<Neighbours> {
     if let Some(best) = screened(points, k, |columns| Screen::new(columns, dim, &[]))? {
         return Ok(collected(best, k));
     }
-    let flat = points.flat();
     let mut best: Vec<Best> = (0..n).map(|_| Best::new(k)).collect();
-    for (block, columns) in flat.chunks(COLUMNS * dim).enumerate() {
-        let products = Products::new(columns, dim);
-        let first = (block * COLUMNS) as u32;
-        best.par_chunks_mut(Products::ROWS)
-            .zip(flat.par_chunks(Products::ROWS * dim))
-            .enumerate()
-            .try_for_each_init(Vec::new, |out, (chunk, (best, rows))| {
-                points.watch().check()?;
-                let products = products.multiply(rows, out);
-                for (i, (best, row)) in best.iter_mut().zip(products).enumerate() {
-                    let own = (chunk * Products::ROWS + i) as u32;
-                    best.offer(row, |c| first + c as u32, own);
-                }
-                Ok(())
-            })?;
-        // Each point is compared with so large a share of the others.
-        let done = n.min((block + 1) * COLUMNS);
-        points.watch().progress(Stage::Neighbours, done, n);
-    }
+    let pack = |columns| Some(Products::new(columns, dim));
+    by_blocks(
+        points,
+        &mut best,
+        pack,
+        |products, some, out: &mut Vec<f32>| {
+            let products = products.multiply(some.rows, out);
+            for ((best, row), own) in some.found.iter_mut().zip(products).zip(some.own..) {
+                best.offer(row, |c| some.first + c as u32, own);
+            }
+        },
+    )?;
     Ok(collected(best, k))
 }
 

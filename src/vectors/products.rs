@@ -82,29 +82,52 @@ impl Products {
         let count = rows.len() / self.dim;
         let (columns, stride) = (self.columns, self.stride());
         out.resize(count * stride, 0.0);
-        let blocks = if columns == 0 { 0 } else { count };
-        for first in (0..blocks).step_by(Self::ROWS) {
-            let g = Gemm {
-                rows: rows[first * self.dim..].as_ptr().cast(),
-                stride: self.dim,
-                count: Self::ROWS.min(count - first),
-                scales: std::ptr::null(),
-                zeros: std::ptr::null(),
-                weights: &self.packed,
-                panels: 0..self.packed.panels,
-                out: out[first * stride..].as_mut_ptr().cast(),
-                out_stride: stride,
-                output: Output::F32,
-                epilogue: Epilogue::Plain,
-            };
+        if columns > 0 {
             // SAFETY: having the kernels proves the level; `rows` holds `count` rows of `dim`
-            // numbers from `first` on, which is what the packed vectors' groups are for f32,
-            // and `out` was made as long as the rows times the panels' width. f32 kernels read
-            // no scales and no zero points.
-            unsafe { (self.kernels.gemm)(&g) }
+            // numbers, which is what the packed vectors' groups are for f32, and `out` was made as
+            // long as the rows times the panels' width. f32 kernels do not quantise.
+            unsafe {
+                let rows = rows.as_ptr().cast();
+                multiply(&self.kernels, &self.packed, rows, self.dim, count, out);
+            }
         }
         out.chunks_exact(stride.max(1))
             .map(move |row| &row[..columns])
+    }
+}
+
+/// The products of `count` rows of words, `stride` words apart, with all packed columns.
+///
+/// # Safety
+/// The kernels' level is there, and they do not quantise; `packed` was packed for them; `rows` is valid for
+/// the rows, each of as many words as `packed` has groups; `out` is as long as the rows times
+/// the panels' width.
+pub(super) unsafe fn multiply(
+    kernels: &Kernels,
+    packed: &Packed,
+    rows: *const u32,
+    stride: usize,
+    count: usize,
+    out: &mut [f32],
+) {
+    let out_stride = packed.panels * kernels.width;
+    for first in (0..count).step_by(Products::ROWS) {
+        // SAFETY: the caller's; kernels that do not quantise read no scales and no zero points.
+        unsafe {
+            (kernels.gemm)(&Gemm {
+                rows: rows.add(first * stride),
+                stride,
+                count: Products::ROWS.min(count - first),
+                scales: std::ptr::null(),
+                zeros: std::ptr::null(),
+                weights: packed,
+                panels: 0..packed.panels,
+                out: out[first * out_stride..].as_mut_ptr().cast(),
+                out_stride,
+                output: Output::F32,
+                epilogue: Epilogue::Plain,
+            });
+        }
     }
 }
 

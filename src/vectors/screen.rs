@@ -2,14 +2,12 @@
 
 #![allow(unsafe_code)]
 
-use crate::kernels::{
-    self, Dtype, Epilogue, Gemm, Kernels, Level, Output, Packed, Rows, wanted_level,
-};
-use crate::vectors::Products;
+use super::products::multiply;
+use crate::kernels::{self, Dtype, Kernels, Level, Packed, Rows, wanted_level};
 
 /// Vectors whose products with others are estimated by the encoder's bf16 kernel, each within a
 /// bound that is known, and computed where the estimate does not decide. What is computed has the
-/// bits of [`Products`], so that whoever wants the highest products gets the same ones as from there
+/// bits of [`Products`](super::Products), so that whoever wants the highest products gets the same ones as from there
 /// in about half the time, where the processor multiplies bf16 twice as fast as f32.
 #[derive(Debug, Clone)]
 pub struct Screen<'a> {
@@ -102,44 +100,35 @@ impl<'a> Screen<'a> {
         let stride = self.packed.panels * self.kernels.width;
         room.operands.resize(count * operand_stride, 0);
         room.estimates.resize(count * stride, 0.0);
-        for first in (0..count).step_by(Products::ROWS) {
-            let some = Products::ROWS.min(count - first);
-            let operands = room.operands[first * operand_stride..].as_mut_ptr();
-            let values = rows[first * self.dim..].as_ptr().cast_mut();
-            let r = Rows {
-                values,
-                stride: self.dim,
-                normed: values,
-                normed_stride: self.dim,
-                len: self.dim,
-                count: some,
+        let values = rows.as_ptr().cast_mut();
+        let operands = room.operands.as_mut_ptr();
+        let r = Rows {
+            values,
+            stride: self.dim,
+            normed: values,
+            normed_stride: self.dim,
+            len: self.dim,
+            count,
+            operands,
+            operand_stride,
+            scales: std::ptr::null_mut(),
+            zeros: std::ptr::null_mut(),
+        };
+        let (kernels, packed) = (&self.kernels, &self.packed);
+        // SAFETY: having the kernels proves the level; `rows` holds `count` rows of `dim` numbers, which
+        // `operands` only reads, and writes as bf16 to rows that end at a whole vector of lanes; they
+        // hold as many words as the packed vectors have groups, and `estimates` was made as long as
+        // the rows times the panels' width. bf16 kernels do not quantise.
+        unsafe {
+            (kernels.operands)(&r);
+            multiply(
+                kernels,
+                packed,
                 operands,
                 operand_stride,
-                scales: std::ptr::null_mut(),
-                zeros: std::ptr::null_mut(),
-            };
-            let g = Gemm {
-                rows: operands,
-                stride: operand_stride,
-                count: some,
-                scales: std::ptr::null(),
-                zeros: std::ptr::null(),
-                weights: &self.packed,
-                panels: 0..self.packed.panels,
-                out: room.estimates[first * stride..].as_mut_ptr().cast(),
-                out_stride: stride,
-                output: Output::F32,
-                epilogue: Epilogue::Plain,
-            };
-            // SAFETY: having the kernels proves the level; `rows` holds `some` rows of `dim` numbers
-            // from `first` on, which `operands` only reads, and writes as bf16 to rows that end at
-            // a whole vector of lanes; they hold as many words as the packed vectors have groups,
-            // and `estimates` was made as long as the rows times the panels' width. bf16 kernels
-            // read no scales and no zero points.
-            unsafe {
-                (self.kernels.operands)(&r);
-                (self.kernels.gemm)(&g);
-            }
+                count,
+                &mut room.estimates,
+            );
         }
         let rows = rows[..count * self.dim].chunks_exact(self.dim);
         let bounds: Vec<f32> = rows.map(|row| self.bound(row)).collect();
@@ -163,16 +152,14 @@ impl<'a> Screen<'a> {
     }
 
     /// The products of `row` with the `chosen` of the packed vectors, in f32, to the bit those of
-    /// [`Products`] with the same offsets.
+    /// [`Products`](super::Products) with the same offsets.
     pub fn exact(&self, row: &[f32], chosen: &[u32], out: &mut Vec<f32>) {
         Self::exact_of(row, self.vectors, chosen, out);
         for (product, &column) in out.iter_mut().zip(chosen) {
             *product += self.offsets.get(column as usize).copied().unwrap_or(0.0);
         }
     }
-}
 
-impl Screen<'_> {
     /// As [`Screen::exact`], with any vectors and no offsets.
     pub fn exact_of(row: &[f32], vectors: &[f32], chosen: &[u32], out: &mut Vec<f32>) {
         kernels::dots_in_order(row, vectors, chosen, out);
@@ -214,6 +201,7 @@ fn lengths(vector: &[f32]) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectors::Products;
     use proptest::prelude::*;
 
     fn value(i: usize, seed: u32) -> f32 {

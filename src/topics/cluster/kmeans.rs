@@ -119,7 +119,8 @@ fn assign_with(
     watch: &Watch,
 ) -> Result<(Vec<u32>, Vec<f32>)> {
     let many = centres.len() >= SCREENED * dim.max(1);
-    match Screen::new(centres, dim, offsets).filter(|_| many) {
+    let screen = many.then(|| Screen::new(centres, dim, offsets));
+    match screen.flatten() {
         Some(screen) => assign_screened(rows, dim, &screen, watch),
         None => {
             let products = Products::with_offsets(centres, dim, offsets);
@@ -144,7 +145,7 @@ fn assign_screened(
         let (room, chosen, exact) = used;
         let estimates = screen.estimate(rows, room).zip(rows.chunks_exact(dim));
         for ((estimates, bound), row) in estimates {
-            let (first, top) = highest(estimates);
+            let (_, top) = highest(estimates);
             // Both the highest estimate and another one may be wrong.
             let least = top - 2.0 * bound;
             chosen.clear();
@@ -152,9 +153,6 @@ fn assign_screened(
                 at_least(estimates, least, chosen);
             } else {
                 chosen.extend(0..estimates.len() as u32);
-            }
-            if chosen.is_empty() {
-                chosen.push(first);
             }
             screen.exact(row, chosen, exact);
             let (at, score) = highest(exact);
