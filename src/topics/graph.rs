@@ -5,7 +5,7 @@ use super::points::Points;
 use super::watch::Watch;
 use crate::error::Result;
 use crate::job::Stage;
-use crate::vectors::{Accelerator, Products, Room, Screen};
+use crate::vectors::{Accelerator, Products, Room, Screen, scan};
 use rayon::prelude::*;
 
 /// The nearest neighbours of every point by cosine, highest first.
@@ -110,17 +110,15 @@ impl Best {
 
     /// Offers a row of cosines of candidates with ids.
     fn offer(&mut self, cosines: &[f32], id: impl Fn(usize) -> u32, own: u32) {
-        for (at, chunk) in cosines.chunks(16).enumerate() {
-            // Most chunks hold nothing, which the compiler finds out 16 numbers at a time.
-            if chunk.iter().fold(false, |any, &c| any | (c >= self.lowest)) {
-                for (i, &cosine) in chunk.iter().enumerate() {
-                    let id = id(at * 16 + i);
-                    if id != own {
-                        self.push(cosine, id);
-                    }
+        scan(cosines, self.lowest, |begin, part| {
+            for (i, &cosine) in part.iter().enumerate() {
+                let id = id(begin + i);
+                if id != own {
+                    self.push(cosine, id);
                 }
             }
-        }
+            self.lowest
+        });
     }
 }
 
@@ -129,8 +127,8 @@ struct Screened {
     best: Best,
     /// Candidates with their estimates, of which nothing is computed yet.
     pending: Vec<(f32, u32)>,
-    /// An estimate that is lower cannot be that of one of the best.
-    least: f32,
+    /// What the last of the best is at least, for sure.
+    sure: f32,
     /// What any estimate so far may be wrong by.
     bound: f32,
 }
@@ -140,7 +138,7 @@ impl Screened {
         Self {
             best: Best::new(k),
             pending: Vec::new(),
-            least: f32::NEG_INFINITY,
+            sure: f32::NEG_INFINITY,
             bound: 0.0,
         }
     }
@@ -150,7 +148,8 @@ impl Screened {
         4 * self.best.k + 64
     }
 
-    /// Offers estimates of the cosines with the points from `first` on.
+    /// Offers estimates of the cosines with the points from `first` on, each of which may be wrong by
+    /// `bound`.
     fn offer(
         &mut self,
         (estimates, bound): (&[f32], f32),
@@ -158,42 +157,36 @@ impl Screened {
         own: u32,
         exact: &Exact<'_>,
     ) {
-        if bound.is_finite() {
-            self.bound = self.bound.max(bound);
-        } else {
+        if !bound.is_finite() {
             // What is no number may be anything.
             let all = (0..estimates.len() as u32).map(|c| (f32::INFINITY, first + c));
             self.pending.extend(all.filter(|c| c.1 != own));
             return self.compute(exact);
         }
-        for (at, chunk) in estimates.chunks(16).enumerate() {
-            // Most chunks hold nothing, which the compiler finds out 16 numbers at a time.
-            if chunk.iter().fold(false, |any, &e| any | (e >= self.least)) {
-                for (i, &estimate) in chunk.iter().enumerate() {
-                    let id = first + (at * 16 + i) as u32;
-                    if estimate >= self.least && id != own {
-                        self.pending.push((estimate, id));
-                    }
-                }
-                if self.pending.len() > self.many() {
-                    self.prune(exact);
+        self.bound = self.bound.max(bound);
+        // The bound of these alone: those of other blocks are others.
+        scan(estimates, self.sure - bound, |begin, part| {
+            for (i, &estimate) in part.iter().enumerate() {
+                let id = first + (begin + i) as u32;
+                if estimate >= self.sure - bound && id != own {
+                    self.pending.push((estimate, id));
                 }
             }
-        }
+            if self.pending.len() > self.many() {
+                self.prune(exact);
+            }
+            self.sure - bound
+        });
     }
 
     /// Drops what others are better than for sure.
     fn prune(&mut self, exact: &Exact<'_>) {
         let k = self.best.k;
-        if let Some(last) = k.checked_sub(1)
-            && self.pending.len() > last
-        {
-            let (_, kth, _) = self
-                .pending
-                .select_nth_unstable_by(last, |a, b| b.0.total_cmp(&a.0));
-            // It may be lower than its estimate, and another one higher.
-            self.least = self.least.max(kth.0 - 2.0 * self.bound);
-            let least = self.least;
+        if self.pending.len() >= k {
+            let by_estimate = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0);
+            let (_, kth, _) = self.pending.select_nth_unstable_by(k - 1, by_estimate);
+            self.sure = self.sure.max(kth.0 - self.bound);
+            let least = self.sure - self.bound;
             self.pending.retain(|candidate| candidate.0 >= least);
         }
         // So many are so near each other that estimates do not tell them apart.
@@ -215,7 +208,7 @@ impl Screened {
             self.best.push(cosine, id);
         }
         self.best.prune();
-        self.least = self.least.max(self.best.lowest - self.bound);
+        self.sure = self.sure.max(self.best.lowest);
     }
 }
 
@@ -693,6 +686,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Blocks have bounds of their own: what an earlier one is sure of does not drop a candidate that a
+    /// later one estimates less well.
+    #[test]
+    fn estimates_of_a_worse_block_are_not_dropped_too_soon() {
+        let cosines = [0.9995f32, 1.0, 0.5];
+        let exact = |ids: &[u32], out: &mut Vec<f32>| {
+            *out = ids.iter().map(|&id| cosines[id as usize]).collect();
+        };
+        let mut found = Screened::new(1);
+        found.offer((&[0.9995], 1e-6), 0, 9, &exact);
+        found.prune(&exact);
+        found.offer((&[0.999, 0.5], 0.002), 1, 9, &exact);
+        found.prune(&exact);
+        found.compute(&exact);
+        assert_eq!(found.best.found, [(1.0, 1)]);
     }
 
     #[test]

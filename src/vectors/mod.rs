@@ -56,6 +56,18 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// Goes over the parts of a row of numbers in which one is at least `least`: `each` gets where a part
+/// begins and its numbers, and says how high they must be from then on.
+#[inline]
+pub(crate) fn scan(row: &[f32], mut least: f32, mut each: impl FnMut(usize, &[f32]) -> f32) {
+    for (at, part) in row.chunks(16).enumerate() {
+        // Most parts hold none, which the compiler finds out 16 numbers at a time.
+        if part.iter().fold(false, |any, &x| any | (x >= least)) {
+            least = each(16 * at, part);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

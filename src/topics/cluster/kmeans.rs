@@ -13,7 +13,7 @@ use super::super::random::{below, uniform};
 use super::super::watch::Watch;
 use super::{Clustering, means};
 use crate::error::Result;
-use crate::vectors::{Products, Room, Screen};
+use crate::vectors::{Products, Room, Screen, scan};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -189,13 +189,11 @@ fn assign_by<R: Default>(
 
 /// Adds the indices of the numbers that are at least so high.
 fn at_least(row: &[f32], least: f32, found: &mut Vec<u32>) {
-    for (at, chunk) in row.chunks(16).enumerate() {
-        // Most chunks hold nothing, which the compiler finds out 16 numbers at a time.
-        if chunk.iter().fold(false, |any, &x| any | (x >= least)) {
-            let own = chunk.iter().enumerate().filter(|(_, x)| **x >= least);
-            found.extend(own.map(|(i, _)| (at * 16 + i) as u32));
-        }
-    }
+    scan(row, least, |begin, part| {
+        let high = part.iter().enumerate().filter(|(_, x)| **x >= least);
+        found.extend(high.map(|(i, _)| (begin + i) as u32));
+        least
+    });
 }
 
 /// The index of the highest number, the first of equal ones, and the number.
