@@ -1,20 +1,25 @@
-//! Products of weights by the tile unit of Intel's servers (AMX), for bf16 and int8.
+//! Products by the tile unit of Intel's servers (AMX): of weights in bf16 and int8, and of the
+//! attention in bf16.
 //!
 //! A tile holds 16 rows of 16 words, and one instruction multiplies two of them: 16 rows of
 //! activations with the words of 16 columns, as [`Packed`](super::Packed) holds them already. Four
 //! tiles of sums (32 rows by the 32 columns of a panel) are kept in the unit while its inner
 //! dimension passes, so that four loads go with four products. Sums then go through a small buffer
-//! to the vectors' epilogue. An inner dimension that is no multiple of 16 words is ended by vectors.
+//! to the vectors' epilogue, which is done in pieces between the products of the next block: both
+//! units work at once. An inner dimension that is no multiple of 16 words is ended by vectors.
 //!
 //! The instructions are written as assembly, because the compiler's functions for them are not
 //! stable; it touches no tile itself. [`Twin`](tests) does in Rust what they do, so that whatever
-//! stands around them is tested where there is no such unit. On the unit itself none of this has run
-//! yet: [`works`] compares a product with plain arithmetic before the level counts as there.
+//! stands around them is tested where there is no such unit. Where there is one, [`works`] compares
+//! a product with plain arithmetic before the level counts as there.
+
+mod attention;
 
 #[cfg(target_arch = "x86_64")]
 use super::Kernels;
 use super::gemm::{Gemm, finish, tile};
 use super::simd::{Dot, Simd};
+use std::ops::Range;
 
 /// Rows of a tile.
 const ROWS: usize = 16;
@@ -53,6 +58,91 @@ fn shapes(upper: usize, lower: usize) -> [(usize, usize); 8] {
 #[repr(align(64))]
 struct Sums([u32; 2 * ROWS * WIDTH]);
 
+impl Sums {
+    fn new() -> Self {
+        Self([0; 2 * ROWS * WIDTH])
+    }
+}
+
+/// Zeroes the sums and adds the products of `count` rows, at most 32, and a panel: `whole` times 16
+/// words of each. `between` is done after each of these.
+///
+/// # Safety
+/// As [`Tiles`], which were set up for `count` rows; `a` and `b` are valid for that many words.
+#[inline(always)]
+unsafe fn multiply<T: Tiles>(
+    tiles: &mut T,
+    count: usize,
+    (a, stride): (*const u32, usize),
+    b: *const u32,
+    whole: usize,
+    mut between: impl FnMut(usize),
+) {
+    let lower = count > ROWS;
+    // SAFETY: the caller's.
+    unsafe {
+        tiles.zero::<0>();
+        tiles.zero::<1>();
+        if lower {
+            tiles.zero::<2>();
+            tiles.zero::<3>();
+        }
+        for k in 0..whole {
+            let (a, b) = (a.add(k * WORDS), b.add(k * WORDS * WIDTH));
+            tiles.load::<4>(a, stride * 4);
+            tiles.load::<6>(b, STRIDE);
+            tiles.multiply::<0, 4, 6>();
+            tiles.load::<7>(b.add(WORDS), STRIDE);
+            tiles.multiply::<1, 4, 7>();
+            if lower {
+                tiles.load::<5>(a.add(ROWS * stride), stride * 4);
+                tiles.multiply::<2, 5, 6>();
+                tiles.multiply::<3, 5, 7>();
+            }
+            between(k);
+        }
+    }
+}
+
+/// Stores the sums of `count` rows.
+///
+/// # Safety
+/// As [`Tiles`]; `to` has room for 32 columns of that many rows, `stride` words apart.
+#[inline(always)]
+unsafe fn store<T: Tiles>(tiles: &mut T, count: usize, to: *mut u32, stride: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        tiles.store::<0>(to, stride * 4);
+        tiles.store::<1>(to.add(WORDS), stride * 4);
+        if count > ROWS {
+            tiles.store::<2>(to.add(ROWS * stride), stride * 4);
+            tiles.store::<3>(to.add(ROWS * stride + WORDS), stride * 4);
+        }
+    }
+}
+
+/// Sets the tiles up for so many rows, where they are not.
+///
+/// # Safety
+/// As [`Tiles`].
+#[inline(always)]
+unsafe fn shape<T: Tiles>(tiles: &mut T, is: &mut usize, count: usize) {
+    if *is != count {
+        // SAFETY: the caller's.
+        unsafe { tiles.shape(count.min(ROWS), count.saturating_sub(ROWS)) };
+        *is = count;
+    }
+}
+
+/// Rows of a panel whose sums are in a buffer.
+#[derive(Clone, Copy)]
+struct Block {
+    panel: usize,
+    row: usize,
+    count: usize,
+    sums: *const u32,
+}
+
 /// [`gemm`](super::gemm::gemm) by tiles.
 ///
 /// # Safety
@@ -66,104 +156,93 @@ unsafe fn gemm<T: Tiles, S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
     const { assert!(NV * S::LANES == WIDTH && size_of::<D::Acc>() == size_of::<S::I>()) };
     let w = g.weights;
     let whole = w.groups / WORDS;
-    let mut sums = Sums([0; 2 * ROWS * WIDTH]);
-    let sums = sums.0.as_mut_ptr();
-    let mut shape = None;
-    // SAFETY: the caller's; `sums` holds 32 rows of a panel's columns.
+    let mut buffers = [Sums::new(), Sums::new()];
+    let [mut to, mut other] = buffers.each_mut().map(|sums| sums.0.as_mut_ptr());
+    let mut shaped = 0;
+    let mut before: Option<Block> = None;
+    // SAFETY: the caller's; a buffer holds 32 rows of a panel's columns.
     unsafe {
         for panel in g.panels.clone() {
             let b = w.words.as_ptr().add(panel * w.groups * WIDTH);
             for row in (0..g.count).step_by(2 * ROWS) {
                 let count = (g.count - row).min(2 * ROWS);
-                let (upper, lower) = (count.min(ROWS), count.saturating_sub(ROWS));
-                if shape != Some(count) {
-                    tiles.shape(upper, lower);
-                    shape = Some(count);
-                }
-                begin::<T, S, D, NV>(tiles, g, panel, row, count, sums);
-                let a = g.rows.add(row * g.stride);
-                let stride = g.stride * 4;
-                for k in 0..whole {
-                    let b = b.add(k * WORDS * WIDTH);
-                    tiles.load::<4>(a.add(k * WORDS), stride);
-                    tiles.load::<6>(b, STRIDE);
-                    tiles.multiply::<0, 4, 6>();
-                    tiles.load::<7>(b.add(WORDS), STRIDE);
-                    tiles.multiply::<1, 4, 7>();
-                    if lower > 0 {
-                        tiles.load::<5>(a.add(ROWS * g.stride + k * WORDS), stride);
-                        tiles.multiply::<2, 5, 6>();
-                        tiles.multiply::<3, 5, 7>();
+                shape(tiles, &mut shaped, count);
+                let a = (g.rows.add(row * g.stride), g.stride);
+                multiply(tiles, count, a, b, whole, |k| {
+                    if let Some(block) = &before {
+                        let share = |k: usize| block.count * k / whole;
+                        ended::<S, D, O, NV>(g, block, share(k)..share(k + 1));
                     }
+                });
+                if let (0, Some(block)) = (whole, &before) {
+                    ended::<S, D, O, NV>(g, block, 0..block.count);
                 }
-                tiles.store::<0>(sums, STRIDE);
-                tiles.store::<1>(sums.add(WORDS), STRIDE);
-                if lower > 0 {
-                    tiles.store::<2>(sums.add(ROWS * WIDTH), STRIDE);
-                    tiles.store::<3>(sums.add(ROWS * WIDTH + WORDS), STRIDE);
-                }
-                for m in 0..count {
-                    let from = sums.add(m * WIDTH);
-                    let mut acc = [[acc::<S, D>(from); NV]];
-                    for v in 0..NV {
-                        acc[0][v] = self::acc::<S, D>(from.add(v * S::LANES));
-                    }
-                    let done = whole * WORDS;
-                    if done < w.groups {
-                        let (a, b) = (a.add(m * g.stride + done), b.add(done * WIDTH));
-                        tile::<S, D, 1, NV>(a, g.stride, b, w.groups - done, &mut acc);
-                    }
-                    let scale = if D::QUANTISED {
-                        *g.scales.add(row + m)
-                    } else {
-                        0.0
-                    };
-                    finish::<S, D, O, NV>(g, panel, row + m, scale, &acc[0]);
-                }
+                store(tiles, count, to, WIDTH);
+                before = Some(Block {
+                    panel,
+                    row,
+                    count,
+                    sums: to,
+                });
+                std::mem::swap(&mut to, &mut other);
             }
         }
         tiles.release();
+        if let Some(block) = &before {
+            ended::<S, D, O, NV>(g, block, 0..block.count);
+        }
     }
 }
 
-/// Sums as they begin: zero, or of quantised rows what their zero points take away.
+/// Finishes some rows of a block: adds what tiles left over and where quantised sums begin, and
+/// stores.
+///
+/// # Safety
+/// As [`gemm`].
 #[inline(always)]
-unsafe fn begin<T: Tiles, S: Simd, D: Dot<S>, const NV: usize>(
-    tiles: &mut T,
+unsafe fn ended<S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
     g: &Gemm<'_>,
-    panel: usize,
-    row: usize,
-    count: usize,
-    sums: *mut u32,
+    block: &Block,
+    rows: Range<usize>,
 ) {
+    let w = g.weights;
+    let done = w.groups / WORDS * WORDS;
     // SAFETY: the caller's.
     unsafe {
-        if !D::QUANTISED {
-            tiles.zero::<0>();
-            tiles.zero::<1>();
-            if count > ROWS {
-                tiles.zero::<2>();
-                tiles.zero::<3>();
+        for m in rows {
+            let row = block.row + m;
+            let from = block.sums.add(m * WIDTH);
+            let mut sums = [[acc::<S, D>(from); NV]];
+            for v in 1..NV {
+                sums[0][v] = acc::<S, D>(from.add(v * S::LANES));
             }
-            return;
-        }
-        for m in 0..count {
-            let zero = *g.zeros.add(row + m);
-            for v in 0..NV {
-                let weights = g.weights.sums.as_ptr().add((panel * NV + v) * S::LANES);
-                let acc = D::start(zero, weights);
-                let to = sums.add(m * WIDTH + v * S::LANES);
-                // Both are vectors of as many 32-bit numbers.
-                S::store_words(to, std::mem::transmute_copy::<D::Acc, S::I>(&acc));
+            if done < w.groups {
+                let a = g.rows.add(row * g.stride + done);
+                let b = w.words.as_ptr();
+                let b = b.add((block.panel * w.groups + done) * WIDTH);
+                tile::<S, D, 1, NV>(a, g.stride, b, w.groups - done, &mut sums);
             }
-        }
-        tiles.load::<0>(sums, STRIDE);
-        tiles.load::<1>(sums.add(WORDS), STRIDE);
-        if count > ROWS {
-            tiles.load::<2>(sums.add(ROWS * WIDTH), STRIDE);
-            tiles.load::<3>(sums.add(ROWS * WIDTH + WORDS), STRIDE);
+            let mut scale = 0.0;
+            if D::QUANTISED {
+                scale = *g.scales.add(row);
+                let zero = *g.zeros.add(row);
+                for v in 0..NV {
+                    let weights = w.sums.as_ptr().add((block.panel * NV + v) * S::LANES);
+                    let start = words::<S, D>(&D::start(zero, weights));
+                    let sum = S::add_int(words::<S, D>(&sums[0][v]), start);
+                    sums[0][v] = std::mem::transmute_copy(&sum);
+                }
+            }
+            finish::<S, D, O, NV>(g, block.panel, row, scale, &sums[0]);
         }
     }
+}
+
+/// Sums as the words that they are.
+#[inline(always)]
+unsafe fn words<S: Simd, D: Dot<S>>(sums: &D::Acc) -> S::I {
+    // SAFETY: the caller's; as in `acc`.
+    unsafe { std::mem::transmute_copy::<D::Acc, S::I>(sums) }
 }
 
 /// Sums out of the buffer.
@@ -180,8 +259,9 @@ pub(super) use unit::{BF16, INT8, works};
 #[cfg(target_arch = "x86_64")]
 mod unit {
     use super::super::avx512::{Avx512, Bf16, Vnni};
-    use super::super::dot::F32;
-    use super::super::{Epilogue, Output, Packed, amx_bf16_vectors, amx_int8_vectors, avx512_f32};
+    use super::super::{
+        Attention, AttentionScratch, Epilogue, Output, Packed, amx_bf16_vectors, amx_int8_vectors,
+    };
     use super::{Gemm, Kernels, Tiles, shapes};
     use std::arch::asm;
     use std::sync::OnceLock;
@@ -276,19 +356,25 @@ mod unit {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
     unsafe fn gemm_bf16(g: &Gemm<'_>) {
         // SAFETY: the caller's.
-        unsafe { super::gemm::<_, Avx512, Bf16, F32<false>, 2>(&mut Amx::<false>, g) }
+        unsafe { super::gemm::<_, Avx512, Bf16, Bf16, 2>(&mut Amx::<false>, g) }
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")]
     unsafe fn gemm_int8(g: &Gemm<'_>) {
         // SAFETY: the caller's.
-        unsafe { super::gemm::<_, Avx512, Vnni, F32<false>, 2>(&mut Amx::<true>, g) }
+        unsafe { super::gemm::<_, Avx512, Vnni, Bf16, 2>(&mut Amx::<true>, g) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    unsafe fn attention(a: &Attention, scratch: &mut AttentionScratch) {
+        // SAFETY: the caller's.
+        unsafe { super::attention::attention::<_, Avx512, Bf16, 2>(&mut Amx::<false>, a, scratch) }
     }
 
     /// The unit's peak: four products that do not wait for each other, with four loads.
     #[inline(always)]
     unsafe fn peak<const INT8: bool>(rounds: usize) -> f32 {
-        let zeros = super::Sums([0; 2 * super::ROWS * super::WIDTH]);
+        let zeros = super::Sums::new();
         let (from, unit) = (zeros.0.as_ptr(), &mut Amx::<INT8>);
         // SAFETY: the caller's; the buffer holds two tiles beside each other, twice.
         unsafe {
@@ -313,14 +399,14 @@ mod unit {
 
     pub(in super::super) const BF16: Kernels = Kernels {
         gemm: gemm_bf16,
-        attention: avx512_f32::KERNELS.attention,
+        attention,
         peak: peak::<false>,
         peak_words: PEAK,
         ..amx_bf16_vectors::KERNELS
     };
     pub(in super::super) const INT8: Kernels = Kernels {
         gemm: gemm_int8,
-        attention: avx512_f32::KERNELS.attention,
+        attention,
         peak: peak::<true>,
         peak_words: PEAK,
         ..amx_int8_vectors::KERNELS
@@ -438,4 +524,4 @@ mod unit {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -36,7 +36,7 @@ pub(crate) struct Attention {
 
 impl Attention {
     /// The keys that a query sees.
-    fn keys(&self, query: usize) -> Range<usize> {
+    pub(super) fn keys(&self, query: usize) -> Range<usize> {
         let end = query.saturating_add(self.behind).saturating_add(1);
         query.saturating_sub(self.before)..end.min(self.tokens)
     }
@@ -45,9 +45,11 @@ impl Attention {
 /// What the attention of one thread needs beside it.
 #[derive(Debug, Default)]
 pub(crate) struct AttentionScratch {
-    keys: Aligned,
-    values: Aligned,
-    scores: Aligned,
+    pub(super) keys: Aligned,
+    pub(super) values: Aligned,
+    pub(super) scores: Aligned,
+    /// Of queries that do not fill a tile's row.
+    pub(super) queries: Aligned,
 }
 
 /// # Safety
@@ -91,15 +93,20 @@ pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: us
     }
 }
 
-/// Keys to panels of `width` keys: (panels, words, width).
+/// Keys to panels of `width` keys: (panels, `room`, width), whose words behind a key's are zero.
 #[inline(always)]
-unsafe fn pack_keys<S: Simd, D: Dot<S>>(a: &Attention, words: usize, width: usize, to: *mut u32) {
-    let first = a.columns[1] / D::GROUP;
+pub(super) unsafe fn pack_keys<S: Simd, D: Dot<S>>(
+    a: &Attention,
+    room: usize,
+    width: usize,
+    to: *mut u32,
+) {
+    let (first, words) = (a.columns[1] / D::GROUP, a.head_dim / D::GROUP);
     // SAFETY: the caller's.
     unsafe {
         let from = a.qkv.add(first);
         for panel in 0..a.tokens.div_ceil(width) {
-            let to = to.add(panel * words * width);
+            let to = to.add(panel * room * width);
             for at in (0..width).step_by(S::LANES) {
                 let key = panel * width + at;
                 let whole = key + S::LANES <= a.tokens;
@@ -118,14 +125,23 @@ unsafe fn pack_keys<S: Simd, D: Dot<S>>(a: &Attention, words: usize, width: usiz
                         };
                     }
                 }
+                for word in words..room {
+                    S::store_words(to.add(word * width + at), S::splat_word(0));
+                }
             }
         }
     }
 }
 
-/// Values to panels of `wide` numbers of the head: (panels, groups of tokens, wide).
+/// Values to panels of `wide` numbers of the head: (panels, groups of tokens, wide), zero for groups
+/// behind the last token.
 #[inline(always)]
-unsafe fn pack_values<S: Simd, D: Dot<S>>(a: &Attention, groups: usize, wide: usize, to: *mut u32) {
+pub(super) unsafe fn pack_values<S: Simd, D: Dot<S>>(
+    a: &Attention,
+    groups: usize,
+    wide: usize,
+    to: *mut u32,
+) {
     let first = a.columns[2];
     // A row of bf16 for the token behind the last.
     let nothing = [0u32; 16];
@@ -137,8 +153,12 @@ unsafe fn pack_values<S: Simd, D: Dot<S>>(a: &Attention, groups: usize, wide: us
                 let left = a.head_dim.saturating_sub(number).min(S::LANES);
                 for g in 0..groups {
                     let to = to.add((panel * groups + g) * wide + v * S::LANES);
-                    if left < S::LANES {
+                    let there = g * D::GROUP < a.tokens;
+                    if left < S::LANES || !there {
                         S::store_words(to, S::splat_word(0));
+                    }
+                    if !there {
+                        continue;
                     }
                     if D::GROUP == 1 {
                         let from = a.qkv.add(g * a.stride + first + number);
@@ -268,7 +288,7 @@ unsafe fn mask<S: Simd>(i: usize, seen: &Range<usize>) -> S::F {
 /// Powers of two of a row's scores less the largest, of those that are `seen`, as operands in
 /// their place, and zero for the others of the first `n`; returns their sum.
 #[inline(always)]
-unsafe fn softmax<S: Simd, D: Dot<S>>(
+pub(super) unsafe fn softmax<S: Simd, D: Dot<S>>(
     scores: *mut u32,
     n: usize,
     seen: Range<usize>,

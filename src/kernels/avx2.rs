@@ -104,6 +104,10 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_si256(to.cast(), x) }
     }
     #[inline(always)]
+    unsafe fn add_int(a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_int(a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_mullo_epi32(a, b) }
     }

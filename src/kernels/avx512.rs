@@ -88,6 +88,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_si512(to.cast(), x) }
     }
     #[inline(always)]
+    unsafe fn add_int(a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_int(a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_mullo_epi32(a, b) }
     }

@@ -31,8 +31,10 @@ pub(crate) enum Epilogue {
 pub(crate) enum Output {
     /// As f32.
     F32,
-    /// As the level's kernels that do not quantise take their operands: f32 or bf16.
-    Operand,
+    /// As the level's attention takes its operands: f32 or bf16.
+    Attention,
+    /// As rows of another product, of a level that does not quantise them.
+    Rows,
 }
 
 /// Rows times weights, plus bias, finished and stored; the columns of `panels` alone.
@@ -157,7 +159,8 @@ pub(super) unsafe fn finish<S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
             };
             match g.output {
                 Output::F32 => S::store(to.cast::<f32>().add(at), x),
-                Output::Operand => O::put(to, at, x, 0),
+                Output::Attention => O::put(to, at, x, 0),
+                Output::Rows => D::put(to, at, x, 0),
             }
         }
     }

@@ -40,8 +40,8 @@ pub enum Level {
     Avx512Vnni,
     /// AVX-512 with VNNI, and BF16 for bf16 and for the attention of int8.
     Avx512Bf16,
-    /// The tile unit of Intel's servers (AMX) for the products of weights in bf16 and int8, and AVX-512
-    /// for the rest. It has run on a twin of that unit alone, so it is used where it is asked for.
+    /// The tile unit of Intel's servers (AMX) for the products of weights in bf16 and int8 and those of
+    /// the attention in bf16, and AVX-512 for the rest.
     Amx,
     /// NEON, of every 64-bit Arm processor.
     Neon,
@@ -128,7 +128,6 @@ impl Level {
         Self::ALL
             .into_iter()
             .rev()
-            .filter(|&level| level != Self::Amx)
             .find(|&level| available(level) && (level != Self::Avx512Bf16 || bf16_is_fast()))
             .unwrap_or(Self::Portable)
     }
@@ -197,9 +196,8 @@ impl Level {
 /// Whether the processor multiplies bf16 faster than f32, by who made it.
 ///
 /// Billions of operations a second of one core, f32 and bf16: an AMD EPYC of the fourth generation
-/// 117 and 235; an Intel Xeon of the fourth generation 232 and 117, which has its fast bf16 in a
-/// tile unit that is not used yet. A table and not a measurement, so that the same host always
-/// decides alike.
+/// 117 and 235; an Intel Xeon of the fourth generation 232 and 117, which has its fast bf16 in the
+/// tile unit. A table and not a measurement, so that the same host always decides alike.
 #[cfg(target_arch = "x86_64")]
 fn bf16_is_fast() -> bool {
     // Asked for each product's kernels, and virtual machines take microseconds to answer.
@@ -244,6 +242,12 @@ mod tests {
         assert_eq!(best, Level::Avx512Vnni);
         // So `auto` takes f32 there for models on which int8 was not measured.
         assert!(best.speeds_up(Dtype::Int8) && !best.speeds_up(Dtype::Bf16));
+        // The tile unit is fast where there is one.
+        assert_eq!(
+            Level::best_of(|level| level <= Level::Amx, || false),
+            Level::Amx
+        );
+        assert!(Level::Amx.speeds_up(Dtype::Bf16));
         // A processor without anything newer is not asked.
         let old = |level: Level| level <= Level::Avx2;
         assert_eq!(Level::best_of(old, || unreachable!()), Level::Avx2);

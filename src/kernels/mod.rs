@@ -172,11 +172,13 @@ entry_points!(avx512_bf16, Avx512, Bf16 as Format::Bf16, Bf16 as Format::Bf16, 8
 #[cfg(target_arch = "x86_64")]
 entry_points!(avx512_vnni_bf16, Avx512, Vnni as Format::Int8, Bf16 as Format::Bf16, 8 x 3, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16");
 
-// What the tile unit leaves to vectors. Attention is computed in f32: bf16 is slower there.
+// What the tile unit leaves to vectors.
 #[cfg(target_arch = "x86_64")]
-entry_points!(amx_bf16_vectors, Avx512, Bf16 as Format::Bf16, F32<false> as Format::F32, 8 x 2, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+entry_points!(amx_bf16_vectors, Avx512, Bf16 as Format::Bf16, Bf16 as Format::Bf16, 8 x 2, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
 #[cfg(target_arch = "x86_64")]
-entry_points!(amx_int8_vectors, Avx512, Vnni as Format::Int8, F32<false> as Format::F32, 8 x 2, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+entry_points!(amx_int8_vectors, Avx512, Vnni as Format::Int8, Bf16 as Format::Bf16, 8 x 2, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16");
+#[cfg(test)]
+entry_points!(twin_vectors, Portable, amx::tests::Pairs as Format::Bf16, amx::tests::Pairs as Format::Bf16, 4 x 4);
 
 #[cfg(target_arch = "aarch64")]
 use neon::{DotProduct, Neon};

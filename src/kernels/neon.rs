@@ -93,6 +93,10 @@ impl Simd for Neon {
         unsafe { vst1q_u32(to, x) }
     }
     #[inline(always)]
+    unsafe fn add_int(a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        unsafe { vaddq_u32(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_int(a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
         unsafe { vmulq_u32(a, b) }
     }

@@ -152,6 +152,10 @@ impl Simd for Portable {
         unsafe { to.cast::<Self::I>().write_unaligned(x) }
     }
     #[inline(always)]
+    unsafe fn add_int(a: Self::I, b: Self::I) -> Self::I {
+        both(a, b, u32::wrapping_add)
+    }
+    #[inline(always)]
     unsafe fn mul_int(a: Self::I, b: Self::I) -> Self::I {
         both(a, b, u32::wrapping_mul)
     }

@@ -38,6 +38,8 @@ pub(super) trait Simd: Copy {
     unsafe fn splat_word(x: u32) -> Self::I;
     unsafe fn load_words(from: *const u32) -> Self::I;
     unsafe fn store_words(to: *mut u32, x: Self::I);
+    /// The sum of 32-bit integers, modulo 2^32.
+    unsafe fn add_int(a: Self::I, b: Self::I) -> Self::I;
     /// The product of 32-bit integers, modulo 2^32.
     unsafe fn mul_int(a: Self::I, b: Self::I) -> Self::I;
     unsafe fn to_float(x: Self::I) -> Self::F;

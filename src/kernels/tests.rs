@@ -5,12 +5,14 @@ use super::Level;
 use super::*;
 use proptest::prelude::*;
 
+/// Those of this processor, and those of the tile unit's twin.
 fn kernels() -> impl Iterator<Item = (Level, Dtype, Kernels)> {
-    Level::ALL.into_iter().flat_map(|level| {
+    let here = Level::ALL.into_iter().flat_map(|level| {
         Dtype::CPU
             .into_iter()
             .filter_map(move |dtype| Some((level, dtype, level.kernels(dtype)?)))
-    })
+    });
+    here.chain([(Level::Amx, Dtype::Bf16, amx::tests::TWIN)])
 }
 
 /// Numbers from -1 to 1 that a seed decides.
@@ -148,7 +150,7 @@ proptest! {
     #[test]
     fn products(
         seed in any::<u64>(),
-        rows in 1usize..30,
+        rows in 1usize..70,
         inner in 1usize..150,
         columns in 1usize..120,
     ) {

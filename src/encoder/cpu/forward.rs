@@ -495,7 +495,7 @@ impl Run {
                 Step::Qkv => (
                     operands,
                     (b.qkv, b.qkv_stride),
-                    Output::Operand,
+                    Output::Attention,
                     Epilogue::Plain,
                 ),
                 Step::Output if direct => {
@@ -523,7 +523,7 @@ impl Run {
                 Step::Up => (
                     operands,
                     (b.wide_operands, b.wide_operand_stride),
-                    Output::Operand,
+                    Output::Rows,
                     block.activation,
                 ),
                 Step::Down => (

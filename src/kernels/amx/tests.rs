@@ -2,7 +2,9 @@
 
 use super::super::dot::{F32, quantised};
 use super::super::portable::Portable;
-use super::super::{Aligned, Epilogue, Format, Output, Packed};
+use super::super::{
+    Aligned, Attention, AttentionScratch, Epilogue, Format, Kernels, Output, Packed, twin_vectors,
+};
 use super::*;
 use proptest::prelude::*;
 
@@ -135,7 +137,7 @@ quantised!(
 
 /// Two bf16 to a word.
 #[derive(Clone, Copy)]
-struct Pairs;
+pub(in super::super) struct Pairs;
 
 impl Dot<Portable> for Pairs {
     const GROUP: usize = 2;
@@ -155,10 +157,35 @@ impl Dot<Portable> for Pairs {
     unsafe fn finish(acc: [f32; 8], _: f32, _: *const f32) -> [f32; 8] {
         acc
     }
-    unsafe fn put(_: *mut u32, _: usize, _: [f32; 8], _: i32) {
-        unreachable!("operands are not made here")
+    unsafe fn put(row: *mut u32, column: usize, x: [f32; 8], _: i32) {
+        let halves = x.map(|x| half::bf16::from_f32(x).to_bits());
+        // SAFETY: the caller's.
+        unsafe {
+            row.cast::<[u16; 8]>()
+                .byte_add(2 * column)
+                .write_unaligned(halves)
+        }
     }
 }
+
+unsafe fn twin_gemm(g: &Gemm<'_>) {
+    // SAFETY: the caller's; the twin needs no unit.
+    unsafe { gemm::<_, Portable, Pairs, Pairs, 4>(&mut Twin::<false>::new(), g) }
+}
+
+unsafe fn twin_attention(a: &Attention, scratch: &mut AttentionScratch) {
+    // SAFETY: the caller's; the twin needs no unit.
+    unsafe {
+        super::attention::attention::<_, Portable, Pairs, 4>(&mut Twin::<false>::new(), a, scratch);
+    }
+}
+
+/// The kernels of the level by the twin, which are tested as those of all levels.
+pub(in super::super) const TWIN: Kernels = Kernels {
+    gemm: twin_gemm,
+    attention: twin_attention,
+    ..twin_vectors::KERNELS
+};
 
 /// Numbers from -1 to 1 that a seed decides.
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
