@@ -4,6 +4,7 @@
 //!
 //! Chunks keep their order, and what is computed of each does not depend on the others.
 
+use super::embed::KnownVectors;
 use super::prepare::{Prepared, Preparer};
 use super::readable::{Judge, Reads};
 use crate::corpus::boilerplate::{self, Recurs};
@@ -41,13 +42,20 @@ pub(super) struct Ready {
     pub inputs_hash: [u8; 32],
     /// `None` where its vectors stay.
     pub prepared: Option<Prepared>,
+    /// Its vectors, where they need not be computed.
+    pub known: Option<KnownVectors>,
+}
+
+impl Ready {
+    /// What the encoder is to be given, where anything is to be computed.
+    fn to_compute(&self) -> Option<&Prepared> {
+        self.prepared.as_ref().filter(|_| self.known.is_none())
+    }
 }
 
 /// Articles that are prepared.
 pub(super) struct Chunk {
     pub ready: Vec<Ready>,
-    /// Which of them are to be computed.
-    pub computes: Vec<bool>,
     /// Bytes of their texts and titles.
     pub bytes: usize,
 }
@@ -201,20 +209,16 @@ fn prepare(preparer: &Preparer<'_>, judge: &Judge, waiting: Waiting) -> Result<C
                 reads: judge.judge(&p.text, prepared.unknown),
                 inputs_hash,
                 prepared: (!same).then_some(prepared),
+                known: None,
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Chunk {
-        computes: ready.iter().map(|r| r.prepared.is_some()).collect(),
-        ready,
-        bytes,
-    })
+    Ok(Chunk { ready, bytes })
 }
 
 fn compute(encoder: &Encoder, job: &Job, chunk: Chunk) -> Result<Computed> {
     let started = Instant::now();
-    let wanted = chunk.ready.iter().zip(&chunk.computes);
-    let wanted = wanted.filter_map(|(r, computes)| r.prepared.as_ref().filter(|_| *computes));
+    let wanted = chunk.ready.iter().filter_map(Ready::to_compute);
     let texts: Vec<_> = wanted
         .flat_map(|p| p.passages.iter().zip(&p.tokens))
         .map(|(passage, tokens)| (passage.input.as_str(), tokens.as_ref()))
@@ -233,7 +237,6 @@ mod tests {
     use super::*;
     use crate::corpus::Article;
     use crate::encoder::{Backend, Call, Identity};
-    use crate::index::KnownVectors;
     use crate::model::{Config, Fetch, Tokenizer, find};
     use crate::store::Corpus;
     use std::sync::atomic::AtomicUsize;
