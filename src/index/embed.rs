@@ -1,7 +1,7 @@
 //! Embedding what waits, and articles from outside.
 
 use super::Report;
-use super::prepare::{Prepared, article_vector, prepare};
+use super::prepare::{Prepared, Preparer, article_vector, prepare};
 use super::readable::{Readable, Reads};
 use super::stages::{Computed, Done, Ready, Stages, UNDER_WAY, Waiting, beside};
 use crate::corpus::{Article, boilerplate};
@@ -108,7 +108,8 @@ impl Writer {
             report.recurring_paragraphs = self.left_out()?;
             return Ok(report);
         }
-        let estimate = estimate(self, encoder, articles, bytes, job)?;
+        let preparer = Preparer::new(encoder)?;
+        let estimate = estimate(self, encoder, &preparer, (articles, bytes), job)?;
         job.tell(&estimate);
         let most = encoder.preferred_tokens() * BYTES_PER_TOKEN;
         let chunk_bytes = match estimate {
@@ -141,7 +142,9 @@ impl Writer {
             done_bytes: 0,
             started: Instant::now(),
         };
-        beside(encoder, &judge, job, |stages| run.all(stages, go_on))?;
+        beside(encoder, &preparer, &judge, job, |stages| {
+            run.all(stages, go_on)
+        })?;
         readable.tell(job);
         report.recurring_paragraphs = self.left_out()?;
         Ok(report)
@@ -366,8 +369,8 @@ impl Reader {
 fn estimate(
     store: &Reader,
     encoder: &Encoder,
-    articles: u64,
-    bytes: u64,
+    preparer: &Preparer<'_>,
+    (articles, bytes): (u64, u64),
     job: &Job,
 ) -> Result<Event<'static>> {
     // English takes about 4.5 bytes a token; the sample corrects it.
@@ -379,7 +382,7 @@ fn estimate(
         let mut sample_bytes = 0;
         for pending in &sample {
             sample_bytes += pending.text.len() + pending.title.len();
-            let prepared = prepare(encoder, &pending.title, &pending.text, &[])?;
+            let prepared = preparer.prepare(&pending.title, &pending.text, &[])?;
             inputs.extend(prepared.passages.into_iter().map(|p| p.input));
         }
         let counted = encoder.tokenize(&inputs, Prompt::Document)?;

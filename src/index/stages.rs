@@ -122,14 +122,14 @@ impl Stages {
 /// Runs `f` beside the stages, which end with it.
 ///
 /// # Errors
-/// Those of `f`; the encoder has no tokenizer for its own prompt.
+/// Those of `f`.
 pub(super) fn beside<T>(
     encoder: &Encoder,
+    preparer: &Preparer<'_>,
     judge: &Judge,
     job: &Job,
     f: impl FnOnce(&Stages) -> Result<T>,
 ) -> Result<T> {
-    let preparer = Preparer::new(encoder)?;
     let (waiting, to_prepare) = channel::<Waiting>();
     let (prepared, to_compute) = channel::<Chunk>();
     let (send, done) = channel();
@@ -148,7 +148,7 @@ pub(super) fn beside<T>(
         let (back, computing, ending) = (send.clone(), own.clone(), ends);
         scope.spawn(move || {
             stage(to_prepare, &send, |waiting| {
-                prepare(&preparer, judge, waiting).map(Done::Prepared)
+                prepare(preparer, judge, waiting).map(Done::Prepared)
             });
         });
         scope.spawn(move || {
