@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::prepare::{Prepared, Preparer, article_vector, prepare};
-use super::readable::{Readable, Reads};
+use super::readable::{Judge, Readable, Reads};
 use super::stages::{Computed, Done, Ready, Stages, UNDER_WAY, Waiting, beside};
 use crate::corpus::{Article, boilerplate};
 use crate::encoder::{EncodeOptions, Encoder, Prompt};
@@ -124,8 +124,8 @@ impl Writer {
             _ => FIRST_BYTES,
         }
         .clamp(1, most);
-        let mut readable = Readable::new(encoder);
-        let judge = readable.judge();
+        let mut readable = Readable::new(&encoder.identity().model);
+        let judge = Judge::new(encoder);
         let mut run = Run {
             writer: self,
             known,
