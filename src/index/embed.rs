@@ -174,7 +174,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Reads, has prepared and computed, and stores, until nothing waits or `go_on` says so.
-    fn all(&mut self, stages: &Stages, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
+    fn all(&mut self, stages: &Stages<'_>, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
         let (mut under_way, mut more, mut ended) = (0, true, false);
         loop {
             while more && under_way < UNDER_WAY {

@@ -77,15 +77,15 @@ pub(super) enum Done {
 }
 
 /// The way to and from the stages, for whoever holds the corpus.
-pub(super) struct Stages {
+pub(super) struct Stages<'a> {
     waiting: Sender<Waiting>,
     prepared: Sender<Chunk>,
     done: Receiver<Result<Done>>,
-    job: Job,
-    ends: std::sync::Arc<AtomicBool>,
+    job: &'a Job,
+    ends: &'a AtomicBool,
 }
 
-impl Stages {
+impl Stages<'_> {
     /// Has a chunk prepared.
     pub(super) fn prepare(&self, waiting: Waiting) {
         // A stage that is gone has said why.
@@ -128,24 +128,23 @@ pub(super) fn beside<T>(
     preparer: &Preparer<'_>,
     judge: &Judge,
     job: &Job,
-    f: impl FnOnce(&Stages) -> Result<T>,
+    f: impl FnOnce(&Stages<'_>) -> Result<T>,
 ) -> Result<T> {
     let (waiting, to_prepare) = channel::<Waiting>();
     let (prepared, to_compute) = channel::<Chunk>();
     let (send, done) = channel();
     // What is under way when `f` fails is not waited for to its end.
-    let parent = job.clone();
-    let own = Job::new().cancel_when(move || parent.is_cancelled());
-    let ends = std::sync::Arc::new(AtomicBool::new(false));
+    let own = job.child();
+    let ends = AtomicBool::new(false);
     let stages = Stages {
         waiting,
         prepared,
         done,
-        job: job.clone(),
-        ends: ends.clone(),
+        job,
+        ends: &ends,
     };
     std::thread::scope(|scope| {
-        let (back, computing, ending) = (send.clone(), own.clone(), ends);
+        let (back, computing, ending) = (send.clone(), &own, &ends);
         scope.spawn(move || {
             stage(to_prepare, &send, |waiting| {
                 prepare(preparer, judge, waiting).map(Done::Prepared)
@@ -156,7 +155,7 @@ pub(super) fn beside<T>(
                 if ending.load(Ordering::Relaxed) {
                     return Ok(Done::Skipped);
                 }
-                compute(encoder, &computing, chunk).map(Done::Computed)
+                compute(encoder, computing, chunk).map(Done::Computed)
             });
         });
         let outcome = f(&stages);
