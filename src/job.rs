@@ -202,6 +202,12 @@ impl Job {
         self.change(|inner| inner.asked = Some(Arc::new(asked)))
     }
 
+    /// A job for a part of this one: it ends with it, and may be ended by itself. Nobody listens.
+    pub(crate) fn child(&self) -> Self {
+        let parent = self.clone();
+        Self::new().cancel_when(move || parent.is_cancelled())
+    }
+
     /// Asks the operation to stop. It ends within about a second with an error of the kind
     /// [`crate::ErrorKind::Cancelled`]; what it committed is kept.
     pub fn cancel(&self) {
@@ -302,6 +308,16 @@ mod tests {
         assert!(job.check().is_ok());
         clone.cancel();
         assert!(job.check().unwrap_err().is_cancelled());
+    }
+
+    #[test]
+    fn a_child_ends_with_its_parent_and_not_the_other_way() {
+        let job = Job::new();
+        let (ended, child) = (job.child(), job.child());
+        ended.cancel();
+        assert!(ended.is_cancelled() && !child.is_cancelled() && !job.is_cancelled());
+        job.cancel();
+        assert!(child.is_cancelled());
     }
 
     #[test]

@@ -18,7 +18,7 @@ import time
 from typing import Any, Callable, NoReturn
 
 from ._nearwise import __version__
-from .errors import Error, FilterError, ParameterError
+from .errors import BusyError, Error, ExistsError, FilterError, ParameterError
 
 #: Seconds between two lines of progress, on a terminal and elsewhere.
 ON_TERMINAL, ELSEWHERE = 0.2, 10.0
@@ -226,19 +226,19 @@ def import_(asked: argparse.Namespace, progress: Callable[..., None]) -> int:
     path, options = corpus_path(asked.corpus), storage(asked.storage)
     from . import lance  # noqa: F401 (it says what to install where pylance is missing)
     from . import _lance_carry
-    from .corpus import Corpus
 
-    was_there, holds = path.exists(), 0
+    corpus, made = _opened(path, asked)
+    holds: int | None = None
     try:
-        with Corpus(path, model=asked.model, device=asked.device, offline=asked.offline) as corpus:
+        with corpus:
             try:
                 carried = _lance_carry.read(asked.dataset, corpus, asked.where, options or None, listen=progress)
             finally:
                 holds = len(corpus)
     finally:
-        # One that was made for nothing goes again.
-        if not was_there and not holds:
-            for end in ("", "-wal", "-shm", "-lock"):
+        # One that was made for nothing goes again; one whose articles could not be counted stays.
+        if made and holds == 0:
+            for end in ("", "-wal", "-shm", "-journal", "-lock"):
                 pathlib.Path(f"{path}{end}").unlink(missing_ok=True)
     told = [
         f"{_count(carried.articles, 'article')} in {_count(carried.passages, 'passage')} brought to {path}, "
@@ -247,6 +247,19 @@ def import_(asked: argparse.Namespace, progress: Callable[..., None]) -> int:
     if carried.computed:
         told.append(f"{_count(carried.computed, 'passage')} computed anew")
     return _said(asked, progress, carried, told)
+
+
+def _opened(path: pathlib.Path, asked: argparse.Namespace) -> tuple[Any, bool]:
+    """The corpus, and whether it was made just now: where none is, another process may be making it."""
+    from .corpus import Corpus
+
+    how = {"model": asked.model, "device": asked.device, "offline": asked.offline}
+    if not path.exists():
+        try:
+            return Corpus(path, create=True, **how), True
+        except (BusyError, ExistsError):
+            pass
+    return Corpus(path, **how), False
 
 
 def _said(asked: argparse.Namespace, progress: Any, carried: Any, told: list[str]) -> int:

@@ -39,8 +39,14 @@ impl Window {
     }
 }
 
-/// The byte offsets of each token of a text.
-pub type Offsets = Vec<(usize, usize)>;
+/// A text and the byte offsets of each of its tokens, special tokens left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tokenized<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Where each token begins and ends.
+    pub tokens: &'a [(usize, usize)],
+}
 
 #[derive(Debug, Clone)]
 struct Unit {
@@ -54,16 +60,22 @@ struct Unit {
 /// window are repeated at the start of the next. A sentence longer than a window is cut at
 /// white space. A title longer than a quarter of the window is put in front of the first
 /// passage only as text of its own, and shortened in front of the others, so that no token
-/// of it is lost. `skip` are ranges to leave out (boilerplate). `tokenize` gives a text's
-/// token offsets without special tokens. Every token outside `skip` is in some passage.
-pub fn split<E>(
-    title: &str,
-    text: &str,
+/// of it is lost. `skip` are ranges to leave out (boilerplate). Every token outside `skip` is
+/// in some passage.
+pub fn split(
+    title: Tokenized<'_>,
+    text: Tokenized<'_>,
     skip: &[Range<usize>],
     window: Window,
-    mut tokenize: impl FnMut(&str) -> Result<Offsets, E>,
-) -> Result<Vec<Passage>, E> {
-    let title_tokens = tokenize(title)?;
+) -> Vec<Passage> {
+    let Tokenized {
+        text: title,
+        tokens: title_tokens,
+    } = title;
+    let Tokenized {
+        text,
+        tokens: offsets,
+    } = text;
     let longest_prefix = window.tokens / 4;
     let (prefix, long_title) = if title_tokens.len() > longest_prefix {
         (
@@ -76,12 +88,11 @@ pub fn split<E>(
     let prefix_tokens = title_tokens.len().min(longest_prefix);
     let room = window.tokens - prefix_tokens;
 
-    let offsets = tokenize(text)?;
-    let units = units(text, &offsets, skip, room);
+    let units = units(text, offsets, skip, room);
     let mut out = Vec::new();
     if long_title {
         // The whole title, cut only where it exceeds the window.
-        for piece in cut(title, &title_tokens, 0..title.len(), window.tokens) {
+        for piece in cut(title, title_tokens, 0..title.len(), window.tokens) {
             out.push(Passage {
                 input: title[piece.range].to_string(),
                 range: 0..0,
@@ -98,7 +109,7 @@ pub fn split<E>(
                 fresh_tokens: title_tokens.len() as u32,
             });
         }
-        return Ok(out);
+        return out;
     }
     // All windows about equally long rather than full ones and a short rest.
     let windows = if total <= room {
@@ -146,7 +157,7 @@ pub fn split<E>(
         });
         start = end;
     }
-    Ok(out)
+    out
 }
 
 fn joined(prefix: &str, text: &str, units: &[Unit]) -> String {
@@ -171,7 +182,7 @@ fn joined(prefix: &str, text: &str, units: &[Unit]) -> String {
 }
 
 /// Sentences with their token counts, none longer than `room`.
-fn units(text: &str, offsets: &Offsets, skip: &[Range<usize>], room: usize) -> Vec<Unit> {
+fn units(text: &str, offsets: &[(usize, usize)], skip: &[Range<usize>], room: usize) -> Vec<Unit> {
     let mut out = Vec::new();
     for paragraph in paragraphs(text) {
         if skip
@@ -189,7 +200,7 @@ fn units(text: &str, offsets: &Offsets, skip: &[Range<usize>], room: usize) -> V
 }
 
 /// `range` in pieces of at most `room` tokens, cut at white space where there is some.
-fn cut(text: &str, offsets: &Offsets, range: Range<usize>, room: usize) -> Vec<Unit> {
+fn cut(text: &str, offsets: &[(usize, usize)], range: Range<usize>, room: usize) -> Vec<Unit> {
     let mut low = offsets.partition_point(|&(start, _)| start < range.start);
     let high = low + offsets[low..].partition_point(|&(start, _)| start < range.end);
     if high - low <= room {
@@ -240,11 +251,10 @@ fn cut(text: &str, offsets: &Offsets, range: Range<usize>, room: usize) -> Vec<U
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::convert::Infallible;
 
     /// A token for each run of letters and for each other visible character.
-    fn words(text: &str) -> Result<Offsets, Infallible> {
-        let mut out: Offsets = Vec::new();
+    fn words(text: &str) -> Vec<(usize, usize)> {
+        let mut out: Vec<(usize, usize)> = Vec::new();
         let mut letters = false;
         for (i, c) in text.char_indices() {
             let end = i + c.len_utf8();
@@ -257,7 +267,23 @@ mod tests {
                 letters = c.is_alphanumeric();
             }
         }
-        Ok(out)
+        out
+    }
+
+    fn split_by_words(
+        title: &str,
+        text: &str,
+        skip: &[Range<usize>],
+        window: Window,
+    ) -> Vec<Passage> {
+        let (of_title, of_text) = (words(title), words(text));
+        let tokenized = |text, tokens| Tokenized { text, tokens };
+        split(
+            tokenized(title, &of_title),
+            tokenized(text, &of_text),
+            skip,
+            window,
+        )
     }
 
     fn cut_up(title: &str, text: &str, tokens: usize) -> Vec<Passage> {
@@ -265,7 +291,7 @@ mod tests {
             tokens,
             overlap: tokens / 8,
         };
-        split(title, text, &[], window, words).unwrap()
+        split_by_words(title, text, &[], window)
     }
 
     #[test]
@@ -290,7 +316,7 @@ mod tests {
             tokens: 32,
             overlap: 4,
         };
-        let passages = split("", text, std::slice::from_ref(&(10..23)), window, words).unwrap();
+        let passages = split_by_words("", text, std::slice::from_ref(&(10..23)), window);
         assert_eq!(passages[0].input, "Own one.\nOwn two.");
     }
 
@@ -311,17 +337,17 @@ mod tests {
             let mut covered = vec![false; text.len()];
             let mut fresh = 0;
             for p in &passages {
-                prop_assert!(words(&p.input).unwrap().len() <= tokens, "{p:?}");
+                prop_assert!(words(&p.input).len() <= tokens, "{p:?}");
                 covered[p.range.clone()].fill(true);
                 fresh += p.fresh_tokens as usize;
             }
-            let offsets = words(&text).unwrap();
+            let offsets = words(&text);
             for (start, _) in &offsets {
                 prop_assert!(covered[*start], "token at {start} is in no passage");
             }
             prop_assert!(fresh >= offsets.len());
             if !title.is_empty() {
-                for (start, end) in words(&title).unwrap() {
+                for (start, end) in words(&title) {
                     prop_assert!(passages.iter().any(|p| p.input.contains(&title[start..end])));
                 }
             }

@@ -4,7 +4,6 @@
 use super::run::place;
 use super::{Call, Queue, TextTokens, plan};
 use crate::error::{Error, Result};
-use crate::job::Job;
 use crate::model::Tokens;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -75,10 +74,9 @@ impl Pipeline<'_> {
             changed: Condvar::new(),
         });
         // Batches that wait when the run ends early are no longer computed.
-        let parent = self.call.job.clone();
         let own = EndOfRun(Call {
             priority: self.call.priority,
-            job: Job::new().cancel_when(move || parent.is_cancelled()),
+            job: self.call.job.child(),
         });
         let mut counts = Vec::with_capacity(count);
         let (mut first, mut ahead) = (0, FIRST);

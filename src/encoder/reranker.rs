@@ -8,7 +8,7 @@ use super::run::Run;
 use super::{
     Backend, Call, DeviceChoice, DtypeChoice, Identity, OpenDevice, Priority, TextTokens, loaded,
 };
-use crate::corpus::passages::{Window, split};
+use crate::corpus::passages::{Tokenized, Window, split};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::model::{Config, DEFAULT_RERANKER, Judge, ModelFiles, Tokenizer};
@@ -368,7 +368,12 @@ impl Reranker {
         for (index, document) in documents.iter().enumerate() {
             options.call.job.check()?;
             let text = document.as_ref();
-            let passages = split("", text, &[], window, |text| tokenizer.offsets(text))?;
+            let tokens = tokenizer.offsets(text)?;
+            let text = Tokenized {
+                text,
+                tokens: &tokens,
+            };
+            let passages = split(Tokenized::default(), text, &[], window);
             if passages.len() < 2 {
                 out.push(whole((index, document)));
                 continue;

@@ -167,9 +167,14 @@ struct Batch<'a> {
     /// Ids that were taken: for each origin the first of them, as it was and as it became, whose
     /// it is, and how many there were.
     taken: BTreeMap<String, Taken>,
-    /// Articles of earlier streams that such of the same id replaced, and one of these.
-    streamed: u64,
-    streamed_id: String,
+    /// Articles of earlier streams that such of the same id replaced.
+    streamed: Option<Streamed>,
+}
+
+/// How many articles were replaced, and the id of the first.
+struct Streamed {
+    id: String,
+    count: u64,
 }
 
 /// Ids of one origin that articles from elsewhere have.
@@ -203,8 +208,7 @@ impl<'a> Batch<'a> {
             replace: options.replace,
             id_prefix: options.id_prefix.clone(),
             taken: BTreeMap::new(),
-            streamed: 0,
-            streamed_id: String::new(),
+            streamed: None,
             report: Report::default(),
             looked: Instant::now(),
         })
@@ -261,10 +265,11 @@ impl<'a> Batch<'a> {
                 && !self.replace
                 && is_stream(&article.origin)
             {
-                if self.streamed == 0 {
-                    self.streamed_id.clone_from(&outcome.id);
-                }
-                self.streamed += 1;
+                let streamed = self.streamed.get_or_insert_with(|| Streamed {
+                    id: outcome.id.clone(),
+                    count: 0,
+                });
+                streamed.count += 1;
             }
             if let Some(by) = outcome.taken_by {
                 self.report.renamed += 1;
@@ -286,9 +291,8 @@ impl<'a> Batch<'a> {
 impl Batch<'_> {
     /// Says which ids were taken, and what took the place of other articles.
     fn tell(&self) {
-        if self.streamed > 0 {
-            let id = &self.streamed_id;
-            let what = match self.streamed {
+        if let Some(Streamed { id, count }) = &self.streamed {
+            let what = match count {
                 1 => format!("1 article of an earlier one was replaced, of the id {id:?}"),
                 n => format!(
                     "{n} articles of earlier ones were replaced, such as that of the id {id:?}"
@@ -322,6 +326,7 @@ impl Batch<'_> {
 /// Takes what the readers of files find.
 struct Files<'a> {
     batch: Batch<'a>,
+    /// Whether an article of an id that came before is left out; whoever reads decides of the rest.
     skip_bad: bool,
     job: &'a Job,
     bad: u64,
@@ -339,7 +344,13 @@ impl<'a> Files<'a> {
             bad,
             ..
         } = self;
-        (batch, |problem| refuse(problem, *skip_bad, job, bad))
+        (batch, |problem| {
+            if !*skip_bad {
+                return Err(problem);
+            }
+            leave_out(&problem, job, bad);
+            Ok(())
+        })
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -348,13 +359,9 @@ impl<'a> Files<'a> {
     }
 }
 
-fn refuse(problem: Error, skip_bad: bool, job: &Job, bad: &mut u64) -> Result<()> {
-    if !skip_bad {
-        return Err(problem);
-    }
+fn leave_out(problem: &Error, job: &Job, bad: &mut u64) {
     *bad += 1;
     job.note(NoteKind::BadInput, problem.to_string());
-    Ok(())
 }
 
 impl Files<'_> {
@@ -365,7 +372,10 @@ impl Files<'_> {
                 let (batch, mut refuse) = self.parts();
                 batch.push((*article).into(), &mut refuse)
             }
-            Told::Bad(problem) => refuse(problem, self.skip_bad, self.job, &mut self.bad),
+            Told::Bad(problem) => {
+                leave_out(&problem, self.job, &mut self.bad);
+                Ok(())
+            }
             Told::Note(note) => {
                 self.job.note(note.kind(), note.to_string());
                 Ok(())

@@ -17,6 +17,7 @@ const STACK: usize = 8 << 20;
 /// What readers find.
 pub(super) enum Told {
     Article(Box<Article>),
+    /// What is left out, as the options say.
     Bad(Error),
     Note(Note),
     /// The origin of what was not read to its end.

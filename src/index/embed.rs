@@ -1,8 +1,8 @@
 //! Embedding what waits, and articles from outside.
 
 use super::Report;
-use super::prepare::{Prepared, article_vector, prepare};
-use super::readable::{Readable, Reads};
+use super::prepare::{Prepared, Preparer, article_vector, prepare};
+use super::readable::{Judge, Readable, Reads};
 use super::stages::{Computed, Done, Ready, Stages, UNDER_WAY, Waiting, beside};
 use crate::corpus::{Article, boilerplate};
 use crate::encoder::{EncodeOptions, Encoder, Prompt};
@@ -10,7 +10,6 @@ use crate::error::Result;
 use crate::job::{Event, Job, Progress, Stage};
 use crate::store::{Embedded, EmbeddedVectors, NewPassage, Reader, Writer};
 use rayon::prelude::*;
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -59,7 +58,7 @@ impl Writer {
     /// The encoder's vectors cannot be mixed with those of the corpus; the device fails; the file
     /// cannot be written; the job is cancelled. What was committed before stays.
     pub fn embed(&mut self, encoder: &Encoder, job: &Job) -> Result<Report> {
-        self.embed_pending(encoder, &|_, _| None, job, &mut || true)
+        self.embed_pending(encoder, None, job, &mut || true)
     }
 
     /// As [`Writer::embed`], except that vectors which are known already are not computed: `known`
@@ -76,7 +75,7 @@ impl Writer {
         known: &Known<'_>,
         job: &Job,
     ) -> Result<Report> {
-        self.embed_pending(encoder, known, job, &mut || true)
+        self.embed_pending(encoder, Some(known), job, &mut || true)
     }
 
     /// As [`Writer::embed`], but ends early, without an error, when `go_on` says `false`: it is
@@ -91,13 +90,13 @@ impl Writer {
         job: &Job,
         mut go_on: impl FnMut() -> bool,
     ) -> Result<Report> {
-        self.embed_pending(encoder, &|_, _| None, job, &mut go_on)
+        self.embed_pending(encoder, None, job, &mut go_on)
     }
 
     fn embed_pending(
         &mut self,
         encoder: &Encoder,
-        known: &Known<'_>,
+        known: Option<&Known<'_>>,
         job: &Job,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Report> {
@@ -109,7 +108,8 @@ impl Writer {
             report.recurring_paragraphs = self.left_out()?;
             return Ok(report);
         }
-        let estimate = estimate(self, encoder, articles, bytes, job)?;
+        let preparer = Preparer::new(encoder)?;
+        let estimate = estimate(self, encoder, &preparer, (articles, bytes), job)?;
         job.tell(&estimate);
         let most = encoder.preferred_tokens() * BYTES_PER_TOKEN;
         let chunk_bytes = match estimate {
@@ -124,8 +124,8 @@ impl Writer {
             _ => FIRST_BYTES,
         }
         .clamp(1, most);
-        let mut readable = Readable::new(encoder);
-        let judge = readable.judge();
+        let mut readable = Readable::new(&encoder.identity().model);
+        let judge = Judge::new(encoder);
         let mut run = Run {
             writer: self,
             known,
@@ -138,12 +138,13 @@ impl Writer {
             chunk_bytes,
             most,
             last: i64::MIN,
-            ready: VecDeque::new(),
             done: 0,
             done_bytes: 0,
             started: Instant::now(),
         };
-        beside(encoder, &judge, job, |stages| run.all(stages, go_on))?;
+        beside(encoder, &preparer, &judge, job, |stages| {
+            run.all(stages, go_on)
+        })?;
         readable.tell(job);
         report.recurring_paragraphs = self.left_out()?;
         Ok(report)
@@ -153,7 +154,7 @@ impl Writer {
 /// A run of embedding, as whoever holds the corpus sees it.
 struct Run<'a> {
     writer: &'a mut Writer,
-    known: &'a Known<'a>,
+    known: Option<&'a Known<'a>>,
     job: &'a Job,
     readable: &'a mut Readable,
     report: &'a mut Report,
@@ -166,8 +167,6 @@ struct Run<'a> {
     most: usize,
     /// The row that was read last.
     last: i64,
-    /// What is known of the chunks that are being computed.
-    ready: VecDeque<Vec<Option<KnownVectors>>>,
     done: u64,
     done_bytes: u64,
     started: Instant,
@@ -175,7 +174,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Reads, has prepared and computed, and stores, until nothing waits or `go_on` says so.
-    fn all(&mut self, stages: &Stages, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
+    fn all(&mut self, stages: &Stages<'_>, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
         let (mut under_way, mut more, mut ended) = (0, true, false);
         loop {
             while more && under_way < UNDER_WAY {
@@ -194,26 +193,18 @@ impl Run<'_> {
             }
             match stages.next()? {
                 Done::Prepared(mut chunk) => {
-                    let known = self.look_up(&chunk.ready)?;
-                    for (computes, known) in chunk.computes.iter_mut().zip(&known) {
-                        *computes &= known.is_none();
-                    }
-                    self.ready.push_back(known);
+                    self.look_up(&mut chunk.ready)?;
                     stages.compute(chunk);
                 }
                 Done::Computed(computed) => {
                     under_way -= 1;
-                    let known = self.ready.pop_front().unwrap_or_default();
-                    self.store(computed, known)?;
+                    self.store(computed)?;
                     if !ended && !go_on() {
                         (more, ended) = (false, true);
                         stages.end();
                     }
                 }
-                Done::Skipped => {
-                    under_way -= 1;
-                    self.ready.pop_front();
-                }
+                Done::Skipped => under_way -= 1,
             }
         }
     }
@@ -241,28 +232,30 @@ impl Run<'_> {
         }))
     }
 
-    /// What is known of each article that is to be embedded.
-    fn look_up(&self, ready: &[Ready]) -> Result<Vec<Option<KnownVectors>>> {
-        let one = |article: &Ready| {
-            let Some(prepared) = article
-                .prepared
-                .as_ref()
-                .filter(|_| article.left_out.is_empty())
-            else {
-                return Ok(None);
+    /// Adds what is known of each article that is to be embedded.
+    fn look_up(&self, ready: &mut [Ready]) -> Result<()> {
+        let Some(known) = self.known else {
+            return Ok(());
+        };
+        for article in ready {
+            let Some(prepared) = &article.prepared else {
+                continue;
             };
+            if !article.left_out.is_empty() {
+                continue;
+            }
             let ranges: Vec<_> = prepared.passages.iter().map(|p| p.range.clone()).collect();
             let id = self.writer.described_at(article.key)?.id;
             let fits = |found: &KnownVectors| {
                 found.article.len() == self.dim && found.passages.len() == self.dim * ranges.len()
             };
-            Ok((self.known)(&id, &ranges).filter(fits))
-        };
-        ready.iter().map(one).collect()
+            article.known = known(&id, &ranges).filter(fits);
+        }
+        Ok(())
     }
 
     /// Stores a chunk and tells how far the run is.
-    fn store(&mut self, computed: Computed, known: Vec<Option<KnownVectors>>) -> Result<()> {
+    fn store(&mut self, computed: Computed) -> Result<()> {
         let Computed {
             chunk,
             vectors,
@@ -283,7 +276,8 @@ impl Run<'_> {
         self.done += chunk.ready.len() as u64;
         self.done_bytes += chunk.bytes as u64;
         let mut embedded = Vec::with_capacity(chunk.ready.len());
-        for (article, known) in chunk.ready.into_iter().zip(known) {
+        for article in chunk.ready {
+            let known = article.known;
             let unread = article.reads == Reads::Not;
             let vectors = article.prepared.map(|prepared| {
                 self.readable.count(article.reads, prepared.unknown);
@@ -375,8 +369,8 @@ impl Reader {
 fn estimate(
     store: &Reader,
     encoder: &Encoder,
-    articles: u64,
-    bytes: u64,
+    preparer: &Preparer<'_>,
+    (articles, bytes): (u64, u64),
     job: &Job,
 ) -> Result<Event<'static>> {
     // English takes about 4.5 bytes a token; the sample corrects it.
@@ -388,7 +382,7 @@ fn estimate(
         let mut sample_bytes = 0;
         for pending in &sample {
             sample_bytes += pending.text.len() + pending.title.len();
-            let prepared = prepare(encoder, &pending.title, &pending.text, &[])?;
+            let prepared = preparer.prepare(&pending.title, &pending.text, &[])?;
             inputs.extend(prepared.passages.into_iter().map(|p| p.input));
         }
         let counted = encoder.tokenize(&inputs, Prompt::Document)?;

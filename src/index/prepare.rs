@@ -1,6 +1,6 @@
 //! What the encoder is given for an article, and how its vector is made of the passages'.
 
-use crate::corpus::passages::{Passage, Window, split};
+use crate::corpus::passages::{Passage, Tokenized, Window, split};
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::model::{TextIds, Tokenizer, Tokens};
@@ -61,17 +61,14 @@ pub(super) struct Preparer<'a> {
 impl<'a> Preparer<'a> {
     pub(super) fn new(encoder: &'a Encoder) -> Result<Self> {
         let tokenizer = encoder.tokenizer();
-        let taken = tokenizer.special_tokens() + encoder.document_prompt_tokens()?;
         let prompt = encoder.prompts().document.as_str();
-        let prompt = if tokenizer.parts_at(&format!("{prompt}a"), prompt.len()) {
-            Some(tokenizer.text_ids(prompt)?.ids)
-        } else {
-            None
-        };
+        let ids = tokenizer.text_ids(prompt)?.ids;
+        let taken = tokenizer.special_tokens() + ids.len();
+        let apart = tokenizer.parts_at(&format!("{prompt}a"), prompt.len());
         Ok(Self {
             tokenizer,
             window: Window::of(tokenizer.max_tokens(), taken),
-            prompt,
+            prompt: apart.then_some(ids),
         })
     }
 
@@ -102,14 +99,13 @@ impl<'a> Preparer<'a> {
         text: &str,
         boilerplate: &[Range<usize>],
     ) -> Result<Prepared> {
-        // Of the title and the text, in this order.
-        let mut seen: Vec<TextIds> = Vec::with_capacity(2);
-        let mut passages = split(title, text, boilerplate, self.window, |t| {
-            let tokens = self.tokens(t, PIECE)?;
-            let offsets = tokens.offsets.clone();
-            seen.push(tokens);
-            Ok(offsets)
-        })?;
+        let (of_title, of_text) = (self.tokens(title, PIECE)?, self.tokens(text, PIECE)?);
+        let mut passages = split(
+            tokenized(title, &of_title),
+            tokenized(text, &of_text),
+            boilerplate,
+            self.window,
+        );
         if passages.is_empty() {
             // Nothing in it is a token, such as a text of blanks: it still gets a vector.
             passages.push(Passage {
@@ -118,13 +114,12 @@ impl<'a> Preparer<'a> {
                 fresh_tokens: 1,
             });
         }
-        let tokens = passages.iter().map(|p| match seen.as_slice() {
-            [of_title, of_text] => self.known(title, text, p, of_title, of_text),
-            _ => None,
-        });
-        let tokens = tokens.collect();
-        let all: usize = seen.iter().map(|t| t.offsets.len()).sum();
-        let unknown: usize = seen.iter().map(|t| t.unknown).sum();
+        let tokens = passages
+            .iter()
+            .map(|p| self.known(title, text, p, &of_title, &of_text))
+            .collect();
+        let all = of_title.offsets.len() + of_text.offsets.len();
+        let unknown = of_title.unknown + of_text.unknown;
         Ok(Prepared {
             passages,
             unknown: unknown as f32 / all.max(1) as f32,
@@ -147,19 +142,25 @@ impl<'a> Preparer<'a> {
         let before = passage.input.strip_suffix(&text[start..end])?;
         let title_ids = match before.strip_suffix('\n') {
             _ if before.is_empty() => &[][..],
-            Some(put) if put == title && of_title.ids.len() == of_title.offsets.len() => {
-                of_title.ids.as_slice()
-            }
+            Some(put) if put == title => of_title.known()?,
             _ => return None,
         };
+        let text_ids = of_text.known()?;
         let apart = |at| self.tokenizer.parts_at(text, at);
-        if of_text.ids.len() != of_text.offsets.len() || !apart(start) || !apart(end) {
+        if !apart(start) || !apart(end) {
             return None;
         }
         let first = of_text.offsets.partition_point(|t| t.0 < start);
         let last = of_text.offsets.partition_point(|t| t.0 < end);
         self.tokenizer
-            .assembled(&[prompt, title_ids, &of_text.ids[first..last]])
+            .assembled(&[prompt, title_ids, &text_ids[first..last]])
+    }
+}
+
+fn tokenized<'a>(text: &'a str, tokens: &'a TextIds) -> Tokenized<'a> {
+    Tokenized {
+        text,
+        tokens: &tokens.offsets,
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Reads {
 }
 
 /// Judges texts by the languages of a model; none where they are not known.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Judge {
     languages: Vec<Lang>,
 }
@@ -36,7 +36,6 @@ pub(super) struct Judge {
 /// How many texts a model read, and how.
 pub(super) struct Readable {
     model: String,
-    judge: Judge,
     texts: u64,
     unread: u64,
     /// The sum of their shares of unknown tokens.
@@ -45,6 +44,16 @@ pub(super) struct Readable {
 }
 
 impl Judge {
+    /// One for an encoder's model.
+    pub(super) fn new(encoder: &Encoder) -> Self {
+        let model = &encoder.identity().model;
+        let known = known_models().iter().find(|known| known.id == *model);
+        let languages = known.map_or(&[][..], |known| &known.languages);
+        Self {
+            languages: languages.iter().filter_map(Lang::from_code).collect(),
+        }
+    }
+
     /// How well the model reads a text of which it does not know this share of the tokens.
     pub(super) fn judge(&self, text: &str, unknown: f32) -> Reads {
         if unknown >= UNREAD {
@@ -76,25 +85,15 @@ impl Judge {
 }
 
 impl Readable {
-    pub(super) fn new(encoder: &Encoder) -> Self {
-        let model = encoder.identity().model.clone();
-        let known = known_models().iter().find(|known| known.id == model);
-        let languages = known.map_or(&[][..], |known| &known.languages);
+    /// One that has counted nothing of what this model reads.
+    pub(super) fn new(model: &str) -> Self {
         Self {
-            judge: Judge {
-                languages: languages.iter().filter_map(Lang::from_code).collect(),
-            },
-            model,
+            model: model.to_string(),
             texts: 0,
             unread: 0,
             unknown: 0.0,
             foreign: Vec::new(),
         }
-    }
-
-    /// What judges texts for this model.
-    pub(super) fn judge(&self) -> Judge {
-        self.judge.clone()
     }
 
     /// Counts a text.
@@ -182,20 +181,6 @@ impl Readable {
 mod tests {
     use super::*;
 
-    /// A model that was trained on English, before it read anything.
-    fn english(model: &str) -> Readable {
-        Readable {
-            model: model.to_string(),
-            judge: Judge {
-                languages: vec![Lang::Eng],
-            },
-            texts: 0,
-            unread: 0,
-            unknown: 0.0,
-            foreign: Vec::new(),
-        }
-    }
-
     #[test]
     fn scripts_and_languages_that_a_model_does_not_know() {
         let english = Judge {
@@ -223,7 +208,7 @@ mod tests {
         use crate::job::Event;
         use std::sync::{Arc, Mutex};
         let said = |reads: &[(Reads, f32)]| {
-            let mut readable = english("m");
+            let mut readable = Readable::new("m");
             for (reads, unknown) in reads {
                 readable.count(*reads, *unknown);
             }
@@ -255,7 +240,7 @@ mod tests {
     #[test]
     fn another_model_is_named_where_this_one_does_not_suit_most_texts() {
         let of = |model: &str, foreign: u64, unread: u64| {
-            let mut readable = english(model);
+            let mut readable = Readable::new(model);
             for n in 0..10 {
                 let reads = if n < foreign {
                     Reads::Foreign(Lang::Deu)

@@ -4,6 +4,7 @@
 //!
 //! Chunks keep their order, and what is computed of each does not depend on the others.
 
+use super::embed::KnownVectors;
 use super::prepare::{Prepared, Preparer};
 use super::readable::{Judge, Reads};
 use crate::corpus::boilerplate::{self, Recurs};
@@ -41,13 +42,20 @@ pub(super) struct Ready {
     pub inputs_hash: [u8; 32],
     /// `None` where its vectors stay.
     pub prepared: Option<Prepared>,
+    /// Its vectors, where they need not be computed.
+    pub known: Option<KnownVectors>,
+}
+
+impl Ready {
+    /// What the encoder is to be given, where anything is to be computed.
+    fn to_compute(&self) -> Option<&Prepared> {
+        self.prepared.as_ref().filter(|_| self.known.is_none())
+    }
 }
 
 /// Articles that are prepared.
 pub(super) struct Chunk {
     pub ready: Vec<Ready>,
-    /// Which of them are to be computed.
-    pub computes: Vec<bool>,
     /// Bytes of their texts and titles.
     pub bytes: usize,
 }
@@ -69,15 +77,15 @@ pub(super) enum Done {
 }
 
 /// The way to and from the stages, for whoever holds the corpus.
-pub(super) struct Stages {
+pub(super) struct Stages<'a> {
     waiting: Sender<Waiting>,
     prepared: Sender<Chunk>,
     done: Receiver<Result<Done>>,
-    job: Job,
-    ends: std::sync::Arc<AtomicBool>,
+    job: &'a Job,
+    ends: &'a AtomicBool,
 }
 
-impl Stages {
+impl Stages<'_> {
     /// Has a chunk prepared.
     pub(super) fn prepare(&self, waiting: Waiting) {
         // A stage that is gone has said why.
@@ -114,33 +122,32 @@ impl Stages {
 /// Runs `f` beside the stages, which end with it.
 ///
 /// # Errors
-/// Those of `f`; the encoder has no tokenizer for its own prompt.
+/// Those of `f`.
 pub(super) fn beside<T>(
     encoder: &Encoder,
+    preparer: &Preparer<'_>,
     judge: &Judge,
     job: &Job,
-    f: impl FnOnce(&Stages) -> Result<T>,
+    f: impl FnOnce(&Stages<'_>) -> Result<T>,
 ) -> Result<T> {
-    let preparer = Preparer::new(encoder)?;
     let (waiting, to_prepare) = channel::<Waiting>();
     let (prepared, to_compute) = channel::<Chunk>();
     let (send, done) = channel();
     // What is under way when `f` fails is not waited for to its end.
-    let parent = job.clone();
-    let own = Job::new().cancel_when(move || parent.is_cancelled());
-    let ends = std::sync::Arc::new(AtomicBool::new(false));
+    let own = job.child();
+    let ends = AtomicBool::new(false);
     let stages = Stages {
         waiting,
         prepared,
         done,
-        job: job.clone(),
-        ends: ends.clone(),
+        job,
+        ends: &ends,
     };
     std::thread::scope(|scope| {
-        let (back, computing, ending) = (send.clone(), own.clone(), ends);
+        let (back, computing, ending) = (send.clone(), &own, &ends);
         scope.spawn(move || {
             stage(to_prepare, &send, |waiting| {
-                prepare(&preparer, judge, waiting).map(Done::Prepared)
+                prepare(preparer, judge, waiting).map(Done::Prepared)
             });
         });
         scope.spawn(move || {
@@ -148,7 +155,7 @@ pub(super) fn beside<T>(
                 if ending.load(Ordering::Relaxed) {
                     return Ok(Done::Skipped);
                 }
-                compute(encoder, &computing, chunk).map(Done::Computed)
+                compute(encoder, computing, chunk).map(Done::Computed)
             });
         });
         let outcome = f(&stages);
@@ -201,20 +208,16 @@ fn prepare(preparer: &Preparer<'_>, judge: &Judge, waiting: Waiting) -> Result<C
                 reads: judge.judge(&p.text, prepared.unknown),
                 inputs_hash,
                 prepared: (!same).then_some(prepared),
+                known: None,
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Chunk {
-        computes: ready.iter().map(|r| r.prepared.is_some()).collect(),
-        ready,
-        bytes,
-    })
+    Ok(Chunk { ready, bytes })
 }
 
 fn compute(encoder: &Encoder, job: &Job, chunk: Chunk) -> Result<Computed> {
     let started = Instant::now();
-    let wanted = chunk.ready.iter().zip(&chunk.computes);
-    let wanted = wanted.filter_map(|(r, computes)| r.prepared.as_ref().filter(|_| *computes));
+    let wanted = chunk.ready.iter().filter_map(Ready::to_compute);
     let texts: Vec<_> = wanted
         .flat_map(|p| p.passages.iter().zip(&p.tokens))
         .map(|(passage, tokens)| (passage.input.as_str(), tokens.as_ref()))
@@ -233,7 +236,6 @@ mod tests {
     use super::*;
     use crate::corpus::Article;
     use crate::encoder::{Backend, Call, Identity};
-    use crate::index::KnownVectors;
     use crate::model::{Config, Fetch, Tokenizer, find};
     use crate::store::Corpus;
     use std::sync::atomic::AtomicUsize;

@@ -9,7 +9,7 @@ use super::page::{Page, add_sentences, page};
 use super::ranking::{Asked, Known, Ranking};
 use super::recency::Ages;
 use super::{SearchBy, SearchOptions, check_length, facets};
-use crate::corpus::passages::{Window, split};
+use crate::corpus::passages::{Tokenized, Window, split};
 use crate::encoder::{Encoder, Prompt};
 use crate::error::{Error, Result};
 use crate::store::Reader;
@@ -200,7 +200,12 @@ fn query_vector(encoder: &Encoder, query: &str) -> Result<Vec<f32>> {
     let tokenizer = encoder.tokenizer();
     let prompt = tokenizer.offsets(&encoder.prompts().query)?.len();
     let window = Window::of(tokenizer.max_tokens(), tokenizer.special_tokens() + prompt);
-    let passages = split("", query, &[], window, |text| tokenizer.offsets(text))?;
+    let tokens = tokenizer.offsets(query)?;
+    let text = Tokenized {
+        text: query,
+        tokens: &tokens,
+    };
+    let passages = split(Tokenized::default(), text, &[], window);
     // The title that each passage begins with is empty here.
     let texts: Vec<&str> = passages.iter().map(|p| p.input.trim_start()).collect();
     let parts = encoder.encode(&texts, Prompt::Query)?;

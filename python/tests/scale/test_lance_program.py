@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -121,6 +122,40 @@ def test_what_cannot_be_is_told_in_a_line(path, tmp_path):
         # What a model or progress says stands before it.
         assert err.splitlines()[-1].startswith("nearwise-lance: ") and ".rs:" not in err
     assert not list(tmp_path.glob("new.nearwise*")) and not (tmp_path / "b.lance").exists()
+
+
+def failing(monkeypatch, fail):
+    def read(dataset, corpus, *_, **__):
+        fail(corpus)
+        raise ValueError("the dataset is damaged")
+
+    monkeypatch.setattr("nearwise._lance_carry.read", read)
+
+
+def test_only_a_corpus_that_was_made_for_nothing_goes_again(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "new.nearwise"
+    arguments = ["import", "a.lance", "-c", str(path)]
+
+    failing(monkeypatch, lambda corpus: pathlib.Path(f"{path}-journal").touch())
+    assert _lance_program.main(arguments) == 1
+    assert not list(tmp_path.glob("new.nearwise*"))
+
+    # Its articles cannot be counted.
+    failing(monkeypatch, lambda corpus: corpus.close())
+    assert _lance_program.main(arguments) == 1
+    assert path.exists()
+
+    # Another process makes it after it was looked for.
+    exists = pathlib.Path.exists
+    monkeypatch.setattr(pathlib.Path, "exists", lambda self: self != path and exists(self))
+    failing(monkeypatch, lambda corpus: None)
+    assert _lance_program.main(arguments) == 1
+    assert exists(path)
+    # That is no corpus.
+    path.write_bytes(b"a text" * 100)
+    assert _lance_program.main(arguments) == 1
+    assert path.read_bytes() == b"a text" * 100
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_without_pylance_it_says_what_to_install(path):

@@ -66,6 +66,13 @@ pub(super) fn frame(tokenizer: &tokenizers::Tokenizer) -> Option<Frame> {
     })
 }
 
+impl TextIds {
+    /// The ids, where they were not left out.
+    pub(crate) fn known(&self) -> Option<&[u32]> {
+        (self.ids.len() == self.offsets.len()).then_some(&self.ids)
+    }
+}
+
 impl Tokenizer {
     /// The tokens of a text, special ones left out.
     ///
