@@ -38,7 +38,9 @@ fn or_usual<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// Whether JSON is a list.
-fn is_list(json: &[u8]) -> bool {
-    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+/// What is wrong with a body of JSON that is a list where an object is due. Else the fields of the
+/// object would be taken from the list, in an order that nobody wrote down.
+fn no_object(json: &[u8]) -> Option<&'static str> {
+    let first = json.iter().find(|byte| !byte.is_ascii_whitespace());
+    (first == Some(&b'[')).then_some("the body is a list; send a JSON object")
 }

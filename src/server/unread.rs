@@ -21,9 +21,14 @@ const MOMENT: Duration = Duration::from_millis(500);
 
 /// A body that comes back where it is not read to its end.
 struct Lent {
-    body: Option<Body>,
-    ended: bool,
-    back: Option<oneshot::Sender<Body>>,
+    /// The body, and where it comes back; `None` once it has ended.
+    lent: Option<(Body, oneshot::Sender<Body>)>,
+}
+
+impl Lent {
+    fn body(&self) -> Option<&Body> {
+        self.lent.as_ref().map(|(body, _)| body)
+    }
 }
 
 impl HttpBody for Lent {
@@ -34,33 +39,30 @@ impl HttpBody for Lent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let Some(body) = &mut self.body else {
+        let Some((body, _)) = &mut self.lent else {
             return Poll::Ready(None);
         };
         let frame = Pin::new(body).poll_frame(context);
         // After an error nothing more comes.
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
-            self.ended = true;
+            self.lent = None;
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.body().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
+        self.body()
             .map_or(SizeHint::with_exact(0), HttpBody::size_hint)
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if !self.ended
-            && let (Some(body), Some(back)) = (self.body.take(), self.back.take())
-        {
+        if let Some((body, back)) = self.lent.take() {
             // Nobody waits for it where the request was given up.
             let _ = back.send(body);
         }
@@ -77,9 +79,7 @@ pub(super) async fn read_on(request: Request, next: Next) -> Response {
     let (back, mut left) = oneshot::channel();
     let request = request.map(|body| {
         Body::new(Lent {
-            body: Some(body),
-            ended: false,
-            back: Some(back),
+            lent: Some((body, back)),
         })
     });
     let response = next.run(request).await;

@@ -246,23 +246,19 @@ impl Reader {
     /// The file is damaged.
     pub fn summary(&self) -> Result<Summary> {
         let counts = self.counts()?;
-        let (embedded, sources, first, last) = self.run(|c| {
+        let (sources, first, last) = self.run(|c| {
             let date = |which: &str| {
                 c.query_row(&format!("SELECT {which}(date) FROM article"), [], |row| {
                     row.get::<_, Option<String>>(0)
                 })
             };
-            let count = |sql: &str| c.query_row(sql, [], |row| row.get::<_, u64>(0));
-            Ok((
-                count("SELECT count(*) FROM article_vector")?,
-                count("SELECT count(DISTINCT source) FROM article WHERE source <> ''")?,
-                date("min")?,
-                date("max")?,
-            ))
+            let sources = "SELECT count(DISTINCT source) FROM article WHERE source <> ''";
+            let sources = c.query_row(sources, [], |row| row.get::<_, u64>(0))?;
+            Ok((sources, date("min")?, date("max")?))
         })?;
         Ok(Summary {
             articles: counts.articles,
-            embedded,
+            embedded: self.embedded()?,
             pending: counts.pending,
             passages: counts.passages,
             model: self.identity()?,

@@ -274,6 +274,11 @@ impl Reader {
         })
     }
 
+    /// The number of articles that have a vector.
+    pub(crate) fn embedded(&self) -> Result<u64> {
+        self.run(|c| c.query_row("SELECT count(*) FROM article_vector", [], |row| row.get(0)))
+    }
+
     /// The number of passages.
     ///
     /// # Errors

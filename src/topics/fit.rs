@@ -110,8 +110,8 @@ impl Writer {
         encoder: Option<&Encoder>,
         job: &Job,
     ) -> Result<Topics> {
-        let fitted = self.find_topics(options, encoder, job)?;
-        self.keep_topics(fitted, job)
+        let stored = fitted(self, options, encoder, job)?;
+        keep(self, stored, job)
     }
 
     /// Stores topics that a reader found ([`Reader::find_topics`]). Of articles that were deleted, changed or
@@ -131,12 +131,17 @@ impl Writer {
                 .members
                 .retain(|member| now.get(&member.article) == made_of.get(&member.article));
         }
-        keep_numbers(&mut stored, self.stored_topics()?.as_ref());
-        job.check()?;
-        job.progress(Stage::Writing, 0, Some(stored.members.len() as u64));
-        self.replace_topics(&stored)?;
-        Topics::stored(self)
+        keep(self, stored, job)
     }
+}
+
+/// Stores topics in the place of those that are there, whose numbers they keep where these persist.
+fn keep(writer: &mut Writer, mut stored: StoredTopics, job: &Job) -> Result<Topics> {
+    keep_numbers(&mut stored, writer.stored_topics()?.as_ref());
+    job.check()?;
+    job.progress(Stage::Writing, 0, Some(stored.members.len() as u64));
+    writer.replace_topics(&stored)?;
+    Topics::stored(writer)
 }
 
 /// Topics that were found and are not stored yet.
@@ -144,11 +149,11 @@ impl Writer {
 pub struct FittedTopics {
     stored: StoredTopics,
     /// What each article's vector was made of.
-    made_of: HashMap<i64, Vec<u8>>,
+    made_of: HashMap<i64, [u8; 32]>,
 }
 
 /// Of each article that has a vector, the hash of what that was made of.
-fn vectors(reader: &Reader) -> Result<HashMap<i64, Vec<u8>>> {
+fn vectors(reader: &Reader) -> Result<HashMap<i64, [u8; 32]>> {
     reader.run(|c| {
         c.prepare_cached("SELECT article, inputs_hash FROM article_vector")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -168,36 +173,47 @@ impl Reader {
         encoder: Option<&Encoder>,
         job: &Job,
     ) -> Result<FittedTopics> {
-        options.check()?;
-        let generation = self.generation()?;
-        let watch = Watch::new(job);
-        let (keys, points) = points(self, &watch)?;
-        if keys.is_empty() {
-            return Err(Error::corpus(
-                ErrorKind::NotFound(Missing::Vectors),
-                self.path(),
-                "it holds no embedded articles",
-            ));
-        }
-        if let Some(encoder) = encoder {
-            self.check_model(encoder.identity())?;
-        }
-        let articles = InCorpus {
-            reader: self,
-            keys: &keys,
-        };
-        let mut stored = found(points, &articles, options, encoder)?.stored(&keys);
-        stored.run = TopicRun {
-            k_given: options.k.is_some(),
-            seed: options.seed,
-            generation,
-            options: serde_json::to_string(options).unwrap_or_default(),
-            cohesion: assign::cohesion(&stored.members),
-            ..stored.run
-        };
+        let stored = fitted(self, options, encoder, job)?;
         let made_of = vectors(self)?;
         Ok(FittedTopics { stored, made_of })
     }
+}
+
+/// Finds topics on what `reader` reads.
+fn fitted(
+    reader: &Reader,
+    options: &TopicOptions,
+    encoder: Option<&Encoder>,
+    job: &Job,
+) -> Result<StoredTopics> {
+    options.check()?;
+    let generation = reader.generation()?;
+    let watch = Watch::new(job);
+    let (keys, points) = points(reader, &watch)?;
+    if keys.is_empty() {
+        return Err(Error::corpus(
+            ErrorKind::NotFound(Missing::Vectors),
+            reader.path(),
+            "it holds no embedded articles",
+        ));
+    }
+    if let Some(encoder) = encoder {
+        reader.check_model(encoder.identity())?;
+    }
+    let articles = InCorpus {
+        reader,
+        keys: &keys,
+    };
+    let mut stored = found(points, &articles, options, encoder)?.stored(&keys);
+    stored.run = TopicRun {
+        k_given: options.k.is_some(),
+        seed: options.seed,
+        generation,
+        options: serde_json::to_string(options).unwrap_or_default(),
+        cohesion: assign::cohesion(&stored.members),
+        ..stored.run
+    };
+    Ok(stored)
 }
 
 #[cfg(test)]

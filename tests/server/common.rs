@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How long an answer is waited for before the test fails.
@@ -114,6 +114,20 @@ impl Api {
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.send("POST", path, &[], Some(body))
+    }
+
+    /// Waits for a job; what it became.
+    pub fn waited(&self, job: &Value) -> Value {
+        let id = job.as_str().expect("a job");
+        let begun = Instant::now();
+        loop {
+            let info = self.get(&format!("/api/jobs/{id}")).ok();
+            if info["state"] != "running" {
+                return info;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{info}");
+            std::thread::yield_now();
+        }
     }
 
     /// Sends a request on a connection of its own.

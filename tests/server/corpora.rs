@@ -11,7 +11,6 @@ use nearwise::store::Order;
 use nearwise::{Article, Corpus, Filter, Job, Reader};
 use serde_json::{Value, json};
 use std::io::Write as _;
-use std::time::{Duration, Instant};
 
 /// A server of sixty articles on two matters, in two topics, under the name `news`.
 pub fn news(change: impl FnOnce(&mut ServeOptions)) -> Api {
@@ -79,20 +78,6 @@ fn written(value: &impl serde::Serialize) -> Value {
 /// A text with whatever needs it percent-encoded.
 fn encoded(text: &str) -> String {
     text.bytes().map(|b| format!("%{b:02X}")).collect()
-}
-
-/// Waits for a job; what it became.
-fn waited(api: &Api, job: &Value) -> Value {
-    let id = job.as_str().expect("a job");
-    let begun = Instant::now();
-    loop {
-        let info = ok(&api.get(&format!("/api/jobs/{id}")));
-        if info["state"] != "running" {
-            return info;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{info}");
-        std::thread::yield_now();
-    }
 }
 
 /// Numbers are written as f32 and read as f64.
@@ -649,7 +634,7 @@ fn topics_are_shown_changed_and_restored() {
     let begun = api.post(&format!("{topics}/fit"), &json!({"k": 3}));
     assert_eq!(begun.status, 202);
     let begun: Value = serde_json::from_slice(&begun.body).unwrap();
-    let done = waited(&api, &begun["job"]);
+    let done = api.waited(&begun["job"]);
     assert_eq!(
         (&done["state"], &done["result"]["topics"]),
         (&json!("done"), &json!(3)),
@@ -690,7 +675,7 @@ fn the_map_is_laid_out_once_and_read_as_columns() {
         let begun = api.get(map);
         assert_eq!(begun.status, 202);
         let begun: Value = serde_json::from_slice(&begun.body).unwrap();
-        let done = waited(&api, &begun["job"]);
+        let done = api.waited(&begun["job"]);
         assert_eq!(
             (&done["state"], &done["result"]["stored"]),
             (&json!("done"), &json!(writes)),
@@ -859,13 +844,13 @@ fn the_map_is_laid_out_once_and_read_as_columns() {
             assert_eq!(started(&api.post(map, &json!({}))), Value::Null);
             let late = json!([{"id": "late", "text": "The goal of the team in the city."}]);
             let added = ok(&api.post("/api/corpora/news/articles", &late));
-            waited(&api, &added["job"]);
+            api.waited(&added["job"]);
             let behind = ok(&api.get(map));
             assert_eq!(
                 (&behind["points"], &behind["missing"]),
                 (&json!(60), &json!(1))
             );
-            let done = waited(&api, &started(&api.post(map, &json!({}))));
+            let done = api.waited(&started(&api.post(map, &json!({}))));
             assert_eq!(done["state"], "done", "{done}");
             let all = ok(&api.get(map));
             assert_eq!((&all["points"], &all["missing"]), (&json!(61), &json!(0)));
@@ -911,7 +896,7 @@ fn articles_are_added_replaced_and_deleted() {
     // Found by words at once, by meaning when the job is done.
     let found = ok(&api.get("/api/corpora/news/search?q=storm+bridge&by=words"));
     assert_eq!(found["hits"][0]["id"], "new/1");
-    let done = waited(&api, &added["job"]);
+    let done = api.waited(&added["job"]);
     assert_eq!(
         (&done["state"], &done["result"]["embedded"]),
         (&json!("done"), &json!(2)),
@@ -950,7 +935,7 @@ fn articles_are_added_replaced_and_deleted() {
         .collect();
     let added = ok(&stream(&api, articles, many.as_bytes()));
     assert_eq!(added["added"], json!(700));
-    assert_eq!(waited(&api, &added["job"])["state"], "done");
+    assert_eq!(api.waited(&added["job"])["state"], "done");
     let again = ok(&stream(&api, articles, many.as_bytes()));
     assert_eq!(
         (&again["unchanged"], &again["job"]),
@@ -1021,7 +1006,7 @@ fn ids_are_whatever_they_are() {
         .collect();
     let added = ok(&api.post("/api/corpora/news/articles", &json!(list)));
     assert_eq!(added["added"], json!(ids.len()), "{added}");
-    waited(&api, &added["job"]);
+    api.waited(&added["job"]);
     for id in ids {
         let path = format!("/api/corpora/news/articles/{}", encoded(id));
         assert_eq!(ok(&api.get(&path))["id"], json!(id));
@@ -1083,7 +1068,7 @@ fn several_write_and_read_at_once() {
         "/api/corpora/news/articles",
         &json!({"id": "last", "text": "The last one."}),
     ));
-    waited(&api, &last["job"]);
+    api.waited(&last["job"]);
     let info = ok(&api.get("/api/corpora/news"));
     assert_eq!(
         (&info["articles"], &info["pending"]),
@@ -1109,7 +1094,7 @@ fn topics_are_found_while_others_write() {
         lines.as_bytes(),
     ));
     assert_eq!(added["added"], json!(4000), "{added}");
-    waited(&api, &added["job"]);
+    api.waited(&added["job"]);
     let is_running = |job: &str| {
         let info = ok(&api.get(&format!("/api/jobs/{job}")));
         (info["state"] == "running", !info["progress"].is_null())
@@ -1128,13 +1113,13 @@ fn topics_are_found_while_others_write() {
         let late = ok(&api.post("/api/corpora/news/articles", &late));
         assert_eq!(late["added"], json!(1));
         meanwhile += usize::from(is_running(job).0);
-        let done = waited(&api, &begun["job"]);
+        let done = api.waited(&begun["job"]);
         let topics = &done["result"]["topics"];
         assert_eq!(
             (&done["state"], topics),
             (&json!("done"), &json!(3 + round))
         );
-        waited(&api, &late["job"]);
+        api.waited(&late["job"]);
         let article = ok(&api.get(&format!("/api/corpora/news/articles/late-{round}")));
         assert_eq!(article["embedded"], json!(true));
         if meanwhile > 0 {
@@ -1215,7 +1200,7 @@ fn what_waits_is_found_by_words_where_no_model_is() {
         "/api/corpora/own/articles",
         &json!({"id": "w", "text": "A second goal."}),
     ));
-    let ended = waited(&api, &added["job"]);
+    let ended = api.waited(&added["job"]);
     assert_eq!(
         (&ended["state"], &ended["error"]["kind"]),
         (&json!("failed"), &json!("wrong_model"))

@@ -4,7 +4,9 @@ use crate::common::{Api, encoder, model, options, vectors};
 use crate::world::{repository, tiny};
 use base64::Engine as _;
 use nearwise::Reranker;
-use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, EncodeOptions, Prompt, RerankOptions};
+use nearwise::encoder::{
+    DeviceChoice, Dtype, DtypeChoice, EncodeOptions, Prompt, RerankOptions, RerankerBuilder,
+};
 use serde_json::{Value, json};
 
 const TEXTS: [&str; 4] = [
@@ -474,19 +476,21 @@ fn tokens_and_back() {
     assert_eq!(api.post("/tokenize", &json!({"inputs": []})).status, 400);
 }
 
+/// A tiny cross-encoder on the CPU.
+fn judge() -> RerankerBuilder {
+    let folder = repository("tests/fixtures/families/bert-cross");
+    Reranker::builder()
+        .model(folder.display().to_string())
+        .device(DeviceChoice::Cpu)
+        .dtype(DtypeChoice::Only(Dtype::F32))
+}
+
 #[test]
 fn a_cross_encoder_ranks_and_judges() {
-    let folder = repository("tests/fixtures/families/bert-cross");
-    let builder = || {
-        Reranker::builder()
-            .model(folder.display().to_string())
-            .device(DeviceChoice::Cpu)
-            .dtype(DtypeChoice::Only(Dtype::F32))
-    };
     let mut with = options();
-    with.rerank = Some(builder());
+    with.rerank = Some(judge());
     let api = Api::start(with);
-    let reranker = builder().open().unwrap();
+    let reranker = judge().open().unwrap();
     let query = "interest rates";
     let pairs: Vec<(&str, &str)> = TEXTS.iter().map(|t| (query, *t)).collect();
     let logits = reranker
@@ -559,6 +563,30 @@ fn a_cross_encoder_ranks_and_judges() {
     );
     let body = json!({"query": query, "documents": TEXTS});
     assert_eq!(api.post("/v1/rerank", &body).error().0, 400);
+}
+
+#[test]
+fn what_is_wrong_with_documents_to_rank_names_their_field() {
+    let mut options = options();
+    options.rerank = Some(judge());
+    options.limits.max_client_batch = 2;
+    options.limits.auto_truncate = false;
+    let api = Api::start(options);
+    for documents in [
+        json!([]),
+        json!(["a", "b", "c"]),
+        json!(["a", "rate ".repeat(1000)]),
+    ] {
+        let body = json!({"query": "rates", "documents": documents});
+        let answer = api.post("/v1/rerank", &body);
+        assert_eq!(answer.error().0, 400, "{}", answer.text());
+        assert_eq!(
+            answer.json()["error"]["param"],
+            "documents",
+            "{}",
+            answer.text()
+        );
+    }
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn answers_are_what_the_document_says() {
     }
     let begun = api.get("/api/corpora/news/map").json();
     let job = begun["job"].as_str().unwrap().to_string();
-    while api.get(&format!("/api/jobs/{job}")).ok()["state"] == "running" {}
+    api.waited(&begun["job"]);
     let c = "/api/corpora/{corpus}";
     let requests = [
         (
@@ -383,8 +383,9 @@ fn answers_are_what_the_document_says() {
             panic!("{method} {address}: {fault}\n{}", answer.text());
         }
         // What an answer began is ended before the next is asked for, as some tell what it does.
-        if let Some(id) = answer.json()["job"].as_str() {
-            while api.get(&format!("/api/jobs/{id}")).ok()["state"] == "running" {}
+        let begun = &answer.json()["job"];
+        if begun.is_string() {
+            api.waited(begun);
         }
     }
 }

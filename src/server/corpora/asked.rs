@@ -138,9 +138,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             ));
         }
         let bytes = bytes(request, state).await?;
-        // Else the fields of an object would be taken from a list, in an order that nobody wrote down.
-        if super::super::is_list(&bytes) {
-            return Err(refused("the body is a list; send a JSON object"));
+        if let Some(message) = super::super::no_object(&bytes) {
+            return Err(refused(message));
         }
         Ok(Self(json(&bytes)?))
     }

@@ -86,27 +86,28 @@ fn drawn(app: &App, served: &Served, job: &Job) -> Outcome<Arc<Option<Drawn>>> {
             )?),
             None => Columns::stored(&reader, job)?,
         };
-        let embedded = embedded(&reader)?;
+        let embedded = reader.embedded()?;
         columns.map(|c| Drawn::of(c, embedded)).transpose()
     })
 }
 
-/// How many articles have a vector, and so could have a place.
-fn embedded(reader: &Reader) -> Outcome<u64> {
-    reader.run(|c| c.query_row("SELECT count(*) FROM article_vector", [], |row| row.get(0)))
+/// The map as it is now.
+struct Current {
+    drawn: Arc<Option<Drawn>>,
+    /// Embedded articles that have no place on it.
+    missing: u64,
+    /// The job that lays out what is not on the map yet, where one runs.
+    job: Option<String>,
 }
 
-/// The columns, and the job that lays out what is not on the map yet, where one runs.
-async fn current(
-    app: &Arc<App>,
-    corpus: &str,
-) -> Result<(Arc<Option<Drawn>>, Option<String>), ApiError> {
+/// The columns, and what is missing on them; where that is much, it is laid out.
+async fn current(app: &Arc<App>, corpus: &str) -> Result<Current, ApiError> {
     let served = served(app, corpus)?;
     let (shared, own) = (app.clone(), served.clone());
-    let (found, embedded) = blocking(move || {
+    let (drawn, embedded) = blocking(move || {
         // Not cancelled with the request: whoever asks next finds it made.
-        let found = drawn(&shared, &own, &Job::new())?;
-        Ok((found, embedded(&own.reader()?)?))
+        let drawn = drawn(&shared, &own, &Job::new())?;
+        Ok((drawn, own.reader()?.embedded()?))
     })
     .await?;
     if embedded == 0 {
@@ -117,12 +118,16 @@ async fn current(
         )
         .into());
     }
-    let placed = (*found).as_ref().map_or(0, |d| d.columns.head.points) as f64;
+    let placed = (*drawn).as_ref().map_or(0, |d| d.columns.head.points);
     let mut job = None;
-    if placed < (1.0 - WITHOUT) * embedded as f64 {
+    if (placed as f64) < (1.0 - WITHOUT) * embedded as f64 {
         job = Some(lay_out(app, &served)?);
     }
-    Ok((found, job))
+    Ok(Current {
+        drawn,
+        missing: embedded.saturating_sub(placed as u64),
+        job,
+    })
 }
 
 /// Lays the map out as a job, unless one does already. The job's id.
@@ -232,10 +237,10 @@ pub(super) async fn head(
     Names(corpus): Names<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (found, job) = current(&app, &corpus).await?;
-    Ok(match &*found {
+    let now = current(&app, &corpus).await?;
+    Ok(match &*now.drawn {
         Some(drawn) => tagged(&headers, &drawn.head_tag, "application/json", &drawn.head),
-        None => begun(job),
+        None => begun(now.job),
     })
 }
 
@@ -252,17 +257,11 @@ pub(super) async fn anew(
     Names(corpus): Names<String>,
 ) -> Result<Response, ApiError> {
     // As when it is asked for: whoever may look at it may have it laid out.
-    let (found, mut job) = current(&app, &corpus).await?;
-    let placed = (*found)
-        .as_ref()
-        .map_or(0, |d| d.columns.head.points as u64);
-    let served = served(&app, &corpus)?;
-    let own = served.clone();
-    let embedded = blocking(move || embedded(&own.reader()?)).await?;
-    if job.is_none() && placed < embedded {
-        job = Some(lay_out(&app, &served)?);
+    let mut now = current(&app, &corpus).await?;
+    if now.job.is_none() && now.missing > 0 {
+        now.job = Some(lay_out(&app, &served(&app, &corpus)?)?);
     }
-    Ok(begun(job))
+    Ok(begun(now.job))
 }
 
 /// The map's points: columns of little-endian numbers, one behind another, as `map` says.
@@ -280,15 +279,15 @@ pub(super) async fn points(
     Names(corpus): Names<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (found, job) = current(&app, &corpus).await?;
-    Ok(match &*found {
+    let now = current(&app, &corpus).await?;
+    Ok(match &*now.drawn {
         Some(drawn) => tagged(
             &headers,
             &drawn.points_tag,
             "application/octet-stream",
             &drawn.points,
         ),
-        None => begun(job),
+        None => begun(now.job),
     })
 }
 

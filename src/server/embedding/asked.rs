@@ -133,9 +133,7 @@ fn broken_off(error: &axum::Error) -> Fault {
 }
 
 fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    // Else the fields of an object would be taken from a list, in an order that nobody wrote down.
-    if super::super::is_list(bytes) {
-        let message = "the body is a list; send a JSON object";
+    if let Some(message) = super::super::no_object(bytes) {
         return Err(Fault::new(FaultKind::Invalid, message));
     }
     // It stops at 128 brackets within each other, and at what is no UTF-8.

@@ -223,7 +223,9 @@ async fn embedded(
         Text::Ids(_) => 0,
     };
     let characters = texts.iter().map(characters).sum();
-    let embedded = app.batcher.embed(texts, how).await?;
+    let embedded = app.batcher.embed(texts, how).await;
+    // What the batcher finds of texts is of its own parameter.
+    let embedded = embedded.map_err(|fault| fault.called("inputs", parameter))?;
     let took = Took::of(embedded.times, characters, &embedded.texts);
     Ok((embedded, took))
 }

@@ -30,12 +30,13 @@ pub(super) fn reranker(app: &App) -> Result<Arc<Reranker>, Fault> {
 /// What the last layer gives for pairs, and what it cost.
 pub(super) async fn judged(
     app: &Arc<App>,
+    parameter: &'static str,
     pairs: Vec<(String, String)>,
     truncate: Option<bool>,
     held: &mut Held,
     since: Instant,
 ) -> Result<(Scores, Took), Fault> {
-    let (n, work) = (pairs.len(), scores(app, pairs, truncate, held));
+    let (n, work) = (pairs.len(), scores(app, parameter, pairs, truncate, held));
     let judged = counted(app, n, since, work).await?;
     app.metrics.judged.inc_by(n as u64);
     Ok(judged)
@@ -43,11 +44,12 @@ pub(super) async fn judged(
 
 async fn scores(
     app: &Arc<App>,
+    parameter: &'static str,
     pairs: Vec<(String, String)>,
     truncate: Option<bool>,
     held: &mut Held,
 ) -> Result<(Scores, Took), Fault> {
-    at_most(app, "inputs", pairs.len())?;
+    at_most(app, parameter, pairs.len())?;
     let reranker = reranker(app)?;
     // The query stands in each pair.
     let bytes: usize = pairs.iter().map(|(a, b)| a.len() + b.len()).sum();
@@ -81,7 +83,7 @@ async fn scores(
             "pair {i} has {} tokens, and the model takes {tokens}",
             tokens + cut
         );
-        return Err(Fault::invalid("texts", message));
+        return Err(Fault::invalid(parameter, message));
     }
     let took = Took::of(times, characters, &scores.pairs);
     Ok((scores, took))
@@ -168,7 +170,7 @@ pub(super) async fn ranked(
     at_most(app, "texts", texts.len())?;
     let pair = |text: &String| (query.to_string(), text.clone());
     let pairs = texts.iter().map(pair).collect();
-    let (scores, took) = judged(app, pairs, truncate, held, since).await?;
+    let (scores, took) = judged(app, "texts", pairs, truncate, held, since).await?;
     let mut ranks: Vec<Rank> = scores
         .values
         .iter()
@@ -313,7 +315,7 @@ pub(super) async fn predict(
     if pairs.is_empty() {
         return Err(Fault::empty("inputs", "inputs is empty"));
     }
-    let (scores, took) = judged(&app, pairs, value.truncate, &mut held, since).await?;
+    let (scores, took) = judged(&app, "inputs", pairs, value.truncate, &mut held, since).await?;
     let predictions: Vec<Vec<Prediction>> = scores
         .rows()
         .map(|logits| {

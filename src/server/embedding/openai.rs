@@ -175,9 +175,7 @@ pub(super) async fn embeddings(
         dimensions: value.dimensions,
         ..Wish::default()
     };
-    let embedded = embed(&app, "input", texts, wish, &mut held, since).await;
-    // What the library finds of texts is of its own parameter.
-    let (embedded, took) = embedded.map_err(|fault| fault.called("inputs", "input"))?;
+    let (embedded, took) = embed(&app, "input", texts, wish, &mut held, since).await?;
     let encoding = value.encoding_format.unwrap_or_default();
     let model = name_of(app.encoder.identity()).to_string();
     let tokens = took.tokens;
@@ -420,8 +418,9 @@ pub(super) async fn rank(
         Document::Text(text) | Document::Object { text } => text,
     });
     let mut texts: Vec<String> = texts.collect();
-    let (mut ranks, took) =
-        ranked(&app, &value.query, &texts, false, None, &mut held, since).await?;
+    let ranked = ranked(&app, &value.query, &texts, false, None, &mut held, since).await;
+    // What is ranked has another name in the other interface.
+    let (mut ranks, took) = ranked.map_err(|fault| fault.called("texts", "documents"))?;
     ranks.truncate(value.top_n.unwrap_or(usize::MAX));
     let repeats = value.return_documents;
     let mut document = |index: usize| {
