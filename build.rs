@@ -58,7 +58,7 @@ enum Compiler {
 /// driver chooses from or compiles itself.
 struct Code {
     architecture: u32,
-    file: &'static str,
+    file: String,
     bytes: Vec<u8>,
 }
 
@@ -86,7 +86,7 @@ fn compile() -> Result<(), String> {
     };
     let mut table = String::from("[\n");
     for code in codes {
-        write(code.file, &code.bytes)?;
+        write(&code.file, &code.bytes)?;
         table += &format!(
             "    ({}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{}\")).as_slice()),\n",
             code.architecture, code.file
@@ -180,7 +180,7 @@ fn by_nvcc(nvcc: &Path) -> Result<(Vec<Code>, u32, String), String> {
     let bytes = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
     let code = Code {
         architecture: 0,
-        file: "kernels.fatbin",
+        file: "kernels.fatbin".to_string(),
         bytes,
     };
     Ok((vec![code], version, said))
@@ -221,35 +221,29 @@ fn by_nvrtc(_: &Path) -> Result<(Vec<Code>, u32, String), String> {
 /// A file for each architecture that this NVRTC has.
 #[cfg(feature = "cuda")]
 fn by_nvrtc(library: &Path) -> Result<(Vec<Code>, u32, String), String> {
-    // By the file name, as the table needs one that lives as long as the program.
-    const FILES: [&str; 6] = [
-        "sm_80.cubin",
-        "sm_86.cubin",
-        "sm_89.cubin",
-        "sm_90a.cubin",
-        "sm_100.cubin",
-        "sm_120.cubin",
-    ];
     let compiler = nvrtc::Nvrtc::open(library, Path::new(KERNELS))?;
     new_enough(library, compiler.version)?;
-    let number = |a: &str| a.trim_end_matches(char::is_alphabetic).parse::<u32>();
     // Machine code of 8.0 serves 8.6, which saves a sixth of the time.
-    let wanted = ARCHITECTURES.into_iter().zip(FILES).filter(|(a, _)| {
-        *a != "86" && number(a).is_ok_and(|number| compiler.architectures.contains(&number))
+    let wanted = ARCHITECTURES.into_iter().filter(|a| *a != "86");
+    let wanted = wanted.filter_map(|a| {
+        let number = a.trim_end_matches(char::is_alphabetic).parse().ok()?;
+        compiler
+            .architectures
+            .contains(&number)
+            .then_some((a, number))
     });
-    let one = |a: &'static str, file| {
+    let one = |a: &str, architecture| {
         let (bytes, said) = compiler.machine_code(a)?;
-        let architecture = number(a).map_err(|e| format!("{a}: {e}"))?;
         let code = Code {
             architecture,
-            file,
+            file: format!("sm_{a}.cubin"),
             bytes,
         };
         Ok::<_, String>((code, said))
     };
     let compiled: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = wanted
-            .map(|(a, file)| scope.spawn(move || one(a, file)))
+            .map(|(a, number)| scope.spawn(move || one(a, number)))
             .collect();
         let done = threads.into_iter().map(|t| {
             t.join()
@@ -270,7 +264,7 @@ fn by_nvrtc(library: &Path) -> Result<(Vec<Code>, u32, String), String> {
     bytes.push(0);
     codes.push(Code {
         architecture: 0,
-        file: "kernels.ptx",
+        file: "kernels.ptx".to_string(),
         bytes,
     });
     Ok((codes, compiler.version, all))

@@ -13,7 +13,6 @@ use cudarc::cublaslt::sys::{
     cudaStream_t,
 };
 use std::ffi::{c_int, c_void};
-use std::path::Path;
 use std::sync::OnceLock;
 
 type Done<T> = Result<T, CublasError>;
@@ -78,8 +77,7 @@ static LOADED: OnceLock<Result<Functions, String>> = OnceLock::new();
 /// There is none, or it cannot be used.
 pub(super) fn load(driver: i32) -> Result<(), String> {
     let loaded = LOADED.get_or_init(|| {
-        let places = Places::new(|name| std::env::var_os(name), Path::new("/"));
-        let (library, file) = places.open(driver)?;
+        let (library, file) = Places::of_this_host().open(driver)?;
         let functions = functions(&library).map_err(|e| format!("{}: {e}", file.display()))?;
         // It stays for as long as the program runs.
         std::mem::forget(library);

@@ -74,15 +74,16 @@ impl Places {
         }
     }
 
-    /// The files that there are, of the version that is best first.
-    fn files(&self, versions: &[i32]) -> Vec<PathBuf> {
-        let of = |version: &i32| {
-            let name = file_name(*version);
-            self.folders.iter().map(move |folder| folder.join(&name))
-        };
-        let mut files: Vec<PathBuf> = versions.iter().flat_map(of).collect();
-        files.retain(|file| file.exists());
-        files
+    /// Those of this process, on this host.
+    pub(super) fn of_this_host() -> Self {
+        Self::new(variable, Path::new("/"))
+    }
+
+    /// The files that there are of a version.
+    fn files(&self, version: i32) -> impl Iterator<Item = PathBuf> {
+        let name = file_name(version);
+        let files = self.folders.iter().map(move |folder| folder.join(&name));
+        files.filter(|file| file.exists())
     }
 
     /// Opens cuBLASLt for a driver of a major version, and says which file it is.
@@ -96,9 +97,9 @@ impl Places {
             return open_named(named, &versions);
         }
         let mut failed = Vec::new();
-        for version in &versions {
-            let by_name = self.loader.then(|| PathBuf::from(file_name(*version)));
-            for file in self.files(&[*version]).into_iter().chain(by_name) {
+        for &version in &versions {
+            let by_name = self.loader.then(|| PathBuf::from(file_name(version)));
+            for file in self.files(version).chain(by_name) {
                 match open_one(&file) {
                     Ok(library) => return Ok((library, file)),
                     // What the loader does not find by its name is no news.
@@ -110,10 +111,9 @@ impl Places {
         if let Some(first) = failed.first() {
             return Err(format!("cuBLASLt cannot be opened: {first}"));
         }
-        let names: Vec<String> = versions.into_iter().map(file_name).collect();
         Err(format!(
             "cuBLASLt ({}) was not found: install CUDA's libraries or Python's package nvidia-cublas, run scripts/cuda-toolkit.sh --libraries, or name the file in {VARIABLE}",
-            names.join(" or ")
+            file_names(&versions)
         ))
     }
 }
@@ -122,12 +122,25 @@ fn file_name(version: i32) -> String {
     format!("libcublasLt.so.{version}")
 }
 
+/// As messages name them, the best first.
+fn file_names(versions: &[i32]) -> String {
+    let names: Vec<String> = versions.iter().map(|v| file_name(*v)).collect();
+    names.join(" or ")
+}
+
+/// A variable of this process. A service may run without HOME, and its user has one nevertheless.
+fn variable(name: &str) -> Option<OsString> {
+    match name {
+        "HOME" => dirs::home_dir().map(PathBuf::into_os_string),
+        _ => std::env::var_os(name),
+    }
+}
+
 fn open_named(named: &Path, versions: &[i32]) -> Result<(Library, PathBuf), String> {
     let file = if named.is_dir() {
         let files = versions.iter().map(|v| named.join(file_name(*v)));
         files.into_iter().find(|f| f.exists()).ok_or_else(|| {
-            let names: Vec<String> = versions.iter().map(|v| file_name(*v)).collect();
-            let names = names.join(" or ");
+            let names = file_names(versions);
             format!("{VARIABLE}: {} holds no {names}", named.display())
         })?
     } else {
@@ -275,6 +288,26 @@ mod tests {
                 fs::remove_file(at).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn without_home_the_users_folder_is_looked_through() {
+        const NAME: &str =
+            "encoder::cuda::libraries::tests::without_home_the_users_folder_is_looked_through";
+        if std::env::var_os("HOME").is_some() {
+            // Variables are the whole process's: in one of its own.
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", NAME]).env_remove("HOME");
+            let output = command.env_remove("XDG_CACHE_HOME").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{said}");
+            assert!(said.contains("1 passed"), "{said}");
+            return;
+        }
+        // A user of no name has no folder.
+        let Some(home) = dirs::home_dir() else { return };
+        let own = home.join(".cache/nearwise/cuda/nvidia/cu13/lib");
+        assert!(Places::of_this_host().folders.contains(&own));
     }
 
     #[test]

@@ -86,6 +86,13 @@ struct Plan {
     algorithm: Algorithm,
 }
 
+impl Plan {
+    /// As cuBLASLt takes them: of both factors, of what would be added, and of the result.
+    fn layouts(&self) -> [lt_sys::cublasLtMatrixLayout_t; 4] {
+        [self.weights, self.rows, self.out, self.out]
+    }
+}
+
 impl Drop for Plan {
     fn drop(&mut self) {
         // SAFETY: each was created by this plan and is destroyed once.
@@ -244,10 +251,10 @@ impl Plans {
 
     /// Whether an algorithm computes the product of a plan within the workspace.
     fn computes(&self, plan: &Plan, algorithm: &Algorithm) -> bool {
-        let layouts = [plan.weights, plan.rows, plan.out, plan.out];
         // SAFETY: the handle, the description and the layouts are alive.
-        let result =
-            unsafe { lt::matmul_algo_check(self.handle, plan.description, layouts, algorithm) };
+        let result = unsafe {
+            lt::matmul_algo_check(self.handle, plan.description, plan.layouts(), algorithm)
+        };
         result
             .is_ok_and(|r| r.state == Status::CUBLAS_STATUS_SUCCESS && r.workspaceSize <= WORKSPACE)
     }
@@ -458,7 +465,7 @@ fn algorithms(
         lt::matmul_algo_heuristics(
             handle,
             plan.description,
-            [plan.weights, plan.rows, plan.out, plan.out],
+            plan.layouts(),
             preference,
             ALGORITHMS as c_int,
             results.as_mut_ptr(),

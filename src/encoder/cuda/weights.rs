@@ -4,7 +4,7 @@
 //! as wide as that, with zeros behind their own numbers. Where a width is divisible by four, as
 //! those of nearly all models are, nothing is added.
 
-use super::gpu::{Address, Buffer, Gpu, GpuDtype, GpuResult, finish};
+use super::gpu::{Buffer, Gpu, GpuDtype, GpuResult, Staging, finish};
 use crate::encoder::checkpoint::{
     BlockWeights, Checkpoint, Linear, NormWeights, RotaryTable, Table,
 };
@@ -292,25 +292,17 @@ fn norm(n: &NormWeights, width: usize) -> Norm<Vec<u8>> {
     }
 }
 
-/// Bytes of a transfer of weights: a large layer's largest in a few.
-const BLOCK: usize = 8 << 20;
-
 impl Weights<Vec<u8>> {
     /// Copies them to a device.
     pub(super) fn put(&self, gpu: &mut dyn Gpu) -> GpuResult<Weights<Buffer>> {
-        // One block of the host's memory for all: making one takes longer than most transfers.
-        let mut block = gpu.pinned(BLOCK)?;
+        // One for all: making pinned memory takes longer than most transfers.
+        let mut staging = Staging::default();
         let one = &mut |bytes: &Vec<u8>| {
             let buffer = gpu.alloc(bytes.len().max(16))?;
-            for (n, some) in bytes.chunks(BLOCK).enumerate() {
-                block.bytes()[..some.len()].copy_from_slice(some);
-                let to = buffer.address() + (n * BLOCK) as Address;
-                gpu.upload(&*block, some.len(), to)?;
-                finish(gpu)?;
-            }
+            staging.copy(gpu, bytes, buffer.address())?;
             Ok(buffer)
         };
-        Ok(Weights {
+        let weights = Weights {
             words: one(&self.words)?,
             places: self.places.as_ref().map(&mut *one).transpose()?,
             norm: self.norm.as_ref().map(|n| n.put(one)).transpose()?,
@@ -332,7 +324,10 @@ impl Weights<Vec<u8>> {
                 .collect::<GpuResult<_>>()?,
             last_norm: self.last_norm.as_ref().map(|n| n.put(one)).transpose()?,
             relative: self.relative.as_ref().map(&mut *one).transpose()?,
-        })
+        };
+        // The last transfers read what is given back here.
+        finish(gpu)?;
+        Ok(weights)
     }
 }
 
