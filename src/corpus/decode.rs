@@ -3,6 +3,7 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
 /// How many bytes of a file the encoding is guessed from.
 pub(crate) const SAMPLE: usize = 1 << 20;
@@ -73,10 +74,10 @@ impl Decoder {
         bytes: &[u8],
         declared: &[&'static Encoding],
     ) -> &'static Encoding {
-        let bytes = whole_characters(bytes);
         self.fallback = None;
-        if std::str::from_utf8(bytes).is_ok() {
-            return UTF_8;
+        match std::str::from_utf8(bytes) {
+            Err(e) if !is_cut(bytes, e) => {}
+            _ => return UTF_8,
         }
         self.evidence = Evidence::of(bytes);
         let declared_so = declared.is_empty() || declared.contains(&UTF_8);
@@ -103,21 +104,17 @@ impl Decoder {
         if Encoding::for_bom(bytes).is_some() {
             return self.decode(bytes);
         }
-        let encoding = self.settle(bytes, declared);
-        let text = encoding.decode_without_bom_handling(bytes).0;
-        if text.contains('\0') {
-            return Cow::Owned(text.replace('\0', ""));
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            self.fallback = None;
+            return without_nul(Cow::Borrowed(text));
         }
-        text
+        let encoding = self.settle(bytes, declared);
+        without_nul(encoding.decode_without_bom_handling(bytes).0)
     }
 
     /// Decodes a whole file or one line or field of it.
     pub(super) fn decode<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
-        let text = self.text(bytes);
-        if text.contains('\0') {
-            return Cow::Owned(text.replace('\0', ""));
-        }
-        text
+        without_nul(self.text(bytes))
     }
 
     fn text<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
@@ -149,6 +146,18 @@ impl Decoder {
     }
 }
 
+fn without_nul(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\0') {
+        return Cow::Owned(text.replace('\0', ""));
+    }
+    text
+}
+
+/// The encoding of a label that a document, a mail or a server declares, with blanks around it or not.
+pub(super) fn encoding_of(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(label.trim().as_bytes())
+}
+
 /// The text of bytes that nearly always are UTF-8; the standard library's replacing reader takes
 /// several times as long as its checking one.
 pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
@@ -158,9 +167,14 @@ pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 /// A sample without the character that it may be cut within, which is not an error.
 fn whole_characters(sample: &[u8]) -> &[u8] {
     match std::str::from_utf8(sample) {
-        Err(e) if e.error_len().is_none() && sample.len() >= SAMPLE => &sample[..e.valid_up_to()],
+        Err(e) if is_cut(sample, e) => &sample[..e.valid_up_to()],
         _ => sample,
     }
+}
+
+/// Whether all that is wrong with a sample is that it ends within a character.
+fn is_cut(sample: &[u8], e: Utf8Error) -> bool {
+    e.error_len().is_none() && sample.len() >= SAMPLE
 }
 
 /// So many characters of UTF-8 are no accident of another encoding that is declared.

@@ -121,6 +121,15 @@ impl World {
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{line}: {e}: {text}"))
     }
 
+    /// The articles of a corpus, as it exports them.
+    pub fn exported(&self, corpus: &str) -> Vec<Value> {
+        let lines = self.run(&format!("export -c {corpus}"));
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
     /// Runs a command that must fail with this exit code and one line that holds every part.
     pub fn fails(&self, line: &str, code: i32, parts: &[&str]) {
         self.fails_with(&mut self.command(line), line, code, parts);

@@ -159,6 +159,25 @@ fn mails_without_a_charset_are_told_by_their_bytes() {
 }
 
 #[test]
+fn what_is_replaced_in_a_mail_is_counted_once() {
+    for kind in ["plain", "html"] {
+        let head = format!(
+            "From: a@post.example\nSubject: S\nMessage-ID: <1@post.example>\nContent-Type: text/{kind}; charset=utf-8\n\n"
+        );
+        let text = "Z\u{fc}rich, \u{d6}l, f\u{fc}r, \u{dc}bung, sch\u{f6}n";
+        let mail = [head.as_bytes(), text.as_bytes(), b" \xff.\n"].concat();
+        let seen = read_bytes("a.eml", &mail);
+        assert_eq!(seen.articles[0].text, format!("{text} \u{fffd}."));
+        assert_eq!(seen.notes.len(), 1, "{kind}: {:?}", seen.notes);
+        assert!(
+            seen.notes[0].contains("in 1 place,"),
+            "{kind}: {:?}",
+            seen.notes
+        );
+    }
+}
+
+#[test]
 fn a_paragraph_that_begins_with_from_is_no_mail() {
     let mails = "From a@post.example Fri May  3 10:11:12 2024\nFrom: a@post.example\nSubject: One\n\nBody one\n\n\
         From here on the story goes on: it is long.\nMore of the story stands here.\n\nThe last paragraph.\n\n\

@@ -14,8 +14,7 @@ fn read(page: impl AsRef<[u8]>) -> Value {
     let world = World::new();
     world.write("x.html", page);
     world.run("index x.html -c c.nearwise");
-    let out = world.run("export -c c.nearwise");
-    serde_json::from_str(out.lines().next().unwrap()).unwrap()
+    world.exported("c.nearwise").remove(0)
 }
 
 fn paragraphs() -> String {

@@ -9,11 +9,9 @@ use std::fs;
 
 /// The texts of a corpus by id.
 fn articles(world: &World) -> BTreeMap<String, String> {
-    world
-        .run("export -c c.nearwise")
-        .lines()
-        .map(|line| {
-            let article: Value = serde_json::from_str(line).unwrap();
+    let articles = world.exported("c.nearwise").into_iter();
+    articles
+        .map(|article| {
             let part = |name: &str| article[name].as_str().unwrap().to_string();
             (part("id"), part("text"))
         })

@@ -8,11 +8,7 @@ const PROSE: &str = "The harbour council voted on Tuesday to reopen the old swin
 
 /// What a corpus holds, by id.
 fn held(world: &World) -> Vec<Value> {
-    let out = world.run("export -c c.nearwise");
-    let mut rows: Vec<Value> = out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let mut rows = world.exported("c.nearwise");
     rows.sort_by_key(|row| row["id"].as_str().unwrap().to_string());
     rows
 }

@@ -21,11 +21,7 @@ fn read(pages: &[&str]) -> Vec<Value> {
         world.write(&format!("pages/{i:03}.html"), page);
     }
     world.run("index pages -c c.nearwise");
-    let out = world.run("export -c c.nearwise");
-    let mut articles: Vec<Value> = out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let mut articles = world.exported("c.nearwise");
     articles.sort_by_key(|article| article["id"].to_string());
     assert_eq!(articles.len(), pages.len());
     articles

@@ -19,15 +19,7 @@ fn index_with(world: &World, name: &str, options: &str) -> (String, Vec<Value>) 
     let output = world.command(&line).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{line}: {said}");
-    (said, held(world, &format!("{name}.nearwise")))
-}
-
-fn held(world: &World, corpus: &str) -> Vec<Value> {
-    let lines = world.run(&format!("export -c {corpus}"));
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    (said, world.exported(&format!("{name}.nearwise")))
 }
 
 fn lines(rows: &[Value]) -> String {
@@ -379,7 +371,7 @@ fn what_is_exported_is_read_again() {
     );
     assert_eq!(rows[0]["metadata"]["topic"], "coast");
     world.run("topics fit --topics 2 -c a.jsonl.nearwise");
-    let rows = held(&world, "a.jsonl.nearwise");
+    let rows = world.exported("a.jsonl.nearwise");
     assert!(rows[0]["topic"].is_number(), "{}", rows[0]);
     let plain = |rows: Vec<Value>| -> Vec<Value> {
         let without = |mut row: Value| {

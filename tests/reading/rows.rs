@@ -28,19 +28,11 @@ fn index_with(
     let corpus = format!("{}.nearwise", name.replace('/', "-"));
     let (well, said) = run(world, &format!("index {name} -c {corpus} {options}"));
     let rows = if world.path(&corpus).exists() {
-        held(world, &corpus)
+        world.exported(&corpus)
     } else {
         Vec::new()
     };
     (well, said, rows)
-}
-
-fn held(world: &World, corpus: &str) -> Vec<Value> {
-    let lines = world.run(&format!("export -c {corpus}"));
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 fn column<'r>(rows: &'r [Value], name: &str) -> Vec<&'r str> {
@@ -99,7 +91,7 @@ fn what_a_server_answers_to_an_error_is_no_article_and_prunes_nothing() {
     assert_eq!(rows.len(), 1);
     let (well, said) = run(&world, "index web -c all.nearwise");
     assert!(well, "{said}");
-    assert_eq!(held(&world, "all.nearwise").len(), 1, "{said}");
+    assert_eq!(world.exported("all.nearwise").len(), 1, "{said}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::process::Command;
 /// reading.
 fn held(world: &World, line: &str) -> Vec<(String, String)> {
     world.run(&format!("index {line} -c held.nearwise"));
-    let articles = exported(world);
+    let articles = world.exported("held.nearwise");
     std::fs::remove_file(world.path("held.nearwise")).unwrap();
     articles
         .iter()
@@ -21,14 +21,6 @@ fn held(world: &World, line: &str) -> Vec<(String, String)> {
                 a["text"].as_str().unwrap().to_string(),
             )
         })
-        .collect()
-}
-
-fn exported(world: &World) -> Vec<Value> {
-    world
-        .run("export -c held.nearwise")
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
@@ -145,7 +137,11 @@ fn csv_rows_that_are_wrong_cost_no_other() {
     for part in ["open.csv:3: ", "open.csv:5: "] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    let texts: Vec<Value> = exported(&world).iter().map(|a| a["text"].clone()).collect();
+    let texts: Vec<Value> = world
+        .exported("held.nearwise")
+        .iter()
+        .map(|a| a["text"].clone())
+        .collect();
     // A title without a text is an article.
     assert_eq!(texts, ["The first.", "The next row.", "", "The\nend."]);
 }
@@ -198,7 +194,11 @@ fn json_that_is_wrong_costs_no_other() {
     );
     world.fails("index x.jsonl -c x.nearwise", 1, &["x.jsonl:2: ", "JSON"]);
     world.run("index x.jsonl -c held.nearwise --skip-bad");
-    let ids: Vec<Value> = exported(&world).iter().map(|a| a["id"].clone()).collect();
+    let ids: Vec<Value> = world
+        .exported("held.nearwise")
+        .iter()
+        .map(|a| a["id"].clone())
+        .collect();
     assert_eq!(ids, ["1", "3"]);
 }
 

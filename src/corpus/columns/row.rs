@@ -19,7 +19,11 @@ const LOOKED_AT: u32 = 20;
 /// is long, and neither an address nor a list of names or numbers. In the `first` rows less is long: what
 /// is seen there is seen before most is read.
 fn is_prose(text: &str, title: &str, first: bool) -> bool {
-    let (long, least) = if first { (60, 10) } else { (200, 20) };
+    let (long, least, longer) = if first { (60, 10, 3) } else { (200, 20, 2) };
+    // Most are too short, which costs nothing to see.
+    if text.len() <= long || text.len() <= longer * title.len() {
+        return false;
+    }
     // Lists have a comma after one word or two.
     let commas = memchr::memchr2_iter(b',', b';', text.as_bytes())
         .take(1000)
@@ -31,10 +35,7 @@ fn is_prose(text: &str, title: &str, first: bool) -> bool {
     };
     // Chinese and Japanese have no blanks between words.
     let wide = || text.bytes().filter(|b| !b.is_ascii()).count() * 2 > text.len();
-    let longer = if first { 3 } else { 2 };
-    text.len() > long
-        && text.len() > longer * title.len()
-        && (words() >= (3 * commas).max(least) || wide())
+    words() >= (3 * commas).max(least) || wide()
 }
 
 /// Columns of one input with their roles.

@@ -95,6 +95,7 @@ fn paragraphs(xml: &str) -> (Vec<Paragraph>, Option<String>) {
             Ok(event) => event,
             Err(e) => return (done, Some(e.to_string())),
         };
+        let shown = in_text && skipped == 0 && !hidden;
         match event {
             Event::Start(e) => match e.local_name().as_ref() {
                 "Fallback" | "moveFrom" => skipped += 1,
@@ -116,11 +117,9 @@ fn paragraphs(xml: &str) -> (Vec<Paragraph>, Option<String>) {
                 "p" => finish(&mut current, &mut done),
                 _ => {}
             },
-            Event::Text(e) if in_text && skipped == 0 && !hidden => current.text.push_str(&e),
-            Event::CData(e) if in_text && skipped == 0 && !hidden => current.text.push_str(&e),
-            Event::GeneralRef(e) if in_text && skipped == 0 && !hidden => {
-                current.text.extend(entity(&e));
-            }
+            Event::Text(e) if shown => current.text.push_str(&e),
+            Event::CData(e) if shown => current.text.push_str(&e),
+            Event::GeneralRef(e) if shown => current.text.extend(entity(&e)),
             Event::Eof => break,
             _ => {}
         }

@@ -7,7 +7,7 @@ use super::bounded::Bounded;
 use super::markup::{entities, entity, plain};
 use crate::corpus::article::{Article, one_line};
 use crate::corpus::dates::{is_no_date, parse_date};
-use crate::corpus::decode::Decoder;
+use crate::corpus::decode::{Decoder, encoding_of};
 use crate::error::{Error, Result};
 use encoding_rs::Encoding;
 use quick_xml::Reader;
@@ -86,16 +86,10 @@ pub(super) fn read(
             _ => None,
         };
         if let Some(item) = finished {
-            let row = Some(feed.items);
             match item.article(&feed.title) {
-                Ok(Some(mut article)) => {
-                    article.origin = context.origin.to_string();
-                    article.row = row;
-                    context.count_date(&article);
-                    context.item(article)?;
-                }
+                Ok(Some(article)) => context.document(article, feed.items)?,
                 Ok(None) => passed_over += 1,
-                Err(message) => context.bad(row, message)?,
+                Err(message) => context.bad(Some(feed.items), message)?,
             }
         }
     }
@@ -123,7 +117,7 @@ fn declared(sample: &[u8]) -> Option<&'static Encoding> {
     let label = declaration.split_once("encoding")?.1;
     let label = label.trim_start().strip_prefix('=')?.trim_start();
     let label = label.get(1..)?.split(['"', '\'']).next()?;
-    Encoding::for_label_no_replacement(label.as_bytes())
+    encoding_of(label)
 }
 
 /// Where the reader is in a feed.

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::guard::guarded;
 use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::io::Read;
 
 /// A plain text this many times shorter than its HTML leaves out what the mail is about.
@@ -70,9 +71,14 @@ pub(super) fn parse(
     let message = message(&bytes)?;
     let mut text = String::new();
     let mut markup = String::new();
-    for part in message.text_bodies().chain(message.html_bodies()) {
+    // What has no other form counts as both; once is enough.
+    let mut seen = HashSet::new();
+    let bodies = message.text_body.iter().chain(&message.html_body);
+    for part in bodies.filter(|id| seen.insert(**id)) {
+        let Some(part) = message.part(*part) else {
+            continue;
+        };
         match &part.body {
-            // A part without HTML of its own counts as both; once is enough.
             PartType::Text(piece) => {
                 let piece = mail_text::text(&message, part, piece, encodings);
                 if !text.contains(piece.as_ref()) {

@@ -2,10 +2,9 @@
 //! charset, or with one that their program was never told to set, are told by their bytes as files are.
 
 use super::Context;
-use crate::corpus::decode::Decoder;
-use crate::corpus::inputs::Note;
+use crate::corpus::decode::{Decoder, encoding_of};
 use crate::guard::guarded;
-use encoding_rs::Encoding;
+use encoding_rs::{Encoding, UTF_8};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding as Transfer, Message, MessagePart, MimeHeaders};
@@ -43,18 +42,7 @@ impl Encodings {
 
     /// Says what was found.
     pub(super) fn report(self, context: &mut Context<'_>) {
-        for encoding in self.found {
-            context.sink.note(Note::Encoding {
-                path: context.path.to_string(),
-                encoding,
-            });
-        }
-        if self.replaced > 0 {
-            context.sink.note(Note::Replaced {
-                path: context.path.to_string(),
-                count: self.replaced,
-            });
-        }
+        context.report_encodings(self.found, self.replaced);
     }
 }
 
@@ -64,11 +52,9 @@ fn is_ascii(label: &str) -> bool {
     label.to_ascii_lowercase().contains("ascii")
 }
 
-fn encoding_of(label: &str) -> Option<&'static Encoding> {
-    if is_ascii(label) {
-        return None;
-    }
-    Encoding::for_label_no_replacement(label.trim().as_bytes())
+/// The encoding that a mail's text is declared to be in.
+fn declared_by(label: &str) -> Option<&'static Encoding> {
+    (!is_ascii(label)).then(|| encoding_of(label)).flatten()
 }
 
 /// A mail whose header, where it has bytes that are no UTF-8, is given in UTF-8. What it declares of
@@ -89,7 +75,7 @@ pub(super) fn header_as_utf8<'m>(mail: &'m [u8], encodings: &mut Encodings) -> C
         let label = label
             .split(|b| b.is_ascii_whitespace() || *b == b';')
             .next()?;
-        encoding_of(std::str::from_utf8(label).ok()?.trim_matches('"'))
+        declared_by(std::str::from_utf8(label).ok()?.trim_matches('"'))
     });
     let mut decoder = Decoder::default();
     let all = std::str::from_utf8(body).is_err();
@@ -129,7 +115,11 @@ pub(super) fn undecoded<'m>(
         .content_type()
         .and_then(|kind| kind.attribute("charset"))
         .filter(|label| !is_ascii(label));
-    let declared = label.and_then(encoding_of);
+    let declared = label.and_then(declared_by);
+    // What was read so without a fault is what decoding it once more would give.
+    if declared == Some(UTF_8) && !read.contains(['\u{fffd}', '\u{feff}', '\0']) {
+        return None;
+    }
     // The parser knows some that the standard of the web leaves out; and what is not like ASCII
     // cannot be told by its bytes.
     let known = label.is_some() && declared.is_none_or(|e| !e.is_ascii_compatible());

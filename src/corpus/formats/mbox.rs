@@ -71,12 +71,7 @@ fn mails(stream: impl BufRead, encodings: &mut Encodings, context: &mut Context<
 
 fn take(mail: &[u8], row: u64, encodings: &mut Encodings, context: &mut Context<'_>) -> Result<()> {
     match parse(mail, 0, encodings) {
-        Ok(mut article) => {
-            article.origin = context.origin.to_string();
-            article.row = Some(row);
-            context.count_date(&article);
-            context.item(article)
-        }
+        Ok(article) => context.document(article, row),
         Err(message) => context.bad(Some(row), message),
     }
 }

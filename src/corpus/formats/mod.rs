@@ -111,8 +111,18 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Hands on one of several articles whose ids nobody chose: where one comes again it is told apart.
-    fn item(&mut self, mut article: Article) -> Result<()> {
+    /// Hands on a document that says its date in words of its own; see [`Context::item`]. One that nobody
+    /// reads is counted.
+    fn document(&mut self, article: Article, row: u64) -> Result<()> {
+        self.count_date(&article);
+        self.item(article, row)
+    }
+
+    /// Hands on one of several articles, which stands in this row of the input. Nobody chose their ids:
+    /// where one comes again it is told apart.
+    fn item(&mut self, mut article: Article, row: u64) -> Result<()> {
+        article.origin = self.origin.to_string();
+        article.row = Some(row);
         if self.ids.admit(&mut article) {
             self.sink.article(article)?;
         }
@@ -152,17 +162,22 @@ impl<'a> Context<'a> {
     }
 
     fn report_encoding(&mut self, decoder: &Decoder) {
-        if let Some(encoding) = decoder.other_than_utf8() {
+        self.report_encodings(decoder.other_than_utf8(), decoder.replaced());
+    }
+
+    /// Says which encodings were found that nothing declared, and in how many places bytes were
+    /// `replaced`.
+    fn report_encodings(&mut self, found: impl IntoIterator<Item = &'static str>, replaced: u64) {
+        for encoding in found {
             self.sink.note(Note::Encoding {
                 path: self.path.to_string(),
                 encoding,
             });
         }
-        let count = decoder.replaced();
-        if count > 0 {
+        if replaced > 0 {
             self.sink.note(Note::Replaced {
                 path: self.path.to_string(),
-                count,
+                count: replaced,
             });
         }
     }

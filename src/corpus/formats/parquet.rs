@@ -66,11 +66,7 @@ pub(super) fn read(mut file: File, context: &mut Context<'_>) -> crate::error::R
             continue;
         }
         match mapping.article(fields(&row, schema)) {
-            Ok(mut article) => {
-                article.origin = context.origin.to_string();
-                article.row = Some(number);
-                context.item(article)?;
-            }
+            Ok(article) => context.item(article, number)?,
             Err(message) => context.bad(Some(number), message)?,
         }
     }

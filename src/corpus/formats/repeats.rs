@@ -29,8 +29,9 @@ impl Ids {
     /// Gives an article whose id came before a number behind it; `false` for an exact copy of the other.
     pub(super) fn admit(&mut self, article: &mut Article) -> bool {
         let Some(id) = &article.id else { return true };
+        let key = fingerprint([id.as_bytes()]);
         let full = self.articles.len() >= MOST;
-        if full && !self.known.contains_key(&fingerprint([id.as_bytes()])) {
+        if full && !self.known.contains_key(&key) {
             return true;
         }
         let print = of(article);
@@ -42,27 +43,28 @@ impl Ids {
             self.copies += 1;
             return false;
         }
-        let mut count = *self.known.entry(fingerprint([id.as_bytes()])).or_default();
-        let own = id.clone();
-        let mut taken = own.clone();
-        while count > 0 {
+        let Some(&before) = self.known.get(&key) else {
+            self.known.insert(key, 1);
+            return true;
+        };
+        let mut count = before;
+        let (taken, taken_key) = loop {
             count += 1;
-            taken = format!("{own}-{count}");
+            let taken = format!("{id}-{count}");
+            let key = fingerprint([taken.as_bytes()]);
             // That id may be another article's own.
-            if !self.known.contains_key(&fingerprint([taken.as_bytes()])) {
-                break;
+            if !self.known.contains_key(&key) {
+                break (taken, key);
             }
+        };
+        self.known.insert(key, count);
+        if !full {
+            self.known.insert(taken_key, 1);
         }
-        self.known
-            .insert(fingerprint([own.as_bytes()]), count.max(1));
-        if taken != own {
-            if !full {
-                self.known.insert(fingerprint([taken.as_bytes()]), 1);
-            }
-            self.numbered += 1;
-            self.example.get_or_insert((own, taken.clone()));
-            article.id = Some(taken);
-        }
+        self.numbered += 1;
+        self.example
+            .get_or_insert_with(|| (id.clone(), taken.clone()));
+        article.id = Some(taken);
         true
     }
 
@@ -82,14 +84,10 @@ impl Ids {
 /// The fingerprint of an article, wherever in its input it stands.
 fn of(article: &Article) -> u128 {
     let meta = serde_json::to_vec(&article.meta).unwrap_or_default();
-    let text = |part: &Option<String>| part.clone().unwrap_or_default();
-    let described = [&article.id, &article.date, &article.url, &article.source].map(text);
+    let described = [&article.id, &article.date, &article.url, &article.source];
+    let described = described.map(|part| part.as_deref().unwrap_or_default().as_bytes());
     let parts = [article.title.as_bytes(), article.text.as_bytes(), &meta];
-    fingerprint(
-        parts
-            .into_iter()
-            .chain(described.iter().map(String::as_bytes)),
-    )
+    fingerprint(parts.into_iter().chain(described))
 }
 
 #[cfg(test)]

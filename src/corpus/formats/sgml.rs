@@ -50,12 +50,7 @@ pub(super) fn read(
                     "a document longer than 64 MiB, which is no one article",
                 )?;
             } else if let Some(article) = article(&decoder.decode(document)) {
-                context.count_date(&article);
-                context.item(Article {
-                    origin: context.origin.to_string(),
-                    row: Some(row),
-                    ..article
-                })?;
+                context.document(article, row)?;
             } else {
                 context.bad(Some(row), "a document without title and text")?;
             }

@@ -6,7 +6,7 @@ use super::warc_records::Records;
 use super::{Context, LONGEST};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::parse_date;
-use crate::corpus::decode::{Decoder, looks_binary};
+use crate::corpus::decode::{Decoder, encoding_of, looks_binary};
 use crate::corpus::inputs::Note;
 use crate::corpus::line::snippet;
 use crate::error::{Error, Result};
@@ -75,9 +75,7 @@ fn pages(
         match page {
             Page::Article(article) => {
                 count.articles += 1;
-                let article = finished(*article, &header, row, context);
-                context.count_date(&article);
-                context.item(article)?;
+                context.document(finished(*article, &header), row)?;
             }
             Page::WithoutArticle => count.without += 1,
             Page::Broken(why) => {
@@ -159,7 +157,7 @@ impl Count {
 }
 
 /// What the record says of its article.
-fn finished(mut article: Article, header: &Header, row: u64, context: &Context<'_>) -> Article {
+fn finished(mut article: Article, header: &Header) -> Article {
     let id = header.get("warc-record-id").unwrap_or("");
     let id = id.trim_matches(['<', '>']).trim_start_matches("urn:uuid:");
     article.id = Some(id.to_string()).filter(|id| !id.is_empty());
@@ -191,8 +189,6 @@ fn finished(mut article: Article, header: &Header, row: u64, context: &Context<'
             .meta
             .insert("fetched".to_string(), Value::String(fetched));
     }
-    article.origin = context.origin.to_string();
-    article.row = Some(row);
     article
 }
 
@@ -275,10 +271,6 @@ fn named(kind: &str) -> String {
         "" => "without a type".to_string(),
         kind => snippet(kind, 60),
     }
-}
-
-fn encoding_of(label: &str) -> Option<&'static Encoding> {
-    Encoding::for_label_no_replacement(label.trim().as_bytes())
 }
 
 /// The article of a page with this content type.

@@ -2,7 +2,7 @@
 
 use super::linked::{About, Linked};
 use super::marks::Marks;
-use super::names::Words;
+use super::names::{Words, begins_comment};
 use super::text::{Edge, Walk};
 use crate::corpus::article::one_line;
 use crate::corpus::dates::parse_date;
@@ -361,9 +361,8 @@ fn add_words(element: &Element, key: &LocalName, words: &mut Words) {
 
 /// Whether a word of an element's names says that it is a reader's comment, or several.
 fn is_comment(word: &str) -> bool {
-    let stems = ["comment", "kommentar", "comentar", "disqus"];
     let not = ["commentary", "commentator", "commented"];
-    stems.iter().any(|stem| word.starts_with(stem))
+    (begins_comment(word) || word.starts_with("disqus"))
         && !not.iter().any(|other| word.starts_with(other))
 }
 

@@ -29,7 +29,7 @@ pub(in crate::corpus) use fragment::{block, fragment};
 
 use super::{Context, whole};
 use crate::corpus::article::Article;
-use crate::corpus::decode::Decoder;
+use crate::corpus::decode::{Decoder, encoding_of};
 use crate::error::Result;
 use encoding_rs::Encoding;
 use std::io::Read;
@@ -92,7 +92,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
         .skip(1)
         .filter_map(|rest| label_after(rest.split('>').next()?, "charset="))
         .chain(xml)
-        .find_map(|label| Encoding::for_label_no_replacement(label.as_bytes()))
+        .find_map(encoding_of)
 }
 
 fn label_after<'a>(text: &'a str, key: &str) -> Option<&'a str> {

@@ -199,10 +199,19 @@ pub(super) const ABOUT: &[&str] = &[
 
 /// Whether a word says that something is readers' comments.
 pub(super) fn is_comment(name: &str) -> bool {
-    let begins = ["comment", "kommentar", "comentar"];
     let ends = ["comments", "kommentare", "kommentar"];
-    (begins.iter().any(|b| name.starts_with(b)) || ends.iter().any(|e| name.ends_with(e)))
-        && !NOT_STEMS.iter().any(|s| name.starts_with(s))
+    (begins_comment(name) || ends.iter().any(|e| name.ends_with(e))) && !is_other(name)
+}
+
+/// Whether a word begins as words for readers' comments do, and some others.
+pub(super) fn begins_comment(name: &str) -> bool {
+    let begins = ["comment", "kommentar", "comentar"];
+    begins.iter().any(|b| name.starts_with(b))
+}
+
+/// Whether a word begins with a stem, but means something else.
+fn is_other(name: &str) -> bool {
+    NOT_STEMS.iter().any(|s| name.starts_with(s))
 }
 
 pub(super) fn is_strong(name: &str) -> bool {
@@ -212,8 +221,7 @@ pub(super) fn is_strong(name: &str) -> bool {
         let stem = stems.partition_point(|stem| *stem <= name);
         stem > 0 && name.starts_with(stems[stem - 1])
     };
-    WORDS.binary_search(&name).is_ok()
-        || (begins(STEMS) || begins(CONSENT)) && !NOT_STEMS.iter().any(|s| name.starts_with(s))
+    WORDS.binary_search(&name).is_ok() || (begins(STEMS) || begins(CONSENT)) && !is_other(name)
 }
 
 /// Whether names say that an element is only read aloud: `sr-only`, `visually-hidden` …

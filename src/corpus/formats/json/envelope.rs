@@ -118,43 +118,65 @@ pub(super) fn find(
         .max_by_key(|list| (list.usual(), list.size))
 }
 
-/// The items of a damaged list, of which the bytes are what is behind its bracket: the whole ones, and what is
-/// wrong with others.
-pub(super) fn items(
-    bytes: &[u8],
-    columns: &Columns,
-    decoder: &mut Decoder,
-) -> Vec<Result<Map<String, Value>, String>> {
-    let mut items = Vec::new();
-    let mut at = blanks(bytes);
-    // Each try to go on reads to the end, where brackets are not closed: not too often.
-    let mut left = 64 * bytes.len();
-    while let Some(rest) = bytes.get(at..).filter(|rest| rest.first() == Some(&b'{')) {
-        let n = length(rest);
-        left = left.saturating_sub(n.unwrap_or(rest.len()));
-        let item = match n {
-            Some(n) => value::object(&decoder.decode(&rest[..n])),
-            None => Err("it does not end".to_string()),
-        };
-        match (item, n) {
-            (Ok(item), Some(n)) => {
-                items.push(Ok(unwrapped(item, columns)));
-                at += n;
-                at += between(&bytes[at..]);
+/// The items of a damaged list, one after the other: together they may take many times the memory of
+/// their bytes.
+pub(super) struct Items {
+    /// Where the next begins.
+    at: usize,
+    /// Each try to go on reads to the end, where brackets are not closed: not too often.
+    left: usize,
+    /// Whether the last was faulty.
+    faulty: bool,
+}
+
+impl Items {
+    /// Those of a list of which the bytes are what is behind its bracket.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self {
+            at: blanks(bytes),
+            left: 64 * bytes.len(),
+            faulty: false,
+        }
+    }
+
+    /// The next whole item, or what is wrong with one; `bytes` are always those that it began with.
+    pub(super) fn next(
+        &mut self,
+        bytes: &[u8],
+        columns: &Columns,
+        decoder: &mut Decoder,
+    ) -> Option<Result<Map<String, Value>, String>> {
+        loop {
+            let rest = bytes.get(self.at..)?;
+            if rest.first() != Some(&b'{') {
+                return None;
             }
-            (other, _) => {
-                // One fault is told once, wherever reading goes on.
-                if !matches!(items.last(), Some(Err(_))) {
-                    items.push(Err(other.err().unwrap_or_default()));
+            let n = length(rest);
+            self.left = self.left.saturating_sub(n.unwrap_or(rest.len()));
+            let item = match n {
+                Some(n) => value::object(&decoder.decode(&rest[..n])).map(|item| (item, n)),
+                None => Err("it does not end".to_string()),
+            };
+            match item {
+                Ok((item, n)) => {
+                    self.at += n;
+                    self.at += between(&bytes[self.at..]);
+                    self.faulty = false;
+                    return Some(Ok(unwrapped(item, columns)));
                 }
-                match next_item(rest, columns, decoder) {
-                    Some(n) if left > 0 => at += n,
-                    _ => return items,
+                Err(message) => {
+                    self.at = match next_item(rest, columns, decoder) {
+                        Some(n) if self.left > 0 => self.at + n,
+                        _ => bytes.len(),
+                    };
+                    // One fault is told once, wherever reading goes on.
+                    if !std::mem::replace(&mut self.faulty, true) {
+                        return Some(Err(message));
+                    }
                 }
             }
         }
     }
-    items
 }
 
 /// Where behind a faulty item, with which the bytes begin, the next one begins: as this one does, behind a
@@ -293,7 +315,7 @@ fn holds_articles(mut rest: &[u8], usual: bool, columns: &Columns, decoder: &mut
         if let Ok(object) = value::object(&decoder.decode(&rest[..n])) {
             let object = unwrapped(object, columns);
             let keys: Vec<String> = object.keys().cloned().collect();
-            let found = columns.map(&keys).is_ok_and(|mapping| {
+            let found = columns.map_first(&keys).is_ok_and(|mapping| {
                 mapping.column(Role::Text).is_some()
                     || usual && mapping.column(Role::Title).is_some()
             });
@@ -339,7 +361,7 @@ fn has_text(object: &Map<String, Value>, columns: &Columns) -> bool {
         return false;
     }
     let keys: Vec<String> = object.keys().cloned().collect();
-    let mapping = columns.map(&keys);
+    let mapping = columns.map_first(&keys);
     mapping.is_ok_and(|mapping| mapping.column(Role::Text).is_some())
 }
 

@@ -73,7 +73,7 @@ pub(super) fn rows(
     let rows = members.filter_map(|(key, row)| Some((key, row.as_object()?)));
     let (_, first) = rows.clone().next()?;
     let names: Vec<String> = first.keys().cloned().collect();
-    let mapping = columns.map(&names).ok()?;
+    let mapping = columns.map_first(&names).ok()?;
     mapping.column(Role::Text)?;
     // Its key names a row that has no other name.
     let id = mapping.column(Role::Id).is_none();

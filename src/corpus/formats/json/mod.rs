@@ -59,7 +59,6 @@ pub(super) fn read(
         indent: 0,
         passed: 0,
         again: 0,
-        mapped: false,
         lacking: None,
     };
     reader.prefix()?;
@@ -125,9 +124,8 @@ struct Reader<'r, 'a, R> {
     /// Bytes passed, and bytes that are read once more after an object went wrong.
     passed: u64,
     again: u64,
-    /// Whether an object had the columns that an article needs.
-    mapped: bool,
-    /// Of several columns that the user named, those that no object had so far.
+    /// Of several columns that the user named, those that no object had so far; `None` until one had the
+    /// columns that an article needs.
     lacking: Option<Vec<String>>,
 }
 
@@ -373,12 +371,18 @@ impl<R: Read> Reader<'_, '_, R> {
         }
     }
 
+    /// Whether the `n` bytes here may be read once more, which is counted: not so often that time grows
+    /// faster than the input.
+    fn may_read_again(&mut self, n: usize) -> bool {
+        self.again += n as u64;
+        self.again <= 4 * LONGEST + 4 * self.passed
+    }
+
     /// Where the next object begins inside the `n` bytes here, which are none because a string or a
     /// bracket in them is not closed: on a line of its own, no deeper than this one; or in a list without
-    /// line ends, where one begins as this one does. Not so often that time grows faster than the input.
+    /// line ends, where one begins as this one does.
     fn resume(&mut self, n: usize) -> Option<usize> {
-        self.again += n as u64;
-        if self.again > 4 * LONGEST + 4 * self.passed {
+        if !self.may_read_again(n) {
             return None;
         }
         let bytes = &self.window.bytes()[..n];

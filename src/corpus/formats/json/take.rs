@@ -1,8 +1,7 @@
 //! What becomes of an object: an article, or several that it holds.
 
 use super::{
-    Known, LONGEST, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope,
-    keyed,
+    Known, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope, keyed,
 };
 use crate::corpus::columns::{Mapping, Role, proposed};
 use crate::error::Result;
@@ -81,11 +80,7 @@ impl<R: Read> Reader<'_, '_, R> {
         };
         self.row = row.max(self.row + 1);
         match article {
-            Ok(mut article) => {
-                article.origin = self.context.origin.to_string();
-                article.row = Some(self.row);
-                self.context.item(article)
-            }
+            Ok(article) => self.context.item(article, self.row),
             Err(message) => self.bad(line, message),
         }
     }
@@ -119,13 +114,12 @@ impl<R: Read> Reader<'_, '_, R> {
             // A column that the user named must be in the first object, of several one; later ones may
             // lack it.
             let columns = &self.context.options.columns;
-            let known = if self.mapped {
+            let known = if self.lacking.is_some() {
                 columns.map_sparse(&keys)
             } else {
                 let proposed = |message| proposed(message, std::slice::from_ref(object));
                 columns.map_first(&keys).map_err(proposed)
             };
-            self.mapped |= known.is_ok();
             if known.is_ok() {
                 let lacking = columns.lacking(&keys);
                 match &mut self.lacking {
@@ -150,36 +144,11 @@ impl<R: Read> Reader<'_, '_, R> {
             .any(|open| matches!(open, Open::Objects(_)))
     }
 
-    /// Enters the list of articles in the object that the window begins with, of which there is a
-    /// part.
-    pub(super) fn enter_part(&mut self) -> bool {
+    /// The list of articles in the object that the `n` bytes here begin with, of which there may be only
+    /// a part; none is looked for in an article.
+    fn list_in(&mut self, n: usize) -> Option<envelope::List> {
         if !self.may_enter() {
-            return false;
-        }
-        let bytes = self.window.bytes();
-        let columns = &self.context.options.columns;
-        let mapping = columns.map(&envelope::names(bytes));
-        if let Ok(mapping) = &mapping
-            && let Some(column) = mapping.column(Role::Text)
-            && (columns.text.is_some() || !envelope::described(column))
-        {
-            return false;
-        }
-        match envelope::find(bytes, mapping.is_ok(), columns, self.decoder) {
-            Some(list) => {
-                self.enter(list);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Takes the whole items of the list of articles in the object that the `n` bytes here begin with, which is
-    /// cut or has a fault in it that `message` tells; `false` where there is none. The bytes are passed.
-    pub(super) fn salvage(&mut self, n: usize, line: u64, message: &str) -> Result<bool> {
-        self.again += n as u64;
-        if !self.may_enter() || self.again > 4 * LONGEST + 4 * self.passed {
-            return Ok(false);
+            return None;
         }
         let bytes = &self.window.bytes()[..n];
         let columns = &self.context.options.columns;
@@ -188,17 +157,38 @@ impl<R: Read> Reader<'_, '_, R> {
             && let Some(column) = mapping.column(Role::Text)
             && (columns.text.is_some() || !envelope::described(column))
         {
+            return None;
+        }
+        envelope::find(bytes, mapping.is_ok(), columns, self.decoder)
+    }
+
+    /// Enters the list of articles in the object that the window begins with, of which there is a
+    /// part.
+    pub(super) fn enter_part(&mut self) -> bool {
+        let list = self.list_in(self.window.bytes().len());
+        list.map(|list| self.enter(list)).is_some()
+    }
+
+    /// Takes the whole items of the list of articles in the object that the `n` bytes here begin with, which is
+    /// cut or has a fault in it that `message` tells; `false` where there is none. The bytes are passed.
+    pub(super) fn salvage(&mut self, n: usize, line: u64, message: &str) -> Result<bool> {
+        if !self.may_read_again(n) {
             return Ok(false);
         }
-        let found = envelope::find(bytes, mapping.is_ok(), columns, self.decoder);
-        let Some(list) = found else { return Ok(false) };
-        let items = envelope::items(&bytes[list.start..], columns, self.decoder);
-        self.list = list.name;
-        self.open.push(Open::Objects(list.depth));
-        self.open.push(Open::List);
+        let Some(list) = self.list_in(n) else {
+            return Ok(false);
+        };
+        let start = list.start;
+        let mut items = envelope::Items::of(&self.window.bytes()[start..n]);
+        self.open(list);
         let mut outcome = Ok(());
         let mut told = false;
-        for item in items {
+        loop {
+            let bytes = &self.window.bytes()[start..n];
+            let columns = &self.context.options.columns;
+            let Some(item) = items.next(bytes, columns, self.decoder) else {
+                break;
+            };
             self.items += 1;
             outcome = match item {
                 Ok(object) => {
@@ -224,9 +214,15 @@ impl<R: Read> Reader<'_, '_, R> {
     }
 
     fn enter(&mut self, list: envelope::List) {
+        let start = list.start;
+        self.open(list);
+        self.pass(start);
+    }
+
+    /// Says that what follows are a list's items, in the objects around it.
+    fn open(&mut self, list: envelope::List) {
         self.open.push(Open::Objects(list.depth));
         self.open.push(Open::List);
         self.list = list.name;
-        self.pass(list.start);
     }
 }

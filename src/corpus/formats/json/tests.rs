@@ -15,6 +15,37 @@ fn of(text: &str) -> Seen {
     read_json(Cursor::new(text.to_string()))
 }
 
+fn with_text_columns(text: &str) -> Seen {
+    let mut options = ReadOptions::default();
+    options.columns.text = Some("lead,body".to_string());
+    seen("j", &options, |context| {
+        let stream = Cursor::new(text.to_string());
+        read(stream, &mut Decoder::default(), context)
+    })
+}
+
+#[test]
+fn one_of_several_columns_is_enough_wherever_articles_are() {
+    // In a list, in an object below each item, and by their keys.
+    for text in [
+        r#"{"status": "ok", "articles": [{"title": "A", "body": "a"}, {"title": "B", "lead": "b"}]}"#,
+        r#"{"_id": "1", "_source": {"title": "A", "body": "a"}} {"_id": "2", "_source": {"title": "B", "lead": "b"}}"#,
+        r#"{"x": {"title": "A", "body": "a"}, "y": {"title": "B", "lead": "b"}}"#,
+    ] {
+        assert_eq!(with_text_columns(text).texts(), ["a", "b"], "{text}");
+    }
+    // An article is none of those in it, however long it is.
+    let n = LARGE + (1 << 10);
+    let items = r#"[{"lead": "no", "body": "no"}]"#;
+    let long = format!(
+        r#"{{"body": "a", "items": {items}, "more": "{}"}}"#,
+        "x".repeat(n)
+    );
+    for text in [long.clone(), format!("[{long}]"), format!("\n {long}")] {
+        assert_eq!(with_text_columns(&text).texts(), ["a"]);
+    }
+}
+
 #[test]
 fn one_object_in_any_layout() {
     let pretty = "{\n  \"title\": \"A\",\n  \"text\": \"x\",\n  \"tags\": [\n    {\"text\": \"no\"}\n  ]\n}\n";

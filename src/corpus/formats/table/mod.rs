@@ -70,14 +70,21 @@ pub(super) fn read(
         known.delimiter.get_or_insert(delimiter);
     }
     let set = &context.options.columns;
-    let mut named = |first: &Record| !options.no_header && set.map(&names(first, decoder)).is_ok();
-    let mut dialect = sniff::dialect(window.bytes(), window.at_end(), known, &mut named);
-    if !options.no_header && !first_row(window.bytes(), window.at_end(), dialect, &mut named) {
+    let named = |first: &Record, decoder: &mut Decoder| {
+        !options.no_header && set.map(&names(first, decoder)).is_ok()
+    };
+    let guessed = |window: &Window<_>, decoder: &mut Decoder| {
+        let named = |first: &Record| named(first, decoder);
+        sniff::dialect(window.bytes(), window.at_end(), known, named)
+    };
+    let mut dialect = guessed(&window, decoder);
+    let is_named = |first: &Record| named(first, decoder);
+    if !options.no_header && !first_row(window.bytes(), window.at_end(), dialect, is_named) {
         // One usual name may stand in a line of any text, but not two alone between delimiters.
         let certain = |first: &Record| {
             let names = names(first, decoder);
-            set.map(&names).is_ok()
-                && set.usual(&names) >= 2
+            set.usual(&names) >= 2
+                && set.map(&names).is_ok()
                 && Signs::of(&names, &[]) == Signs::default()
         };
         let above = sniff::preamble(window.bytes(), window.at_end(), known, certain);
@@ -90,19 +97,14 @@ pub(super) fn read(
                     n => format!("the {n} lines above the names of the columns"),
                 },
             });
-            let named = |first: &Record| set.map(&names(first, decoder)).is_ok();
-            dialect = sniff::dialect(window.bytes(), window.at_end(), known, named);
+            dialect = guessed(&window, decoder);
         }
     }
     let (sample, eof) = (window.bytes(), window.at_end());
     let head = head(sample, eof, dialect);
     let mut columns = context.options.columns.clone();
     if options.no_header {
-        let mut n = 0;
-        sniff::each(sample, eof, dialect, |first, _| {
-            n = first.len();
-            false
-        });
+        let n = head.first().map_or(0, Vec::len);
         columns = header::guessed(&columns, sample, eof, dialect, n);
     }
 
@@ -203,11 +205,9 @@ pub(super) fn read(
             Next::Bad { line, message } => context.bad(Some(line), message)?,
             Next::Row { line } => match table.article(records.record(), decoder) {
                 Ok(None) => {}
-                Ok(Some(mut article)) => {
+                Ok(Some(article)) => {
                     short += u64::from(records.record().len() < needed);
-                    article.origin = context.origin.to_string();
-                    article.row = Some(line);
-                    context.item(article)?;
+                    context.item(article, line)?;
                 }
                 Err(message) => context.bad(Some(line), message)?,
             },
@@ -283,7 +283,7 @@ fn first_row(
     sample: &[u8],
     eof: bool,
     dialect: Dialect,
-    named: &mut impl FnMut(&Record) -> bool,
+    mut named: impl FnMut(&Record) -> bool,
 ) -> bool {
     let mut known = false;
     sniff::each(sample, eof, dialect, |first, _| {

@@ -26,6 +26,21 @@ pub(super) struct Known {
     pub wide: bool,
 }
 
+impl Known {
+    /// The delimiters that are tried, likeliest first.
+    fn delimiters(&self) -> Vec<u8> {
+        if let Some(delimiter) = self.delimiter {
+            return vec![delimiter];
+        }
+        let others = DELIMITERS.into_iter().filter(|&d| d != self.usual);
+        let mut delimiters: Vec<u8> = std::iter::once(self.usual).chain(others).collect();
+        if self.wide {
+            delimiters.retain(|&d| d != b'|');
+        }
+        delimiters
+    }
+}
+
 /// How one dialect reads the beginning of a table.
 #[derive(Debug)]
 struct Trial {
@@ -59,18 +74,10 @@ pub(super) fn dialect(
     mut named: impl FnMut(&Record) -> bool,
 ) -> Dialect {
     let line_end = known.line_end;
-    let mut delimiters = vec![known.usual];
-    delimiters.extend(DELIMITERS.into_iter().filter(|&d| d != known.usual));
-    if known.wide {
-        delimiters.retain(|&d| d != b'|');
-    }
-    if let Some(delimiter) = known.delimiter {
-        delimiters = vec![delimiter];
-    }
     let escaped_quotes = !known.wide && Finder::new(b"\\\"").find(sample).is_some();
     let nulls = !known.wide && Finder::new(b"\\N").find(sample).is_some();
     let mut best: Option<Trial> = None;
-    for &delimiter in &delimiters {
+    for delimiter in known.delimiters() {
         let mut ways = vec![(Quoting::Doubled, false)];
         // Of equals the first is kept: where blanks may be around quotes, they are.
         if Finder::new(&[delimiter, b' ', b'"']).find(sample).is_some() {
@@ -125,10 +132,7 @@ pub(super) fn preamble(
     known: Known,
     mut named: impl FnMut(&Record) -> bool,
 ) -> Option<(usize, usize)> {
-    let mut delimiters = DELIMITERS.to_vec();
-    if let Some(delimiter) = known.delimiter {
-        delimiters = vec![delimiter];
-    }
+    let delimiters = known.delimiters();
     let mut record = Record::default();
     let mut at = 0;
     for line in 1..=PREAMBLE {

@@ -57,6 +57,25 @@ fn a_declared_or_set_delimiter_is_taken() {
 }
 
 #[test]
+fn half_a_character_above_the_names_delimits_nothing() {
+    let text = "港口的旧桥将于九月重新开放\ntitle亅text\nid,title,text\n1,旧桥,工程师说新的轴承可以使用很多年。\n";
+    let (bytes, encoding, _) = encoding_rs::GBK.encode(text);
+    assert!(bytes.windows(6).any(|part| part == b"\x81|text"));
+    let seen = seen("t", &ReadOptions::default(), |context| {
+        let mut decoder = Decoder::for_sample(&bytes);
+        assert_eq!(decoder.other_than_utf8(), Some(encoding.name()));
+        read(Cursor::new(&bytes[..]), b',', &mut decoder, context)
+    });
+    assert_eq!(seen.texts(), ["工程师说新的轴承可以使用很多年。"]);
+    assert_eq!(seen.articles[0].title, "旧桥");
+    assert!(
+        seen.notes.iter().any(|note| note.contains("the 2 lines")),
+        "{:?}",
+        seen.notes
+    );
+}
+
+#[test]
 fn one_column_is_a_table_too() {
     let seen = csv("text\nHello, world; all\nSecond\tline | of it\n");
     assert_eq!(seen.texts().len(), 2, "{:?}", seen.articles);
