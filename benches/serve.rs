@@ -391,21 +391,29 @@ impl Peer {
             .chunks(BATCH)
             .map(|t| json!({"input": t, "model": self.model}).to_string())
             .collect();
-        let (began, before) = (Instant::now(), cpu(&self.process));
-        ask_from_two(self.address, &self.path, &bodies);
-        told(
-            "peer, 256 texts a request",
+        let what = "peer, 256 texts a request";
+        ask_from_two(
+            what,
+            self.address,
+            &self.path,
+            &bodies,
             texts.len(),
-            began.elapsed(),
-            cpu(&self.process) - before,
-            "",
+            &|| cpu(&self.process),
         );
     }
 }
 
-/// Two clients that send all of these requests.
-fn ask_from_two(address: SocketAddr, path: &str, bodies: &[String]) {
+/// Two clients that send all of these requests, of so many texts together.
+fn ask_from_two(
+    what: &str,
+    address: SocketAddr,
+    path: &str,
+    bodies: &[String],
+    texts: usize,
+    cpu: &dyn Fn() -> f64,
+) {
     let next = AtomicUsize::new(0);
+    let (began, before) = (Instant::now(), cpu());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -416,6 +424,7 @@ fn ask_from_two(address: SocketAddr, path: &str, bodies: &[String]) {
             });
         }
     });
+    told(what, texts, began.elapsed(), cpu() - before, "");
 }
 
 /// Two clients that send 256 texts a request.
@@ -428,16 +437,9 @@ fn batches(server: &Server, texts: &[String], base64: bool) {
         })
         .collect();
     let path = if base64 { "/v1/embeddings" } else { "/embed" };
-    let (began, before) = (Instant::now(), server.cpu());
-    ask_from_two(server.address, path, &batches);
     let what = format!("server, 256 texts a request, {path}");
-    told(
-        &what,
-        texts.len(),
-        began.elapsed(),
-        server.cpu() - before,
-        "",
-    );
+    let (n, cpu) = (texts.len(), || server.cpu());
+    ask_from_two(&what, server.address, path, &batches, n, &cpu);
 }
 
 /// A thousand connections that together ask twice what can be answered.

@@ -57,15 +57,16 @@ cp tests/page/*.js "$cache/tests/"
 writable=
 if "$program" serve --help | grep -q -- --writable; then writable=--writable; export NEARWISE_WRITABLE_SERVER=1; fi
 serve() { # starts a server with these options; its address is in $base
-  local port
+  local port log
   port=$(node -e 'const s=require("node:net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
   base="http://127.0.0.1:$port/"
-  "$program" serve --model "$model" --listen "127.0.0.1:$port" $writable "$@" >"$work/server.log" 2>&1 &
+  log=$work/server-$port.log
+  "$program" serve --model "$model" --listen "127.0.0.1:$port" $writable "$@" >"$log" 2>&1 &
   local server=$!
   servers+=("$server")
   for _ in $(seq 100); do
     curl -fs -o /dev/null "${base}health" && return
-    kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
+    kill -0 "$server" 2>/dev/null || { cat "$log" >&2; exit 1; }
     sleep 0.2
   done
 }

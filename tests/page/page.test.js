@@ -105,6 +105,45 @@ test("one sees what else could be chosen, and months of what was found", async (
   await close();
 });
 
+test("the counts at the side are asked for once, whatever else changes", async () => {
+  const { page, close } = await at("#/town/search?q=election");
+  await page.locator('.facet-value[data-facet^="source:"]').first().click();
+  await page.locator('.facet-value[aria-pressed="true"]').waitFor();
+  await page.locator(".facet-dates rect").first().waitFor({ state: "attached" });
+  await page.waitForLoadState("networkidle");
+  /** @type {string[]} */
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  const searched = () => page.waitForResponse(/\/search\?(?!.*sentences)/);
+  const folded = searched();
+  await page.getByLabel("Repeats").selectOption("none");
+  await folded;
+  const turned = searched();
+  await page.getByRole("link", { name: "Next" }).click();
+  await turned;
+  await page.getByText("page 2").waitFor();
+  await page.waitForTimeout(500);
+  assert.deepEqual(asked.filter((url) => /\/facets\?/.test(url)), []);
+  assert.equal(await page.locator('.facet-value[aria-pressed="true"]').count(), 1);
+  // Another choice is another count.
+  const counted = page.waitForResponse(/\/facets\?/);
+  await page.locator('.facet-value[data-facet^="source:"]').nth(1).click();
+  await counted;
+  await close();
+});
+
+test("metadata that could not be counted at first is counted later", async () => {
+  const { page, close } = await open(browser);
+  let refused = 0;
+  await page.route(/\/facets\?.*limit=1$/, (route) => (refused++ ? route.continue() : route.fulfill({ status: 409, json: { error: { kind: "busy", message: "busy" } } })));
+  await page.goto(`${BASE}#/town/search`);
+  await page.locator(".facet h3", { hasText: "source" }).waitFor();
+  assert.equal(refused, 1);
+  await page.locator("#q").fill("election");
+  await page.locator(".facet h3", { hasText: "section" }).waitFor();
+  await close();
+});
+
 test("hits come first, their sentences later, and nothing moves", async () => {
   const { page, close } = await open(browser);
   /** @type {(() => void)[]} */

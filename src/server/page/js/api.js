@@ -71,11 +71,25 @@ async function otherKey(refused) {
 export const isAborted = (error) => error instanceof DOMException && error.name === "AbortError";
 
 /**
+ * What is asked for, or something else where that fails. What the page itself ended stays ended.
+ *
+ * @template T, E
+ * @param {Promise<T>} asked @param {E} otherwise
+ * @returns {Promise<T | E>}
+ */
+export const orElse = (asked, otherwise) =>
+  asked.catch((error) => {
+    if (isAborted(error)) throw error;
+    return otherwise;
+  });
+
+/**
  * @param {string} path below the page's own address
  * @param {{ body?: unknown, signal?: AbortSignal | undefined, method?: string }} [options]
  * @returns {Promise<Response>}
  */
-async function ask(path, { body, signal, method } = {}) {
+async function ask(path, options = {}) {
+  const { body, signal, method } = options;
   /** @type {Record<string, string>} */
   const headers = {};
   const sent = key();
@@ -95,7 +109,7 @@ async function ask(path, { body, signal, method } = {}) {
   if (answer.ok) return answer;
   if (answer.status === 401 && (await otherKey(sent))) {
     signal?.throwIfAborted();
-    return ask(path, { body, signal, ...(method ? { method } : {}) });
+    return ask(path, options);
   }
   const told = await answer.json().catch(() => null);
   const error = told?.error ?? {};

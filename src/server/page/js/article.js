@@ -4,7 +4,7 @@
 /** @import { Article, Copy, Found } from "./types.js" */
 
 import { api, isAborted } from "./api.js";
-import { h, fill, icon } from "./dom.js";
+import { h, fill, icon, phone } from "./dom.js";
 import { counted, date } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { valueText } from "./filter.js";
@@ -28,9 +28,6 @@ export function fromBytes(text, bytes) {
   }
   return at;
 }
-
-/** Whether an article covers what it was opened from, as style.css has it. */
-const covers = matchMedia("(max-width: 620px)");
 
 /** @typedef {{ start: number, end: number, name: "passage" | "best" }} Mark */
 
@@ -196,7 +193,7 @@ export function createArticle(ctx, panel) {
         const best = text.querySelector("mark.best") ?? text.querySelector(".passage");
         if (!best || best.getBoundingClientRect().top < panel.getBoundingClientRect().bottom - 80) return;
         // Beside its hit one knows the article; where it covers all, one begins at its title.
-        if (!covers.matches) best.scrollIntoView({ block: "center" });
+        if (!phone.matches) best.scrollIntoView({ block: "center" });
         else text.before(h("p", { class: "links" }, h("button", { type: "button", class: "button", onclick: () => best.scrollIntoView({ block: "center" }) }, icon("down"), "To what matches")));
       },
       () => {},

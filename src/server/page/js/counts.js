@@ -4,7 +4,7 @@
 /** @import { Place } from "./state.js" */
 /** @import { Corpus, Facet, Facets } from "./types.js" */
 
-import { api, isAborted } from "./api.js";
+import { api, orElse } from "./api.js";
 import { condition, read } from "./filter.js";
 
 /** Metadata fields that are looked at, at most: each is counted over all articles. */
@@ -12,7 +12,7 @@ const TRIED = 8;
 /** Articles that share a value, on average, from which on a field is worth choosing by. */
 const REPEATED = 2;
 /** Months that are counted, at most. */
-const MONTHS = 1000;
+export const MONTHS = 1000;
 /** Fields that every article has a use for, and those that tell articles apart. */
 const OTHERS = ["date", "source", "topic", "origin", "year", "month", "id", "title", "text", "url"];
 
@@ -44,23 +44,26 @@ async function counted({ corpus, params }, field, without, limit, signal) {
 }
 
 /** How many articles there are of each month, whatever dates are chosen. @param {Place} place @param {AbortSignal} signal */
-export const monthsOf = (place, signal) => counted(place, "month", "date", MONTHS, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : undefined));
-
-/** What the months depend on. @param {Place} place */
-export const monthsKey = ({ corpus, params }) => JSON.stringify([corpus, condition(params), params.get("by") === "words" && params.get("q")]);
+export const monthsOf = (place, signal) => orElse(counted(place, "month", "date", MONTHS, signal), undefined);
 
 /**
- * The counts of the fields of which something is chosen.
+ * What the months and the counts of what is chosen depend on: the articles that are counted, and in
+ * what way they were narrowed.
+ *
+ * @param {Place} place
+ */
+export const countsKey = ({ corpus, params }) =>
+  JSON.stringify([corpus, ["f", "from", "to", "filter"].map((name) => params.getAll(name)), params.get("by") === "words" && params.get("q")]);
+
+/**
+ * The counts of the fields of which something is chosen, by field, and whether all could be had.
  *
  * @param {Place} place @param {AbortSignal} signal
- * @returns {Promise<Map<string, Facet>>}
+ * @returns {Promise<{ facets: Map<string, Facet>, isWhole: boolean }>}
  */
 export async function ofChosen(place, signal) {
   const names = new Set(place.params.getAll("f").flatMap((text) => read(text)?.field ?? []));
-  const facets = await Promise.all(
-    [...names].map((name) =>
-      counted(place, name, name, 10, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : undefined)),
-    ),
-  );
-  return new Map(facets.flatMap((of) => of?.fields ?? []).map((facet) => [facet.field, facet]));
+  const answers = await Promise.all([...names].map((name) => orElse(counted(place, name, name, 10, signal), undefined)));
+  const facets = new Map(answers.flatMap((of) => of?.fields ?? []).map((facet) => [facet.field, facet]));
+  return { facets, isWhole: answers.every(Boolean) };
 }

@@ -19,6 +19,9 @@ export function h(name, props, ...children) {
   return element;
 }
 
+/** Whether the screen is as small as a phone's, as style.css has it. */
+export const phone = matchMedia("(max-width: 620px)");
+
 /** The namespace of drawings, from the one in the page: no address stands in the script. */
 const SVG = document.querySelector("svg")?.namespaceURI ?? "";
 

@@ -1,4 +1,6 @@
-// How numbers and dates are written.
+// How numbers, dates and the progress of jobs are written.
+
+/** @import { Task } from "./types.js" */
 
 const NUMBERS = new Intl.NumberFormat("en");
 
@@ -62,6 +64,12 @@ export function lastDay(bin) {
 
 /** A span for people. @param {string} bin */
 export const span = (bin) => (/[WQ]/.test(bin) ? bin.replace("-", " ") : date(bin));
+
+/** What a job does and how far it is, as far as it says so. @param {Task} task */
+export function stepOf({ progress }) {
+  const { stage, done, total } = progress ?? {};
+  return stage ? `${stage.replaceAll("_", " ")}${total ? ` ${percent((done ?? 0) / total)}` : ""}` : "";
+}
 
 /** @param {number} ms */
 export const took = (ms) => (ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`);

@@ -7,7 +7,7 @@
 
 import { api, isAborted, finished, Problem } from "./api.js";
 import { h, fill } from "./dom.js";
-import { counted, percent } from "./format.js";
+import { counted, stepOf } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { condition } from "./filter.js";
 import { decodePoints } from "./map/points.js";
@@ -45,9 +45,8 @@ export function writeState(state, first) {
 }
 
 /** How far a layout is. @param {Task} task @param {string} what */
-function progressOf({ progress }, what) {
-  const { stage, done, total } = progress ?? {};
-  return `${what}${stage ? `: ${stage.replaceAll("_", " ")}${total ? ` ${percent((done ?? 0) / total)}` : ""}` : ""} …`;
+function progressOf(task, what) {
+  return `${[what, stepOf(task)].filter(Boolean).join(": ")} …`;
 }
 
 /** @param {Context} ctx */

@@ -2,15 +2,15 @@
 
 /** @import { Context } from "./main.js" */
 /** @import { Place } from "./state.js" */
-/** @import { Found } from "./types.js" */
+/** @import { Facet, Found } from "./types.js" */
 
-import { api, isAborted, Problem } from "./api.js";
-import { h, fill, icon } from "./dom.js";
+import { api, isAborted, orElse, Problem } from "./api.js";
+import { h, fill, icon, phone } from "./dom.js";
 import { counted, number, took } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { condition } from "./filter.js";
 import { hitRow, markBest } from "./hits.js";
-import { monthsKey, monthsOf, ofChosen, worthCounting } from "./counts.js";
+import { countsKey, monthsOf, ofChosen, worthCounting } from "./counts.js";
 import { createFacets, chosenChips } from "./facets.js";
 import { bones, empty, problem } from "./chart.js";
 
@@ -53,7 +53,6 @@ export function createSearch(ctx) {
   const diverse = choice("diverse", "Variety", "“More varied” sets articles back that are like one above them", [["", "Nearest first"], ["0.8", "More varied"]]);
   const toggleSide = h("button", { type: "button", class: "quiet side-toggle", "aria-expanded": "false", "aria-controls": "side", onclick: () => openSide(!side.classList.contains("is-open")) }, icon("filter"), "Filter");
   /** On a small screen the side is a drawer; on a phone it covers the hits. */
-  const phone = matchMedia("(max-width: 620px)");
   const openSide = (/** @type {boolean} */ on) => {
     const had = side.contains(document.activeElement);
     side.classList.toggle("is-open", on);
@@ -76,11 +75,12 @@ export function createSearch(ctx) {
   /** @type {AbortController | null} */
   let asking = null;
   let asked = "";
-  let months = "";
   let timer = 0;
   let opened = "";
   /** Metadata that is worth counting, of the corpus that it is known of. @type {{ corpus: string, fields: string[] }} */
   let worth = { corpus: "", fields: [] };
+  /** The counts that stand at the side, and what they depend on. @type {{ key: string, chosen: Map<string, Facet> } | null} */
+  let counts = null;
 
   /** @param {Place} place */
   function options(place) {
@@ -143,11 +143,24 @@ export function createSearch(ctx) {
 
   /** The counts at the side. @param {Place} place @param {Found} found @param {AbortSignal} signal */
   async function beside(place, found, signal) {
-    facets.show(found.facets, await ofChosen(place, signal));
-    const key = monthsKey(place);
-    if (key === months) return;
-    facets.months(await monthsOf(place, signal));
-    months = key;
+    const key = countsKey(place);
+    if (counts?.key === key) {
+      facets.show(found.facets, counts.chosen);
+      return;
+    }
+    counts = null;
+    const [chosen, months] = await Promise.all([
+      ofChosen(place, signal).then((chosen) => {
+        facets.show(found.facets, chosen.facets);
+        return chosen;
+      }),
+      monthsOf(place, signal).then((months) => {
+        facets.months(months);
+        return months;
+      }),
+    ]);
+    // What could not be counted is asked for again.
+    if (chosen.isWhole && months) counts = { key, chosen: chosen.facets };
   }
 
   /**
@@ -158,7 +171,7 @@ export function createSearch(ctx) {
    */
   async function mark(corpus, what, found, signal) {
     if (!what.q || !found.hits.length) return;
-    const same = await api.search(corpus, { ...what, facets: null, sentences: true }, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null));
+    const same = await orElse(api.search(corpus, { ...what, facets: null, sentences: true }, signal), null);
     const rows = new Map([...list.children].map((row) => [row.getAttribute("data-id"), row]));
     for (const hit of same?.hits ?? []) {
       const row = rows.get(hit.id);
@@ -184,9 +197,11 @@ export function createSearch(ctx) {
     try {
       const of = ctx.corpus();
       if (worth.corpus !== corpus && of?.name === corpus) {
-        const fields = await worthCounting(of, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : []));
-        worth = { corpus, fields };
-        what = options(place);
+        const fields = await orElse(worthCounting(of, signal), null);
+        if (fields) {
+          worth = { corpus, fields };
+          what = options(place);
+        }
       }
       const found = await api.search(corpus, what, signal);
       show(place, what, found);
@@ -251,7 +266,7 @@ export function createSearch(ctx) {
     /** What is shown may no longer be so. */
     forget() {
       asked = "";
-      months = "";
+      counts = null;
       worth = { corpus: "", fields: [] };
     },
   };

@@ -4,11 +4,12 @@
 /** @import { Place } from "./state.js" */
 /** @import { Timeline } from "./types.js" */
 
-import { api, isAborted, Problem } from "./api.js";
+import { api, isAborted, orElse, Problem } from "./api.js";
 import { h, fill } from "./dom.js";
 import { counted, number, percent, span, firstDay, lastDay } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { written, condition } from "./filter.js";
+import { MONTHS } from "./counts.js";
 import { binsOf } from "./facets.js";
 import { briefRow } from "./hits.js";
 import { histogram, sparkline, bones, empty, problem } from "./chart.js";
@@ -16,8 +17,6 @@ import { highest, noTopics, sharesOf, trend } from "./topics.js";
 
 /** Topics that are listed. */
 const LISTED = 60;
-/** Months that are counted where there are no topics. */
-const MONTHS = 1000;
 
 /**
  * How many articles there are of each month, where nobody looked for topics yet.
@@ -135,7 +134,7 @@ export function createTime(ctx) {
         const { signal } = asking;
         if (!timeline) fill(rows, bones(5));
         if (sourcesOf !== corpus) {
-          const facets = await api.facets(corpus, { fields: "source", limit: 50 }, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null));
+          const facets = await orElse(api.facets(corpus, { fields: "source", limit: 50 }, signal), null);
           const values = facets?.fields[0]?.values ?? [];
           fill(source, h("option", { value: "" }, "All sources"), values.map((v) => h("option", { value: v.value }, `${String(v.value)} (${number(v.count)})`)));
           source.hidden = values.length < 2;

@@ -4,9 +4,9 @@
 /** @import { Place } from "./state.js" */
 /** @import { Topic, Timeline, TreeNode, WholeTopic } from "./types.js" */
 
-import { api, isAborted, Problem, finished } from "./api.js";
+import { api, isAborted, orElse, Problem, finished } from "./api.js";
 import { h, fill, icon } from "./dom.js";
-import { counted, number, percent, span, date } from "./format.js";
+import { counted, number, percent, span, date, stepOf } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { written } from "./filter.js";
 import { articleAddress } from "./hits.js";
@@ -52,8 +52,7 @@ export function noTopics(ctx) {
     try {
       const { job } = await api.fit(ctx.name());
       await finished(job, (task) => {
-        const { stage, done, total } = task.progress ?? {};
-        told.textContent = stage ? `${stage.replaceAll("_", " ")}${total ? ` ${percent((done ?? 0) / total)}` : " …"}` : "Finding topics …";
+        told.textContent = `${stepOf(task) || "Finding topics"} …`;
       });
       await ctx.topicsChanged();
     } catch (error) {
@@ -95,8 +94,8 @@ export function createTopics(ctx) {
     fill(body, bones(6));
     const [list, whole, line] = await Promise.all([
       api.topics(corpus, signal),
-      api.tree(corpus, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : { nodes: [] })),
-      api.timeline(corpus, {}, signal).catch((e) => (isAborted(e) ? Promise.reject(e) : null)),
+      orElse(api.tree(corpus, signal), { nodes: [] }),
+      orElse(api.timeline(corpus, {}, signal), null),
     ]);
     topics = list.topics;
     undos = list.undos;
