@@ -69,8 +69,8 @@ struct Scan {
             copies_wait<SCAN_STAGES - 2>();
             // All have the slice, and are done with the one whose place the next takes.
             BARRIER();
-            fetch(slices, number + SCAN_STAGES - 1);
             if (!any_row) {
+                fetch(slices, number + SCAN_STAGES - 1);
                 continue;
             }
             const f16 *slice = slices + number % SCAN_STAGES * SCAN_SLICE + own;
@@ -81,6 +81,10 @@ struct Scan {
             for (int k = 0; k < SCAN_STEPS; k++) {
                 if (k + 1 < SCAN_STEPS) {
                     load_matrices(b[(k + 1) % 2], slice + 16 * (k + 1));
+                }
+                // Behind the first products, so that the matrix units do not wait for it.
+                if (k == 1) {
+                    fetch(slices, number + SCAN_STAGES - 1);
                 }
 #pragma unroll
                 for (int r = 0; r < 2; r++) {
