@@ -453,14 +453,26 @@ impl Staging {
         bytes: usize,
     ) -> GpuResult<Vec<u8>> {
         let mut out = Vec::with_capacity(bytes);
-        while out.len() < bytes {
-            let some = self.step.min(bytes - out.len());
-            let pinned = self.parts[0].free(gpu, some)?;
-            gpu.download(from + out.len() as Address, some, &**pinned)?;
-            finish(gpu)?;
-            out.extend_from_slice(&pinned.bytes()[..some]);
-        }
+        self.each(gpu, from, bytes, |_, some| out.extend_from_slice(some))?;
         Ok(out)
+    }
+
+    /// The same, a range of them after another to `take`.
+    pub(crate) fn each(
+        &mut self,
+        gpu: &mut dyn Gpu,
+        from: Address,
+        bytes: usize,
+        mut take: impl FnMut(Range<usize>, &[u8]),
+    ) -> GpuResult<()> {
+        for begin in (0..bytes).step_by(self.step) {
+            let some = self.step.min(bytes - begin);
+            let pinned = self.parts[0].free(gpu, some)?;
+            gpu.download(from + begin as Address, some, &**pinned)?;
+            finish(gpu)?;
+            take(begin..begin + some, &pinned.bytes()[..some]);
+        }
+        Ok(())
     }
 }
 

@@ -31,6 +31,7 @@ mod random_architecture;
 #[cfg(test)]
 #[path = "../../../tests/common/random_model.rs"]
 mod random_model;
+mod segments;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -1,38 +1,31 @@
 //! Vectors on a device: exact nearest neighbours, nearest centres, and sums for k-means.
 //!
 //! Vectors are f16 and sums f32. What fits stays in the device's memory; the rest is kept on
-//! the host and goes by in chunks. Scores are computed a block at a time, small enough for the
-//! device's cache, and are read by the selection before the next block overwrites them.
+//! the host and goes by in chunks. Scores of vectors that are not wide are looked at where they are
+//! computed, and not stored. Others are computed a block at a time, small enough for the device's
+//! cache, and are read by the selection before the next block overwrites them.
 
 use super::gpu::{
-    Address, Args, Buffer, Epilogue, Gpu, GpuDtype, GpuError, GpuResult, Launch, Multiply, Staging,
-    floats, words,
+    Address, Buffer, Epilogue, Gpu, GpuDtype, GpuError, GpuResult, Multiply, Staging, words,
 };
 use super::products;
 use crate::error::Result;
 use crate::vectors::Accelerator;
 use std::sync::Mutex;
 
-/// Threads of a block of the selection; `near.cu`.
-const SELECT_THREADS: u32 = 256;
-/// The most best scores of a row that the selection keeps; `near.cu`.
-const MOST_BEST: usize = 1024;
-/// Blocks of the selection that keep a large device busy: rows are parted where they are fewer.
-const SELECT_BLOCKS: usize = 1024;
-/// The most parts of a row.
-const MOST_PARTS: usize = 128;
-/// Best scores of all parts of a row, which one block merges in the end.
-const LISTED: usize = 8192;
-/// Vectors of a block and its threads of the scores of few queries; `near.cu`.
-const FEW: (usize, u32) = (256, 256);
-/// Queries that these kernels are made for.
-const FEW_QUERIES: [usize; 2] = [1, 8];
-/// Numbers of all queries that they hold, each rounded up to eights; `near.cu`.
-const FEW_ROOM: usize = 8192;
-/// Rows of a block and its threads of the nearest column; `near.cu`.
-const NEAREST: (usize, u32) = (8, 256);
-/// Dimensions and threads of a block of the sums; `near.cu`.
-const SUMS_THREADS: usize = 128;
+mod best;
+mod clusters;
+
+/// Rows of a block and its threads of what looks at products where they are computed; `scan.cu`.
+const SCAN: (usize, u32) = (256, 256);
+/// The widest vectors that it takes, by eights: a warp keeps 32 of them in registers.
+const SCAN_DIM: usize = 384;
+/// Columns that it takes at a time.
+const SCAN_COLUMNS: usize = 16;
+/// Columns that are looked at first, all of whose scores are above none.
+const FIRST: usize = 2048;
+/// Rows that are sorted by cluster at a time, each on one core.
+const SEGMENT: usize = 1 << 14;
 /// Scores of a block: 32 MB, which stay in the cache of a large device.
 const SCORES: usize = 8 << 20;
 /// Queries that are asked at a time.
@@ -73,10 +66,14 @@ enum Room {
     Starts,
     Weights,
     Sums,
+    /// What is above the best of earlier columns.
+    Above,
+    /// How much of it there is.
+    Counts,
 }
 
 /// As many as [`Room`] has.
-const ROOMS: usize = 9;
+const ROOMS: usize = 11;
 
 struct Inner {
     gpu: Box<dyn Gpu>,
@@ -112,6 +109,9 @@ pub(crate) struct Sizes {
     pub queries: usize,
     pub part: usize,
     pub spare: usize,
+    /// A power of two.
+    pub segment: usize,
+    pub first: usize,
 }
 
 impl Default for Sizes {
@@ -122,6 +122,8 @@ impl Default for Sizes {
             queries: QUERIES,
             part: PART,
             spare: SPARE,
+            segment: SEGMENT,
+            first: FIRST,
         }
     }
 }
@@ -251,24 +253,6 @@ pub(super) fn keys(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
     })
 }
 
-/// Which scores lie in memory: of so many rows, from one query on, with so many vectors, from one
-/// on; and how many numbers lie from one row to the next.
-struct Window {
-    row: usize,
-    rows: usize,
-    first: usize,
-    columns: usize,
-    stride: usize,
-}
-
-/// How the best of all rows are kept while scores go by.
-struct Selection {
-    k: usize,
-    /// Parts of a row, each with a list.
-    parts: usize,
-    lists: Address,
-}
-
 impl Inner {
     /// Memory of the device for something, that many bytes at least; what is in it is anything.
     fn room(&mut self, what: Room, bytes: usize) -> GpuResult<Address> {
@@ -356,236 +340,8 @@ impl Inner {
         Ok(out_stride)
     }
 
-    fn top_k(&mut self, queries: &[f32], k: usize) -> GpuResult<Vec<Vec<(f32, u32)>>> {
-        let sizes = self.sizes;
-        if k > MOST_BEST {
-            return Err(GpuError::Other(format!("at most {MOST_BEST} neighbours")));
-        }
-        let rows = queries.len() / self.dim.max(1);
-        let k = k.min(self.count);
-        if k == 0 || rows == 0 {
-            return Ok(vec![Vec::new(); rows]);
-        }
-        let few = FEW_QUERIES
-            .into_iter()
-            .find(|&f| rows <= f && f * self.dim.next_multiple_of(8) <= FEW_ROOM);
-        // The columns of the widest row of scores.
-        let widest = match few {
-            Some(most) => sizes.scores / most,
-            None => sizes.scores / rows.min(sizes.queries),
-        };
-        let widest = (widest / 4 * 4).max(4);
-        let parts = (SELECT_BLOCKS / rows.min(sizes.queries))
-            .min(MOST_PARTS)
-            .min(LISTED / k)
-            .min(widest.min(self.count) / sizes.part)
-            .max(1);
-        // Chunks that pass by are copied once for all queries, so that the best of all queries
-        // are kept meanwhile: 8 k bytes each.
-        let listed = 8 * rows * parts * k;
-        let lists = self.room(Room::Lists, listed)?;
-        self.gpu.clear(lists, listed)?;
-        let asked = self.put(Room::Asked, GpuDtype::F16, queries)?;
-        let scores = self.room(Room::Scores, 4 * sizes.scores.max(4 * FEW_QUERIES[1]))?;
-        let best = Selection { k, parts, lists };
-        match few {
-            Some(most) => self.score_few(&best, most, (asked, rows), (scores, widest))?,
-            None => self.score_many(&best, (asked, rows), scores)?,
-        }
-        let (found, bytes) = (self.merged(&best, rows)?, 8 * rows * k);
-        let bytes = self.get(found, bytes)?;
-        Ok(bytes
-            .chunks_exact(8 * k)
-            .map(|row| keys(row).map_while(decoded).collect())
-            .collect())
+    /// Whether products need not be stored to be looked at.
+    fn is_scanned(&self) -> bool {
+        self.dim.is_multiple_of(8) && self.dim <= SCAN_DIM
     }
-
-    /// Scores of a few queries, by a kernel for so many: all vectors are read once, and their
-    /// scores gathered until the memory of scores, (queries, stride), is full.
-    fn score_few(
-        &mut self,
-        best: &Selection,
-        most: usize,
-        (asked, rows): (Address, usize),
-        (scores, stride): (Address, usize),
-    ) -> GpuResult<()> {
-        let mut window = Window {
-            row: 0,
-            rows,
-            first: 0,
-            columns: 0,
-            stride,
-        };
-        for chunk in 0..self.chunks.len() {
-            let (address, first, count) = self.here(chunk)?;
-            let mut done = 0;
-            while done < count {
-                if window.columns == stride {
-                    self.select(best, &window, scores)?;
-                    window.first = first + done;
-                    window.columns = 0;
-                }
-                let some = (count - done).min(stride - window.columns);
-                self.gpu.launch(&Launch {
-                    kernel: format!("few_scores_{most}"),
-                    grid: (some.div_ceil(FEW.0), 1),
-                    threads: FEW.1,
-                    args: Args::addresses(&[
-                        self.row(address, done),
-                        asked,
-                        scores + (4 * window.columns) as Address,
-                    ])
-                    .numbers(&[some, self.dim, rows, stride]),
-                })?;
-                window.columns += some;
-                done += some;
-            }
-        }
-        self.select(best, &window, scores)
-    }
-
-    /// Scores of many queries, by matrix products of as many vectors as memory holds scores of.
-    fn score_many(
-        &mut self,
-        best: &Selection,
-        (asked, rows): (Address, usize),
-        scores: Address,
-    ) -> GpuResult<()> {
-        let sizes = self.sizes;
-        for chunk in 0..self.chunks.len() {
-            let (address, first, count) = self.here(chunk)?;
-            for begin in (0..rows).step_by(sizes.queries) {
-                let some = sizes.queries.min(rows - begin);
-                let block = (sizes.scores / some / 4 * 4).max(4);
-                for column in (0..count).step_by(block) {
-                    let columns = block.min(count - column);
-                    let (from, to) = (self.row(asked, begin), self.row(address, column));
-                    let stride = self.score((from, some), (to, columns), scores)?;
-                    let window = Window {
-                        row: begin,
-                        rows: some,
-                        first: first + column,
-                        columns,
-                        stride,
-                    };
-                    self.select(best, &window, scores)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Merges scores into the best.
-    fn select(&mut self, best: &Selection, window: &Window, scores: Address) -> GpuResult<()> {
-        let part = window.columns.div_ceil(best.parts).next_multiple_of(4);
-        let lists = best.lists + (8 * window.row * best.parts * best.k) as Address;
-        self.gpu.launch(&Launch {
-            kernel: "select_best".to_string(),
-            grid: (window.rows, best.parts),
-            threads: SELECT_THREADS,
-            args: Args::addresses(&[scores, lists]).numbers(&[
-                window.columns,
-                window.stride,
-                window.first,
-                best.k,
-                best.parts,
-                part,
-            ]),
-        })
-    }
-
-    /// Where the best of each row lie, (rows, k), when those of its parts are merged.
-    fn merged(&mut self, best: &Selection, rows: usize) -> GpuResult<Address> {
-        if best.parts == 1 {
-            return Ok(best.lists);
-        }
-        let bytes = 8 * rows * best.k;
-        let out = self.room(Room::Best, bytes)?;
-        self.gpu.clear(out, bytes)?;
-        self.gpu.launch(&Launch {
-            kernel: "merge_best".to_string(),
-            grid: (rows, 1),
-            threads: SELECT_THREADS,
-            args: Args::addresses(&[best.lists, out]).numbers(&[best.parts * best.k, best.k]),
-        })?;
-        Ok(out)
-    }
-
-    fn nearest(&mut self, centres: &[f32], offsets: &[f32]) -> GpuResult<(Vec<u32>, Vec<f32>)> {
-        let sizes = self.sizes;
-        let clusters = offsets.len();
-        let asked = self.put(Room::Asked, GpuDtype::F16, centres)?;
-        let added = self.put(Room::Offsets, GpuDtype::F32, offsets)?;
-        let scores = self.room(Room::Scores, 4 * sizes.scores)?;
-        let best = self.room(Room::Best, 8 * self.count.max(1))?;
-        self.gpu.clear(best, 8 * self.count)?;
-        let block = clusters.next_multiple_of(4).min(sizes.scores);
-        let at_a_time = (sizes.scores / block.max(1)).max(1);
-        for chunk in 0..self.chunks.len() {
-            let (address, first, count) = self.here(chunk)?;
-            for row in (0..count).step_by(at_a_time) {
-                let rows = at_a_time.min(count - row);
-                for column in (0..clusters).step_by(block) {
-                    let columns = block.min(clusters - column);
-                    let (from, to) = (self.row(address, row), self.row(asked, column));
-                    let stride = self.score((from, rows), (to, columns), scores)?;
-                    self.gpu.launch(&Launch {
-                        kernel: "nearest_column".to_string(),
-                        grid: (rows.div_ceil(NEAREST.0), 1),
-                        threads: NEAREST.1,
-                        args: Args::addresses(&[
-                            scores,
-                            added + (4 * column) as Address,
-                            best + (8 * (first + row)) as Address,
-                        ])
-                        .numbers(&[rows, columns, stride, column]),
-                    })?;
-                }
-            }
-        }
-        let bytes = self.get(best, 8 * self.count)?;
-        let found = keys(&bytes).map(|key| decoded(key).unwrap_or((f32::NEG_INFINITY, 0)));
-        Ok(found.map(|(score, column)| (column, score)).unzip())
-    }
-
-    fn sums(&mut self, members: &[u32], weights: &[f32], clusters: usize) -> GpuResult<Vec<f32>> {
-        let dim = self.dim;
-        let bytes = 4 * clusters * dim;
-        let out = self.room(Room::Sums, bytes.max(16))?;
-        self.gpu.clear(out, bytes)?;
-        for chunk in 0..self.chunks.len() {
-            let (address, first, count) = self.here(chunk)?;
-            let (starts, order) = sorted(&members[first..first + count], clusters);
-            let order = self.put_words(Room::Order, order)?;
-            let starts = self.put_words(Room::Starts, starts)?;
-            let weights = &weights[first..first + count];
-            let weights = self.put(Room::Weights, GpuDtype::F32, weights)?;
-            self.gpu.launch(&Launch {
-                kernel: "cluster_sums".to_string(),
-                grid: (clusters, dim.div_ceil(SUMS_THREADS)),
-                threads: SUMS_THREADS as u32,
-                args: Args::addresses(&[address, order, weights, starts, out]).numbers(&[dim]),
-            })?;
-        }
-        self.get(out, bytes).map(|b| floats(&b))
-    }
-}
-
-/// A counting sort: where each cluster's rows begin, and the rows of each one behind another, in
-/// their order.
-fn sorted(members: &[u32], clusters: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut starts = vec![0u32; clusters + 1];
-    for &m in members {
-        starts[m as usize + 1] += 1;
-    }
-    for c in 0..clusters {
-        starts[c + 1] += starts[c];
-    }
-    let mut next = starts.clone();
-    let mut order = vec![0u32; members.len()];
-    for (row, &m) in members.iter().enumerate() {
-        order[next[m as usize] as usize] = row as u32;
-        next[m as usize] += 1;
-    }
-    (starts, order)
 }

@@ -284,6 +284,9 @@ fn the_host_asks_for_the_kernels_that_there_are() {
         "few_scores_8",
         "nearest_column",
         "cluster_sums",
+        "list_above",
+        "merge_above",
+        "nearest_centre",
     ] {
         asked.insert(kernel.to_string());
     }

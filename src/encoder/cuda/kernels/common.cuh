@@ -33,6 +33,11 @@ __device__ __forceinline__ uint32_t shuffle_xor(uint32_t x, int lanes) {
 __device__ __forceinline__ float shuffle_from(float x, int lane) {
     return __shfl_sync(0xffffffffu, x, lane);
 }
+__device__ __forceinline__ uint32_t shuffle_from(uint32_t x, int lane) {
+    return __shfl_sync(0xffffffffu, x, lane);
+}
+// Whether it is so for any lane of the warp.
+__device__ __forceinline__ bool warp_any(bool x) { return __any_sync(0xffffffffu, x); }
 
 __device__ __forceinline__ float as_float(float x) { return x; }
 __device__ __forceinline__ float as_float(f16 x) { return __half2float(x); }

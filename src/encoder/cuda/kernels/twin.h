@@ -19,6 +19,9 @@
 struct uint2 {
     uint32_t x, y;
 };
+struct float2 {
+    float x, y;
+};
 struct float4 {
     float x, y, z, w;
 };
@@ -121,6 +124,16 @@ inline uint32_t shuffle_xor(uint32_t x, int lanes) {
     return shuffle_to(x, (threadIdx.x % 32) ^ lanes);
 }
 inline float shuffle_from(float x, int lane) { return shuffle_to(x, lane); }
+inline uint32_t shuffle_from(uint32_t x, int lane) { return shuffle_to(x, lane); }
+inline bool warp_any(bool x) {
+    const unsigned char *all = twin::exchange(&x, sizeof x);
+    for (int lane = 0; lane < 32; lane++) {
+        if (all[64 * lane]) {
+            return true;
+        }
+    }
+    return false;
+}
 
 // After the PTX ISA's figures of the fragments of mma.m16n8k16.
 template <typename T>
