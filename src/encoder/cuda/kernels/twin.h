@@ -99,6 +99,7 @@ inline uint16_t f32_to_bf16(float x) {
 #define KERNEL(name, threads, Args, ...)                                                          \
     static void name##_body(const void *a) { __VA_ARGS__(*static_cast<const Args *>(a)); }        \
     static twin::Register name##_entry(#name, threads, sizeof(Args), name##_body);
+#define KERNEL_OF(name, threads, blocks, Args, ...) KERNEL(name, threads, Args, __VA_ARGS__)
 
 inline float as_float(float x) { return x; }
 inline float as_float(f16 x) { return twin::f16_to_f32(x.bits); }
@@ -121,6 +122,14 @@ inline uint32_t shuffle_xor(uint32_t x, int lanes) {
     return shuffle_to(x, (threadIdx.x % 32) ^ lanes);
 }
 inline float shuffle_from(float x, int lane) { return shuffle_to(x, lane); }
+inline bool warp_any(bool x) {
+    const unsigned char *all = twin::exchange(&x, sizeof x);
+    bool any = false;
+    for (int lane = 0; lane < 32; lane++) {
+        any = any || all[64 * lane] != 0;
+    }
+    return any;
+}
 
 // After the PTX ISA's figures of the fragments of mma.m16n8k16.
 template <typename T>
@@ -193,6 +202,7 @@ template <int Groups> inline void copies_wait() {
     }
 }
 
+inline uint32_t again(uint32_t x) { return x; }
 inline float exp2_fast(float x) { return exp2f(x); }
 // Fibers take turns, so nothing comes between.
 inline uint32_t atomicAdd(uint32_t *to, uint32_t x) {
