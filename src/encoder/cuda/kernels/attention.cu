@@ -126,6 +126,12 @@ template <int Count> struct View {
         uint32_t first = again(own), last = min_of(first + Count, tokens) - 1;
         return first < tokens && from < end_key(a, last, tokens) && until > first_key(a, first);
     }
+    // The end of the keys that a block's queries see, which has so many queries and begins at a
+    // multiple of that.
+    __device__ __forceinline__ uint32_t end_of(const Attention &a, uint32_t block) const {
+        uint32_t last = min_of((again(own) | (block - 1)) + 1, tokens) - 1;
+        return end_key(a, last, tokens);
+    }
     // Whether all of them see all of these keys.
     __device__ __forceinline__ bool all(const Attention &a, uint32_t from, uint32_t until) const {
         uint32_t first = again(own), last = min_of(first + Count, tokens) - 1;
@@ -360,26 +366,28 @@ __device__ __forceinline__ void attention_of(const Attention &a, const Tile &til
     Columns<T> columns = columns_of<T>(a, tile, tile.head);
     // A query's keys come by the same steps, whichever queries the block has besides.
     uint32_t begin = first_key(a, tile.query) / STEP * STEP;
-    uint32_t end = end_key(a, tile.end - 1, tile.tokens);
+    View<ROWS> view = {tile.query + ROWS * warp, tile.tokens, tile.head};
+    auto end = [&] { return view.end_of(a, ATTENTION_WARPS * ROWS); };
     auto values_at = [&](uint32_t slot) { return memory + (2 * Keys + (slot ^ Keys)) * STRIDE<Dim>; };
+    // In one register: heads, and so all that is read, begin at whole 16 bytes.
+    uint32_t keys_at = uint32_t((columns.keys - at<T>(a.qkv)) / 8);
     auto stage = [&](uint32_t slot, uint32_t from) {
-        uint32_t own = again(thread);
-        fetch<Dim, Keys, ATTENTION_THREADS>(memory + slot * STRIDE<Dim>, columns.keys,
-                                            columns.stride, a.head_dim, from, end, own);
-        fetch<Dim, Keys, ATTENTION_THREADS>(values_at(slot), columns.values(), columns.stride,
-                                            a.head_dim, from, end, own);
+        const T *keys = at<T>(a.qkv) + size_t(keys_at) * 8;
+        uint32_t own = again(thread), until = end();
+        fetch<Dim, Keys, ATTENTION_THREADS>(memory + slot * STRIDE<Dim>, keys, columns.stride,
+                                            a.head_dim, from, until, own);
+        fetch<Dim, Keys, ATTENTION_THREADS>(values_at(slot), keys + columns.apart, columns.stride,
+                                            a.head_dim, from, until, own);
         copies_end_group();
     };
 
-    uint32_t own = tile.query + ROWS * warp;
     T *queries = memory + ((BESIDE ? Keys : 0) + ROWS * warp) * STRIDE<Dim>;
-    fetch<Dim, ROWS, 32>(queries, columns.queries, columns.stride, a.head_dim, own, tile.tokens,
+    fetch<Dim, ROWS, 32>(queries, columns.queries, columns.stride, a.head_dim, view.own, tile.tokens,
                          lane);
     copies_end_group();
     if (BESIDE) {
         stage(0, begin);
     }
-    View<ROWS> view = {own, tile.tokens, tile.head};
     copies_wait<BESIDE ? 1 : 0>();
     WARP_BARRIER();
     Strip<T, Dim, Groups, Plain> strip;
@@ -390,12 +398,12 @@ __device__ __forceinline__ void attention_of(const Attention &a, const Tile &til
     }
     uint32_t slot = 0;
 #pragma unroll 1
-    for (uint32_t from = begin; from < end; from += STEP) {
+    for (uint32_t from = begin; from < end(); from += STEP) {
         if (slot % Keys == 0) {
             copies_wait<0>();
             // All copies of this stage are there, and nobody reads the other any more.
             BARRIER();
-            if (from + Keys < end) {
+            if (from + Keys < end()) {
                 stage(slot ^ Keys, from + Keys);
             }
         }
