@@ -1,7 +1,7 @@
 //! The transformer: which kernels and products run, over which buffers.
 
 use super::gpu::{Address, Args, Buffer, Epilogue, Gpu, GpuDtype, GpuResult, Launch, Multiply};
-use super::pack::BatchShape;
+use super::pack::{BatchShape, SMALL, TILE};
 use super::weights::{
     Layer, Norm, Pair, Shape, Weights, context_width, inner_width, qkv_width, up_width,
 };
@@ -13,6 +13,11 @@ use crate::model::architecture::{
 const ROWS: (usize, u32) = (4, 128);
 /// Threads of a block of the attention; `attention.cu`.
 const ATTENTION_THREADS: u32 = 128;
+/// Queries of a block of the attention where it takes no whole tile: of wide heads, on the ordinary
+/// units, and where a batch is too small to fill a device with blocks; `HALF` in `attention.cu`.
+const HALF: usize = 64;
+/// The widest head whose blocks take a whole tile; `GROUPS` in `attention.cu`.
+const NARROW: usize = 64;
 /// Sizes of a head that the attention's kernels are made for; narrower ones take the next.
 const HEADS: [usize; 4] = [32, 64, 128, 256];
 /// Numbers of a head go to the matrix units by so many.
@@ -461,17 +466,23 @@ impl Run<'_> {
     fn attend(&self, gpu: &mut dyn Gpu, block: &Block) -> GpuResult<()> {
         let a = &block.attention;
         let way = Way::of(self.shape.number, a.head_dim, self.padded.short);
+        let size = head_size(a.head_dim);
         let (name, heads) = match way {
             Way::Matrix => ("attention", a.heads),
             Way::Short => ("attention_short", a.heads.div_ceil(SHORT_HEADS.1)),
             Way::Tiled => ("attention_tiled", a.heads),
         };
-        let size = head_size(a.head_dim);
+        let queries = match way {
+            // A short text is less than a block.
+            Way::Short => TILE,
+            Way::Matrix if size <= NARROW && self.padded.tokens > SMALL => TILE,
+            _ => HALF,
+        };
         // No text is longer.
         let longest = self.shape.longest;
         gpu.launch(&Launch {
             kernel: format!("{name}_{}_{size}", self.kind),
-            grid: (self.padded.tiles, heads),
+            grid: (self.padded.tiles * heads * (TILE / queries), 1),
             threads: ATTENTION_THREADS,
             args: Args::addresses(&[
                 self.arena.qkv.address(),
@@ -486,6 +497,8 @@ impl Run<'_> {
                 longest,
                 a.reach.before.min(longest),
                 a.reach.behind.min(longest),
+                queries,
+                0,
             ]),
         })
     }

@@ -1,13 +1,13 @@
 //! Texts one behind another, without padding, as the kernels read them.
 
-/// Queries of a block of the attention; `TILE` in `attention.cu`.
-pub(super) const TILE: usize = 64;
+/// Queries of a tile, which the attention's blocks take; `TILE` in `attention.cu`.
+pub(super) const TILE: usize = 128;
 /// Batches up to this size are padded to a few shapes, so that captured CUDA graphs can be
 /// reused.
 pub(super) const SMALL: usize = 2048;
 /// The fewest rows that are computed with.
 const LEAST: usize = 16;
-/// Larger batches are filled up to a multiple of this: half a percent of a usual batch.
+/// Larger batches are filled up to a multiple of this: less than half a percent of a usual batch.
 const STEP: usize = 128;
 /// Text and tile counts of larger batches are filled up to a multiple of this.
 const COUNTS: usize = 64;
@@ -23,7 +23,7 @@ pub(super) struct BatchShape {
     pub tokens: usize,
     /// Vectors.
     pub texts: usize,
-    /// Blocks of the attention, for each head.
+    /// Tiles of the attention.
     pub tiles: usize,
     /// Whether no text is longer than [`SHORT`].
     pub short: bool,

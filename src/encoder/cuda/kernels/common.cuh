@@ -14,12 +14,14 @@
 typedef __half f16;
 typedef __nv_bfloat16 bf16;
 
-// A kernel of one argument: a struct passed by value, which the host has the same way.
-#define KERNEL(name, threads, Args, ...)                                                          \
-    extern "C" __global__ void __launch_bounds__(threads, 1) \
+// A kernel of one argument: a struct passed by value, which the host has the same way. It takes no
+// more registers than let so many blocks share a multiprocessor.
+#define KERNEL_OF(name, threads, blocks, Args, ...)                                               \
+    extern "C" __global__ void __launch_bounds__(threads, blocks)                                 \
         name(const __grid_constant__ Args a) {                                                    \
         __VA_ARGS__(a);                                                                           \
     }
+#define KERNEL(name, threads, Args, ...) KERNEL_OF(name, threads, 1, Args, __VA_ARGS__)
 #define SHARED(Type, name, count) __shared__ __align__(16) Type name[count]
 #define BARRIER() __syncthreads()
 #define WARP_BARRIER() __syncwarp()
@@ -114,6 +116,13 @@ __device__ __forceinline__ void copies_end_group() { asm volatile("cp.async.comm
 // Waits until at most `Groups` groups of this thread's copies are under way.
 template <int Groups> __device__ __forceinline__ void copies_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(Groups) : "memory");
+}
+
+// The same number, of which the compiler does not know it: what is computed from it is computed
+// where it is needed, and takes no registers until then.
+__device__ __forceinline__ uint32_t again(uint32_t x) {
+    asm volatile("" : "+r"(x));
+    return x;
 }
 
 // 2^x; 0 for minus infinity.

@@ -102,6 +102,7 @@ inline uint16_t f32_to_bf16(float x) {
 #define KERNEL(name, threads, Args, ...)                                                          \
     static void name##_body(const void *a) { __VA_ARGS__(*static_cast<const Args *>(a)); }        \
     static twin::Register name##_entry(#name, threads, sizeof(Args), name##_body);
+#define KERNEL_OF(name, threads, blocks, Args, ...) KERNEL(name, threads, Args, __VA_ARGS__)
 
 inline float as_float(float x) { return x; }
 inline float as_float(f16 x) { return twin::f16_to_f32(x.bits); }
@@ -206,6 +207,7 @@ template <int Groups> inline void copies_wait() {
     }
 }
 
+inline uint32_t again(uint32_t x) { return x; }
 inline float exp2_fast(float x) { return exp2f(x); }
 // Fibers take turns, so nothing comes between.
 inline uint32_t atomicAdd(uint32_t *to, uint32_t x) {

@@ -81,7 +81,7 @@ fn check(lengths: &[usize], sizes: Heads, reach: Reach, relative: bool, seed: u6
         let mut tiles = Vec::new();
         let mut first = 0;
         for &n in lengths {
-            for query in (0..n).step_by(64) {
+            for query in (0..n).step_by(128) {
                 tiles.extend([first as u32, n as u32, query as u32, 0]);
             }
             first += n;
@@ -91,15 +91,19 @@ fn check(lengths: &[usize], sizes: Heads, reach: Reach, relative: bool, seed: u6
         // All kernels that compute it.
         let size = [32, 64, 128, 256].into_iter().find(|&s| s >= dim).unwrap();
         let kind = number.name();
-        let mut names = vec![(format!("attention_tiled_{kind}_{size}"), heads)];
+        let mut names = vec![(format!("attention_tiled_{kind}_{size}"), heads, 64)];
         if number != GpuDtype::F32 && dim % 8 == 0 {
-            names.push((format!("attention_{kind}_{size}"), heads));
+            names.push((format!("attention_{kind}_{size}"), heads, 64));
+            if size <= 64 {
+                names.push((format!("attention_{kind}_{size}"), heads, 128));
+            }
             if longest <= 32 && size <= 64 {
                 let name = format!("attention_short_{kind}_{size}");
-                names.push((name, heads.div_ceil(4)));
+                names.push((name, heads.div_ceil(4), 128));
             }
         }
-        for (name, blocks) in names {
+        let mut on_matrix_units: Option<Vec<f32>> = None;
+        for (name, blocks, queries) in names {
             let mut bench = Bench::new();
             let out = bench.room(tokens * heads * dim * number.size());
             let addresses = [
@@ -114,9 +118,14 @@ fn check(lengths: &[usize], sizes: Heads, reach: Reach, relative: bool, seed: u6
             ];
             let (before, behind) = (reach.before.min(longest), reach.behind.min(longest));
             let args = Args::addresses(&addresses)
-                .numbers(&[heads, kv_heads, dim, longest, before, behind]);
-            bench.run(&name, (count, blocks), 128, args);
+                .numbers(&[heads, kv_heads, dim, longest, before, behind, queries, 0]);
+            bench.run(&name, (count * blocks * (128 / queries), 1), 128, args);
             let got = bench.get(number, out, tokens * heads * dim);
+            // To the bit, so that a text's vector does not depend on what is in its batch.
+            if !name.starts_with("attention_tiled") {
+                let same = on_matrix_units.get_or_insert_with(|| got.clone());
+                assert!(*same == got, "{name} with {queries} queries a block");
+            }
             let mut first = 0;
             for &n in lengths {
                 for head in 0..heads {
@@ -145,6 +154,77 @@ fn attention_is_softmax_attention_at_every_edge_of_a_tile() {
     check(&[127, 129], Heads::all(1, 32), Reach::ALL, true, 4);
     check(&edges, Heads::all(1, 128), Reach::ALL, false, 5);
     check(&[65, 33, 17], Heads::all(1, 256), Reach::ALL, false, 6);
+}
+
+#[test]
+fn texts_around_the_tiles_sizes_see_all_of_themselves() {
+    // Around a step of keys, a stage, half a tile, a tile and two, which warps share differently.
+    let lengths = [31, 32, 33, 95, 96, 97, 127, 128, 129, 191, 192, 193, 257];
+    check(&lengths, Heads::all(1, 32), Reach::ALL, false, 80);
+    check(&lengths, Heads::all(1, 64), Reach::ALL, true, 81);
+    check(&[128, 129, 300], Heads::all(1, 128), Reach::ALL, false, 82);
+    check(&[128, 193], Heads::all(1, 256), Reach::ALL, true, 83);
+}
+
+#[test]
+fn windows_cut_tiles_and_steps_of_keys() {
+    let lengths = [64, 96, 129, 160, 290];
+    let sizes = Heads::all(1, 64);
+    let reaches = [
+        Reach::CAUSAL,
+        Reach::window(31),
+        Reach::window(33),
+        Reach::window(127),
+        Reach {
+            before: 5,
+            behind: 100,
+        },
+        Reach {
+            before: 129,
+            behind: 0,
+        },
+    ];
+    for (seed, reach) in (90..).zip(reaches) {
+        check(&lengths, sizes, reach, seed % 2 == 0, seed);
+    }
+    check(&[290], Heads::all(1, 32), Reach::window(40), true, 96);
+    check(&[200], Heads::all(1, 256), Reach::CAUSAL, false, 97);
+}
+
+/// The greatest score so far is kept while later ones pass it by a little, and given up when they
+/// pass it by much: keys whose scores rise by steps on both sides of that.
+#[test]
+fn scores_that_rise_along_a_text_lose_nothing() {
+    for (seed, step) in [(1, 0.02), (2, 0.25), (3, 1.0), (4, -0.5)] {
+        let (dim, tokens) = (32, 200);
+        let sizes = Heads::all(1, dim);
+        let mut random = random(seed);
+        let mut qkv = normals(&mut random, tokens * sizes.stride());
+        for (row, numbers) in qkv.chunks_mut(sizes.stride()).enumerate() {
+            // A query's first number is 1, a key's says its score nearly alone.
+            numbers[..dim].iter_mut().for_each(|x| *x *= 0.05);
+            numbers[0] = 1.0;
+            numbers[dim] = step * row as f32;
+        }
+        for number in [GpuDtype::F16, GpuDtype::Bf16] {
+            let qkv = rounded(number, &qkv);
+            let mut bench = Bench::new();
+            let out = bench.room(tokens * dim * number.size());
+            let tiles = [0, tokens as u32, 0, 0, 0, tokens as u32, 128, 0];
+            let addresses = [bench.put(number, &qkv), bench.words(tiles), 0, out];
+            let args =
+                Args::addresses(&addresses).numbers(&[1, 1, dim, tokens, tokens, tokens, 128, 0]);
+            bench.run(
+                &format!("attention_{}_32", number.name()),
+                (2, 1),
+                128,
+                args,
+            );
+            let got = bench.get(number, out, tokens * dim);
+            let expected = attention(&qkv, (0, tokens), (sizes, 0), Reach::ALL, |_, _| 0.0);
+            close(number, &got, &expected);
+        }
+    }
 }
 
 #[test]
