@@ -232,7 +232,14 @@ proptest! {
 /// Each character that there is, between letters, and with marks behind it that change places.
 #[test]
 fn every_character_is_treated_as_by_the_crate() {
-    for twins in twins() {
+    // Lower case and accents taken off, neither, only one of them, and nothing cleaned.
+    let settings = [
+        bert(true, true, None, true),
+        bert(true, true, None, false),
+        bert(true, true, Some(false), true),
+        bert(false, false, Some(true), false),
+    ];
+    for twins in settings.map(|normalizer| Twins::of(&file(normalizer))) {
         // All of some planes, and a few of every block of the others.
         for first in (0..0x11_0000u32).step_by(64) {
             let step = if first < 0x3100 { 1 } else { 61 };
@@ -344,7 +351,11 @@ fn other_vocabularies_are_read_as_by_the_crate() {
     file["model"]["max_input_chars_per_word"] = json!(3);
     let mut bare = file.clone();
     bare["model"]["continuing_subword_prefix"] = json!("");
-    for twins in [Twins::of(&file), Twins::of(&bare)] {
+    // Ids that leave some out, and two tokens of one id.
+    let mut sparse = file.clone();
+    sparse["model"]["vocab"]["brown"] = json!(70_000);
+    sparse["model"]["vocab"]["foxy"] = sparse["model"]["vocab"]["fox"].clone();
+    for twins in [Twins::of(&file), Twins::of(&bare), Twins::of(&sparse)] {
         for text in [
             "foxy",
             "the foxy dog",

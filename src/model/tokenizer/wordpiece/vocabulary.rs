@@ -1,6 +1,7 @@
 //! WordPiece's vocabulary as one flat table of its tokens' bytes.
 
-use std::collections::HashMap;
+use tokenizers::Model;
+use tokenizers::models::wordpiece::WordPiece;
 
 /// How far from its place a token may lie in the table. It is a handful for words, and more only for
 /// a vocabulary made to collide.
@@ -58,7 +59,23 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     /// A table of `tokens` that words of at most `word` characters are looked up in; `None` where it
     /// cannot be made.
-    pub(super) fn new(tokens: &HashMap<String, u32>, prefix: &str, word: usize) -> Option<Self> {
+    pub(super) fn of(model: &WordPiece, word: usize) -> Option<Self> {
+        let prefix = &model.continuing_subword_prefix;
+        // By their ids, which is far quicker than to copy the model's maps; several tokens of one id
+        // need those.
+        let length = model.get_vocab_size();
+        let ids = 0..u32::try_from(length).ok()?;
+        let by_id = ids.filter_map(|id| Some((model.id_to_token(id)?, id)));
+        let by_id: Vec<(String, u32)> = by_id.collect();
+        if by_id.len() == length {
+            return Self::new(&by_id, prefix, word);
+        }
+        let mut all: Vec<(String, u32)> = model.get_vocab().into_iter().collect();
+        all.sort_unstable();
+        Self::new(&all, prefix, word)
+    }
+
+    fn new(tokens: &[(String, u32)], prefix: &str, word: usize) -> Option<Self> {
         let most = prefix.len() + 4 * word;
         let places = (2 * tokens.len()).next_power_of_two().max(64);
         let free = Slot {
@@ -77,7 +94,7 @@ impl Vocabulary {
             longest_within: 0,
         };
         // A longer one is never found.
-        for (token, &id) in tokens.iter().filter(|(token, _)| token.len() <= most) {
+        for &(ref token, id) in tokens.iter().filter(|(token, _)| token.len() <= most) {
             let (place, mark) = out.place(Hash::EMPTY.of(token.as_bytes()));
             let mask = places - 1;
             let free = (0..REACH)
@@ -189,7 +206,7 @@ mod tests {
         let tokens = [
             "un", "##aff", "##able", "##a", "una", "ü", "##", "", "[UNK]",
         ];
-        let tokens: HashMap<String, u32> = tokens.iter().map(|t| t.to_string()).zip(0..).collect();
+        let tokens: Vec<(String, u32)> = tokens.iter().map(|t| t.to_string()).zip(0..).collect();
         let vocabulary = Vocabulary::new(&tokens, "##", 100).unwrap();
         let word = |word: &str| vocabulary.whole(Hash::EMPTY.of(word.as_bytes()), word.as_bytes());
         assert_eq!(word("un"), Some(0));
@@ -206,7 +223,7 @@ mod tests {
 
     #[test]
     fn every_token_is_found_and_no_other() {
-        let tokens: HashMap<String, u32> = (0..40_000).map(|i| (format!("{i:x}"), i)).collect();
+        let tokens: Vec<(String, u32)> = (0..40_000).map(|i| (format!("{i:x}"), i)).collect();
         let vocabulary = Vocabulary::new(&tokens, "##", 100).unwrap();
         for i in 0..80_000u32 {
             let word = format!("{i:x}");
