@@ -9,6 +9,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use nearwise::Encoder;
 use nearwise::encoder::bench::{OneLayer, Peak, Product};
 use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, EncodeOptions, EncoderBuilder, Prompt};
+use nearwise::model::{DEFAULT_MODEL, Fetch, find};
+use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -298,6 +300,19 @@ fn tokenizer(c: &mut Criterion) {
         .throughput(Throughput::Elements(tokens as u64));
     group.bench_function("180 words", |b| {
         b.iter(|| encoder.tokenizer().encode("", black_box(&texts)))
+    });
+    // What reads all tokenizers that have no fast form, on all threads as well.
+    let files = find(DEFAULT_MODEL, &Fetch::new()).expect("the model has been opened above");
+    let file = files.folder.join("tokenizer.json");
+    let mut by_crate = tokenizers::Tokenizer::from_file(file).expect("the file has been read");
+    by_crate.with_padding(None);
+    by_crate.with_truncation(None).expect("none is valid");
+    group.bench_function("180 words, by the crate", |b| {
+        b.iter(|| {
+            let texts = black_box(&texts).par_iter();
+            let tokens = texts.map(|t| by_crate.encode_fast(t.as_str(), true).map(|e| e.len()));
+            tokens.collect::<Result<Vec<usize>, _>>()
+        });
     });
     group.finish();
 }

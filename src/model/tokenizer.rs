@@ -1,26 +1,26 @@
 //! Texts to token ids.
 
+mod pairs;
 mod pieces;
+mod wordpiece;
 mod words;
 
 pub use pieces::TokenPiece;
+use words::Cut;
 pub(crate) use words::TextIds;
 
 use super::config::Config;
 use super::files::ModelFiles;
 use super::tokenizer_limits as limits;
-use super::tokens;
 use crate::error::{Error, Result};
 use crate::guard::guarded;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokenizers::normalizers::{Lowercase, Sequence};
-use tokenizers::utils::truncation::{
-    TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings,
-};
 
 /// How long a tokenizer may take to load and to take a short text apart. The largest take a few
 /// seconds on a slow machine.
@@ -58,6 +58,20 @@ pub struct Tokenizer {
     unknown: Option<u32>,
     /// What stands around every text, where the tokenizer works word by word.
     frame: Option<words::Frame>,
+    /// What stands around a pair of texts, where it is the same around every pair.
+    pair: Option<pairs::PairFrame>,
+    /// The tokenizer's fast form, if it has one; it needs the frame.
+    fast: Option<wordpiece::WordPieces>,
+}
+
+/// A tokenizer of a file, and what it does with a text.
+struct Built {
+    inner: tokenizers::Tokenizer,
+    special: usize,
+    special_of_pair: usize,
+    frame: Option<words::Frame>,
+    pair: Option<pairs::PairFrame>,
+    fast: Option<wordpiece::WordPieces>,
 }
 
 /// The id of unknown tokens; models that spell every text in bytes have none.
@@ -125,22 +139,23 @@ impl Tokenizer {
                 PATIENCE.as_secs()
             )),
         };
-        let (inner, special, special_of_pair) = built.map_err(bad)?;
+        let built = built.map_err(bad)?;
+        let special = built.special;
         if special >= max_tokens {
             return Err(bad(format!(
                 "puts {special} tokens around every text, and the model takes {max_tokens}"
             )));
         }
-        let unknown = unknown(&inner);
-        let frame = words::frame(&inner);
         Ok(Self {
-            inner,
-            unknown,
-            frame,
+            unknown: unknown(&built.inner),
+            inner: built.inner,
             model: model.to_string(),
             max_tokens,
             special,
-            special_of_pair,
+            special_of_pair: built.special_of_pair,
+            frame: built.frame,
+            pair: built.pair,
+            fast: built.fast,
         })
     }
 
@@ -191,85 +206,12 @@ impl Tokenizer {
     }
 
     fn encode_one(&self, prompt: &str, text: &str) -> Result<Tokens> {
-        let encoding = self.guard(|| {
-            if prompt.is_empty() {
-                self.inner.encode_fast(text, true)
-            } else {
-                self.inner.encode_fast(format!("{prompt}{text}"), true)
-            }
-        })?;
+        let text = prompted(prompt, text);
+        if let Some(tokens) = self.encode_words(&text, Cut::End)? {
+            return Ok(tokens);
+        }
+        let encoding = self.guard(|| self.inner.encode_fast(text, true))?;
         Ok(self.fit(&encoding))
-    }
-
-    /// The tokens of each pair of texts, with `prompt` in front of the first ones, as the
-    /// tokenizer's own template puts them together; with the type of each token, where `typed`.
-    /// Of a pair that is too long, the end of the longer text is cut off until both are of a
-    /// length, and then that of both.
-    ///
-    /// # Errors
-    /// The tokenizer fails on a text; the model's length leaves no room beside special tokens.
-    pub fn encode_pairs<A, B>(
-        &self,
-        prompt: &str,
-        pairs: &[(A, B)],
-        typed: bool,
-    ) -> Result<Vec<Tokens>>
-    where
-        A: AsRef<str> + Sync,
-        B: AsRef<str> + Sync,
-    {
-        // One token of each text.
-        if self.special_of_pair + 2 > self.max_tokens {
-            return Err(Error::model(
-                &self.model,
-                format!(
-                    "tokenizer: puts {} tokens around every pair, and the model takes {}",
-                    self.special_of_pair, self.max_tokens
-                ),
-            ));
-        }
-        pairs
-            .par_iter()
-            .map(|(a, b)| self.encode_pair(prompt, a.as_ref(), b.as_ref(), typed))
-            .collect()
-    }
-
-    fn encode_pair(&self, prompt: &str, a: &str, b: &str, typed: bool) -> Result<Tokens> {
-        let room = TruncationParams {
-            max_length: self.max_tokens - self.special_of_pair,
-            strategy: TruncationStrategy::LongestFirst,
-            stride: 0,
-            direction: TruncationDirection::Right,
-        };
-        let (encoding, cut) = self.guard(|| {
-            let first = self.inner.encode_fast(format!("{prompt}{a}"), false)?;
-            let mut second = self.inner.encode_fast(b, false)?;
-            // As where both are encoded in one call; a template may give other types.
-            second.set_type_ids(vec![1; second.len()]);
-            let whole = first.len() + second.len();
-            let (mut first, second) = truncate_encodings(first, Some(second), &room)?;
-            let mut second = second.unwrap_or_default();
-            // What was cut off would be put together too, each piece of one with each of the other.
-            first.take_overflowing();
-            second.take_overflowing();
-            let cut = whole - first.len() - second.len();
-            let encoding = self.inner.post_process(first, Some(second), true)?;
-            Ok((encoding, cut))
-        })?;
-        let ids = encoding.get_ids().iter().zip(encoding.get_type_ids());
-        let token = |(&id, &kind): (&u32, &u32)| tokens::typed(id, if typed { kind } else { 0 });
-        let ids: Vec<u32> = ids.map(token).collect();
-        if ids.len() > self.max_tokens {
-            return Err(Error::model(
-                &self.model,
-                format!(
-                    "tokenizer: makes {} tokens of a pair, and the model takes {}",
-                    ids.len(),
-                    self.max_tokens
-                ),
-            ));
-        }
-        Ok(Tokens { ids, cut })
     }
 
     /// What the crate says of a text. Its steps may panic on one, where the file is made for it.
@@ -301,12 +243,17 @@ impl Tokenizer {
     }
 }
 
+/// A text with a prompt in front.
+fn prompted<'a>(prompt: &str, text: &'a str) -> Cow<'a, str> {
+    match prompt {
+        "" => Cow::Borrowed(text),
+        prompt => Cow::Owned(format!("{prompt}{text}")),
+    }
+}
+
 /// Makes a tokenizer of a file's content, tries it, and counts the special tokens that it puts
 /// around a text and around a pair of texts.
-fn build(
-    json: &[u8],
-    lower_case: bool,
-) -> std::result::Result<(tokenizers::Tokenizer, usize, usize), String> {
+fn build(json: &[u8], lower_case: bool) -> std::result::Result<Built, String> {
     let bad = |e: tokenizers::Error| e.to_string();
     let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(bad)?;
     // The file may ask for padding and truncation of its own, often at another length
@@ -330,5 +277,17 @@ fn build(
     if pair.len() > PROBE_TOKENS {
         return Err(format!("puts {} tokens around a pair of texts", pair.len()));
     }
-    Ok((inner, special, pair.len()))
+    let frame = words::frame(&inner);
+    let framed = |f: &words::Frame| f.length() == special;
+    let fast = frame.as_ref().filter(|f| framed(f));
+    let fast = fast.and_then(|_| wordpiece::WordPieces::of(&inner));
+    let around = pairs::frame(&inner).filter(|f| f.length() == pair.len());
+    Ok(Built {
+        special,
+        special_of_pair: pair.len(),
+        frame,
+        pair: fast.as_ref().and(around),
+        fast,
+        inner,
+    })
 }

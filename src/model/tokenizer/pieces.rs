@@ -1,6 +1,7 @@
 //! A text's tokens for people and programs to look at, and the way back.
 
-use super::{Tokenizer, Tokens};
+use super::words::Cut;
+use super::{Tokenizer, Tokens, prompted};
 use crate::error::Result;
 use rayon::prelude::*;
 
@@ -71,7 +72,10 @@ impl Tokenizer {
         texts: &[S],
     ) -> Result<Vec<Tokens>> {
         let one = |text: &S| {
-            let text = format!("{prompt}{}", text.as_ref());
+            let text = prompted(prompt, text.as_ref());
+            if let Some(tokens) = self.encode_words(&text, Cut::Beginning)? {
+                return Ok(tokens);
+            }
             let encoding = self.guard(|| self.inner.encode_fast(text, true))?;
             Ok(self.fit_end(&encoding))
         };

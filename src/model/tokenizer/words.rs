@@ -1,6 +1,7 @@
 //! Tokenizers that take a text apart word by word: the tokens of a part of a text are those that it
 //! has in the whole, so that the parts need not be tokenized again.
 
+use super::wordpiece::Found;
 use super::{Offsets, Tokenizer, Tokens};
 use crate::error::Result;
 use tokenizers::models::ModelWrapper;
@@ -9,13 +10,32 @@ use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 
 /// White space that every step of such a tokenizer takes for it. Others are control characters to
 /// some step, which leaves them out and joins the words around them.
-const SPACE: [char; 4] = [' ', '\n', '\t', '\r'];
+pub(super) const SPACE: [char; 4] = [' ', '\n', '\t', '\r'];
+
+/// About how many bytes of a text become a token.
+const BYTES_OF_A_TOKEN: usize = 4;
 
 /// The ids that a tokenizer puts around every text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
     front: Vec<u32>,
     back: Vec<u32>,
+}
+
+impl Frame {
+    /// How many tokens it has.
+    pub(super) fn length(&self) -> usize {
+        self.front.len() + self.back.len()
+    }
+}
+
+/// Where a text that is too long is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Its beginning is left out.
+    Beginning,
+    /// Its end is.
+    End,
 }
 
 /// A text's tokens, special ones left out.
@@ -59,8 +79,8 @@ pub(super) fn frame(tokenizer: &tokenizers::Tokenizer) -> Option<Frame> {
     let (ids, mask) = (encoding.get_ids(), encoding.get_special_tokens_mask());
     let front = mask.iter().take_while(|&&m| m == 1).count();
     let back = mask.iter().rev().take_while(|&&m| m == 1).count();
-    // One token or more between them.
-    (front + back < ids.len()).then(|| Frame {
+    // The text's one token, and nothing else, between them.
+    (front + 1 + back == ids.len()).then(|| Frame {
         front: ids[..front].to_vec(),
         back: ids[ids.len() - back..].to_vec(),
     })
@@ -79,17 +99,52 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer fails on the text.
     pub(crate) fn text_ids(&self, text: &str) -> Result<TextIds> {
-        let encoding = self.guard(|| self.inner.encode(text, false))?;
-        let ids = encoding.get_ids().to_vec();
+        let (offsets, ids) = self.places(text)?;
         let unknown = match self.unknown {
             Some(unknown) => ids.iter().filter(|&&id| id == unknown).count(),
             None => 0,
         };
         Ok(TextIds {
-            offsets: encoding.get_offsets().to_vec(),
+            offsets,
             ids,
             unknown,
         })
+    }
+
+    fn places(&self, text: &str) -> Result<(Offsets, Vec<u32>)> {
+        if let Some(fast) = &self.fast {
+            let mut found = Found::default();
+            self.guard(|| fast.places(&self.inner, text, &mut found))?;
+            return Ok((found.offsets, found.ids));
+        }
+        let encoding = self.guard(|| self.inner.encode(text, false))?;
+        Ok((encoding.get_offsets().to_vec(), encoding.get_ids().to_vec()))
+    }
+
+    /// The ids of a text in its frame, cut where it is too long; `None` where the tokenizer has no
+    /// fast form.
+    ///
+    /// # Errors
+    /// The tokenizer fails on the text.
+    pub(super) fn encode_words(&self, text: &str, cut: Cut) -> Result<Option<Tokens>> {
+        let (Some(fast), Some(frame)) = (&self.fast, &self.frame) else {
+            return Ok(None);
+        };
+        let mut found = Found::default();
+        found
+            .ids
+            .reserve(text.len() / BYTES_OF_A_TOKEN + frame.length());
+        found.ids.extend_from_slice(&frame.front);
+        self.guard(|| fast.ids(&self.inner, text, &mut found))?;
+        let mut ids = found.ids;
+        // There is room for more than the frame, as a tokenizer is only opened so.
+        let beyond = (ids.len() + frame.back.len()).saturating_sub(self.max_tokens);
+        match cut {
+            Cut::End => ids.truncate(ids.len() - beyond),
+            Cut::Beginning => drop(ids.drain(frame.front.len()..frame.front.len() + beyond)),
+        }
+        ids.extend_from_slice(&frame.back);
+        Ok(Some(Tokens { ids, cut: beyond }))
     }
 
     /// Whether a text may be taken apart at a byte, so that the tokens of both parts are those of the
