@@ -397,7 +397,11 @@ mod unit {
     /// Words that the four products of a round of `peak` multiply.
     const PEAK: usize = 4 * super::ROWS * super::WORDS * super::WORDS;
 
+    /// As many as a run has: weights pass once, and the processors with the unit have larger caches.
+    const AT_ONCE: usize = 256;
+
     pub(in super::super) const BF16: Kernels = Kernels {
+        rows: AT_ONCE,
         gemm: gemm_bf16,
         attention,
         peak: peak::<false>,
@@ -405,6 +409,7 @@ mod unit {
         ..amx_bf16_vectors::KERNELS
     };
     pub(in super::super) const INT8: Kernels = Kernels {
+        rows: AT_ONCE,
         gemm: gemm_int8,
         attention,
         peak: peak::<true>,

@@ -51,6 +51,9 @@ pub(crate) struct Kernels {
     pub width: usize,
     /// How operands of the attention stand in words.
     pub operand: Format,
+    /// Rows that go through the feed-forward pair at a time, so that what is between stays in the
+    /// second-level cache; see `docs/performance.md`.
+    pub rows: usize,
     /// See [`gemm::gemm`].
     pub gemm: unsafe fn(&Gemm<'_>),
     /// See [`rows::norm`].
@@ -122,6 +125,7 @@ macro_rules! entry_points {
                 format: $format,
                 width: $nv * <$simd as simd::Simd>::LANES,
                 operand: $operand_format,
+                rows: 64,
                 gemm,
                 norm,
                 add_normed,

@@ -17,10 +17,6 @@ use crate::model::tokens;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-/// Rows that go through the feed-forward pair at a time, so that what is between stays in the
-/// second-level cache; see `docs/performance.md`.
-const FEED_FORWARD_ROWS: usize = 64;
-
 /// Memory for one run.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -58,10 +54,10 @@ struct Buffers {
     context_stride: usize,
     /// (tokens, hidden) f32: what is normalised before it is added to the stream.
     added: *mut f32,
-    /// (`FEED_FORWARD_ROWS`, width) f32, where operands are quantised or gated.
+    /// (rows at once, width) f32, where operands are quantised or gated.
     wide: *mut f32,
     wide_stride: usize,
-    /// (`FEED_FORWARD_ROWS`, width) operands.
+    /// (rows at once, width) operands.
     wide_operands: *mut u32,
     wide_operand_stride: usize,
     /// (tokens) each, where operands are quantised; behind them those of wide rows.
@@ -129,7 +125,7 @@ impl Run {
         let qkv_wide = full(qkv_len) + SKEW;
         let wide = full(width.max(gated)) + SKEW;
         let wide_operands = words(width, kernels.format);
-        let rows = tokens.min(FEED_FORWARD_ROWS);
+        let rows = tokens.min(kernels.rows);
         scratch.hidden.reserve(tokens * hidden);
         scratch.context.reserve(tokens * context);
         scratch.qkv.reserve(tokens * qkv);
@@ -237,8 +233,9 @@ impl Run {
                 Norms::Pre(_) => {}
                 Norms::Sandwich([_, norm, ..]) => self.add_normed(share.clone(), norm),
             }
-            for first in (0..tokens).step_by(FEED_FORWARD_ROWS) {
-                let rows = first..tokens.min(first + FEED_FORWARD_ROWS);
+            let at_once = self.model.kernels.rows;
+            for first in (0..tokens).step_by(at_once) {
+                let rows = first..tokens.min(first + at_once);
                 self.feed_forward(worker, block, rows);
             }
         }

@@ -28,6 +28,9 @@ const FIRST: usize = 2048;
 const SEGMENT: usize = 1 << 14;
 /// Scores of a block: 32 MB, which stay in the cache of a large device.
 const SCORES: usize = 8 << 20;
+/// The fewest queries whose scores are not stored: fewer leave most of a device idle. Of a million
+/// vectors, 32 took 0.57 ms with stored scores and 0.79 ms without on an H200, 1,000 took 7.4 and 2.8 ms.
+const SCANNED: usize = 64;
 /// Queries that are asked at a time.
 const QUERIES: usize = 1024;
 /// Vectors of a chunk.
@@ -107,6 +110,8 @@ pub(crate) struct Sizes {
     pub chunk: usize,
     pub scores: usize,
     pub queries: usize,
+    /// The fewest queries whose scores are not stored.
+    pub scanned: usize,
     pub part: usize,
     pub spare: usize,
     /// A power of two.
@@ -120,6 +125,7 @@ impl Default for Sizes {
             chunk: CHUNK,
             scores: SCORES,
             queries: QUERIES,
+            scanned: SCANNED,
             part: PART,
             spare: SPARE,
             segment: SEGMENT,

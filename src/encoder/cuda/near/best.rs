@@ -73,7 +73,7 @@ impl Inner {
             None => sizes.scores / rows.min(sizes.queries),
         };
         let widest = (widest / 4 * 4).max(4);
-        let scanned = few.is_none() && k <= ABOVE.0 && self.is_scanned();
+        let scanned = few.is_none() && rows >= sizes.scanned && k <= ABOVE.0 && self.is_scanned();
         let most = match scanned {
             true => 1,
             false => widest.min(self.count) / sizes.part,

@@ -75,7 +75,7 @@ proptest! {
         let mut random = random(seed);
         let vectors = rounded(GpuDtype::F16, &normals(&mut random, n * dim));
         let asked = rounded(GpuDtype::F16, &normals(&mut random, queries * dim));
-        let sizes = Sizes { chunk: 16, scores: 96, queries: 6, part: 4, spare: 0, segment: 4, first: 20 };
+        let sizes = Sizes { chunk: 16, scores: 96, queries: 6, scanned: 0, part: 4, spare: 0, segment: 4, first: 20 };
         let device = match DeviceVectors::new(Box::new(Twin::new(0, limit)), &vectors, dim, sizes) {
             Ok(device) => device,
             Err(GpuError::OutOfMemory(_)) if limit < GIB => return Ok(()),
@@ -170,6 +170,7 @@ fn neighbours_are_exact_whatever_the_sizes() {
             chunk,
             scores,
             queries: at_once,
+            scanned: 0,
             part,
             spare: 0,
             segment: 16,
@@ -215,6 +216,7 @@ fn calls_alike_take_no_more_memory() {
         chunk: 128,
         scores: 4096,
         queries: 64,
+        scanned: 0,
         part: 8,
         spare: 0,
         segment: 16,
@@ -439,6 +441,7 @@ fn products_that_are_not_stored_have_the_same_best() {
             // The first window has fewer or more columns than are wanted of it.
             first: if random.below(2) == 0 { 3 } else { 120 },
             queries: 290,
+            scanned: 0,
             ..Sizes::default()
         };
         let twin = Twin::new(0, GIB);
