@@ -271,7 +271,8 @@ phase_peers() {
         "$model" ${base:+"$base"} >"$work/peers.log" 2>&1 || { rc=$?; tail -n 3 "$work/peers.log" >&2; return "$rc"; }
 }
 
-# The time of each kernel of some warm batches.
+# The time of each kernel of some warm batches, behind those that choose the products' algorithms; caches are left as
+# the kernels before left them.
 phase_profile() {
     make_base
     : >"$out/profile.txt"
@@ -284,7 +285,7 @@ phase_profile() {
             continue
         fi
         command -v ncu >/dev/null 2>&1 || { say "ncu is not here"; return 1; }
-        within 90 ncu --clock-control none --launch-skip 200 --launch-count 90 --csv --metrics \
+        within 90 ncu --clock-control none --cache-control none --launch-skip 500 --launch-count 90 --csv --metrics \
             gpu__time_duration.sum,gpu__dram_throughput.avg.pct_of_peak_sustained_elapsed,sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active \
             "$@" --dtypes f16 >"$work/ncu.csv" 2>&1 || true
         "$python" "$gpu_py" kernels "$work/ncu.csv" >>"$out/profile.txt" 2>&1 || { tail -n 3 "$work/ncu.csv" >&2; return 1; }

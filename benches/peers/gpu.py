@@ -21,9 +21,12 @@ import struct
 import time
 from pathlib import Path
 
-# Texts on which batch sizes are compared, and the sizes.
-SAMPLE = 4000
-BATCHES = (64, 128, 256, 512, 1024)
+# Texts on which batch sizes are compared, and the sizes. A peer takes ten times as long as Nearwise for a text, and
+# all models and kinds must fit into a phase.
+SAMPLE = 1500
+BATCHES = (128, 256, 1024)
+# Texts that a peer embeds in a measurement.
+MOST = 6000
 
 
 def round_file(source: Path, target: Path) -> None:
@@ -158,6 +161,8 @@ def peers(args) -> None:
         for variant, model in variants(folder, device, small, note):
             for kind in ("mixed", "short"):
                 some = (Path(args.texts) / f"{kind}.txt").read_text(encoding="utf8").splitlines()
+                # They are in a random order, so that the first are like all.
+                some = some[:MOST]
                 ids = model.tokenizer(some, truncation=True, max_length=model.max_seq_length)["input_ids"]
                 tokens = sum(map(len, ids))
                 part, fastest = some[:SAMPLE], None
