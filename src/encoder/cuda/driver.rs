@@ -3,8 +3,6 @@
 //! Both libraries are loaded when a device is asked for, so that the same program starts on a
 //! host that has neither. That is why candle's own `cuda` feature is not used: it links them,
 //! and a program linked so does not start without a driver.
-//!
-//! This has been compiled and linked; it has not run on a device yet.
 #![allow(unsafe_code)]
 
 use super::cublaslt as lt;

@@ -150,9 +150,20 @@ impl DeviceVectors {
         let mut room = true;
         let number = GpuDtype::F16;
         let mut staging = Staging::default();
+        let passes = sizes.chunk * dim * number.size();
+        // The best centre of each is left on the device.
+        let spare = sizes.spare + 8 * (vectors.len() / dim.max(1));
+        // Where not all fit, others pass by: their room comes first, or it would be what is spared.
+        let mut passing = None;
+        if gpu.free_memory()? < vectors.len() * number.size() + spare {
+            passing = match gpu.alloc(passes) {
+                Err(GpuError::OutOfMemory(_)) => None,
+                other => Some(other?),
+            };
+        }
         for some in vectors.chunks(sizes.chunk * dim.max(1)) {
             let bytes = some.len() * number.size();
-            room = room && gpu.free_memory()? >= bytes + sizes.spare;
+            room = room && gpu.free_memory()? >= bytes + spare;
             let buffer = match room.then(|| gpu.alloc(bytes)) {
                 Some(Ok(buffer)) => Some(buffer),
                 Some(Err(GpuError::OutOfMemory(_))) | None => None,
@@ -175,9 +186,8 @@ impl DeviceVectors {
             first += count;
         }
         // One that stays on the host needs the room of one that does not.
-        let mut passing = None;
         while passing.is_none() && chunks.iter().any(|c| matches!(c.place, Place::Host(_))) {
-            match gpu.alloc(sizes.chunk * dim * 2) {
+            match gpu.alloc(passes) {
                 Ok(buffer) => passing = Some(buffer),
                 Err(failure @ GpuError::OutOfMemory(_)) => {
                     let last = chunks.iter_mut().rev().find_map(|c| match &c.place {

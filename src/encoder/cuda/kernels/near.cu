@@ -1,4 +1,5 @@
-// Nearest neighbours and k-means over vectors on the device; what multiplies them is cuBLASLt.
+// Nearest neighbours and k-means over vectors on the device, by products of cuBLASLt's; those of few
+// numbers a vector are in scan.cu.
 #include "common.cuh"
 
 // A score and a column as one number: the higher the score the higher the number, of equal
@@ -57,9 +58,9 @@ struct ScoreKeys {
         return at < end ? load_four(scores + at)
                         : Four{{-INFINITY, -INFINITY, -INFINITY, -INFINITY}};
     }
-    // Of the so many-th of four; 0, which is no key, behind the last.
+    // Of the so many-th of four; 0, which is no key, behind the last and for what is no number.
     __device__ __forceinline__ unsigned long long key(const Raw &raw, uint32_t at, int i) const {
-        return at + i < end ? key_of(raw.x[i], first + at + i) : 0;
+        return at + i < end && raw.x[i] == raw.x[i] ? key_of(raw.x[i], first + at + i) : 0;
     }
     // What keys above one have at least: a score that is equal may have the lower column.
     static __device__ __forceinline__ Least least(unsigned long long key) {

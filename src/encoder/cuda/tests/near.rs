@@ -250,7 +250,11 @@ fn few_queries_need_no_matrix_product() {
         let vectors = whole(&mut random, n * dim);
         let twin = Twin::new(0, GIB);
         twin.watch.lock().unwrap().refuses = Some(|_: &Multiply| true);
-        let device = DeviceVectors::new(Box::new(twin), &vectors, dim, Sizes::default()).unwrap();
+        let sizes = Sizes {
+            scanned: 0,
+            ..Sizes::default()
+        };
+        let device = DeviceVectors::new(Box::new(twin), &vectors, dim, sizes).unwrap();
         for queries in 1..=8 {
             let queries = whole(&mut random, queries * dim);
             let got = device.top_k(&queries, 4).unwrap();
