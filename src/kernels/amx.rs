@@ -421,7 +421,9 @@ mod unit {
     /// it should. The other instructions of the level are there.
     pub(in super::super) fn works() -> bool {
         static WORKS: OnceLock<bool> = OnceLock::new();
-        *WORKS.get_or_init(|| is_there() && may_be_used() && computes(&BF16) && computes(&INT8))
+        *WORKS.get_or_init(|| {
+            is_there() && may_be_used() && computes(&BF16) && computes(&INT8) && attends(&BF16)
+        })
     }
 
     fn is_there() -> bool {
@@ -506,6 +508,40 @@ mod unit {
         })
     }
 
+    /// Attends to a text that fills no tile, and compares with the level's vectors.
+    fn attends(k: &Kernels) -> bool {
+        const TOKENS: usize = 37;
+        const HEAD: usize = 26;
+        const STRIDE: usize = 3 * HEAD / 2 + 16;
+        let mut qkv = vec![0u32; TOKENS * STRIDE];
+        for (at, word) in qkv.iter_mut().enumerate() {
+            // Pairs of numbers from -1 to 1.
+            let half = |i: usize| ((((i * 7 + i / 5) % 33) as f32 - 16.0) / 16.0).to_bits() >> 16;
+            *word = half(2 * at) | half(2 * at + 1) << 16;
+        }
+        let attend = |kernels: &Kernels| {
+            let mut out = vec![0.0f32; TOKENS * HEAD];
+            let a = Attention {
+                qkv: qkv.as_ptr(),
+                stride: STRIDE,
+                tokens: TOKENS,
+                head_dim: HEAD,
+                columns: [0, HEAD, 2 * HEAD],
+                before: usize::MAX,
+                behind: usize::MAX,
+                out: out.as_mut_ptr(),
+                out_stride: HEAD,
+                bias: std::ptr::null(),
+            };
+            // SAFETY: the unit and the level's instructions are there; the buffers hold all rows.
+            unsafe { (kernels.attention)(&a, &mut AttentionScratch::default()) };
+            out
+        };
+        let (got, expected) = (attend(k), attend(&amx_bf16_vectors::KERNELS));
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 0.02;
+        got.iter().zip(&expected).all(near) && got.iter().any(|x| x.abs() > 0.1)
+    }
+
     #[cfg(test)]
     mod tests {
         use super::*;
@@ -524,6 +560,13 @@ mod unit {
                 ..amx_bf16_vectors::KERNELS
             };
             assert!(!computes(&broken));
+            assert!(attends(&amx_bf16_vectors::KERNELS));
+            unsafe fn silent(_: &Attention, _: &mut AttentionScratch) {}
+            let broken = Kernels {
+                attention: silent,
+                ..amx_bf16_vectors::KERNELS
+            };
+            assert!(!attends(&broken));
         }
     }
 }

@@ -52,6 +52,25 @@ pub(crate) struct AttentionScratch {
     pub(super) queries: Aligned,
 }
 
+#[cfg(test)]
+impl AttentionScratch {
+    /// So many words each, all of one kind.
+    pub(super) fn filled(words: usize, word: u32) -> Self {
+        let filled = || {
+            let mut aligned = Aligned::zeros(words);
+            // SAFETY: it has that many words.
+            unsafe { std::slice::from_raw_parts_mut(aligned.as_mut_ptr(), words) }.fill(word);
+            aligned
+        };
+        Self {
+            keys: filled(),
+            values: filled(),
+            scores: filled(),
+            queries: filled(),
+        }
+    }
+}
+
 /// # Safety
 /// The level's instructions are there; `a` is valid as it says; nothing else uses the head's
 /// columns of `out` meanwhile.

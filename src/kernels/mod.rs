@@ -182,7 +182,9 @@ entry_points!(amx_bf16_vectors, Avx512, Bf16 as Format::Bf16, Bf16 as Format::Bf
 #[cfg(target_arch = "x86_64")]
 entry_points!(amx_int8_vectors, Avx512, Vnni as Format::Int8, Bf16 as Format::Bf16, 8 x 2, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16");
 #[cfg(test)]
-entry_points!(twin_vectors, Portable, amx::tests::Pairs as Format::Bf16, amx::tests::Pairs as Format::Bf16, 4 x 4);
+entry_points!(twin_bf16, Portable, amx::tests::Pairs as Format::Bf16, amx::tests::Pairs as Format::Bf16, 4 x 4);
+#[cfg(test)]
+entry_points!(twin_int8, Portable, amx::tests::Bytes as Format::Int8, amx::tests::Pairs as Format::Bf16, 4 x 4);
 
 #[cfg(target_arch = "aarch64")]
 use neon::{DotProduct, Neon};

@@ -3,7 +3,8 @@
 use super::super::dot::{F32, quantised};
 use super::super::portable::Portable;
 use super::super::{
-    Aligned, Attention, AttentionScratch, Epilogue, Format, Kernels, Output, Packed, twin_vectors,
+    Aligned, Attention, AttentionScratch, Dtype, Epilogue, Format, Kernels, Output, Packed,
+    twin_bf16, twin_int8,
 };
 use super::*;
 use proptest::prelude::*;
@@ -115,7 +116,7 @@ impl<const INT8: bool> Tiles for Twin<INT8> {
 
 /// Four bytes to a word, as VNNI multiplies them.
 #[derive(Clone, Copy)]
-struct Bytes;
+pub(in super::super) struct Bytes;
 
 quantised!(
     Bytes,
@@ -173,6 +174,11 @@ unsafe fn twin_gemm(g: &Gemm<'_>) {
     unsafe { gemm::<_, Portable, Pairs, Pairs, 4>(&mut Twin::<false>::new(), g) }
 }
 
+unsafe fn twin_gemm_int8(g: &Gemm<'_>) {
+    // SAFETY: the caller's; the twin needs no unit.
+    unsafe { gemm::<_, Portable, Bytes, Pairs, 4>(&mut Twin::<true>::new(), g) }
+}
+
 unsafe fn twin_attention(a: &Attention, scratch: &mut AttentionScratch) {
     // SAFETY: the caller's; the twin needs no unit.
     unsafe {
@@ -181,11 +187,24 @@ unsafe fn twin_attention(a: &Attention, scratch: &mut AttentionScratch) {
 }
 
 /// The kernels of the level by the twin, which are tested as those of all levels.
-pub(in super::super) const TWIN: Kernels = Kernels {
-    gemm: twin_gemm,
-    attention: twin_attention,
-    ..twin_vectors::KERNELS
-};
+pub(in super::super) const TWINS: [(Dtype, Kernels); 2] = [
+    (
+        Dtype::Bf16,
+        Kernels {
+            gemm: twin_gemm,
+            attention: twin_attention,
+            ..twin_bf16::KERNELS
+        },
+    ),
+    (
+        Dtype::Int8,
+        Kernels {
+            gemm: twin_gemm_int8,
+            attention: twin_attention,
+            ..twin_int8::KERNELS
+        },
+    ),
+];
 
 /// Numbers from -1 to 1 that a seed decides.
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
@@ -335,8 +354,13 @@ proptest! {
     fn rows_do_not_depend_on_each_other(
         count in 1usize..70, inner in 1usize..150, columns in 1usize..70, seed in any::<u32>(),
     ) {
-        let alone = product::<false>([1, inner, columns], None, Epilogue::Plain, seed.into()).0;
-        let all = product::<false>([count, inner, columns], None, Epilogue::Plain, seed.into()).0;
+        let one = [1, inner, columns];
+        let many = [count, inner, columns];
+        let alone = product::<false>(one, None, Epilogue::Plain, seed.into()).0;
+        let all = product::<false>(many, None, Epilogue::Plain, seed.into()).0;
+        prop_assert_eq!(&alone[..], &all[..alone.len()]);
+        let alone = product::<true>(one, None, Epilogue::Plain, seed.into()).0;
+        let all = product::<true>(many, None, Epilogue::Plain, seed.into()).0;
         prop_assert_eq!(&alone[..], &all[..alone.len()]);
     }
 }

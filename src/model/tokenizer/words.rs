@@ -144,6 +144,10 @@ impl Tokenizer {
             Cut::Beginning => drop(ids.drain(frame.front.len()..frame.front.len() + beyond)),
         }
         ids.extend_from_slice(&frame.back);
+        // Many texts may be kept, and the room was for the whole of a long one.
+        if ids.capacity() > 2 * ids.len() {
+            ids.shrink_to_fit();
+        }
         Ok(Some(Tokens { ids, cut: beyond }))
     }
 
