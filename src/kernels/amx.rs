@@ -11,7 +11,7 @@
 //! The instructions are written as assembly, because the compiler's functions for them are not
 //! stable; it touches no tile itself. [`Twin`](tests) does in Rust what they do, so that whatever
 //! stands around them is tested where there is no such unit. Where there is one, [`works`] compares
-//! a product with plain arithmetic before the level counts as there.
+//! products with plain arithmetic, and an attention with the vectors', before the level counts as there.
 
 mod attention;
 
@@ -135,7 +135,6 @@ unsafe fn shape<T: Tiles>(tiles: &mut T, is: &mut usize, count: usize) {
 }
 
 /// Rows of a panel whose sums are in a buffer.
-#[derive(Clone, Copy)]
 struct Block {
     panel: usize,
     row: usize,
@@ -211,10 +210,20 @@ unsafe fn ended<S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
     unsafe {
         for m in rows {
             let row = block.row + m;
-            let from = block.sums.add(m * WIDTH);
-            let mut sums = [[acc::<S, D>(from); NV]];
-            for v in 1..NV {
-                sums[0][v] = acc::<S, D>(from.add(v * S::LANES));
+            let (mut scale, mut zero) = (0.0, 0);
+            if D::QUANTISED {
+                (scale, zero) = (*g.scales.add(row), *g.zeros.add(row));
+            }
+            let column = block.panel * WIDTH;
+            let mut sums = [[D::start(0, w.sums.as_ptr().add(column)); NV]];
+            for v in 0..NV {
+                let mut sum = S::load_words(block.sums.add(m * WIDTH + v * S::LANES));
+                if D::QUANTISED {
+                    let start = D::start(zero, w.sums.as_ptr().add(column + v * S::LANES));
+                    sum = S::add_int(sum, std::mem::transmute_copy(&start));
+                }
+                // Both are vectors of as many 32-bit numbers, of which every bit pattern is valid.
+                sums[0][v] = std::mem::transmute_copy(&sum);
             }
             if done < w.groups {
                 let a = g.rows.add(row * g.stride + done);
@@ -222,35 +231,9 @@ unsafe fn ended<S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
                 let b = b.add((block.panel * w.groups + done) * WIDTH);
                 tile::<S, D, 1, NV>(a, g.stride, b, w.groups - done, &mut sums);
             }
-            let mut scale = 0.0;
-            if D::QUANTISED {
-                scale = *g.scales.add(row);
-                let zero = *g.zeros.add(row);
-                for v in 0..NV {
-                    let weights = w.sums.as_ptr().add((block.panel * NV + v) * S::LANES);
-                    let start = words::<S, D>(&D::start(zero, weights));
-                    let sum = S::add_int(words::<S, D>(&sums[0][v]), start);
-                    sums[0][v] = std::mem::transmute_copy(&sum);
-                }
-            }
             finish::<S, D, O, NV>(g, block.panel, row, scale, &sums[0]);
         }
     }
-}
-
-/// Sums as the words that they are.
-#[inline(always)]
-unsafe fn words<S: Simd, D: Dot<S>>(sums: &D::Acc) -> S::I {
-    // SAFETY: the caller's; as in `acc`.
-    unsafe { std::mem::transmute_copy::<D::Acc, S::I>(sums) }
-}
-
-/// Sums out of the buffer.
-#[inline(always)]
-unsafe fn acc<S: Simd, D: Dot<S>>(from: *const u32) -> D::Acc {
-    // SAFETY: the caller's; both are vectors of as many 32-bit numbers, of which every bit pattern
-    // is valid.
-    unsafe { std::mem::transmute_copy::<S::I, D::Acc>(&S::load_words(from)) }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -240,15 +240,7 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
         }
         let mut weights = [0.0; MR];
         for m in 0..MR {
-            let scores = scores.add(m * padded);
-            let bias = if a.bias.is_null() {
-                a.bias
-            } else {
-                a.bias.sub(row + m).add(first_key)
-            };
-            let seen = a.keys(row + m);
-            let seen = seen.start - first_key..seen.end - first_key;
-            weights[m] = 1.0 / softmax::<S, D>(scores, end - first_key, seen, bias);
+            weights[m] = weigh::<S, D>(a, row + m, first_key..end, scores.add(m * padded));
         }
         let first_group = first_key / D::GROUP;
         let some = end.div_ceil(D::GROUP) - first_group;
@@ -265,15 +257,45 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
                     }
                     let x = D::finish(acc[m][v], 1.0, std::ptr::null());
                     let x = S::mul(x, S::splat(weights[m]));
-                    let to = a.out.add((row + m) * a.out_stride + number);
-                    let left = a.head_dim - number;
-                    if left >= S::LANES {
-                        S::store(to, x);
-                    } else {
-                        S::store_first(to, x, left);
-                    }
+                    put::<S>(a, row + m, number, x);
                 }
             }
+        }
+    }
+}
+
+/// The softmax of a query's scores of some keys, as far as it sees them; by what its results are multiplied.
+#[inline(always)]
+pub(super) unsafe fn weigh<S: Simd, D: Dot<S>>(
+    a: &Attention,
+    query: usize,
+    keys: Range<usize>,
+    scores: *mut u32,
+) -> f32 {
+    // SAFETY: the caller's; the bias reaches from the first key to the last.
+    unsafe {
+        let bias = if a.bias.is_null() {
+            a.bias
+        } else {
+            a.bias.sub(query).add(keys.start)
+        };
+        let seen = a.keys(query);
+        let seen = seen.start - keys.start..seen.end - keys.start;
+        1.0 / softmax::<S, D>(scores, keys.len(), seen, bias)
+    }
+}
+
+/// Stores a vector of a query's results, from a number of the head on and no further than its last.
+#[inline(always)]
+pub(super) unsafe fn put<S: Simd>(a: &Attention, query: usize, number: usize, x: S::F) {
+    // SAFETY: the caller's.
+    unsafe {
+        let to = a.out.add(query * a.out_stride + number);
+        let left = a.head_dim - number;
+        if left >= S::LANES {
+            S::store(to, x);
+        } else {
+            S::store_first(to, x, left);
         }
     }
 }
@@ -307,7 +329,7 @@ unsafe fn mask<S: Simd>(i: usize, seen: &Range<usize>) -> S::F {
 /// Powers of two of a row's scores less the largest, of those that are `seen`, as operands in
 /// their place, and zero for the others of the first `n`; returns their sum.
 #[inline(always)]
-pub(super) unsafe fn softmax<S: Simd, D: Dot<S>>(
+unsafe fn softmax<S: Simd, D: Dot<S>>(
     scores: *mut u32,
     n: usize,
     seen: Range<usize>,

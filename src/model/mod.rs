@@ -9,6 +9,9 @@ mod hub;
 mod judge;
 mod layout;
 mod manifest;
+#[cfg(test)]
+#[path = "../../tests/common/offline.rs"]
+pub(crate) mod offline;
 mod package;
 mod prompts;
 mod settings;

@@ -2,6 +2,11 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+mod offline;
+
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub(crate) use offline::may_fetch;
+
 use assert_cmd::Command;
 use nearwise::Encoder;
 use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, EncoderBuilder};
@@ -48,16 +53,6 @@ pub fn on_cpu(dtype: Dtype) -> EncoderBuilder {
 pub fn tiny_encoder(name: &str) -> Encoder {
     let model = tiny(name).display().to_string();
     on_cpu(Dtype::F32).model(model).open().unwrap()
-}
-
-/// Whether tests may fetch the default model; a packager without a network sets
-/// `NEARWISE_TEST_OFFLINE` and runs the others.
-pub fn may_fetch() -> bool {
-    let offline = std::env::var_os("NEARWISE_TEST_OFFLINE").is_some_and(|v| !v.is_empty());
-    if offline {
-        eprintln!("NOT RUN: it needs the default model, and NEARWISE_TEST_OFFLINE is set");
-    }
-    !offline
 }
 
 /// A corpus as another program would change it, its pages given their checksums all the same.

@@ -714,8 +714,7 @@ fn a_tiny_model_gets_the_vectors_of_hf_transformers() {
 /// The bar of 16-bit numbers on trained weights: a mean cosine of 0.9999 to the CPU's f32.
 #[test]
 fn the_default_model_keeps_its_vectors_in_16_bits() {
-    // A packager without a network runs the others.
-    if std::env::var_os("NEARWISE_TEST_OFFLINE").is_some_and(|v| !v.is_empty()) {
+    if !crate::model::offline::may_fetch() {
         return;
     }
     let (files, config, tokenizer) = opened(crate::model::DEFAULT_MODEL);

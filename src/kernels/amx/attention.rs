@@ -1,7 +1,7 @@
 //! Self-attention of one head over one text by tiles: scores and results in the unit, the softmax
 //! by vectors between them.
 
-use super::super::attention::{Attention, AttentionScratch, pack_keys, pack_values, softmax};
+use super::super::attention::{Attention, AttentionScratch, pack_keys, pack_values, put, weigh};
 use super::super::simd::{Dot, Simd};
 use super::{ROWS, Sums, Tiles, WIDTH, WORDS, multiply, shape, store};
 
@@ -67,14 +67,7 @@ pub(super) unsafe fn attention<T: Tiles, S: Simd, D: Dot<S>, const NV: usize>(
             let mut weights = [0.0; 2 * ROWS];
             for m in 0..count {
                 let scores = scores.add(m * stride);
-                let bias = if a.bias.is_null() {
-                    a.bias
-                } else {
-                    a.bias.sub(row + m).add(first_key)
-                };
-                let seen = a.keys(row + m);
-                let seen = seen.start - first_key..seen.end - first_key;
-                weights[m] = 1.0 / softmax::<S, D>(scores, n, seen, bias);
+                weights[m] = weigh::<S, D>(a, row + m, first_key..end, scores);
                 // Up to the end of the last tile.
                 for i in (n.next_multiple_of(S::LANES)..n.next_multiple_of(WIDTH)).step_by(S::LANES)
                 {
@@ -95,13 +88,7 @@ pub(super) unsafe fn attention<T: Tiles, S: Simd, D: Dot<S>, const NV: usize>(
                         }
                         let x = S::load(sums.add(m * WIDTH + v * S::LANES).cast());
                         let x = S::mul(x, S::splat(weights[m]));
-                        let to = a.out.add((row + m) * a.out_stride + number);
-                        let left = a.head_dim - number;
-                        if left >= S::LANES {
-                            S::store(to, x);
-                        } else {
-                            S::store_first(to, x, left);
-                        }
+                        put::<S>(a, row + m, number, x);
                     }
                 }
             }

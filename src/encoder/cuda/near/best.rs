@@ -74,15 +74,14 @@ impl Inner {
         };
         let widest = (widest / 4 * 4).max(4);
         let scanned = few.is_none() && rows >= sizes.scanned && k <= ABOVE.0 && self.is_scanned();
-        let most = match scanned {
+        let parts = match scanned {
             true => 1,
-            false => widest.min(self.count) / sizes.part,
+            false => (SELECT_BLOCKS / rows.min(sizes.queries))
+                .min(MOST_PARTS)
+                .min(LISTED / k)
+                .min(widest.min(self.count) / sizes.part)
+                .max(1),
         };
-        let parts = (SELECT_BLOCKS / rows.min(sizes.queries))
-            .min(MOST_PARTS)
-            .min(LISTED / k)
-            .min(most)
-            .max(1);
         // Chunks that pass by are copied once for all queries, so that the best of all queries
         // are kept meanwhile: 8 k bytes each.
         let listed = 8 * rows * parts * k;

@@ -1,6 +1,7 @@
 //! The fast form against the crate, on texts of all kinds and for every setting of the normalizer.
 
 use super::*;
+use crate::model::offline::may_fetch;
 use crate::model::{Config, DEFAULT_MODEL, Fetch, Tokenizer, find};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -370,8 +371,7 @@ fn other_vocabularies_are_read_as_by_the_crate() {
 
 #[test]
 fn the_default_model_gives_what_the_crate_gives() {
-    if std::env::var_os("NEARWISE_TEST_OFFLINE").is_some_and(|v| !v.is_empty()) {
-        eprintln!("NOT RUN: it needs the default model, and NEARWISE_TEST_OFFLINE is set");
+    if !may_fetch() {
         return;
     }
     let files = find(DEFAULT_MODEL, &Fetch::new()).unwrap();
