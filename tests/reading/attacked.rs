@@ -1,6 +1,7 @@
 //! Files that say of themselves what they are not, or hold more than was looked at.
 
 use super::documents::{http, one, pdf, read_bytes, read_unnamed, record, tar, zip};
+use std::io::Write;
 
 const BODY: &str =
     "The harbour's old bridge opens again in September, the council said on Tuesday.";
@@ -383,6 +384,33 @@ fn the_whole_files_of_a_cut_zip_file_are_read() {
             seen.bad
         );
         assert!(seen.bad[0].contains("zip file"), "{:?}", seen.bad);
+    }
+    // As programs write it that cannot go back to a member's beginning: its length stands behind it,
+    // with its checksum, which nobody trusts unseen.
+    let mut stream = zip::ZipWriter::new_stream(Vec::new());
+    for (name, text) in &texts {
+        let options = zip::write::SimpleFileOptions::default();
+        stream.start_file(name.as_str(), options).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+    }
+    let whole = stream.finish().unwrap().into_inner();
+    let starts: Vec<usize> = memchr::memmem::find_iter(&whole, b"PK\x03\x04").collect();
+    assert_eq!((starts.len(), whole[6] & 8), (4, 8));
+    let list = memchr::memmem::find(&whole, b"PK\x01\x02").unwrap();
+    let mut damaged = whole[..list].to_vec();
+    damaged[starts[2] - 9] ^= 1;
+    for (bytes, count) in [
+        (&whole[..list + 20], 4),
+        (&whole[..list], 4),
+        (&whole[..list - 1], 3),
+        (&whole[..starts[1] + 50], 1),
+        (&damaged, 1),
+    ] {
+        let seen = read_bytes("a.zip", bytes);
+        let titles: Vec<&str> = seen.articles.iter().map(|a| a.title.as_str()).collect();
+        let expected: Vec<String> = (0..count).map(|i| format!("Story {i}")).collect();
+        assert_eq!(titles, expected, "{:?}", seen.bad);
+        assert_eq!(seen.bad.len(), 1, "{:?}", seen.bad);
     }
 }
 

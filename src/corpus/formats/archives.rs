@@ -3,7 +3,7 @@
 //! Nothing is written under a member's name; names are labels only.
 
 use super::compression::{ALWAYS, TOO_MUCH, Unpacked};
-use super::{Context, Format, docx, foreign, read_member};
+use super::{Context, Format, cut_zip, docx, foreign, read_member};
 use crate::corpus::fingerprint::fingerprint;
 use crate::corpus::inputs::Note;
 use crate::error::{Error, Result};
@@ -11,21 +11,17 @@ use crate::guard::guarded;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 use zip::ZipArchive;
-use zip::read::read_zipfile_from_stream;
 use zip::result::ZipError;
 
 /// The members of a zip archive may unpack to this many times the archive's size, all together: texts
 /// do to four or ten, and members that lie upon each other to millions.
-const ZIP_TIMES: u64 = 100;
+pub(super) const ZIP_TIMES: u64 = 100;
 
 /// What a tar archive may spend on a member's name and attributes, in bytes: a path is some thousands.
 const TAR_HEADER: u64 = 1 << 20;
-
-/// The first member of documents that Office saves.
-const OFFICE: &str = "[Content_Types].xml";
 
 /// Reads a zip file: a Word document, or an archive of files, in the order of their names. `given` is the
 /// format of members whose names say none.
@@ -42,7 +38,7 @@ pub(super) fn read_zip(
         Ok(Err(e)) => {
             let whole = match named {
                 Format::Docx => 0,
-                _ => read_cut_zip(again, size, given, context)?,
+                _ => cut_zip::read(again, size, given, context)?,
             };
             let why = match whole {
                 0 => format!("not a readable zip file ({e})"),
@@ -125,53 +121,6 @@ pub(super) fn read_zip(
         });
     }
     nothing(any, context)
-}
-
-/// Reads the members that stand whole in a zip file whose end, with the list of them, is missing; how
-/// many these are. Each is gone through once before, to see whether it is whole.
-fn read_cut_zip(
-    file: File,
-    size: u64,
-    given: Option<Format>,
-    context: &mut Context<'_>,
-) -> Result<u64> {
-    let mut stream = BufReader::new(file);
-    let most = ALWAYS.max(size.saturating_mul(ZIP_TIMES));
-    // What is gone through, and what is read.
-    let (passed, left) = (Rc::new(Cell::new(most)), Rc::new(Cell::new(most)));
-    let (mut at, mut whole) = (0, 0);
-    loop {
-        let sought = stream.seek(SeekFrom::Start(at));
-        sought.map_err(|e| Error::io(context.path, e))?;
-        let name = guarded(context.path, || {
-            let member = read_zipfile_from_stream(&mut stream).ok().flatten()?;
-            let name = String::from_utf8_lossy(member.name_raw()).into_owned();
-            let mut member = Metered {
-                inner: member,
-                left: passed.clone(),
-            };
-            io::copy(&mut member, &mut io::sink()).ok().map(|_| name)
-        });
-        // What Office saves is one file, and not one of many.
-        let Some(name) = name.ok().flatten().filter(|name| name != OFFICE) else {
-            return Ok(whole);
-        };
-        let behind = stream.stream_position();
-        let from = std::mem::replace(&mut at, behind.map_err(|e| Error::io(context.path, e))?);
-        let Some(name) = label(&name).filter(|_| !is_folder(&name)) else {
-            continue;
-        };
-        let sought = stream.seek(SeekFrom::Start(from));
-        sought.map_err(|e| Error::io(context.path, e))?;
-        if let Ok(Ok(Some(member))) = guarded(&name, || read_zipfile_from_stream(&mut stream)) {
-            whole += 1;
-            let member = Metered {
-                inner: member,
-                left: left.clone(),
-            };
-            read_member(member, &name, given, context)?;
-        }
-    }
 }
 
 /// Reads a tar archive, in its order. `file` is the file whose bytes the stream gives, where it is one;
@@ -344,12 +293,12 @@ fn number_members(stream: impl Read, last: &mut HashMap<u128, u64>) {
     }
 }
 
-fn is_folder(name: &str) -> bool {
+pub(super) fn is_folder(name: &str) -> bool {
     name.ends_with(['/', '\\'])
 }
 
 /// What a member is called: its path without what leads out of the archive; `None` for a hidden one.
-fn label(name: &str) -> Option<String> {
+pub(super) fn label(name: &str) -> Option<String> {
     let name = name.replace('\\', "/");
     let parts: Vec<&str> = name
         .split('/')
@@ -382,9 +331,9 @@ fn small(archive: &mut ZipArchive<File>, name: &str) -> String {
 }
 
 /// A stream that ends in an error when more is read than is left to it and others.
-struct Metered<R> {
-    inner: R,
-    left: Rc<Cell<u64>>,
+pub(super) struct Metered<R> {
+    pub inner: R,
+    pub left: Rc<Cell<u64>>,
 }
 
 impl<R: Read> Read for Metered<R> {

@@ -6,6 +6,7 @@
 mod archives;
 mod bounded;
 mod compression;
+mod cut_zip;
 mod detect;
 mod docx;
 mod feeds;

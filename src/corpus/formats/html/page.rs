@@ -85,6 +85,9 @@ mod tests {
                 <div id="cookie-banner"><p>We and our partners store information.</p></div>{article}
                 <div class="related"><ul><li><a href="#">Ferry fares to rise</a></li></ul></div>
                 <div style="display: none">UNSEEN</div><p hidden>UNSEEN</p>
+                <div style="font-size:0; line-height:0px">UNSEEN</div><p style="mso-hide:all">UNSEEN</p>
+                <div style="max-height: 0; overflow: hidden">UNSEEN</div>
+                <p style="position:absolute; clip: rect(0 0 0 0)">UNSEEN</p>
                 <div id="comments"><p>First reader: this is a scandal, and so is that.</p></div>
                 <div class="footer"><p>Registered in Harbour Town.</p></div>"##
             )
@@ -105,6 +108,21 @@ mod tests {
             ),
         ] {
             assert_eq!(of_body(&around(&article)), text(), "{article}");
+        }
+    }
+
+    #[test]
+    fn boxes_of_no_size_that_show_what_is_in_them_are_read() {
+        // So pages end the gaps between boxes, and keep an image's shape.
+        for style in [
+            "font-size: 0",
+            "height:0",
+            "overflow:hidden",
+            "max-height:0.5em;overflow:hidden",
+        ] {
+            let page =
+                format!("<article style='{style}'><h1>Bridge to reopen</h1>{BODY}</article>");
+            assert_eq!(of_body(&page), text(), "{style}");
         }
     }
 

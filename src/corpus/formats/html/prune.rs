@@ -370,9 +370,35 @@ impl About {
 
 /// Whether a `style` hides the element.
 fn hides(style: &str) -> bool {
-    declarations(style).any(|(property, value)| match property.as_str() {
+    let none = |value: &str| {
+        let number = value.trim_end_matches("!important").trim();
+        let number = number.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
+        number.parse() == Ok(0.0_f32)
+    };
+    // Letters or a box of no size hide what is in them only together with another of these.
+    let (mut letters, mut lines, mut height, mut cut) = (false, false, false, false);
+    let hidden = declarations(style).any(|(property, value)| match property.as_str() {
         "display" => value.starts_with("none"),
         "visibility" => value.starts_with("hidden"),
+        // What a mail shows in the list of mails alone.
+        "mso-hide" => value.starts_with("all"),
+        "clip" => value.starts_with("rect(0") || value.starts_with("rect(1px"),
+        "font-size" => {
+            letters = none(&value);
+            false
+        }
+        "line-height" => {
+            lines = none(&value);
+            false
+        }
+        "height" | "max-height" => {
+            height |= none(&value);
+            false
+        }
+        "overflow" => {
+            cut = value.starts_with("hidden");
+            false
+        }
         // Moved out of the window, as for programs that read pages aloud.
         "left" | "top" | "margin-left" | "text-indent" => {
             let away = value.strip_prefix('-').map(|v| {
@@ -382,7 +408,8 @@ fn hides(style: &str) -> bool {
             away == Some(true)
         }
         _ => false,
-    })
+    });
+    hidden || letters && (lines || height) || height && cut
 }
 
 /// Whether a `style` lets an element be seen through, other than at the start of a movement.
