@@ -726,6 +726,43 @@ fn topics_are_followed_through_time() {
 }
 
 #[test]
+fn dates_of_months_and_years_count_in_spans_that_hold_them() {
+    let world = World::new();
+    let all: Vec<Value> = (0..120)
+        .map(|i| {
+            let mut a = article(i, 6);
+            a["id"] = json!(format!("n{i}"));
+            a["date"] = match i % 3 {
+                0 => json!(format!("20{:02}-05-06", 10 + i / 12)),
+                1 => json!(format!("20{:02}-05", 10 + i / 12)),
+                _ => json!(format!("20{:02}", 10 + i / 12)),
+            };
+            a
+        })
+        .collect();
+    add(&world, "a", &all);
+    world.run("topics fit --topics 2");
+    let total = |list: &Value| -> u64 {
+        let all = list.as_array().unwrap().iter();
+        all.map(|n| n.as_u64().unwrap()).sum()
+    };
+    // By itself a span that nothing is lost of.
+    let found = world.json("topics over-time --json");
+    assert_eq!(
+        (&found["span"], &found["undated"]),
+        (&json!("year"), &json!(0))
+    );
+    assert_eq!(found["articles"], json!([12; 10]));
+    for (by, counted) in [("quarter", 80), ("month", 80), ("day", 40)] {
+        let found = world.json(&format!("topics over-time --by {by} --json"));
+        assert_eq!(total(&found["articles"]), counted, "{by}");
+        assert_eq!(found["undated"], 120 - counted, "{by}");
+    }
+    let said = world.run("topics over-time --by month");
+    assert!(said.contains("40 articles left out"), "{said}");
+}
+
+#[test]
 fn guides_catch_what_is_theirs() {
     let world = corpus(600, 6);
     let mut store = writer(&world);

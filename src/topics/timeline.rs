@@ -2,13 +2,14 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{NO_TOPIC, Reader};
+use crate::topics::about::day;
 use crate::topics::none_yet;
 use chrono::{Datelike, NaiveDate};
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
 /// How long a span is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Span {
     /// A day.
     Day,
@@ -141,7 +142,8 @@ pub struct Timeline {
     pub articles: Vec<u64>,
     /// Each topic's course, the largest first; with a field, for each of its values.
     pub courses: Vec<Course>,
-    /// Articles without a date that can be read, which are left out.
+    /// Articles that are left out: without a date that can be read, or with one that is less exact
+    /// than a span.
     pub undated: u64,
 }
 
@@ -154,10 +156,12 @@ const CHANCE: f64 = 2.58;
 
 impl Reader {
     /// Follows topics through time, grouped by `source` or a metadata field where one is given.
-    /// Without a span, the shortest that gives at most 60 of them is taken.
+    /// Without a span, the shortest is taken that gives at most 60 of them and that nearly all dates
+    /// are exact enough for.
     ///
     /// # Errors
-    /// There are no topics; no article has a date; the field is unknown; there are too many spans.
+    /// There are no topics; no article has a date that is exact enough; the field is unknown; there
+    /// are too many spans.
     pub fn topics_over_time(&self, span: Option<Span>, field: Option<&str>) -> Result<Timeline> {
         self.followed(span, field, None)
     }
@@ -197,7 +201,7 @@ impl Reader {
             .map(|m| (m.article, m.topic))
             .collect();
         let mut undated = 0;
-        let mut dated: Vec<(NaiveDate, i64, Option<String>)> = Vec::new();
+        let mut dated: Vec<(Dated, i64, Option<String>)> = Vec::new();
         for (key, date, mut value) in self.dates_and(source.map_or(field, |_| Some("source")))? {
             let Some(&topic) = topic.get(&key) else {
                 continue;
@@ -205,26 +209,31 @@ impl Reader {
             if source.is_some() && value.take().as_deref() != source {
                 continue;
             }
-            let day = date
-                .as_deref()
-                .and_then(|d| d.get(..10))
-                .and_then(|d| d.parse().ok());
-            match day {
-                Some(day) => dated.push((day, topic, value)),
+            match date.as_deref().and_then(Dated::of) {
+                Some(date) => dated.push((date, topic, value)),
                 None => undated += 1,
             }
         }
-        let (Some(first), Some(last)) = (
-            dated.iter().map(|d| d.0).min(),
-            dated.iter().map(|d| d.0).max(),
-        ) else {
-            return Err(Error::corpus(
-                ErrorKind::NoResult,
-                self.path(),
-                "no article with a topic has a date",
-            ));
+        let none = |message: &str| Error::corpus(ErrorKind::NoResult, self.path(), message);
+        let days = |dated: &[(Dated, i64, Option<String>)]| {
+            let days = || dated.iter().map(|d| d.0.first);
+            Some((days().min()?, days().max()?))
         };
-        let span = span.unwrap_or_else(|| Span::fitting((last - first).num_days()));
+        let (first, last) =
+            days(&dated).ok_or_else(|| none("no article with a topic has a date"))?;
+        let span = span.unwrap_or_else(|| {
+            let exact = exact_enough(dated.iter().map(|d| d.0.exact));
+            Span::fitting((last - first).num_days()).max(exact)
+        });
+        let all = dated.len();
+        dated.retain(|d| d.0.exact <= span);
+        undated += (all - dated.len()) as u64;
+        let (first, last) = days(&dated).ok_or_else(|| {
+            none(&format!(
+                "no article with a topic has a date that says the {}; take a longer span",
+                span.name()
+            ))
+        })?;
         let mut starts = Vec::new();
         let mut at = Some(span.start(first));
         while let Some(start) = at.filter(|&a| a <= last) {
@@ -246,8 +255,8 @@ impl Reader {
         // With a field, shares are of the articles with the same value.
         let mut of_value: BTreeMap<Option<String>, Vec<u64>> = BTreeMap::new();
         let mut counts: BTreeMap<(i64, Option<String>), Vec<u64>> = BTreeMap::new();
-        for (day, topic, value) in dated {
-            let Some(&i) = index.get(&span.start(day)) else {
+        for (date, topic, value) in dated {
+            let Some(&i) = index.get(&span.start(date.first)) else {
                 continue;
             };
             articles[i] += 1;
@@ -294,6 +303,46 @@ impl Reader {
     }
 }
 
+/// A date, and how exact it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Dated {
+    /// The day, or the first of the month or the year.
+    first: NaiveDate,
+    /// The span that the date says: a day, a month or a year.
+    exact: Span,
+}
+
+impl Dated {
+    /// As a corpus holds it: `2024`, `2024-03`, `2024-03-05`, and more behind that.
+    fn of(date: &str) -> Option<Self> {
+        let exact = match date.len() {
+            4 => Span::Year,
+            7 => Span::Month,
+            _ => Span::Day,
+        };
+        day(date).map(|first| Self { first, exact })
+    }
+}
+
+/// The span that all dates but a few are exact enough for.
+fn exact_enough(dates: impl Iterator<Item = Span>) -> Span {
+    /// One of so many may be left out.
+    const FEW: usize = 20;
+    let (mut all, mut months, mut years) = (0, 0, 0);
+    for exact in dates {
+        all += 1;
+        months += usize::from(exact == Span::Month);
+        years += usize::from(exact == Span::Year);
+    }
+    if years * FEW > all {
+        Span::Year
+    } else if (months + years) * FEW > all {
+        Span::Month
+    } else {
+        Span::Day
+    }
+}
+
 /// Compares a topic's share in the last quarter of the spans with that before.
 fn trend(counts: &[u64], all: &[u64]) -> (Trend, f64) {
     let recent = counts.len() - (counts.len() / 4).max(1).min(counts.len());
@@ -324,7 +373,7 @@ mod tests {
     use super::*;
 
     fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
+        super::day(text).unwrap()
     }
 
     #[test]
@@ -370,6 +419,29 @@ mod tests {
         assert_eq!(Span::fitting(365), Span::Week);
         assert_eq!(Span::fitting(1000), Span::Month);
         assert_eq!(Span::fitting(100_000), Span::Year);
+    }
+
+    #[test]
+    fn dates_say_how_exact_they_are() {
+        for (date, first, exact) in [
+            ("2024", "2024-01-01", Span::Year),
+            ("2024-03", "2024-03-01", Span::Month),
+            ("2024-03-05", "2024-03-05", Span::Day),
+            ("2024-03-05T10:11:12", "2024-03-05", Span::Day),
+        ] {
+            let first = day(first);
+            assert_eq!(Dated::of(date), Some(Dated { first, exact }), "{date}");
+        }
+        assert_eq!(Dated::of("noon"), None);
+        let dates = |days, months, years| {
+            let some = |span, n| std::iter::repeat_n(span, n);
+            let days = some(Span::Day, days).chain(some(Span::Month, months));
+            exact_enough(days.chain(some(Span::Year, years)))
+        };
+        assert_eq!(dates(100, 2, 2), Span::Day);
+        assert_eq!(dates(100, 4, 2), Span::Month);
+        assert_eq!(dates(100, 0, 6), Span::Year);
+        assert_eq!(dates(0, 0, 1), Span::Year);
     }
 
     #[test]

@@ -113,8 +113,9 @@ fn text(t: &Timeline) -> String {
     if t.undated > 0 {
         let _ = writeln!(
             out,
-            "\n{} without a date left out",
-            ui::count(t.undated, "article")
+            "\n{} left out, without a date or with one that does not say the {}",
+            ui::count(t.undated, "article"),
+            t.span
         );
     }
     out

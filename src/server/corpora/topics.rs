@@ -299,7 +299,7 @@ pub(in crate::server) struct TimelineShown {
     pub(in crate::server) totals: Vec<u64>,
     /// Each topic's course, the largest first.
     pub(in crate::server) topics: Vec<CourseShown>,
-    /// Articles without a date, which are left out.
+    /// Articles that are left out: without a date, or with one that is less exact than a span.
     undated: u64,
 }
 
