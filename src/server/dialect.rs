@@ -18,7 +18,7 @@ use serde_json::json;
 pub(super) enum Dialect {
     /// text-embeddings-inference's.
     Tei,
-    /// OpenAI's, below `/v1`.
+    /// OpenAI's, below `/v1`, and Cohere's below `/v2`.
     OpenAi,
     /// That to corpora, below `/api`, and whatever is none of the others.
     Api,
@@ -31,7 +31,7 @@ impl Dialect {
             path.strip_prefix(prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if below("/v1") {
+        if below("/v1") || below("/v2") {
             Self::OpenAi
         } else if below("/api") || below("/mcp") || below("/page") {
             Self::Api
@@ -350,6 +350,7 @@ mod tests {
             ("/", Dialect::Tei),
             ("/v1/embeddings", Dialect::OpenAi),
             ("/v1", Dialect::OpenAi),
+            ("/v2/rerank", Dialect::OpenAi),
             ("/v11", Dialect::Tei),
             ("/api/corpora", Dialect::Api),
             ("/apis", Dialect::Tei),

@@ -528,6 +528,10 @@ fn a_cross_encoder_ranks_and_judges() {
     assert_eq!(answer["results"].as_array().unwrap().len(), 2);
     assert_eq!(answer["results"][0]["index"], order[0]);
     assert_eq!(answer["results"][0]["document"]["text"], TEXTS[order[0]]);
+    assert_eq!(api.post("/v2/rerank", &body).ok(), answer);
+    let nothing = api.post("/v2/rerank", &json!({"query": query, "documents": []}));
+    assert_eq!(nothing.error().0, 400);
+    assert_eq!(nothing.json()["error"]["param"], "documents");
 
     let single = api
         .post(

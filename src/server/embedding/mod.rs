@@ -40,5 +40,6 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openai::embeddings))
         .routes(routes!(openai::models))
         .routes(routes!(openai::rank))
+        .routes(routes!(openai::rank_v2))
         .route("/v1/models/{*model}", get(openai::model))
 }

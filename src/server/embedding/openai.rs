@@ -1,4 +1,5 @@
-//! OpenAI's interface: `/v1/embeddings`, `/v1/models`, and the `/v1/rerank` of those who follow it.
+//! OpenAI's interface: `/v1/embeddings`, `/v1/models`, and the `/v1/rerank` of those who follow it;
+//! `/v2/rerank` is Cohere's path for the same.
 
 use super::super::app::{App, name_of};
 use super::super::batch::{Embedded, Text};
@@ -445,4 +446,20 @@ pub(super) async fn rank(
         },
     };
     Ok(written::told(&app, written::value(&answer, held)?, &took))
+}
+
+/// As `/v1/rerank`, under the path that Cohere's newer clients ask.
+#[utoipa::path(
+    post, path = "/v2/rerank", tag = "OpenAI", request_body = RankRequest,
+    responses(
+        (status = 200, description = "Best first", body = RankResponse),
+        OpenAiRefused,
+        (status = 400, description = "The request cannot be used, or no cross-encoder is loaded", body = OpenAiError),
+    )
+)]
+pub(super) async fn rank_v2(
+    app: State<Arc<App>>,
+    asked: Asked<RankRequest>,
+) -> Result<Response, Fault> {
+    rank(app, asked).await
 }
