@@ -5,6 +5,7 @@ mod pieces;
 mod wordpiece;
 mod words;
 
+pub use pairs::PairForm;
 pub use pieces::TokenPiece;
 use words::Cut;
 pub(crate) use words::TextIds;
