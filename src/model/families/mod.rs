@@ -17,6 +17,7 @@ use super::architecture::{
 };
 use super::settings::{Result, Settings};
 use super::tensors::{LinearAt, NormAt, Part, TensorsAt};
+use super::tokens;
 use serde_json::Value;
 use std::ops::RangeInclusive;
 
@@ -33,7 +34,7 @@ const WIDTH: RangeInclusive<usize> = 1..=262_144;
 /// Words; real models have up to 262,144.
 const VOCABULARY: RangeInclusive<usize> = 1..=4_194_304;
 /// Kinds of tokens; real models have one or two.
-const TYPES: RangeInclusive<usize> = 0..=64;
+const TYPES: RangeInclusive<usize> = 0..=tokens::TYPES;
 /// Heads; real models have up to 128.
 const HEADS: RangeInclusive<usize> = 1..=1024;
 /// Numbers of a head; real models have up to 256.
