@@ -240,6 +240,50 @@ fn a_long_text_is_written_by_its_passages() {
     assert!(cut.passage.is_some() && cut.cut > 0);
 }
 
+#[test]
+fn what_is_judged_by_can_be_given() {
+    let model = family("qwen3-cross-chat").display().to_string();
+    let cases = expected("qwen3-cross-chat");
+    let scores = |prompt: Option<&str>| {
+        let builder = Reranker::builder()
+            .model(&model)
+            .prompt(prompt.map(str::to_string));
+        let f32 = DtypeChoice::Only(Dtype::F32);
+        let reranker = builder.device(DeviceChoice::Cpu).dtype(f32).open().unwrap();
+        let scores = reranker.scores(&pairs(&cases), &RerankOptions::new());
+        scores.unwrap().values
+    };
+    assert_eq!(scores(Some("rate it")), scores(None));
+    let usual = scores(Some(""));
+    assert_eq!(scores(Some("find it")), usual);
+    assert!(usual.iter().zip(scores(None)).all(|(a, b)| *a != b));
+    let world = World::new();
+    world.write("a.txt", "the bank cut interest rates\n");
+    let score = |more: &str| {
+        let line = format!("rerank rate a.txt --json --dtype f32 --model {model} {more}");
+        world.json(&line)[0]["score"].as_f64().unwrap()
+    };
+    assert_eq!(score("--prompt=find"), score("--prompt=find"));
+    assert_ne!(score("--prompt=find"), score(""));
+    // Of other models it is put in front of the query.
+    let bert = family("bert-cross").display().to_string();
+    let bert = Reranker::builder().model(bert).device(DeviceChoice::Cpu);
+    let open = |prompt: &str| {
+        bert.clone()
+            .prompt(Some(prompt.to_string()))
+            .open()
+            .unwrap()
+    };
+    let options = RerankOptions::new();
+    let prompted = open("the bank: ")
+        .scores(&[("rates", "a")], &options)
+        .unwrap();
+    let written = open("")
+        .scores(&[("the bank: rates", "a")], &options)
+        .unwrap();
+    assert_eq!(prompted.values, written.values);
+}
+
 /// A model that writes text, in a folder of a name that says nothing.
 fn renamed(world: &World, from: &str, to: &str) -> PathBuf {
     let folder = world.path(to);

@@ -58,6 +58,7 @@ impl std::fmt::Debug for Reranker {
 #[derive(Debug, Clone, Default)]
 pub struct RerankerBuilder {
     opening: Opening,
+    prompt: Option<String>,
 }
 
 impl RerankerBuilder {
@@ -71,6 +72,15 @@ impl RerankerBuilder {
 
     opening_setters!();
 
+    /// What stands in front of the first text of a pair, in place of the model's own prompt; may be
+    /// empty. A language model is told by it what to judge by, such as "Given a question, find what
+    /// answers it".
+    #[must_use]
+    pub fn prompt(mut self, prompt: Option<String>) -> Self {
+        self.prompt = prompt;
+        self
+    }
+
     /// Finds, verifies and loads the model.
     ///
     /// # Errors
@@ -78,7 +88,8 @@ impl RerankerBuilder {
     /// the device or dtype asked for cannot be used; the job is cancelled.
     pub fn open(self) -> Result<Reranker> {
         let opening = &self.opening;
-        let (files, config) = opening.find(DEFAULT_RERANKER, Config::load_to_judge)?;
+        let load = |files: &ModelFiles| Config::load_to_judge(files, self.prompt.as_deref());
+        let (files, config) = opening.find(DEFAULT_RERANKER, load)?;
         let judge = judge_of(&files, &config)?;
         if judge.by_name {
             let note = format!(

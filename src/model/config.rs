@@ -4,7 +4,7 @@ use super::architecture::{Module, Pooling};
 use super::families::{self, Described};
 use super::files::{ModelFiles, hex};
 use super::head::{self, Head};
-use super::judge::{self, Evidence, Judge};
+use super::judge::{self, Asked, Evidence, Judge};
 use super::layout::{Layout, MODULES_FILE, TOKENIZER_CONFIG};
 use super::prompts::{self, Prompts};
 use crate::error::{Error, Result};
@@ -45,19 +45,20 @@ impl Config {
     /// A file is missing or malformed, or says something that is not supported; the message
     /// says what.
     pub fn load(files: &ModelFiles) -> Result<Self> {
-        Self::read(files, false)
+        Self::read(files, None)
     }
 
     /// As [`Config::load`], for a model that is to judge pairs: one that writes text does so by how
     /// likely it is to go on with "yes", even where nothing else says that it was trained for it.
+    /// `prompt` stands in the place of the model's own; see [`Judge::prompt`].
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn load_to_judge(files: &ModelFiles) -> Result<Self> {
-        Self::read(files, true)
+    pub fn load_to_judge(files: &ModelFiles, prompt: Option<&str>) -> Result<Self> {
+        Self::read(files, Some(Asked { prompt }))
     }
 
-    fn read(files: &ModelFiles, to_judge: bool) -> Result<Self> {
+    fn read(files: &ModelFiles, asked: Option<Asked<'_>>) -> Result<Self> {
         let bad = |message: String| Error::model(&files.id, message);
         let layout = Layout::read(&files.id, &files.folder)?;
         let name = layout.file("config.json");
@@ -66,7 +67,7 @@ impl Config {
         let hidden = described.architecture.hidden;
         let found = head::of_modules(files, &layout.modules, hidden)?;
         let called = families::saved_as(&json);
-        let evidence = Evidence::of(files, &layout, &called, to_judge);
+        let evidence = Evidence::of(files, &layout, &called, asked.is_some());
         if found.is_none()
             && let Some(classifier) = judge::by_tokens(files, &layout, &described, evidence)?
         {
@@ -75,7 +76,16 @@ impl Config {
         // A classifier's checkpoint may have been made an embedding model of, by a pooling.
         let classifier = described.classifier.as_ref().filter(|_| found.is_none());
         let judge = classifier
-            .map(|c| judge::of(files, &layout, &json, c, evidence))
+            .map(|c| {
+                judge::of(
+                    files,
+                    &layout,
+                    &json,
+                    c,
+                    evidence,
+                    asked.unwrap_or_default(),
+                )
+            })
             .transpose()?;
         let pooling_assumed = found.is_none() && classifier.is_none();
         let head = match (classifier, found) {

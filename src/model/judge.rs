@@ -32,6 +32,13 @@ pub struct Judge {
     pub padding: Option<u32>,
 }
 
+/// What a model is to judge by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked<'a> {
+    /// The prompt in place of the model's own.
+    pub prompt: Option<&'a str>,
+}
+
 /// What says that a language model judges pairs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Evidence {
@@ -149,6 +156,7 @@ pub(super) fn of(
     config: &str,
     classifier: &Classifier,
     evidence: Evidence,
+    asked: Asked<'_>,
 ) -> Result<Judge> {
     let parse = |name: &str, text: &str| -> Result<Value> {
         serde_json::from_str(text).map_err(|e| Error::model(&files.id, format!("{name}: {e}")))
@@ -190,7 +198,10 @@ pub(super) fn of(
         None => Activation::Identity,
     };
     let inputs = tokenizer.get("model_input_names").and_then(Value::as_array);
-    let prompt = prompts::default_of(files)?;
+    let prompt = match asked.prompt {
+        Some(prompt) => prompt.to_string(),
+        None => prompts::default_of(files)?,
+    };
     let sentence_name = config::sentence_file(files, layout);
     let form = Form {
         files,
