@@ -261,7 +261,7 @@ fn what_is_judged_by_can_be_given() {
     world.write("a.txt", "the bank cut interest rates\n");
     let score = |more: &str| {
         let line = format!("rerank rate a.txt --json --dtype f32 --model {model} {more}");
-        world.json(&line)[0]["score"].as_f64().unwrap()
+        world.json(&line)["results"][0]["score"].as_f64().unwrap()
     };
     assert_eq!(score("--prompt=find"), score("--prompt=find"));
     assert_ne!(score("--prompt=find"), score(""));
