@@ -15,6 +15,7 @@ const OPTIONAL: &[&str] = &[
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "tokenizer_config.json",
+    layout::CHAT_TEMPLATE,
 ];
 /// The transformer's files, besides its weights.
 const REQUIRED: &[&str] = &["config.json", "tokenizer.json"];

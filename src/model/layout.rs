@@ -14,6 +14,8 @@ const MODULES: usize = 16;
 pub(super) const MODULES_FILE: &str = "modules.json";
 /// The tokenizer's settings, of which the length and the inputs are read.
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// How messages become one text, of models that are given some.
+pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 /// What a checkout without Git LFS has in place of a large file.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
