@@ -107,6 +107,10 @@ fn of_several_stories_the_one_with_the_pages_title_is_the_article() {
             .unwrap()
             .starts_with("The ferry across")
     );
+    // However short it is.
+    let short = "The bridge across the harbour opens again in autumn, the council said on Tuesday, as it had to.";
+    let article = read(page(&one).replace(BODY, &format!("<p>{short}</p>")));
+    assert_eq!(article["text"], short);
     // A page of several has the text of all.
     let text = read(page("News of the harbour"))["text"].to_string();
     assert!(
@@ -140,7 +144,7 @@ fn a_question_that_opens_its_answer_is_text() {
             })
             .collect();
         let page = format!(
-            "<html><head><title>Questions</title></head><body><article><h1>Questions</h1><button>Share this now</button>\
+            "<html><head><title>Questions</title></head><body><article><h1>Questions</h1>{BODY}<button>Share this now</button>\
              <h2>Contents <button>hide</button></h2>{parts}</article></body></html>"
         );
         let text = read(page)["text"].as_str().unwrap().to_string();

@@ -83,7 +83,9 @@ fn pages_of_errors_and_checks_are_no_articles() {
         }
     }
     for text in ["404: Not Found", "503 Service Unavailable\n"] {
-        assert_eq!(read_bytes("a.txt", text.as_bytes()).bad.len(), 1);
+        for name in ["a.txt", "a.md"] {
+            assert_eq!(read_bytes(name, text.as_bytes()).bad.len(), 1);
+        }
     }
     for html in [
         page("404 ships passed the bridge", "<p>So many in one summer.</p>"),

@@ -117,6 +117,9 @@ fn mails_as_apples_program_keeps_them() {
             "{name}"
         );
     }
+    // A length that is wrong loses nothing.
+    let wrong = kept.replacen(&mail.len().to_string(), &(mail.len() - 5).to_string(), 1);
+    assert_eq!(one("2.emlx", wrong.as_bytes()).text, TEXT);
     // Of a part of one, as much as there is.
     let cut = format!("5000\n{mail}");
     assert_eq!(

@@ -91,11 +91,11 @@ static POINTER: Foreign = certain(
     "fetch it with `git lfs pull`",
 );
 static RECORDS: Foreign = data(
-    "records of a bibliography (RIS, PubMed, EndNote, Web of Science or BibTeX)",
+    "a file of bibliographic records (RIS, PubMed, EndNote, Web of Science or BibTeX)",
     "export them as CSV or JSON, as Zotero does",
 );
 static SUBTITLES: Foreign = data(
-    "subtitles (SRT or WebVTT)",
+    "a file of subtitles (SRT or WebVTT)",
     "save what is said in them as plain text",
 );
 static LATEX: Foreign = likely(

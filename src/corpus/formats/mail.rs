@@ -80,9 +80,20 @@ fn message(bytes: &[u8]) -> std::result::Result<Message<'_>, String> {
 fn counted(bytes: &[u8]) -> &[u8] {
     let line = bytes.iter().take(32).position(|b| *b == b'\n');
     let mail = line.and_then(|end| {
-        let length = std::str::from_utf8(&bytes[..end]).ok()?.trim();
+        let length: usize = std::str::from_utf8(&bytes[..end])
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
         let mail = &bytes[end + 1..];
-        Some(&mail[..mail.len().min(length.parse().ok()?)])
+        let notes = mail.get(length..)?;
+        // A length that some other program changed loses nothing.
+        let ends = memchr::memmem::find(notes, b"<?xml").map_or(mail.len(), |at| length + at);
+        Some(&mail[..ends])
+    });
+    let mail = mail.or_else(|| {
+        let end = line.filter(|end| bytes[..*end].trim_ascii().iter().all(u8::is_ascii_digit))?;
+        Some(&bytes[end + 1..])
     });
     mail.unwrap_or(bytes)
 }

@@ -21,6 +21,7 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
     if size(&best) < ENOUGH {
         let document = parse::page(source);
         prune(&document, Pruning::Full);
+        stories(&document, title);
         best = or_landmark(best, landmark(&document), title);
     }
     if size(&best) < ENOUGH {
@@ -32,11 +33,14 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
             Pruning::Hidden
         };
         let asked = prune(&document, pruning);
+        let several = stories(&document, title);
         let all = document.body().map(|body| blocks(body, Reading::PRUNED));
         let landmark = landmark(&document);
         let second = or_landmark(candidate(document, &asked, title), landmark, title);
-        if size(&second) > 2 * size(&best) {
-            best = second;
+        for other in [second, several] {
+            if size(&other) > 2 * size(&best) {
+                best = other;
+            }
         }
         if size(&best) < ENOUGH / 4
             && let Some(all) = all

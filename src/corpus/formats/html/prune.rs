@@ -43,6 +43,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let mut doubted = 0;
     let mut forms = Vec::new();
     let mut questions = Vec::new();
+    let mut headers = Vec::new();
     let mut articles = 0usize;
     let mut left = total;
     let mut breaks = Vec::new();
@@ -108,6 +109,9 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 if let Some(part) = about.part {
                     asked.open(node.id, part);
                 }
+                if is_heading(&about.name) && about.names.iter().any(|name| name == "header") {
+                    headers.push(node);
+                }
                 if about.name == local_name!("form") {
                     forms.push(node);
                 } else if about.name == local_name!("pre") {
@@ -145,11 +149,20 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     for node in questions {
         node.rename("span");
     }
+    // Scoring takes it for the page's header by its class: `section-header`, `accordion-header`.
+    for node in headers {
+        node.remove_attr("class");
+        node.remove_attr("id");
+    }
     // A form around a whole page (as ASP.NET writes it) is no form.
     for node in forms {
         node.rename("div");
     }
     asked.parts()
+}
+
+fn is_heading(name: &LocalName) -> bool {
+    matches!(name.as_ref(), "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
 }
 
 /// Whether a button is a heading or a question that shows the answer below it.
@@ -164,11 +177,9 @@ fn opens(node: &NodeRef<'_>, size: Size, sizes: &FxHashMap<NodeId, Size>) -> boo
         size.chars * 4 >= chars * 3
     };
     let heading = node.ancestors_it(Some(NEAR)).find(|around| {
-        around.qual_name_ref().is_some_and(|name| {
-            matches!(
-                name.local.as_ref(),
-                "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "dt" | "summary"
-            )
+        let name = around.qual_name_ref();
+        name.is_some_and(|name| {
+            is_heading(&name.local) || matches!(name.local.as_ref(), "dt" | "summary")
         })
     });
     match heading {

@@ -254,8 +254,14 @@ fn may_be_one(mapping: &Mapping) -> bool {
 
 /// Whether an object of a chat's export is no message, or one without a text: who joined, a picture, a call.
 fn is_notice(object: &Map<String, Value>) -> bool {
-    let of_chat = object.contains_key("text_entities") && object.contains_key("date_unixtime");
-    let kind = object.get("type").and_then(Value::as_str);
-    kind == Some("service") && object.contains_key("action")
-        || kind == Some("message") && of_chat && object.get("text").is_some_and(|text| text == "")
+    let text = || object.get("text").filter(|text| *text != "");
+    match object.get("type").and_then(Value::as_str) {
+        Some("service") => object.contains_key("action") && text().is_none(),
+        Some("message") => {
+            text().is_none()
+                && object.contains_key("text_entities")
+                && object.contains_key("date_unixtime")
+        }
+        _ => false,
+    }
 }
