@@ -182,27 +182,27 @@ fn what_is_not_read_is_told_by_name_and_not_read_as_its_source() {
         (
             &["a.ris", "a.txt"],
             "TY  - NEWS\nTI  - A bridge\nAB  - It opens.\nER  - \n",
-            "bibliography",
+            "bibliographic records",
         ),
         (
             &["a.nbib", "a"],
             "PMID- 123\nOWN - NLM\nTI  - A bridge\nAB  - It opens.\n",
-            "bibliography",
+            "bibliographic records",
         ),
         (
             &["a.enw"],
             "%0 Journal Article\n%T A bridge\n%X It opens.\n",
-            "bibliography",
+            "bibliographic records",
         ),
         (
             &["savedrecs.txt"],
             "\u{feff}FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nTI A bridge\nER\n",
-            "bibliography",
+            "bibliographic records",
         ),
         (
             &["a.bib", "a.txt"],
             "@article{lee2024,\n title = {A bridge},\n abstract = {It opens.}\n}\n",
-            "bibliography",
+            "bibliographic records",
         ),
         (
             &["a.srt", "a.txt"],

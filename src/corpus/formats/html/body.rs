@@ -200,7 +200,9 @@ fn stories(document: &Document, title: &str) -> Vec<Block> {
             .next()
             .map(|h| letters(&h.text()))
             .unwrap_or_default();
-        heading.chars().count() > 8 && title.starts_with(&heading) && plain(node) >= ENOUGH / 2
+        let chars = heading.chars().count();
+        // More than its headline, as a teaser has.
+        chars > 8 && title.starts_with(&heading) && plain(node) >= chars + 2 * SENTENCE
     };
     if let Some(own) = articles.iter().find(is_own) {
         for other in articles.iter().filter(|other| other.id != own.id) {
