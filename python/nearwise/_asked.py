@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ._refuse import article_id, choice, number, whole
-from .encoder import matrix
+from ._vectors import matrix
 from .errors import ParameterError
 
 _BY = ("meaning", "words", "both")

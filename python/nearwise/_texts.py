@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 
 def texts_of(inputs: Any, name: str = "inputs") -> tuple[Any, bool]:
@@ -28,3 +28,23 @@ def texts_of(inputs: Any, name: str = "inputs") -> tuple[Any, bool]:
     except TypeError:
         kind = type(inputs).__name__
         raise TypeError(f"{name}: {kind} is no text and no list of texts; give a str or an iterable of str") from None
+
+
+def check_texts(texts: Sequence[Any]) -> None:
+    """Fails where one is no text, as the compiled part does, before anything is computed of those before it."""
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {i} is of the type {type(text).__name__}; a text is a str")
+        check_characters(f"text {i}", text)
+
+
+def check_characters(what: str, text: str) -> None:
+    """Fails where a text holds half a character, which no encoding has."""
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        from .errors import ParameterError
+
+        raise ParameterError(f"{what} holds half a character (a lone surrogate)") from None

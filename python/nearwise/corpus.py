@@ -14,7 +14,8 @@ from ._listen import Listening
 from ._map import Map
 from ._refuse import article_id, number, whole
 from ._results import Article, Duplicates, Found, Report, made
-from .encoder import Encoder, matrix
+from ._vectors import matrix
+from .encoder import Encoder
 from .errors import ParameterError, UnknownError
 from .filters import Filter, sent
 
@@ -130,10 +131,11 @@ class Corpus:
     def encoder(self) -> Encoder:
         """The encoder of the corpus's vectors, loaded when it is asked for first."""
         if self._encoder is None:
-            encoder = Encoder.__new__(Encoder)
             with Listening(False) as listener:
-                encoder._inner = self._inner.encoder(*self._how, listener)
-            encoder._named, encoder._default, encoder._query, encoder._document = encoder._inner.prompts()
+                core = self._inner.encoder(*self._how, listener)
+            names = ("model", "device", "dtype", "truncate_dim", "offline", "threads")
+            encoder = Encoder.__new__(Encoder)
+            encoder._begin({**dict(zip(names, self._how)), "query_prompt": None, "document_prompt": None}, core)
             self._encoder = encoder
         return self._encoder
 
