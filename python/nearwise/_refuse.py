@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._texts import check_characters
+
 
 def refuse(what: str, why: str = "", **given: Any) -> None:
     """Raises ``TypeError`` for the first keyword whose value is not ``None``."""
@@ -35,6 +37,8 @@ def text(name: str, value: Any) -> str | None:
     """A text, or ``None``."""
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} is a str, not {type(value).__name__}")
+    if value is not None:
+        check_characters(name, value)
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Literal
 
 from . import _nearwise
+from ._refuse import wrong
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +44,15 @@ def matrix(name: str, vectors: Any) -> np.ndarray:
     if array.dtype == object or array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: an array of {array.dtype} holds no vectors; give numbers of shape (n, dimensions)")
     return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def finite(name: str, array: np.ndarray) -> np.ndarray:
+    """The vectors; raises ``ParameterError`` where a value is no finite number."""
+    import numpy as np
+
+    if not np.isfinite(array).all():
+        raise wrong(name, "a value of the vector is no finite number")
+    return array
 
 
 def tensor(array: np.ndarray, asked: str = "convert_to_tensor=True and convert_to_numpy=False give") -> Any:

@@ -372,13 +372,9 @@ class Encoder(Recognised):
         if prompt is not None and name is not None:
             raise ValueError(f"prompt_name={name!r} and prompt={prompt!r} are both given; give one of them")
         if prompt is not None:
-            if not isinstance(prompt, str):
-                raise TypeError(f"prompt is a str, not {type(prompt).__name__}")
-            return "text", prompt
+            return "text", text("prompt", prompt)
         if name is not None:
-            if not isinstance(name, str):
-                raise TypeError(f"prompt_name is a str, not {type(name).__name__}")
-            return "named", name
+            return "named", text("prompt_name", name)
         return kind, None
 
     def _encode(

@@ -231,10 +231,10 @@ def test_a_bar_takes_what_is_taken_without(encoder, of, capsys):
     ("of", "kind", "said"),
     [
         (list, TypeError, "text 600 is of the type NoneType; a text is a str"),
-        (lambda t: [x or "\ud800" for x in t], errors.ParameterError, "text 600 holds half a character"),
-        (pa.array, errors.ParameterError, "text 600 is missing"),
-        (lambda t: pa.table({"text": t}), errors.ParameterError, "text 600 is missing"),
-        (pl.Series, errors.ParameterError, "text 600 is missing"),
+        (lambda t: [x or "\ud800" for x in t], errors.ParameterError, "^texts: text 600 holds half a character"),
+        (pa.array, errors.ParameterError, "^texts: text 600 is missing"),
+        (lambda t: pa.table({"text": t}), errors.ParameterError, "^texts: text 600 is missing"),
+        (pl.Series, errors.ParameterError, "^texts: text 600 is missing"),
     ],
 )
 def test_a_bar_tells_errors_as_without(encoder, of, kind, said):
