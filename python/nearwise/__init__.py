@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from . import errors
 from ._nearwise import __version__
+from ._sentence_transformers import CrossEncoder, SentenceTransformer
 from ._topics import FoundTopics, topics
+from ._vectors import quantize_embeddings
 from .corpus import Corpus
-from .encoder import Encoder, SentenceTransformer, quantize_embeddings
+from .encoder import Encoder
 from .errors import BusyError, CancelledError, Error
 from .filters import F, Filter
 from .reranker import Reranker, rerank
@@ -25,6 +27,7 @@ __all__ = [
     "BusyError",
     "CancelledError",
     "Corpus",
+    "CrossEncoder",
     "Encoder",
     "Error",
     "F",

@@ -8,6 +8,8 @@ import math
 import numbers
 from typing import Any, Iterator, Mapping
 
+from ._results import Article
+from ._texts import broken
 from .errors import InputError, ParameterError
 
 #: The fields of an article; every other key is metadata.
@@ -23,12 +25,37 @@ def batches(articles: Any, columns: Mapping[str, str] | None) -> Iterator[list[R
     named = _columns(columns)
     batch: list[Row] = []
     for number, article in enumerate(_dicts(articles)):
+        if isinstance(article, Article):  # of a corpus
+            article = {**article.meta, **{field: getattr(article, field) for field in FIELDS}}
+        elif not columns and isinstance(article, Mapping) and _OF_CORPUS <= article.keys() <= _COLUMNS:
+            article = _as_added(article)
         batch.append(_row(article, number, named))
         if len(batch) == _BATCH:
             yield batch
             batch = []
     if batch:
         yield batch
+
+
+#: Columns of an article that a corpus gives (``Corpus.to_pandas`` and its like, and exports), and those of them
+#: that nothing else has all of.
+_COLUMNS = {*FIELDS, "origin", "metadata", "topic", "topic_label", "topic_similarity", "vector"}
+_OF_CORPUS = {"id", "title", "text", "metadata"}
+
+
+def _as_added(article: Mapping[str, Any]) -> dict[str, Any]:
+    """An article that a corpus gave, as it was added: its metadata is one column, and its topic and its
+    vector are of that corpus."""
+    out = {field: article[field] for field in FIELDS if field in article}
+    meta = article["metadata"]
+    if isinstance(meta, str):
+        try:
+            meta = json.loads(meta)
+        except ValueError:
+            pass
+    if isinstance(meta, Mapping):
+        return {**meta, **out}
+    return out if _missing(meta) else {**out, "metadata": meta}
 
 
 def length(articles: Any) -> int | None:
@@ -112,17 +139,22 @@ def _row(article: Any, number: int, named: Mapping[str, str]) -> Row:
         raise InputError(f"article {number} has no text")
     if not isinstance(text, str):
         raise TypeError(f"article {number}: the text is of the type {type(text).__name__}, and a text is a str")
+    for field, column in named.items():
+        if isinstance(article.get(column), str) and broken(article[column]):
+            raise InputError(f"article {number}: its {field} holds half a character (a lone surrogate)")
     used = set(named.values())
     meta = {str(k): _plain(v) for k, v in article.items() if k not in used and not _missing(v)}
     try:
         packed = json.dumps(meta, ensure_ascii=False, allow_nan=False) if meta else None
     except (TypeError, ValueError) as e:
         raise InputError(f"article {number}: its metadata cannot be stored as JSON ({e})") from None
+    if packed is not None and broken(packed):
+        raise InputError(f"article {number}: its metadata holds half a character (a lone surrogate)")
     return (
         _word(article, named["id"]),
         _word(article, named["title"]) or "",
         text,
-        _date(article.get(named["date"])),
+        date_text(article.get(named["date"])),
         _word(article, named["url"]),
         _word(article, named["source"]),
         packed,
@@ -139,7 +171,8 @@ def _word(article: Mapping[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) else str(value)
 
 
-def _date(value: Any) -> str | None:
+def date_text(value: Any) -> str | None:
+    """A date or a time as text, in UTC where it has a zone; ``None`` where there is none."""
     if _missing(value):
         return None
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
+from ._articles import date_text
+
 from ._refuse import article_id, choice, number, whole
-from .encoder import matrix
+from ._vectors import finite, matrix
 from .errors import ParameterError
 
 _BY = ("meaning", "words", "both")
@@ -43,11 +46,20 @@ def examples_of(name: str, examples: Any) -> tuple[list[str], list[list[float]]]
         if isinstance(item, (str, int)):
             ids.append(article_id(name, item))
             continue
-        vector = matrix(name, item)
+        vector = finite(name, matrix(name, item))
         if vector.ndim != 1:
             raise ParameterError(f"{name}: an array of shape {vector.shape}; give ids and vectors")
         vectors.append(vector.tolist())
     return ids, vectors
+
+
+def _moment(value: Any) -> str:
+    """A date or a time as text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime.date) or hasattr(value, "astype"):
+        return date_text(value) or ""
+    raise TypeError(f"now is a date, or one as text, not {value!r}")
 
 
 def search_options(**options: Any) -> str:
@@ -66,7 +78,11 @@ def search_options(**options: Any) -> str:
         options["fold"] = "words" if options["fold"] else None
     if options.get("fold") is not None:
         choice("fold", options["fold"], ("words", "meaning", "either"))
+    if options.get("now") is not None:
+        options["now"] = _moment(options["now"])
     half_life = options.get("half_life")
+    if isinstance(half_life, datetime.timedelta):
+        half_life = options["half_life"] = half_life.total_seconds() / 86400
     if half_life is not None and not isinstance(half_life, str):
         options["half_life"] = f"{number('half_life', half_life)}d"
     for name in ("threshold", "diverse"):

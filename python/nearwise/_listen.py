@@ -16,6 +16,26 @@ def bar(total: int | None, what: str, unit: str) -> Any:
     return tqdm(total=total, desc=what, unit=unit)
 
 
+class NoBar:
+    """What stands for a bar where none is wanted."""
+
+    total: int | None = None
+
+    def update(self, done: int) -> None:
+        """Shows nothing."""
+
+    def __enter__(self) -> NoBar:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+def bar_if(shown: bool, total: int | None, what: str, unit: str) -> Any:
+    """A bar of tqdm, or none."""
+    return bar(total, what, unit) if shown else NoBar()
+
+
 class Listening:
     """Tells notes to the logger ``nearwise`` and, where asked for, progress to bars, one for each
     stage. A context manager that closes the last bar."""

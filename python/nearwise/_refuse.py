@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._texts import check_characters
+
 
 def refuse(what: str, why: str = "", **given: Any) -> None:
     """Raises ``TypeError`` for the first keyword whose value is not ``None``."""
@@ -18,12 +20,66 @@ def whole(name: str, value: Any, least: int = 0) -> int:
         raise TypeError(f"{name} is a whole number, not {value!r}")
     number: int = value.__index__()
     if not least <= number < _MOST:
-        raise _wrong(name, f"{number}; give {least} or more" if number < least else f"{number} is too large")
+        raise wrong(name, f"{number}; give {least} or more" if number < least else f"{number} is too large")
     return number
 
 
 #: What fits into 64 bits.
 _MOST = 1 << 63
+
+
+def at_most_64_bits(number: int) -> int:
+    """A bound that is the number, or no bound where it does not fit."""
+    return min(number, _MOST - 1)
+
+
+def text(name: str, value: Any) -> str | None:
+    """A text, or ``None``."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} is a str, not {type(value).__name__}")
+    if value is not None:
+        check_characters(name, value)
+    return value
+
+
+def device_name(value: Any) -> str:
+    """A device by the name that Nearwise has for it; also one of PyTorch."""
+    return str(value).lower()
+
+
+#: Names that PyTorch, NumPy and transformers have for what Nearwise calls otherwise.
+_DTYPES = {
+    "float32": "f32",
+    "fp32": "f32",
+    "float": "f32",
+    "float16": "f16",
+    "fp16": "f16",
+    "half": "f16",
+    "bfloat16": "bf16",
+}
+
+
+def dtype_name(value: Any) -> str:
+    """A dtype by the name that Nearwise has for it; also one of PyTorch or NumPy, or its name there."""
+    of = getattr(value, "__name__", None) or getattr(value, "name", None)
+    name = value if isinstance(value, str) else of or str(value)
+    name = name.removeprefix("torch.").lower()
+    return _DTYPES.get(name, name)
+
+
+def own_device(what: str, kind: str, value: Any, own: str) -> None:
+    """Refuses another device than that of the model that is loaded."""
+    if value is None:
+        return
+    if isinstance(value, (list, tuple)):
+        refuse(what, f"Nearwise uses all devices by itself with {kind}(model, device='cuda')", device=value)
+    asked = device_name(value)
+    wanted = {"mps": "metal"}.get(asked, asked)
+    if wanted != own and wanted != own.partition(":")[0]:
+        raise TypeError(
+            f"{what} does not support device={asked!r}: this model computes on {own};"
+            f" make another by {kind}(model, device={asked!r})"
+        )
 
 
 def positive(name: str, value: Any) -> int | None:
@@ -43,7 +99,7 @@ def number(name: str, value: Any) -> float | None:
 def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """One of some names."""
     if value not in choices:
-        raise _wrong(name, f"{value!r}; use {', '.join(choices)}")
+        raise wrong(name, f"{value!r}; use {', '.join(choices)}")
     return str(value)
 
 
@@ -56,7 +112,7 @@ def article_id(name: str, value: Any) -> str:
     return str(value.__index__())
 
 
-def _wrong(name: str, message: str) -> Exception:
+def wrong(name: str, message: str) -> Exception:
     from .errors import ParameterError
 
     error = ParameterError(f"{name}: {message}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 
 def texts_of(inputs: Any, name: str = "inputs") -> tuple[Any, bool]:
@@ -28,3 +28,35 @@ def texts_of(inputs: Any, name: str = "inputs") -> tuple[Any, bool]:
     except TypeError:
         kind = type(inputs).__name__
         raise TypeError(f"{name}: {kind} is no text and no list of texts; give a str or an iterable of str") from None
+
+
+def check_texts(texts: Sequence[Any], name: str = "text") -> None:
+    """Fails where one is no text, as the compiled part does, before anything is computed of those before it."""
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} {i} is of the type {type(text).__name__}; a text is a str")
+        if broken(text):
+            raise _half("queries" if name == "query" else "texts", f"{name} {i}")
+
+
+def check_characters(name: str, text: str) -> None:
+    """Fails where the text that a parameter is holds half a character."""
+    if broken(text):
+        raise _half(name, "it")
+
+
+def broken(text: str) -> bool:
+    """Whether a text holds half a character (a lone surrogate), which no file and no model can have."""
+    if text.isascii():
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _half(name: str, what: str) -> Exception:
+    from ._refuse import wrong
+
+    return wrong(name, f"{what} holds half a character (a lone surrogate)")

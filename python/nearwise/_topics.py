@@ -11,7 +11,8 @@ from ._listen import Listening
 from ._refuse import article_id, choice, number, positive, whole
 from ._results import Branch, Part, Topic, made
 from ._texts import texts_of
-from .encoder import Encoder, matrix
+from ._vectors import matrix
+from .encoder import Encoder
 from .errors import ParameterError
 
 if TYPE_CHECKING:

@@ -58,6 +58,8 @@ class NearwiseEmbedder(BaseEmbedder):
     def embed(self, documents: Any, verbose: bool = False) -> np.ndarray:
         """The vectors of documents or words, float32 of shape (n, dimensions).
 
-        ``verbose`` shows a bar of tqdm.
+        ``verbose`` shows a bar of tqdm. Raises ``TypeError`` for one text in place of a list.
         """
+        if isinstance(documents, str):
+            raise TypeError("documents is a list of texts, and this is one text")
         return self.encoder.encode_document(list(documents), show_progress_bar=bool(verbose) or None)

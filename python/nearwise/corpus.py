@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Iterable, Literal, Mapping
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Literal, Mapping
 
 from . import _nearwise
 from ._articles import batches, length
@@ -14,11 +14,16 @@ from ._listen import Listening
 from ._map import Map
 from ._refuse import article_id, number, whole
 from ._results import Article, Duplicates, Found, Report, made
-from .encoder import Encoder, matrix
+from ._rows import articles_of
+from ._texts import check_characters, check_texts
+from ._vectors import finite, matrix
+from .encoder import Encoder
 from .errors import ParameterError, UnknownError
 from .filters import Filter, sent
 
 if TYPE_CHECKING:
+    import datetime
+
     FilterLike = str | Filter | dict[str, Any] | None
 
 
@@ -111,6 +116,14 @@ class Corpus:
         """Whether there is an article with this id."""
         return isinstance(id, (str, int)) and self._inner.contains(article_id("id", id))
 
+    def __iter__(self) -> Iterator[Article]:
+        """The articles as they are now, one by one, with their topics and without their passages.
+
+        What is added or deleted meanwhile changes nothing. Reads through pyarrow or polars
+        (``ImportError`` where neither is there), and holds the texts of the corpus in memory.
+        """
+        return articles_of(self.to_table())
+
     @property
     def counts(self) -> dict[str, int]:
         """Numbers of articles, of those pending (not embedded yet), passages, tokens and topics."""
@@ -130,10 +143,11 @@ class Corpus:
     def encoder(self) -> Encoder:
         """The encoder of the corpus's vectors, loaded when it is asked for first."""
         if self._encoder is None:
-            encoder = Encoder.__new__(Encoder)
             with Listening(False) as listener:
-                encoder._inner = self._inner.encoder(*self._how, listener)
-            encoder._named, encoder._default, encoder._query, encoder._document = encoder._inner.prompts()
+                core = self._inner.encoder(*self._how, listener)
+            names = ("model", "device", "dtype", "truncate_dim", "offline", "threads")
+            encoder = Encoder.__new__(Encoder)
+            encoder._begin({**dict(zip(names, self._how)), "query_prompt": None, "document_prompt": None}, core)
             self._encoder = encoder
         return self._encoder
 
@@ -165,10 +179,12 @@ class Corpus:
 
         Parameters
         ----------
-        articles : iterable of dict, pandas or polars data frame, Arrow table or batches
+        articles : iterable of dict, pandas or polars data frame, Arrow table or batches, or Corpus
             The keys ``id``, ``title``, ``text``, ``date``, ``url`` and ``source`` are an article's fields;
             all others are kept as metadata. Only ``text`` must be there. An article without an id gets
-            one from its content.
+            one from its content. What :meth:`to_pandas`, :meth:`to_polars` and :meth:`to_arrow` gave comes
+            back as it was added: the column ``metadata`` is taken apart, and topics and vectors are left.
+            So does another corpus, or some of its articles.
         vectors : array of shape (articles, dimensions), optional
             A vector for each article, in place of those that an encoder would compute: of the corpus's own
             encoder, or with ``vectors_model`` of another model of this name.
@@ -292,8 +308,8 @@ class Corpus:
         threshold: float | None = None,
         diverse: float | bool | None = None,
         fold: Literal["words", "meaning", "either"] | bool | None = None,
-        half_life: str | float | None = None,
-        now: str | None = None,
+        half_life: str | float | datetime.timedelta | None = None,
+        now: str | datetime.date | None = None,
         facets: Iterable[str] = (),
         facets_limit: int = 10,
         sentences: bool = False,
@@ -319,8 +335,11 @@ class Corpus:
             Maximal marginal relevance: the weight of relevance, 0 to 1; ``True`` is 0.8.
         fold : str or True, optional
             Folds articles that are nearly the same into the first; ``True`` is by words.
-        half_life : str or float, optional
-            Lets newer articles come first: after this time (``"30d"``, ``"1.5y"``, or days) one counts half.
+        half_life : str, float or timedelta, optional
+            Lets newer articles come first: after this time (``"30d"``, ``"1.5y"``, days, or a ``timedelta``)
+            one counts half.
+        now : str or date, optional
+            The time from which ages count; the present by default.
         facets : list of str
             Fields whose values are counted over the whole result.
         sentences : bool
@@ -353,6 +372,7 @@ class Corpus:
             sentences=sentences,
         )
         if isinstance(query, str):
+            check_characters("query", query)
             if words:
                 raise ParameterError("words: they are for a query that is a vector")
             encoder = None if by == "words" else self.encoder._inner
@@ -360,7 +380,7 @@ class Corpus:
         else:
             if query is None or isinstance(query, (bytes, dict, int)):
                 raise TypeError(f"query is a text or a vector, not {query!r}")
-            vector = matrix("query", query)
+            vector = finite("query", matrix("query", query))
             if vector.ndim != 1:
                 raise ParameterError(f"query: an array of shape {vector.shape}; give a text, or one vector")
             if by == "both" and not words:
@@ -375,6 +395,7 @@ class Corpus:
         queries = list(queries)
         if not all(isinstance(query, str) for query in queries):
             raise TypeError("queries is a list of str")
+        check_texts(queries, "query")
         found = self._inner.search_many(queries, search_options(k=k, **options), self.encoder._inner, sent(filter))
         return [made(Found, f) for f in json.loads(found)]
 
@@ -390,8 +411,8 @@ class Corpus:
         threshold: float | None = None,
         diverse: float | bool | None = None,
         fold: Literal["words", "meaning", "either"] | bool | None = None,
-        half_life: str | float | None = None,
-        now: str | None = None,
+        half_life: str | float | datetime.timedelta | None = None,
+        now: str | datetime.date | None = None,
         facets: Iterable[str] = (),
         facets_limit: int = 10,
     ) -> Found:

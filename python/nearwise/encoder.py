@@ -5,23 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterable, Literal, Sequence
 
 from . import _nearwise
-from ._listen import Listening, bar
-from ._refuse import positive, refuse
+from ._listen import Listening
+from ._recognised import Recognised
+from ._refuse import at_most_64_bits, device_name, dtype_name, own_device, positive, refuse, text, wrong
+from ._steps import in_steps
 from ._texts import texts_of
+from ._vectors import (
+    PRECISIONS,
+    Precision,
+    SimilarityName,
+    quantize_embeddings,
+    similarity,
+    similarity_name,
+    similarity_pairwise,
+    tensor,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
     Texts = str | Iterable[str]
 
-Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
-PRECISIONS = ("float32", "int8", "uint8", "binary", "ubinary")
-
 #: Texts between two steps of a progress bar.
 _STEP = 512
 
 
-class Encoder:
+class Encoder(Recognised):
     """A model that embeds texts.
 
     Parameters
@@ -66,19 +75,54 @@ class Encoder:
         query_prompt: str | None = None,
         document_prompt: str | None = None,
     ) -> None:
-        with Listening(False) as listener:
-            self._inner = _nearwise.Encoder(
-                None if model is None else str(model),
-                str(device),
-                str(dtype),
-                positive("truncate_dim", truncate_dim),
-                bool(offline),
-                positive("threads", threads),
-                query_prompt,
-                document_prompt,
-                listener,
-            )
-        self._named, self._default, self._query, self._document = self._inner.prompts()
+        self._begin(
+            {
+                "model": None if model is None else str(model),
+                "device": device_name(device),
+                "dtype": dtype_name(dtype),
+                "truncate_dim": positive("truncate_dim", truncate_dim),
+                "offline": bool(offline),
+                "threads": positive("threads", threads),
+                "query_prompt": text("query_prompt", query_prompt),
+                "document_prompt": text("document_prompt", document_prompt),
+            }
+        )
+
+    def _begin(self, how: dict[str, Any], core: Any = None) -> None:
+        """Loads the model as ``how`` says, or takes it where it is loaded already."""
+        self._how = how
+        self._core: Any = _opened(how) if core is None else core
+        self._other: Any = None
+        named, self._default, self._query, self._document = self._core.prompts()
+        self._named = Fixed(named)
+        self._truncate_dim: int | None = how["truncate_dim"]
+        self._similarity: SimilarityName = similarity_name(getattr(self._core, "similarity_fn_name", None) or "cosine")
+
+    @property
+    def _inner(self) -> Any:
+        """The compiled encoder as it is now, for a corpus and all else that embeds without :meth:`encode`."""
+        how = {**self._how, "truncate_dim": self._truncate_dim, **self._assigned()}
+        if how == self._how:
+            return self._core
+        if self._other is None or self._other[0] != how:
+            self._other = (how, _opened({**how, "model": how["model"] or self.model}))
+        return self._other[1]
+
+    def _assigned(self) -> dict[str, Any]:
+        """What was assigned to attributes and makes another model of it, by the names of ``_how``."""
+        return {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Typing errors, and names that other libraries have, would be kept and never be looked at.
+        known = getattr(type(self), name, None)
+        ours = type(self).__module__.partition(".")[0] == "nearwise"
+        if isinstance(known, property) and known.fset is None:
+            raise AttributeError(f"{name} cannot be assigned" + _FIXED.get(name, "; make another encoder"))
+        if ours and known is None and not name.startswith("_"):
+            of = vars(type(self)) | vars(Encoder)
+            there = sorted(n for n, v in of.items() if isinstance(v, property) and v.fset is not None)
+            raise AttributeError(f"{type(self).__name__} has no {name!r} to assign to; there are {', '.join(there)}")
+        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         return f"nearwise.{type(self).__name__}({self.model!r}, device={self.device!r}, dtype={self.dtype!r})"
@@ -89,61 +133,96 @@ class Encoder:
         )
 
     def __copy__(self) -> Encoder:
-        return self
+        # The model, which never changes, is shared; what is assigned to the one is not assigned to the other.
+        copy = type(self).__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        return copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Encoder:
-        # It never changes, and may be used by all: what is cloned with it, as scikit-learn clones its
-        # estimators, goes on using the same.
-        return self
+        # As scikit-learn clones what its estimators hold.
+        return self.__copy__()
 
     # What it is
 
     @property
     def model(self) -> str:
         """The model's id: a name, a hub id or a folder."""
-        return self._inner.model
+        return self._core.model
 
     @property
     def revision(self) -> str:
         """The model's revision; ``"local"`` for a folder."""
-        return self._inner.revision
+        return self._core.revision
 
     @property
     def device(self) -> str:
         """The device that computes, such as ``"cpu"`` or ``"cuda:0"``."""
-        return self._inner.device
+        return self._core.device
 
     @property
     def dtype(self) -> str:
         """The dtype that it computes with."""
-        return self._inner.dtype
+        return self._core.dtype
 
     @property
     def dimensions(self) -> int:
         """How many values a vector has."""
-        return self._inner.dimensions
+        return self._truncate_dim or self._core.dimensions
 
     def get_embedding_dimension(self) -> int:
         """How many values a vector has."""
-        return self._inner.dimensions
+        return self._truncate_dim or self._core.dimensions
 
     def get_sentence_embedding_dimension(self) -> int:
         """How many values a vector has."""
-        return self._inner.dimensions
+        return self._truncate_dim or self._core.dimensions
+
+    @property
+    def truncate_dim(self) -> int | None:
+        """How many values of each vector are kept, where not all are; may be assigned.
+
+        Raises ``ParameterError`` where the model's vectors have fewer.
+        """
+        return self._truncate_dim
+
+    @truncate_dim.setter
+    def truncate_dim(self, value: int | None) -> None:
+        value = positive("truncate_dim", value)
+        opened = self._how["truncate_dim"]
+        if opened is not None and (value is None or value > opened):
+            how = {**self._how, "truncate_dim": None}
+            self._core = _opened({**how, "model": how["model"] or self.model})
+            self._how = how
+        if value is not None and value > self._core.dimensions:
+            raise wrong("truncate_dim", f"{value}; the model's vectors have {self._core.dimensions} values")
+        self._truncate_dim = value
+
+    @property
+    def similarity_fn_name(self) -> SimilarityName:
+        """How :meth:`similarity` compares vectors: ``"cosine"``, ``"dot"``, or by the negative distance
+        ``"euclidean"`` or ``"manhattan"``. The model's own where nothing is assigned. (A corpus and topics
+        go by the cosine.)"""
+        return self._similarity
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, value: Any) -> None:
+        own = getattr(self._core, "similarity_fn_name", None) or "cosine"
+        self._similarity = similarity_name(own if value is None else value)
 
     @property
     def max_seq_length(self) -> int:
         """The most tokens of a text; what is beyond is cut off."""
-        return self._inner.max_tokens
+        return self._core.max_tokens
 
     def get_max_seq_length(self) -> int:
         """The most tokens of a text."""
-        return self._inner.max_tokens
+        return self._core.max_tokens
 
     @property
     def prompts(self) -> dict[str, str]:
-        """The model's prompts by name."""
-        return dict(self._named)
+        """The model's prompts by name; not to be changed (``query_prompt``, ``document_prompt`` and
+        ``prompt`` give others)."""
+        return self._named
 
     @property
     def default_prompt_name(self) -> str | None:
@@ -170,7 +249,7 @@ class Encoder:
         batch_size: int | None = None,
         show_progress_bar: bool | None = None,
         output_value: Literal["sentence_embedding", "token_embeddings"] = "sentence_embedding",
-        precision: Precision = "float32",
+        precision: Precision | None = "float32",
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
         device: str | None = None,
@@ -200,7 +279,7 @@ class Encoder:
         precision : str
             ``"float32"``; ``"int8"`` and ``"uint8"``, one of 256 steps between the least and the greatest
             value of each dimension among these vectors; ``"binary"`` and ``"ubinary"``, a bit each, eight
-            in a byte.
+            in a byte. ``None`` is ``"float32"``.
         convert_to_numpy, convert_to_tensor : bool
             A NumPy array; a PyTorch tensor with ``convert_to_tensor=True``; a list of tensors with
             ``convert_to_numpy=False``.
@@ -265,21 +344,26 @@ class Encoder:
         """The token ids of texts, special tokens included, cut at :attr:`max_seq_length`."""
         texts, one = texts_of(texts, "texts")
         kind, value = self._prompt("none", None, prompt)
-        return self._inner.tokenize(texts, kind, value)
+        return self._core.tokenize(texts, kind, value)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> np.ndarray:
-        """The cosine of each vector of the one with each of the other, float32 of shape (a, b)."""
-        a, b = _unit("embeddings1", embeddings1), _unit("embeddings2", embeddings2)
-        _same_dim(a, b)
-        return a @ b.T
+        """How alike each vector of the one is to each of the other, by :attr:`similarity_fn_name`: float32
+        of shape (a, b).
+
+        Raises ``ValueError`` where vectors of the two have different numbers of values.
+        """
+        return similarity(self._similarity, embeddings1, embeddings2)
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> np.ndarray:
-        """The cosine of each vector with that in the same place, float32 of shape (n,)."""
-        a, b = _unit("embeddings1", embeddings1), _unit("embeddings2", embeddings2)
-        _same_dim(a, b)
-        if a.shape != b.shape:
-            raise ValueError(f"{len(a)} vectors against {len(b)}; pairs need as many of both")
-        return (a * b).sum(axis=1)
+        """How alike each vector is to that in the same place, by :attr:`similarity_fn_name`: float32 of
+        shape (n,), of two vectors a number.
+
+        Raises ``ValueError`` where there are more vectors of the one than of the other.
+        """
+        return similarity_pairwise(self._similarity, embeddings1, embeddings2)
+
+    def _embed(self, texts: list[str], bar: bool | None) -> np.ndarray:
+        return self.encode_document(texts, show_progress_bar=bar)
 
     # How
 
@@ -288,13 +372,9 @@ class Encoder:
         if prompt is not None and name is not None:
             raise ValueError(f"prompt_name={name!r} and prompt={prompt!r} are both given; give one of them")
         if prompt is not None:
-            if not isinstance(prompt, str):
-                raise TypeError(f"prompt is a str, not {type(prompt).__name__}")
-            return "text", prompt
+            return "text", text("prompt", prompt)
         if name is not None:
-            if not isinstance(name, str):
-                raise TypeError(f"prompt_name is a str, not {type(name).__name__}")
-            return "named", name
+            return "named", text("prompt_name", name)
         return kind, None
 
     def _encode(
@@ -320,14 +400,14 @@ class Encoder:
             raise TypeError(
                 f"encode does not support output_value={output_value!r}; use 'sentence_embedding' or 'token_embeddings'"
             )
+        precision = "float32" if precision is None else precision
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; use {', '.join(PRECISIONS)}")
         refuse("encode", "Nearwise works on all cores or devices by itself", pool=pool, chunk_size=chunk_size)
-        self._check_device(device)
+        own_device("encode", "Encoder", device, self._core.device)
         kind, value = self._prompt(kind, prompt_name, prompt)
         texts, one = texts_of(inputs)
         batch = positive("batch_size", batch_size)
-        tokens = None if batch is None else batch * max(self.max_seq_length, 1)
         if output_value == "token_embeddings":
             refuse(
                 "encode with output_value='token_embeddings'",
@@ -335,47 +415,85 @@ class Encoder:
                 precision=None if precision == "float32" else precision,
                 normalize_embeddings=normalize_embeddings or None,
                 truncate_dim=truncate_dim,
-                batch_size=batch_size,
-                show_progress_bar=show_progress_bar or None,
             )
-            rows, counts = self._inner.encode_tokens(texts, kind, value)
-            return _pieces(rows, counts, one, convert_to_tensor or not convert_to_numpy)
-        how = (kind, value, bool(normalize_embeddings), positive("truncate_dim", truncate_dim), tokens)
+            tensors = convert_to_tensor or not convert_to_numpy
+            return self._tokens(texts, one, kind, value, batch, bool(show_progress_bar), tensors)
+        tokens = None if batch is None else at_most_64_bits(batch * max(self.max_seq_length, 1))
+        dim = positive("truncate_dim", truncate_dim) or self._kept()
+        how = (kind, value, bool(normalize_embeddings), dim, tokens)
+
+        def vectors_of(part: Any) -> np.ndarray:
+            return self._core.encode(part, *how)
+
         if show_progress_bar:
-            vectors = self._in_steps(texts, how)
+            import numpy as np
+
+            parts = in_steps(texts, vectors_of, _STEP)
+            vectors = np.concatenate(parts) if parts else vectors_of([])
         else:
-            vectors = self._inner.encode(texts, *how)
+            vectors = vectors_of(texts)
         if precision != "float32":
             vectors = quantize_embeddings(vectors, precision)
         if convert_to_tensor or not convert_to_numpy:
-            vectors = _tensor(vectors)
+            vectors = tensor(vectors)
             if not convert_to_tensor and not one:
                 return list(vectors)
         return vectors[0] if one else vectors
 
-    def _in_steps(self, texts: Any, how: tuple[Any, ...]) -> np.ndarray:
-        import numpy as np
+    def _kept(self) -> int | None:
+        """How many values the loaded model is to keep of each vector, where it would give more."""
+        return None if self._truncate_dim == self._how["truncate_dim"] else self._truncate_dim
 
-        if not isinstance(texts, (list, tuple)):
-            texts = texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)
-        parts = []
-        with bar(len(texts), "embedding", "text") as shown:
-            for start in range(0, len(texts), _STEP):
-                part = texts[start : start + _STEP]
-                parts.append(self._inner.encode(part, *how))
-                shown.update(len(part))
-        return np.concatenate(parts) if parts else self._inner.encode([], *how)
+    def _tokens(
+        self, texts: Any, one: bool, kind: str, value: str | None, batch: int | None, shown: bool, tensors: bool
+    ) -> Any:
+        """The vectors of the tokens of each text."""
 
-    def _check_device(self, device: Any) -> None:
-        if device is None:
-            return
-        if isinstance(device, (list, tuple)):
-            refuse("encode", "Nearwise uses all devices by itself with Encoder(model, device='cuda')", device=device)
-        wanted = {"mps": "metal"}.get(str(device), str(device))
-        if wanted != self.device and wanted != self.device.partition(":")[0]:
-            raise TypeError(
-                f"encode does not support device={str(device)!r}: this encoder computes on {self.device}; make another by Encoder(model, device={str(device)!r})"
-            )
+        def pieces_of(part: Any) -> tuple[np.ndarray, list[int]]:
+            return self._core.encode_tokens(part, kind, value)
+
+        at_once = batch is None and not shown
+        parts = [pieces_of(texts)] if at_once else in_steps(texts, pieces_of, batch or 32, shown)
+        out: list[Any] = []
+        for rows, counts in parts:
+            whole = tensor(rows) if tensors else rows
+            start = 0
+            for count in counts:
+                out.append(whole[start : start + count])
+                start += count
+        return out[0] if one else out
+
+
+def _opened(how: dict[str, Any]) -> Any:
+    """The compiled encoder."""
+    with Listening(False) as listener:
+        return _nearwise.Encoder(**how, listener=listener)
+
+
+#: Why an attribute cannot be assigned, and what to do instead.
+_FIXED = {
+    "max_seq_length": ": texts are cut at the length that the model's own files give; in a copy of its folder"
+    " max_seq_length of sentence_bert_config.json may be changed",
+    "prompts": ": give query_prompt and document_prompt to Encoder, or prompt to encode; or use SentenceTransformer",
+    "default_prompt_name": ": give prompt_name or prompt to encode; or use SentenceTransformer",
+    "query_prompt": ": make another by Encoder(model, query_prompt=…), or give prompt to encode_query",
+    "document_prompt": ": make another by Encoder(model, document_prompt=…), or give prompt to encode_document",
+    "device": ": make another by Encoder(model, device=…)",
+    "dtype": ": make another by Encoder(model, dtype=…)",
+    "dimensions": "; assign truncate_dim",
+}
+
+
+class Fixed(dict[str, str]):
+    """The prompts of an encoder, which are as they are."""
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+    def _refused(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("prompts cannot be changed" + _FIXED["prompts"])
+
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refused
 
 
 _NAMES = (
@@ -406,139 +524,3 @@ def _named(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         if name not in _NAMES:
             raise TypeError(f"got an unexpected keyword argument {name!r}")
     return {**named, **kwargs}
-
-
-def _tensor(array: np.ndarray) -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise ImportError(
-            "convert_to_tensor=True and convert_to_numpy=False give tensors of PyTorch, which is not installed"
-        ) from None
-    return torch.from_numpy(array)
-
-
-def _pieces(rows: np.ndarray, counts: list[int], one: bool, tensors: bool) -> Any:
-    """The rows of each text."""
-    whole = _tensor(rows) if tensors else rows
-    out, start = [], 0
-    for count in counts:
-        out.append(whole[start : start + count])
-        start += count
-    return out[0] if one else out
-
-
-def matrix(name: str, vectors: Any) -> np.ndarray:
-    """Vectors as a float32 array of shape (n, dimensions), without a copy where they are one.
-
-    Raises ``TypeError`` where they are no numbers, ``ValueError`` where they are of several lengths.
-    """
-    import numpy as np
-
-    if hasattr(vectors, "detach"):  # A tensor of PyTorch, wherever it lies.
-        vectors = vectors.detach().cpu().numpy()
-    try:
-        array = np.asarray(vectors)
-    except ValueError:
-        raise ValueError(f"{name}: the vectors are of several lengths") from None
-    if array.dtype == object and array.ndim == 1:
-        # A column of lists, as data frames have it.
-        try:
-            array = np.stack([np.asarray(row, dtype=np.float32) for row in array]) if len(array) else array
-        except (TypeError, ValueError):
-            raise ValueError(f"{name}: the vectors are missing, no numbers, or of several lengths") from None
-    if array.dtype == object or array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: an array of {array.dtype} holds no vectors; give numbers of shape (n, dimensions)")
-    return np.ascontiguousarray(array, dtype=np.float32)
-
-
-def _unit(name: str, vectors: Any) -> np.ndarray:
-    import numpy as np
-
-    array = np.atleast_2d(matrix(name, vectors))
-    if array.ndim != 2:
-        raise ValueError(f"{name}: an array of {array.ndim} dimensions; give vectors of shape (n, dimensions)")
-    length = np.linalg.norm(array, axis=1, keepdims=True)
-    return array / np.maximum(length, np.finfo(np.float32).tiny)
-
-
-def _same_dim(a: np.ndarray, b: np.ndarray) -> None:
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"vectors of {a.shape[1]} values cannot be compared with vectors of {b.shape[1]}")
-
-
-def quantize_embeddings(embeddings: Any, precision: Precision, calibration_embeddings: Any = None) -> np.ndarray:
-    """Vectors of fewer bits, as sentence-transformers' function of this name makes them.
-
-    int8 and uint8 take the range of each dimension from ``calibration_embeddings``, or from the vectors
-    themselves, of which there must then be two or more.
-    """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; use {', '.join(PRECISIONS)}")
-    array = matrix("embeddings", embeddings)
-    ranges = None if calibration_embeddings is None else matrix("calibration_embeddings", calibration_embeddings)
-    return _nearwise.quantize(array, precision, ranges)
-
-
-class SentenceTransformer(Encoder):
-    """:class:`Encoder` under the name and with the keywords of sentence-transformers, for programs that
-    are written for it: vectors are the same but for rounding, and what cannot be done is refused by name.
-
-    It differs from :class:`Encoder` in two ways: it computes in float32 unless a ``dtype`` is given, and
-    takes prompts as sentence-transformers does: from the model's own files alone, of documents the one
-    that is called ``document`` even where it is empty and another is called ``passage``.
-    """
-
-    def __init__(
-        self,
-        model_name_or_path: str | None = None,
-        *,
-        modules: None = None,
-        device: str | None = None,
-        prompts: None = None,
-        default_prompt_name: None = None,
-        cache_folder: None = None,
-        trust_remote_code: bool = False,
-        revision: str | None = None,
-        local_files_only: bool = False,
-        token: None = None,
-        model_kwargs: None = None,
-        processor_kwargs: None = None,
-        config_kwargs: None = None,
-        backend: None = None,
-        similarity_fn_name: str | None = None,
-        truncate_dim: int | None = None,
-        dtype: str = "f32",
-    ) -> None:
-        refuse(
-            "nearwise.SentenceTransformer",
-            modules=modules,
-            prompts=prompts,
-            default_prompt_name=default_prompt_name,
-            cache_folder=cache_folder,
-            trust_remote_code=trust_remote_code or None,
-            token=token,
-            model_kwargs=model_kwargs,
-            processor_kwargs=processor_kwargs,
-            config_kwargs=config_kwargs,
-            backend=backend,
-            similarity_fn_name=None if similarity_fn_name == "cosine" else similarity_fn_name,
-        )
-        if model_name_or_path is None:
-            raise TypeError("nearwise.SentenceTransformer needs model_name_or_path")
-        model = str(model_name_or_path)
-        if revision is not None:
-            model = f"{model}@{revision}"
-        super().__init__(model, device or "auto", dtype, truncate_dim, offline=local_files_only)
-
-    @property
-    def prompts(self) -> dict[str, str]:
-        """The model's prompts by name; those of queries and documents are there, if only empty."""
-        return {"query": "", "document": "", **self._named}
-
-    def _prompt(self, kind: str, name: str | None, prompt: str | None) -> tuple[str, str | None]:
-        if name is not None and prompt is None:
-            return ("text", self.prompts[name]) if name in self.prompts else ("named", name)
-        if prompt is None and kind in ("query", "document"):
-            return "text", self.prompts[kind]
-        return super()._prompt(kind, name, prompt)

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from typing import Any, Iterable, Union
+
+from ._texts import check_characters
+from .errors import FilterError
 
 __all__ = ["F", "Field", "Filter"]
 
@@ -24,6 +28,8 @@ def _value(value: Any) -> Any:
         return value.isoformat()
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):  # a scalar of numpy
         value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FilterError(f"filter: {value} is no value to compare with; is_null() finds articles without one")
     if isinstance(value, (str, bool, int, float)):
         return value
     raise TypeError(f"a filter compares with a str, a number, a bool or a date, not with {value!r}")
@@ -143,9 +149,37 @@ def sent(filter: Any) -> tuple[bool, str] | None:
     if filter is None:
         return None
     if isinstance(filter, str):
+        check_characters("filter", filter)
         return True, filter
     if isinstance(filter, Filter):
         filter = filter.to_dict()
     if isinstance(filter, dict):
-        return False, json.dumps(filter)
+        _check(filter)
+        try:
+            return False, json.dumps(filter, allow_nan=False)
+        except (TypeError, ValueError) as e:
+            raise FilterError(f"filter: {e}") from None
     raise TypeError(f"filter is a str, a Filter or a dict, not {type(filter).__name__}")
+
+
+#: What a filter as data begins with.
+_CONDITIONS = ("and", "or", "not", "compare", "in", "between", "contains", "is_null")
+
+
+def _check(filter: dict[str, Any]) -> None:
+    """Fails where a dict is none of the form of :meth:`Filter.to_dict`, such as one of fields and values."""
+    parts: list[Any] = [filter]
+    while parts:
+        part = parts.pop()
+        if not isinstance(part, dict) or len(part) != 1 or next(iter(part)) not in _CONDITIONS:
+            hint = ""
+            if isinstance(part, dict) and part:
+                name, value = next(iter(part.items()))
+                if name not in _CONDITIONS:
+                    hint = f"; for a field and its value write F[{name!r}] == {value!r}, joined by &"
+            raise FilterError(f"filter: {part!r} is no dict of one of {', '.join(_CONDITIONS)}{hint}")
+        (kind, of), *_ = part.items()
+        if kind == "not":
+            parts.append(of)
+        elif kind in ("and", "or") and isinstance(of, list):
+            parts.extend(of)

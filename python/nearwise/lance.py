@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
 from ._plugin import missing
 from ._results import Article, Found, Hit, Passage, StoredPassage, Topic, made
-from .encoder import Encoder, matrix
+from ._vectors import matrix
+from .encoder import Encoder
 from .errors import Error, NothingYetError, ParameterError, UnknownError
 
 try:

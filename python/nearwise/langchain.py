@@ -14,6 +14,7 @@ import uuid
 from typing import Any, Callable, Iterable, Sequence
 
 from ._plugin import Model, missing
+from ._refuse import positive
 from .corpus import Corpus
 from .encoder import Encoder
 from .errors import ParameterError, UnknownError
@@ -104,10 +105,16 @@ class NearwiseVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Adds texts, or replaces those of the same ids; returns their ids, made where none are given."""
+        """Adds texts, or replaces those of the same ids; returns their ids, made where none are given.
+
+        ``batch_size`` adds and embeds so many at a time, each of which is kept when a later one fails.
+        LangChain's indexing API gives it. All at once by default, which is the fastest.
+        """
         _none("add_texts", kwargs)
+        step = positive("batch_size", batch_size)
         texts = list(texts)
         for name, given in (("metadatas", metadatas), ("ids", ids)):
             if given is not None and len(given) != len(texts):
@@ -118,12 +125,14 @@ class NearwiseVectorStore(VectorStore):
         columns = {"id": _ID, "text": _TEXT}
         if not articles:
             return []
-        if self._own:
-            self.corpus.add(articles, columns=columns)
-        else:
-            vectors = self._embedding.embed_documents(texts)
-            model = type(self._embedding).__name__
-            self.corpus.add(articles, vectors, columns=columns, vectors_model=model)
+        for start in range(0, len(articles), step or len(articles)):
+            some = slice(start, start + (step or len(articles)))
+            if self._own:
+                self.corpus.add(articles[some], columns=columns)
+            else:
+                vectors = self._embedding.embed_documents(texts[some])
+                model = type(self._embedding).__name__
+                self.corpus.add(articles[some], vectors, columns=columns, vectors_model=model)
         return named
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool | None:
@@ -188,8 +197,8 @@ class NearwiseVectorStore(VectorStore):
         self, query: str, k: int = 4, fetch_k: int | None = None, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """Documents that are near to a query and unlike each other. ``lambda_mult`` is the weight of
-        relevance, 0 to 1. They are chosen of the ``fetch_k`` nearest, by default of 100 or five times
-        ``k``, whichever is more."""
+        relevance, 0 to 1. They are chosen of the ``fetch_k`` nearest, by default of 20, as LangChain has it,
+        or of ``k`` where that is more."""
         return self._diverse(query, k, fetch_k, lambda_mult, **kwargs)
 
     def max_marginal_relevance_search_by_vector(
@@ -206,11 +215,10 @@ class NearwiseVectorStore(VectorStore):
     def _diverse(self, query: Any, k: int, fetch_k: int | None, lambda_mult: float, **kwargs: Any) -> list[Document]:
         filter = kwargs.pop("filter", None)
         if fetch_k is None:
-            hits = self._search(query, k, filter, diverse=float(lambda_mult), **kwargs)
-        else:
-            # Of a few candidates alone: they are all there is.
-            near = [hit.id for hit in self._search(query, fetch_k, filter, **kwargs)]
-            hits = self._search(query, k, F.id.isin(near), diverse=float(lambda_mult), **kwargs) if near else []
+            fetch_k = max(_FETCHED, k)
+        # Of a few candidates alone: they are all there is.
+        near = [hit.id for hit in self._search(query, fetch_k, filter, **kwargs)]
+        hits = self._search(query, k, F.id.isin(near), diverse=float(lambda_mult), **kwargs) if near else []
         return [self._document(hit.id) for hit in hits]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
@@ -228,14 +236,18 @@ class NearwiseVectorStore(VectorStore):
         *,
         ids: list[str] | None = None,
         path: str | os.PathLike[str] | None = None,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> NearwiseVectorStore:
-        """A store with these texts; ``path`` as for the class."""
+        """A store with these texts; ``path`` as for the class, ``batch_size`` as for :meth:`add_texts`."""
         _none("from_texts", kwargs)
         store = cls(path, embedding)
-        store.add_texts(texts, metadatas, ids=ids)
+        store.add_texts(texts, metadatas, ids=ids, batch_size=batch_size)
         return store
 
+
+#: Candidates of MMR where no number is given, as LangChain's own stores have it.
+_FETCHED = 20
 
 #: Keys of an article that no metadata has.
 _ID, _TEXT = "\x00id", "\x00text"

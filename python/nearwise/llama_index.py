@@ -13,6 +13,7 @@ import os
 from typing import Any, Callable, Sequence
 
 from ._plugin import Model, missing
+from ._refuse import positive, refuse
 from .corpus import Corpus
 from .encoder import Encoder
 from .errors import ParameterError, UnknownError
@@ -42,13 +43,24 @@ class NearwiseEmbedding(BaseEmbedding):
     """A model for LlamaIndex.
 
     Parameters are those of :class:`nearwise.Encoder`, the model under the name ``model_name``; an encoder
-    that is there already is given as ``encoder``. Queries and texts get the model's own prompts.
+    that is there already is given as ``encoder``. Queries and texts get the model's own prompts, or
+    ``query_prompt`` and ``document_prompt``, which may also be called ``query_instruction`` and
+    ``text_instruction`` as ``HuggingFaceEmbedding`` calls them. ``normalize`` scales vectors to unit
+    length, as many models do in any case.
+
+    Raises
+    ------
+    TypeError
+        A keyword is none of these and none of LlamaIndex's ``BaseEmbedding``.
     """
 
     device: str = Field(default="auto", description="The device, as nearwise.Encoder names it.")
     dtype: str = Field(default="auto", description="The dtype, as nearwise.Encoder names it.")
     truncate_dim: int | None = Field(default=None, description="Keeps the first values of each vector only.")
     offline: bool = Field(default=False, description="Uses no network.")
+    query_prompt: str | None = Field(default=None, description="Stands in front of queries.")
+    document_prompt: str | None = Field(default=None, description="Stands in front of texts.")
+    normalize: bool = Field(default=False, description="Scales vectors to unit length.")
 
     _model: Model = PrivateAttr()
 
@@ -62,6 +74,24 @@ class NearwiseEmbedding(BaseEmbedding):
     ) -> None:
         if encoder is not None and model_name is not None:
             raise TypeError("encoder stands in place of model_name; give one of both")
+        for theirs, ours in _THEIRS.items():
+            if theirs in kwargs:
+                if ours in kwargs:
+                    raise TypeError(f"{theirs} is another name of {ours}; give one of both")
+                kwargs[ours] = kwargs.pop(theirs)
+        there = type(self).model_fields
+        for given, value in list(kwargs.items()):
+            if given in there:
+                continue
+            if given in _INSTEAD and (value is None or value is False):
+                del kwargs[given]  # It asks for nothing.
+            elif given in _INSTEAD:
+                refuse("NearwiseEmbedding", _INSTEAD[given], **{given: value})
+            else:
+                names = ", ".join(["encoder", *there])
+                raise TypeError(f"NearwiseEmbedding got an unexpected keyword argument {given!r}; there are {names}")
+        if kwargs.get("device", "auto") is None:
+            kwargs["device"] = "auto"
         # Nearwise plans its batches by tokens, so LlamaIndex may hand over many texts.
         name = model_name if encoder is None else encoder.model
         super().__init__(model_name=name or "all-MiniLM-L6-v2", embed_batch_size=embed_batch_size, **kwargs)
@@ -79,13 +109,16 @@ class NearwiseEmbedding(BaseEmbedding):
         return self._model.encoder
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return self.encoder.encode_query(query).tolist()
+        return self.encoder.encode_query(query, prompt=self.query_prompt, normalize_embeddings=self.normalize).tolist()
 
     def _get_text_embedding(self, text: str) -> list[float]:
-        return self.encoder.encode_document(text).tolist()
+        return self._of_texts(text).tolist()
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return self.encoder.encode_document(list(texts)).tolist()
+        return self._of_texts(list(texts)).tolist()
+
+    def _of_texts(self, texts: Any) -> Any:
+        return self.encoder.encode_document(texts, prompt=self.document_prompt, normalize_embeddings=self.normalize)
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         import asyncio
@@ -101,6 +134,27 @@ class NearwiseEmbedding(BaseEmbedding):
         import asyncio
 
         return await asyncio.to_thread(self._get_text_embeddings, texts)
+
+
+#: Names that ``HuggingFaceEmbedding`` has for the same.
+_THEIRS = {"query_instruction": "query_prompt", "text_instruction": "document_prompt"}
+#: What else it has, and what to do instead.
+_INSTEAD = {
+    "max_length": "texts are cut at the length that the model's own files give",
+    "pooling": "it is the one that the model's own files name",
+    "model": "give model_name, or encoder",
+    "tokenizer": "it is the model's own",
+    "tokenizer_name": "it is the model's own",
+    "cache_folder": "the environment variable NEARWISE_MODELS names the folder of models",
+    "trust_remote_code": "leave it out: no code of a model's is run",
+    "token": "the environment variable HF_TOKEN holds it",
+    "backend": "leave it out: Nearwise computes by itself",
+    "model_kwargs": "give dtype, or change the model's own files",
+    "revision": "give it behind the model's name, as OWNER/NAME@REVISION",
+    "parallel_process": "Nearwise works on all cores by itself",
+    "target_devices": "give device",
+    "show_progress_bar": "give show_progress to what embeds many texts, as LlamaIndex has it",
+}
 
 
 class NearwiseVectorStore(BasePydanticVectorStore):
@@ -192,7 +246,12 @@ class NearwiseVectorStore(BasePydanticVectorStore):
         """The nodes that answer a query.
 
         The modes are ``default``, ``text_search`` (words), ``hybrid`` (both, by reciprocal rank fusion)
-        and ``mmr`` (with ``mmr_threshold``, the weight of relevance, 0.5 by default).
+        and ``mmr`` (with ``mmr_threshold``, the weight of relevance, 0.5 by default; of the
+        ``mmr_prefetch_k`` nearest, or of ``mmr_prefetch_factor`` times as many as are asked for, where
+        these are given).
+
+        Raises ``ParameterError`` for another mode, and for ``alpha`` and ``sparse_top_k``, which ranks that
+        are fused have no use for.
         """
         how: dict[str, Any] = {}
         wanted: Any = query.query_embedding
@@ -205,11 +264,14 @@ class NearwiseVectorStore(BasePydanticVectorStore):
         elif mode is VectorStoreQueryMode.TEXT_SEARCH:
             how["by"], wanted = "words", query.query_str
         elif mode is not VectorStoreQueryMode.DEFAULT:
-            raise ValueError(f"mode is {mode.value!r}; use default, text_search, hybrid or mmr")
+            raise ParameterError(f"mode: {mode.value!r}; use default, text_search, hybrid or mmr")
+        fetch = _fetched(kwargs, query.similarity_top_k) if mode is VectorStoreQueryMode.MMR else None
         for name in kwargs:
             raise TypeError(f"query got an unexpected keyword argument {name!r}")
         if query.alpha is not None and mode is VectorStoreQueryMode.HYBRID:
             raise ParameterError("alpha: ranks are fused, and scores are not weighed; leave it out")
+        if query.sparse_top_k is not None and mode is VectorStoreQueryMode.HYBRID:
+            raise ParameterError("sparse_top_k: as many hits of both kinds are fused as are needed; leave it out")
         if wanted is None:
             raise ParameterError("query: there is no vector, or no text, that this mode needs")
         filter = _both(filter_of(query.filters), query.node_ids or None)
@@ -217,12 +279,27 @@ class NearwiseVectorStore(BasePydanticVectorStore):
             of = F["ref_doc_id"].isin(query.doc_ids)
             filter = of if filter is None else filter & of
         k = query.hybrid_top_k if mode is VectorStoreQueryMode.HYBRID and query.hybrid_top_k else query.similarity_top_k
+        if fetch is not None and len(self._corpus):
+            # Of a few candidates alone: they are all there is.
+            filter = F.id.isin([hit.id for hit in self._corpus.search(wanted, max(fetch, k), filter=filter)])
         hits = list(self._corpus.search(wanted, k, filter=filter, **how)) if len(self._corpus) else []
         return VectorStoreQueryResult(
             nodes=[self._node(hit.id) for hit in hits],
             similarities=[hit.score for hit in hits],
             ids=[hit.id for hit in hits],
         )
+
+
+def _fetched(kwargs: dict[str, Any], k: int) -> int | None:
+    """How many candidates MMR is to choose among, as LlamaIndex's other stores are told."""
+    factor, number = kwargs.pop("mmr_prefetch_factor", None), kwargs.pop("mmr_prefetch_k", None)
+    if factor is not None and number is not None:
+        raise ParameterError("mmr_prefetch_factor: there is mmr_prefetch_k too; give one of both")
+    if factor is not None:
+        if not float(factor) >= 1:
+            raise ParameterError(f"mmr_prefetch_factor: {factor}; give 1 or more")
+        return int(k * float(factor))
+    return positive("mmr_prefetch_k", number)
 
 
 #: Keys of an article that no metadata has.

@@ -3,6 +3,7 @@
 import datetime
 import json
 import subprocess
+import sys
 
 import nearwise
 import numpy as np
@@ -11,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from conftest import MATTERS, TINY, rows
-from nearwise import F
+from nearwise import F, errors
 
 
 def test_articles_from_dicts(corpus):
@@ -373,3 +374,98 @@ def test_readers_beside_a_writer(corpus):
         corpus.add([{"id": f"new{i}", "text": f"The doctors crossed the ice, number {i}."}])
     [t.join() for t in threads]
     assert not wrong and len(corpus) == 35
+
+
+def test_iterating_gives_articles(corpus):
+    articles = list(corpus)
+    assert {a.id for a in articles} == {f"a{i}" for i in range(30)} and len(articles) == len(corpus)
+    one = next(a for a in corpus if a.id == "a5")
+    assert one.title == "Ice 5" and one.meta == {"words": 5, "tags": ["a", "b"]} and one.date == "2024-06-03"
+    assert one.source == "wire" and one.topic is None
+    # Deleting meanwhile changes nothing.
+    seen = 0
+    for article in corpus:
+        corpus.delete(article.id)
+        seen += 1
+    assert seen == 30 and list(corpus) == []
+
+
+@pytest.mark.parametrize("without", [["pyarrow"], ["pyarrow", "polars"]])
+def test_iterating_without_pyarrow(corpus, monkeypatch, without):
+    for package in without:
+        monkeypatch.setitem(sys.modules, package, None)
+    if "polars" in without:
+        with pytest.raises(ImportError, match="pip install pyarrow"):
+            next(iter(corpus))
+    else:
+        assert sum(a.meta["words"] for a in corpus) == sum(range(30))
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        lambda c: c.to_pandas(),
+        lambda c: c.to_pandas(vectors=True),
+        lambda c: c.to_polars(),
+        lambda c: c.to_arrow(),
+        lambda c: c.to_table(),
+        lambda c: c.to_pandas().to_dict("records"),
+        lambda c: c,
+        list,
+        lambda c: (a for a in c),
+    ],
+)
+def test_what_a_corpus_gave_comes_back_as_it_was_added(corpus, encoder, tmp_path, out):
+    corpus.topics.fit(k=3)
+    with nearwise.Corpus(tmp_path / "other.nearwise", encoder=encoder) as other:
+        assert other.add(out(corpus)).new == 30
+        for id in ("a0", "a7"):
+            was, now = corpus.article(id), other.article(id)
+            for field in ("title", "text", "date", "source", "url", "meta"):
+                assert getattr(was, field) == getattr(now, field), field
+        assert "words" in other.fields and len(other.search("rates", filter=F.words > 27)) == 2
+    # An article of the user's own with a key of that name keeps it.
+    corpus.add([{"id": "own", "text": "a", "metadata": "{}"}, {"id": "k", "title": "", "text": "a", "metadata": "no"}])
+    assert corpus["own"].meta == {"metadata": "{}"} and corpus["k"].meta == {"metadata": "no"}
+
+
+def test_errors_say_which_and_what_to_do(corpus, encoder):
+    for given, said in (
+        ({"tag": "a"}, r"filter: .* for a field and its value write F\['tag'\] == 'a'"),
+        ({"and": [{"tag": "a"}]}, r"F\['tag'\] == 'a'"),
+        ({}, "filter: {} is no dict of one of and, or"),
+        ({"compare": {"field": "words", "op": "=", "value": float("nan")}}, "filter: "),
+    ):
+        with pytest.raises(errors.FilterError, match=said):
+            corpus.search("a", filter=given)
+    for value in (float("nan"), np.float32("inf")):
+        with pytest.raises(errors.FilterError, match=f"filter: {value} is no value to compare with; is_null"):
+            F.words == value
+    half = "a\ud800"
+    for field in ("id", "title", "text", "source", "more"):
+        article = {"id": "a1", "text": "a", field: half}
+        said = "metadata" if field == "more" else field
+        with pytest.raises(errors.InputError, match=f"article 1: its {said} holds half a character"):
+            corpus.add([{"id": "a0", "text": "a"}, article])
+    with pytest.raises(errors.ParameterError, match="^query: it holds half a character"):
+        corpus.search(half)
+    with pytest.raises(errors.ParameterError, match="^queries: query 1 holds half a character"):
+        corpus.search_many(["a", half])
+    with pytest.raises(errors.ParameterError, match="^prompt: it holds half a character"):
+        encoder.encode("a", prompt=half)
+    for vector in (np.full(32, np.nan), [1.0] * 31 + [np.inf]):
+        for ask in (corpus.search, corpus.similar):
+            with pytest.raises(errors.ParameterError, match="no finite number"):
+                ask(vector)
+
+
+def test_dates_and_spans_as_python_has_them(corpus):
+    def ids(**how):
+        return [hit.id for hit in corpus.search("interest rates", 8, **how)]
+
+    wanted = ids(half_life="30d", now="2024-03-03")
+    assert wanted != ids()
+    for now in (datetime.date(2024, 3, 3), datetime.datetime(2024, 3, 3), pd.Timestamp("2024-03-03")):
+        assert ids(half_life=datetime.timedelta(days=30), now=now) == wanted
+    with pytest.raises(TypeError, match="now is a date"):
+        corpus.search("a", half_life=3, now=2024)

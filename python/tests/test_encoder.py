@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from conftest import FIXTURES, TINY
+from nearwise import errors
 
 TEXTS = ["the bank cut interest rates", "a late goal decided the final", "rates"]
 
@@ -142,11 +143,6 @@ def test_what_cannot_be_done_is_refused_by_name(encoder):
         TEXTS, None, None, 32, False, "sentence_embedding", "float32", True, False, "cpu", False, None, None, None
     )
     assert np.allclose(same, encoder.encode(TEXTS), atol=1e-6)
-    for name in ("modules", "prompts", "cache_folder", "token", "model_kwargs", "backend"):
-        with pytest.raises(TypeError, match=name):
-            nearwise.SentenceTransformer(TINY, **{name: "x"})
-    with pytest.raises(TypeError, match="trust_remote_code"):
-        nearwise.SentenceTransformer(TINY, trust_remote_code=True)
 
 
 def test_a_vector_for_every_token(expected, exact):
@@ -163,8 +159,6 @@ def test_a_vector_for_every_token(expected, exact):
         "precision": "int8",
         "normalize_embeddings": True,
         "truncate_dim": 3,
-        "batch_size": 3,
-        "show_progress_bar": True,
     }.items():
         with pytest.raises(TypeError, match=name):
             exact.encode(TEXTS, output_value="token_embeddings", **{name: value})
@@ -199,6 +193,56 @@ def test_progress_and_batches_change_nothing(encoder, capsys):
     assert "1300/1300" in capsys.readouterr().err
     assert np.array_equal(plain, shown)
     assert np.array_equal(plain, encoder.encode(pa.array(many), batch_size=3, show_progress_bar=True))
+
+
+class Capsule:
+    """A column that can do nothing but be read."""
+
+    def __init__(self, column):
+        self.column = column
+
+    def __arrow_c_array__(self, requested_schema=None):
+        return self.column.__arrow_c_array__(requested_schema)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        tuple,
+        iter,
+        pa.array,
+        lambda t: pa.table({"text": t}),
+        lambda t: pa.record_batch({"text": t}),
+        lambda t: pa.table({"text": t}).to_reader(),
+        lambda t: pa.chunked_array([t[:700], t[700:]]),
+        lambda t: Capsule(pa.array(t)),
+        pl.Series,
+        lambda t: pl.DataFrame({"text": t}),
+        lambda t: pd.Series(t, dtype="category"),
+    ],
+)
+def test_a_bar_takes_what_is_taken_without(encoder, of, capsys):
+    many = [f"the rate number {i}" for i in range(1100)]
+    assert np.array_equal(encoder.encode(of(many), show_progress_bar=True), encoder.encode(many))
+    assert "1100/1100" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("of", "kind", "said"),
+    [
+        (list, TypeError, "text 600 is of the type NoneType; a text is a str"),
+        (lambda t: [x or "\ud800" for x in t], errors.ParameterError, "^texts: text 600 holds half a character"),
+        (pa.array, errors.ParameterError, "^texts: text 600 is missing"),
+        (lambda t: pa.table({"text": t}), errors.ParameterError, "^texts: text 600 is missing"),
+        (pl.Series, errors.ParameterError, "^texts: text 600 is missing"),
+    ],
+)
+def test_a_bar_tells_errors_as_without(encoder, of, kind, said):
+    for shown in (True, False):
+        with pytest.raises(kind, match=said):
+            encoder.encode(of(["a"] * 600 + [None]), show_progress_bar=shown)
+    with pytest.raises(TypeError, match="2 columns"):
+        encoder.encode(pa.table({"a": ["x"], "b": ["y"]}), show_progress_bar=True)
 
 
 def test_prompts(encoder):

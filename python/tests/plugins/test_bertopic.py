@@ -1,5 +1,6 @@
 """BERTopic with Nearwise's model and clustering."""
 
+import nearwise
 import numpy as np
 import pytest
 
@@ -59,3 +60,30 @@ def test_a_model_is_saved_and_loaded(tiny, tmp_path):
     topic_model.save(tmp_path / "model.pickle", serialization="pickle")
     again = BERTopic.load(tmp_path / "model.pickle")
     assert list(again.transform(texts[:3])[0]) == list(topics[:3])
+
+
+@pytest.mark.parametrize("kind", [nearwise.Encoder, nearwise.SentenceTransformer])
+def test_an_encoder_is_the_model_itself(tiny, kind, tmp_path):
+    """BERTopic replaces a model that it does not know by one of sentence-transformers, without a word."""
+    own = kind(tiny, device="cpu")
+    texts, _ = made_texts(60)
+    parts = {"umap_model": BaseDimensionalityReduction(), "vectorizer_model": CountVectorizer()}
+    topic_model = BERTopic(embedding_model=own, hdbscan_model=TopicClusterer(3), **parts)
+    topics, _ = topic_model.fit_transform(texts)
+    assert topic_model.embedding_model is own
+    embed = own.encode if kind is nearwise.SentenceTransformer else own.encode_document
+    np.testing.assert_array_equal(topic_model._extract_embeddings(texts[:2]), embed(texts[:2]))
+    alike = BERTopic(embedding_model=NearwiseEmbedder(own), hdbscan_model=TopicClusterer(3), **parts)
+    assert alike.fit_transform(texts)[0] == topics
+    assert topic_model.find_topics("king queen castle king", top_n=1)[0] == [topics[1]]
+    # The rest of a model is saved without it.
+    topic_model.save(tmp_path / "model.pickle", serialization="pickle", save_embedding_model=False)
+    again = BERTopic.load(tmp_path / "model.pickle", embedding_model=own)
+    assert list(again.transform(texts[:3])[0]) == topics[:3]
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        topic_model.save(tmp_path / "whole.pickle", serialization="pickle")
+
+
+def test_one_text_in_place_of_a_list(tiny):
+    with pytest.raises(TypeError, match="documents is a list of texts"):
+        NearwiseEmbedder(tiny, device="cpu").embed("abc")

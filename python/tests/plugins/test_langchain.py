@@ -124,6 +124,46 @@ def test_mmr_and_retrievers(store):
     assert [d.id for d in asyncio.run(retriever.ainvoke("anything"))] == ["b"]
 
 
+def test_mmr_chooses_among_as_many_as_other_stores(tmp_path):
+    class Circle(Embeddings):
+        def embed_documents(self, texts):
+            return [self.embed_query(text) for text in texts]
+
+        def embed_query(self, text):
+            angle = int(text) / 30.0
+            return [float(np.cos(angle)), float(np.sin(angle)), 0.3]
+
+    texts = [str(i) for i in range(60)]
+    ours = NearwiseVectorStore.from_texts(texts, Circle(), path=tmp_path / "s.nearwise")
+    theirs = InMemoryVectorStore.from_texts(texts, Circle())
+    for how in ({"k": 4}, {"k": 2}, {"k": 4, "fetch_k": 40}, {"k": 20}):
+        found = [
+            [d.page_content for d in s.as_retriever(search_type="mmr", search_kwargs=how).invoke("0")] for s in (ours, theirs)
+        ]
+        assert found[0] == found[1], how
+    assert len(ours.max_marginal_relevance_search("0", k=30)) == 30
+
+
+def test_the_indexing_api(store):
+    indexing = pytest.importorskip("langchain_core.indexing")
+    record = indexing.InMemoryRecordManager("here")
+    record.create_schema()
+    documents = [Document(page_content=f"text number {i}", metadata={"source": f"s{i}"}) for i in range(7)]
+
+    def index(documents, cleanup):
+        return indexing.index(
+            documents, record, store, cleanup=cleanup, source_id_key="source", batch_size=3, key_encoder="sha256"
+        )
+
+    assert index(documents, "incremental")["num_added"] == 7 and len(store.corpus) == 11
+    assert index(documents, "incremental")["num_skipped"] == 7
+    assert index(documents[:3], "full")["num_deleted"] == 4 and len(store.corpus) == 7
+    assert store.add_texts(["a", "b", "c"], ids=["x", "y", "z"], batch_size=2) == ["x", "y", "z"]
+    assert store.get_by_ids(["z"])[0].page_content == "c"
+    with pytest.raises(ValueError, match="batch_size"):
+        store.add_texts(["a"], batch_size=0)
+
+
 def test_ids_deleting_and_replacing(store):
     assert [d.id for d in store.get_by_ids(["c", "no", "a"])] == ["c", "a"]
     assert store.delete(["a", "no"]) is False

@@ -47,6 +47,33 @@ def test_embeddings_are_those_of_the_encoder(embedding, encoder, tiny):
         NearwiseEmbedding(tiny, encoder=encoder)
 
 
+def test_instructions_and_keywords_of_others(encoder, tiny):
+    named = NearwiseEmbedding(tiny, device="cpu", query_instruction="find: ", text_instruction="about: ", normalize=True)
+    query, text = named.get_query_embedding("a"), named.get_text_embedding("a")
+    np.testing.assert_allclose(query, encoder.encode("a", prompt="find: ", normalize_embeddings=True), atol=1e-6)
+    np.testing.assert_allclose(text, encoder.encode("a", prompt="about: ", normalize_embeddings=True), atol=1e-6)
+    assert named.get_text_embedding_batch(["a"]) == [text]
+    given = NearwiseEmbedding(encoder=encoder, query_prompt="find: ", document_prompt="about: ", normalize=True)
+    assert given.get_query_embedding("a") == query and given.get_text_embedding("a") == text
+    # It is saved with them.
+    assert NearwiseEmbedding.from_dict(named.to_dict()).get_query_embedding("a") == query
+    for name, value in {
+        "max_length": 5,
+        "pooling": "cls",
+        "cache_folder": "x",
+        "trust_remote_code": True,
+        "backend": "onnx",
+        "max_lenght": 5,
+    }.items():
+        with pytest.raises(TypeError, match=name) as raised:
+            NearwiseEmbedding(tiny, **{name: value})
+        assert "\n" not in str(raised.value)
+    with pytest.raises(TypeError, match="query_instruction is another name of query_prompt"):
+        NearwiseEmbedding(tiny, query_instruction="a", query_prompt="b")
+    # What asks for nothing.
+    NearwiseEmbedding(tiny, device=None, trust_remote_code=False, max_length=None, num_workers=None)
+
+
 def test_an_index_over_a_corpus(embedding, tmp_path):
     store = NearwiseVectorStore(tmp_path / "nodes.nearwise")
     documents = [Document(text=t, doc_id=f"d{i}", metadata={"n": i, "title": "x"}) for i, t in enumerate(TEXTS)]
@@ -91,7 +118,23 @@ def test_queries_of_each_mode(store):
     assert {"n2", "n1"} <= set(both.ids)
     apart = ask(store, VectorStoreQueryMode.MMR, k=3, mmr_threshold=0.5)
     assert apart.ids[0] == "n2" and len(apart.ids) == 3
-    with pytest.raises(ValueError, match="mode is 'svm'"):
+    for many in ({"mmr_prefetch_factor": 1}, {"mmr_prefetch_k": 3}, {"mmr_prefetch_k": 1}):
+        near = store.query(
+            VectorStoreQuery((np.eye(8)[2] + 0.1).tolist(), similarity_top_k=3, mode=VectorStoreQueryMode.MMR), **many
+        )
+        # Of as many candidates as hits there is no choice.
+        assert set(near.ids) == set(ask(store, k=3).ids)
+    for many, said in (
+        ({"mmr_prefetch_factor": 0.5}, "mmr_prefetch_factor: 0.5; give 1 or more"),
+        ({"mmr_prefetch_factor": 2, "mmr_prefetch_k": 3}, "give one of both"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            store.query(VectorStoreQuery([0.1] * 8, mode=VectorStoreQueryMode.MMR), **many)
+    with pytest.raises(TypeError, match="mmr_prefetch_factor"):
+        store.query(VectorStoreQuery([0.1] * 8), mmr_prefetch_factor=2)
+    with pytest.raises(ValueError, match="sparse_top_k"):
+        ask(store, VectorStoreQueryMode.HYBRID, query_str="a", sparse_top_k=5)
+    with pytest.raises(ValueError, match="mode: 'svm'"):
         ask(store, VectorStoreQueryMode.SVM)
     with pytest.raises(ValueError, match="alpha"):
         ask(store, VectorStoreQueryMode.HYBRID, query_str="a", alpha=0.5)
