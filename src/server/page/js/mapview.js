@@ -210,7 +210,7 @@ export function createMapView(ctx) {
         told,
         h("span", null, hits.length ? many : "Nothing found"),
         hits.length > 0 && h("button", { type: "button", class: "quiet", onclick: () => map?.toFound() }, "Zoom to them"),
-        h("a", { class: "quiet", href: format(changed({}, "search")) }, "As a list"),
+        h("a", { class: "quiet", href: () => format(changed({}, "search")) }, "As a list"),
         h("button", { type: "button", class: "quiet", onclick: () => go(changed({ q: null, f: null, filter: null, from: null, to: null })) }, "Clear"),
       );
       told.hidden = false;
