@@ -32,6 +32,7 @@ const MODULES: [&str; 20] = modules![
     "map/colours.js",
     "map/schemes.js",
     "map/labels.js",
+    "map/titles.js",
     "map/strip.js",
     "map/legend.js",
     "map/about.js",

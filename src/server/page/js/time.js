@@ -118,7 +118,7 @@ export function createTime(ctx) {
     listing = new AbortController();
     try {
       const answer = await api.articles(place.corpus, { filter, limit: 12, sort: "-date" }, listing.signal);
-      fill(list, h("h3", null, "Its latest articles"), answer.articles.length ? h("ul", { class: "plain" }, answer.articles.map((a) => h("li", null, briefRow(a)))) : empty("No article has a date in there."));
+      fill(list, h("h3", null, range ? "Its latest articles" : "The latest articles"), answer.articles.length ? h("ul", { class: "plain" }, answer.articles.map((a) => h("li", null, briefRow(a)))) : empty("No article has a date in there."));
     } catch (error) {
       if (!isAborted(error)) fill(list, problem(error));
     }

@@ -25,6 +25,31 @@ export function trend(rising) {
   return h("span", { class: isUp ? "trend is-up" : "trend is-down", title: `${isUp ? "more" : "fewer"} of late, by ${Math.abs(rising).toFixed(1)} standard errors` }, isUp ? "▲ rising" : "▼ fading");
 }
 
+/**
+ * What lies below each node of a tree; below null what is at its top. A node that is called as the
+ * one above it, and is no topic, says nothing new: what lies below it is shown in its place.
+ *
+ * @param {TreeNode[]} nodes
+ */
+export function levels(nodes) {
+  /** @type {Map<number | null, TreeNode[]>} */
+  const under = new Map();
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parents = new Set(nodes.map((node) => node.parent));
+  const isSame = (/** @type {TreeNode} */ node) => {
+    const above = node.parent === null ? undefined : byId.get(node.parent);
+    return above !== undefined && above.label === node.label && (node.topic ?? null) === null && parents.has(node.id);
+  };
+  for (const node of nodes) {
+    if (isSame(node)) continue;
+    let above = node.parent === null ? undefined : byId.get(node.parent);
+    while (above && isSame(above)) above = above.parent === null ? undefined : byId.get(above.parent);
+    const parent = above?.id ?? null;
+    under.set(parent, [...(under.get(parent) ?? []), node]);
+  }
+  return under;
+}
+
 /** What is shown where a corpus has no topics. @param {Context} ctx */
 export function noTopics(ctx) {
   if (!ctx.corpus()?.embedded) {
@@ -57,7 +82,18 @@ export function createTopics(ctx) {
   const edit = editing(ctx);
   const tree = h("nav", { class: "tree", "aria-label": "Tree of topics" });
   const body = h("div", { class: "topics-body" });
-  const element = h("section", { class: "view topics", "aria-label": "Topics" }, h("div", { class: "side is-tree" }, tree), body);
+  // On a small screen the tree is opened where it is wanted.
+  const unfold = h("button", {
+    type: "button",
+    class: "button tree-toggle",
+    "aria-expanded": "false",
+    onclick: () => {
+      const isOpen = side.classList.toggle("is-open");
+      unfold.setAttribute("aria-expanded", String(isOpen));
+    },
+  }, icon("topics"), "Tree of topics");
+  const side = h("div", { class: "side is-tree" }, unfold, tree);
+  const element = h("section", { class: "view topics", "aria-label": "Topics" }, side, body);
   /** @type {Topic[]} */
   let topics = [];
   /** @type {TreeNode[]} */
@@ -99,9 +135,7 @@ export function createTopics(ctx) {
 
   /** @param {number | null} open */
   function showTree(open) {
-    /** @type {Map<number | null, TreeNode[]>} */
-    const under = new Map();
-    for (const node of nodes) under.set(node.parent, [...(under.get(node.parent) ?? []), node]);
+    const under = levels(nodes);
     const most = Math.max(1, ...topics.map((t) => t.size));
     const listed = new Map(topics.map((t) => [t.label, t]));
     const root = under.get(null)?.length === 1 && (under.get((under.get(null) ?? [])[0]?.id ?? -1) ?? []).length ? (under.get(null) ?? [])[0] : null;
@@ -109,7 +143,8 @@ export function createTopics(ctx) {
     const branch = (node, depth, isPart) => {
       const topic = isPart ? undefined : node.topic === undefined ? listed.get(node.label) : topics.find((t) => t.id === node.topic);
       const children = (under.get(node.id) ?? []).toSorted((a, b) => b.size - a.size);
-      const name = h("span", { class: "tree-name", dir: "auto" }, topic?.label ?? node.label);
+      const text = topic?.label ?? node.label;
+      const name = h("span", { class: "tree-name", dir: "auto", title: text }, text);
       const size = h("small", null, number(node.size));
       const row = topic
         ? h("a", { class: "tree-row", href: () => format(changed({ t: topic.id }, "topics")), "aria-current": topic.id === open ? "true" : null, vars: { part: `${(100 * node.size) / most}%` } }, name, size)
@@ -119,7 +154,7 @@ export function createTopics(ctx) {
       return h("li", null, h("details", { open: isOpen }, h("summary", null, row), h("ul", { class: "plain" }, children.map((child) => branch(child, depth + 1, isPart || topic !== undefined)))));
     };
     const tops = (root ? (under.get(root.id) ?? []) : (under.get(null) ?? [])).toSorted((a, b) => b.size - a.size);
-    const rows = tops.length ? tops.map((node) => branch(node, 0, false)) : topics.map((t) => h("li", null, h("a", { class: "tree-row", href: () => format(changed({ t: t.id }, "topics")), "aria-current": t.id === open ? "true" : null }, h("span", { class: "tree-name", dir: "auto" }, t.label), h("small", null, number(t.size)))));
+    const rows = tops.length ? tops.map((node) => branch(node, 0, false)) : topics.map((t) => h("li", null, h("a", { class: "tree-row", href: () => format(changed({ t: t.id }, "topics")), "aria-current": t.id === open ? "true" : null }, h("span", { class: "tree-name", dir: "auto", title: t.label }, t.label), h("small", null, number(t.size)))));
     fill(tree, h("a", { class: "tree-row tree-all", href: () => format(changed({ t: null }, "topics")), "aria-current": open === null ? "true" : null }, h("span", { class: "tree-name" }, "All topics"), h("small", null, number(topics.length))), h("ul", { class: "plain" }, rows));
   }
 

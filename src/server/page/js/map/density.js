@@ -8,12 +8,14 @@ const SAMPLE = 400_000;
 /**
  * @typedef {{
  *   side: number, values: Float32Array
- * }} Density `side`² cells over the map with a margin of an eighth on each side; four values a cell: the colour times
+ * }} Density `side`² cells over the map with a margin on each side; four values a cell: the colour times
  * the density, and the density, at most 1
  */
 
-/** How far the ground reaches beyond the points, as a share of their span. */
-export const MARGIN = 0.125;
+/** How far the ground of a point reaches at most, as a share of the ground's side: three blurs of this radius. */
+const REACH = 0.035;
+/** How far the ground reaches beyond the points, as a share of their span: farther than that of a point, so that it ends by itself. */
+export const MARGIN = 0.17;
 
 /**
  * @param {Points} points
@@ -36,7 +38,7 @@ export function densityOf({ n, x, y }, kinds, palette, isShown) {
     values[cell + 3] = (values[cell + 3] ?? 0) + 1;
   }
   // The fewer the points, the wider the ground that each stands for.
-  const radius = Math.max(2, Math.round(side * Math.min(0.035, 0.24 / Math.sqrt(Math.sqrt(count + 1) * 4))));
+  const radius = Math.max(2, Math.round(side * Math.min(REACH, 0.24 / Math.sqrt(Math.sqrt(count + 1) * 4))));
   const other = new Float32Array(values.length);
   // Three passes of a box are nearly a Gaussian.
   for (let pass = 0; pass < 3; pass++) {

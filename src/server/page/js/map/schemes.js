@@ -50,7 +50,7 @@ export function byTopic(points, topics) {
   for (let i = 0; i < points.n; i++) kinds[i] = (points.topic[i] ?? -1) + 1;
   const places = topics.map((t) => /** @type {[number, number] | null} */ (t.x === null || t.y === null ? null : [t.x, t.y]));
   const classes = coloured(topics.map((t) => t.label), places);
-  return withCounts({ id: "topic", name: "topic", classes, kinds, noneName: "no topic", isScale: false });
+  return withCounts({ id: "topic", name: "topic", classes, kinds, noneName: topics.length ? "no topic" : "articles", isScale: false });
 }
 
 /** @param {Points} points @param {MapInfo["sources"]} sources */
