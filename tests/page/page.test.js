@@ -492,18 +492,6 @@ test("time: bars to brush, what the time was about, one source", async () => {
   await close();
 });
 
-test("a month of few articles sets no scale for all", async () => {
-  const { page, close } = await at("#/town/topics");
-  await page.locator(".card").first().waitFor();
-  const most = await page.evaluate(async () => {
-    const main = /** @type {HTMLScriptElement} */ (document.querySelector("script[type=module]")).src;
-    const { highest } = await import(new URL("topics.js", main).href);
-    return [highest([[3, 10, 20], [1, 5, 0]], [5, 100, 100]), highest([[3, 10, 20]], [0, 100, 100]), highest([], []), highest([[1, 1]], [2, 2])];
-  });
-  assert.deepEqual(most, [0.2, 0.2, 0.001, 0.5]);
-  await close();
-});
-
 test("time without topics: months to brush, the latest articles, and a way to find topics", async () => {
   const { page, close } = await at("#/plain/time");
   await page.locator(".time-chart rect").first().waitFor({ state: "attached" });

@@ -66,9 +66,12 @@ export function highest(line) {
   return Math.max(hasShares(line) ? 0.001 : 1, ...values);
 }
 
+/** How many neighbouring spans are drawn as one. @param {Timeline} line */
+const groupOf = (line) => (hasShares(line) ? 1 : Math.max(1, Math.ceil(line.bins.length / BARS)));
+
 /** Counts of neighbouring spans together, where there are more than a small drawing has room for. @param {(number | null)[]} values @param {Timeline} line */
 function grouped(values, line) {
-  const size = hasShares(line) ? 1 : Math.ceil(values.length / BARS);
+  const size = groupOf(line);
   if (size === 1) return values;
   return Array.from({ length: Math.ceil(values.length / size) }, (_, g) => values.slice(g * size, (g + 1) * size).reduce((/** @type {number} */ sum, v) => sum + (v ?? 0), 0));
 }
@@ -77,7 +80,7 @@ function grouped(values, line) {
 export const valueOf = (value, line) => (hasShares(line) ? percent(value) : number(value));
 
 /** What is drawn, in a few words. @param {Timeline} line */
-export const drawnOf = (line) => (hasShares(line) ? `Share of each ${line.by}’s articles` : `Articles of each ${line.by}`);
+export const drawnOf = (line) => (hasShares(line) ? `Share of each ${line.by}’s articles` : `Articles of each ${groupOf(line) > 1 ? `${groupOf(line)} ${line.by}s` : line.by}`);
 
 const WIDE = 240;
 

@@ -125,6 +125,7 @@ export function createSearch(ctx) {
     const first = what.offset + 1;
     const last = what.offset + found.hits.length;
     const total = kept.get(keyOf(place))?.facets.articles ?? (what.q || what.filter ? undefined : ctx.corpus()?.articles);
+    const isEmpty = ctx.corpus()?.articles === 0;
     const hadFocus = pages.contains(document.activeElement);
     /** @param {number | undefined} total how many are found in all */
     let say = (total) => void total;
@@ -137,8 +138,8 @@ export function createSearch(ctx) {
           page > 1
             ? empty("No more hits.")
             : empty(
-                q ? `Nothing found for “${q}”.` : "No article is let through.",
-                h("p", null, what.filter ? "Fewer filters let more through." : by === "words" ? "By meaning, other words are found too." : "This corpus has nothing embedded yet."),
+                q ? `Nothing found for “${q}”.` : isEmpty ? "This corpus has no articles yet." : "No article is let through.",
+                !isEmpty && h("p", null, what.filter ? "Fewer filters let more through." : by === "words" ? "By meaning, other words are found too." : "This corpus has nothing embedded yet."),
               ),
         ),
       );

@@ -180,9 +180,14 @@ export function createTime(ctx) {
               },
             }).element,
           );
-        } else fill(chart, empty("No article has a date that can be read."));
+        } else fill(chart, ctx.corpus()?.articles === 0 ? empty("This corpus has no articles yet.") : empty("No article has a date that can be read."));
       }
       source.value = params.get("source") ?? "";
+      if (ctx.corpus()?.articles === 0) {
+        fill(rows);
+        fill(list);
+        return;
+      }
       const range = rangeOf(place);
       showRows(range);
       ctx.drawn("time");

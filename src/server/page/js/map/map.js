@@ -340,7 +340,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
   function ground() {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      renderer.setDensity(densityOf(points, scheme.kinds, paletteOf(scheme, isDark(), only), isShown));
+      renderer.setDensity(densityOf(points, scheme.kinds, paletteOf(scheme, isDark(), only), isShown, view.unit));
       draw();
       void titles.settled();
     }, 90);

@@ -116,6 +116,9 @@ export function byField(name, { values, of }, n) {
   return withCounts({ id: FIELD + name, name, classes: coloured(names, null), kinds, noneName: "other or none", isScale: false });
 }
 
+/** The colour of what is in no class; where there are no classes all are in none, and have a colour that is seen. @param {Scheme} scheme @param {boolean} dark */
+export const ofNone = (scheme, dark) => (scheme.classes.length ? noClass(dark) : ((dark ? ON_DARK : ON_LIGHT)[0] ?? noClass(dark)));
+
 /** The palette of a scheme, four bytes a class. @param {Scheme} scheme @param {boolean} dark @param {Set<number>} only */
 export function paletteOf(scheme, dark, only) {
   const out = new Uint8Array(4 * (scheme.classes.length + 1));
@@ -123,7 +126,7 @@ export function paletteOf(scheme, dark, only) {
     const isOn = only.size === 0 || only.has(i);
     out.set([...(isOn ? rgb : noClass(dark)), isOn ? 255 : 26], 4 * i);
   };
-  put(0, noClass(dark));
+  put(0, ofNone(scheme, dark));
   scheme.classes.forEach((c, i) => put(i + 1, dark ? c.dark : c.light));
   return out;
 }
