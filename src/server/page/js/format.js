@@ -32,7 +32,7 @@ export function date(iso) {
 }
 
 /** Characters of a text that stand for a title. */
-const HEAD = 96;
+export const HEAD = 96;
 
 /** The beginning of a text, for an article that has no title: its first line, as far as whole words of it go. @param {string} text */
 export function beginning(text) {

@@ -6,10 +6,9 @@
 
 import { api, isAborted, orElse, Problem } from "./api.js";
 import { h, fill, icon, phone } from "./dom.js";
-import { counted, number, took } from "./format.js";
+import { beginning, counted, HEAD, number, took } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { condition, valueText } from "./filter.js";
-import { beginning } from "./format.js";
 import { hitRow, markBest } from "./hits.js";
 import { countsKey, countsOf, monthsOf, ofChosen, worthCounting } from "./counts.js";
 import { createFacets, chosenChips } from "./facets.js";
@@ -203,13 +202,16 @@ export function createSearch(ctx) {
       facets.months(months);
       return months;
     });
-    const [all, chosen] = await Promise.all([countsOf(place, fieldsOf(place), signal), ofChosen(place, signal)]);
-    if (all) {
-      facets.show(all, chosen.facets);
-      told(all.articles);
-      showTotal(all.articles);
-    }
-    const dates = await months;
+    const values = Promise.all([countsOf(place, fieldsOf(place), signal), ofChosen(place, signal)]).then((values) => {
+      const [all, chosen] = values;
+      if (all) {
+        facets.show(all, chosen.facets);
+        told(all.articles);
+        showTotal(all.articles);
+      }
+      return values;
+    });
+    const [[all, chosen], dates] = await Promise.all([values, months]);
     // What could not be counted is asked for again.
     if (!all || !dates || !chosen.isWhole) return;
     keep(key, { facets: all, chosen: chosen.facets, months: dates });
@@ -217,12 +219,12 @@ export function createSearch(ctx) {
 
   /**
    * Heads hits without a title by the beginning of their text, where the passage that is shown is
-   * not that, and what is folded into them.
+   * not all of that, and what is folded into them.
    *
    * @param {string} corpus @param {Found} found @param {AbortSignal} signal
    */
   async function head(corpus, found, signal) {
-    const own = found.hits.filter((hit) => !hit.title && hit.passage.range.start > 0).map((hit) => hit.id);
+    const own = found.hits.filter((hit) => !hit.title && (hit.passage.range.start > 0 || hit.passage.text.length <= HEAD)).map((hit) => hit.id);
     const folded = found.hits.flatMap((hit) => hit.folded?.articles ?? []).filter((one) => !one.title).map((one) => one.id);
     const ids = [...new Set([...own, ...folded])].slice(0, HEADED);
     if (!ids.length) return;

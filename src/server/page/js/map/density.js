@@ -41,7 +41,7 @@ export function densityOf({ n, x, y }, kinds, palette, isShown, unit) {
   // The fewer the points, the wider the ground that each stands for.
   const radius = Math.max(2, side * Math.min(REACH, 0.24 / Math.sqrt(Math.sqrt(count + 1) * 4)));
   const stretch = Math.sqrt(unit.x / unit.y);
-  const most = Math.floor((side * MARGIN) / (1 + 2 * MARGIN) / 3);
+  const most = Math.floor(((side * MARGIN) / (1 + 2 * MARGIN) - 1) / 3);
   const [across, down] = [Math.round(Math.min(most, Math.max(1, radius / stretch))), Math.round(Math.min(most, Math.max(1, radius * stretch)))];
   const other = new Float32Array(values.length);
   // Three passes of a box are nearly a Gaussian.

@@ -410,12 +410,13 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
 
   /** @param {number} px @param {number} py */
   function tap(px, py) {
-    const row = finder.pick(px, py, 14);
+    const label = labels.at(px, py);
+    // On a title one means its article, but for a point that one hits.
+    const row = finder.pick(px, py, label?.row === undefined ? 14 : 5);
     if (row >= 0) {
       void open(row);
       return;
     }
-    const label = labels.at(px, py);
     if (label?.row !== undefined) void open(label.row);
     else if (label) zoomTo((i) => (label.level <= 1 ? points.topic[i] === label.topic : points.topic[i] === label.topic && Math.hypot((points.x[i] ?? 0) - label.x, (points.y[i] ?? 0) - label.y) < 5000));
   }
