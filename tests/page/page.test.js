@@ -633,6 +633,7 @@ test("dark and light, by the system and by choice; ink can be read on its ground
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     const { page, close } = await at("#/town/search?q=bank", { colorScheme });
     await page.locator(".hit").first().waitFor();
+    await page.locator(".facet-counts .note").waitFor();
     const ratio = () =>
       page.evaluate(() => {
         const luminance = (/** @type {string} */ css) => {
