@@ -39,12 +39,15 @@ node --test --test-reporter=dot tests/page/colours.test.js
 
 echo "corpora"
 model=$root/tests/fixtures/tiny-bert
-for corpus in town hostile; do
+for corpus in town hostile untitled; do
   node "tests/page/$corpus.js" > "$work/$corpus.jsonl"
   "$program" index "$work/$corpus.jsonl" -c "$work/$corpus.nearwise" --model "$model" >/dev/null 2>&1
 done
 # Two whose topics nobody looked for: in one a test does, and the other stays so.
 for copy in bare plain; do cp "$work/town.nearwise" "$work/$copy.nearwise"; done
+# One that has lost all its articles.
+cp "$work/untitled.nearwise" "$work/empty.nearwise"
+"$program" delete --where 'text IS NOT NULL' -c "$work/empty.nearwise" >/dev/null 2>&1
 "$program" topics fit -c "$work/town.nearwise" --topics 6 >/dev/null 2>&1
 "$program" topics fit -c "$work/hostile.nearwise" --topics 3 >/dev/null 2>&1
 "$program" map -c "$work/town.nearwise" --out "$work/map.html" >/dev/null 2>&1
@@ -72,7 +75,7 @@ serve() { # starts a server with these options; its address is in $base
 }
 serve -c "$work/town.nearwise" --api-key read:looks --api-key full:changes
 export NEARWISE_KEYED=$base
-serve -c "$work/town.nearwise" -c "$work/hostile.nearwise" -c "$work/plain.nearwise" -c "$work/bare.nearwise"
+serve -c "$work/town.nearwise" -c "$work/hostile.nearwise" -c "$work/plain.nearwise" -c "$work/bare.nearwise" -c "$work/untitled.nearwise" -c "$work/empty.nearwise"
 echo "the page in $("$CHROMIUM" --version 2>/dev/null)"
 NEARWISE_BASE=$base NEARWISE_MAP="$work/map.html" \
-  node --test --test-concurrency=1 "$cache/tests/page.test.js"
+  node --test --test-concurrency=1 "$cache/tests/page.test.js" "$cache/tests/more.test.js"

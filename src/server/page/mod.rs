@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "js/article.js",
     "js/chart.js",
     "js/counts.js",
+    "js/course.js",
     "js/dom.js",
     "js/edits.js",
     "js/facets.js",
@@ -42,6 +43,7 @@ const FILES: &[(&str, &str)] = files![
     "js/hits.js",
     "js/keys.js",
     "js/mapview.js",
+    "js/scroll.js",
     "js/search.js",
     "js/state.js",
     "js/theme.js",
@@ -61,6 +63,7 @@ const FILES: &[(&str, &str)] = files![
     "js/map/points.js",
     "js/map/schemes.js",
     "js/map/strip.js",
+    "js/map/titles.js",
     "js/map/view.js",
 ];
 

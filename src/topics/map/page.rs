@@ -20,7 +20,7 @@ macro_rules! modules {
 }
 
 /// The modules of the script, each behind those that it imports.
-const MODULES: [&str; 20] = modules![
+const MODULES: [&str; 21] = modules![
     "dom.js",
     "format.js",
     "theme.js",
@@ -32,6 +32,7 @@ const MODULES: [&str; 20] = modules![
     "map/colours.js",
     "map/schemes.js",
     "map/labels.js",
+    "map/titles.js",
     "map/strip.js",
     "map/legend.js",
     "map/about.js",

@@ -1,18 +1,24 @@
 // An article, beside whatever one looks at.
 
 /** @import { Context } from "./main.js" */
-/** @import { Article, Copy, Found } from "./types.js" */
+/** @import { Article, Copy } from "./types.js" */
 
 import { api, isAborted } from "./api.js";
 import { h, fill, icon, phone } from "./dom.js";
-import { counted, date } from "./format.js";
+import { counted, date, number } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { valueText } from "./filter.js";
-import { briefRow, facts, nearness, marked, wordsOf } from "./hits.js";
+import { briefRow, facts, heading, hitHeading, nearness, marked, wordsOf } from "./hits.js";
 import { bones, problem } from "./chart.js";
 
 /** Neighbours that are listed. */
 const NEIGHBOURS = 8;
+/** Those that are asked for beyond that, in the place of copies, and at most where it has more of them. */
+const SPARE = 8;
+const MOST_COPIES = 90;
+
+/** Copies that are listed at first. */
+const LISTED = 12;
 
 /** From which share of the text on a passage is not marked. */
 const MOST_MARKED = 0.7;
@@ -70,7 +76,7 @@ export function webAddress(url) {
 }
 
 /** @type {Record<Copy["kind"], string>} */
-const KINDS = { self: "this article", copy: "copy", retelling: "told again", contained: "part of it" };
+const KINDS = { self: "this article", copy: "copy", contained: "part of it", retelling: "told again" };
 
 /** Copies and retellings along a line of time. @param {Copy[]} copies */
 function copiesLine(copies) {
@@ -91,14 +97,27 @@ function copiesLine(copies) {
           }),
         )
       : null;
+  /** @param {Copy} copy */
+  const row = (copy) =>
+    h(
+      "li",
+      { class: `copy-${copy.kind}` },
+      h("i", { class: `dot dot-${copy.kind}`, "aria-hidden": "true" }),
+      copy.kind === "self"
+        ? h("span", { class: "brief is-self" }, h("span", { class: "brief-title", dir: "auto" }, heading(copy)), h("span", { class: "brief-facts" }, facts(copy), h("em", null, KINDS.self)))
+        : briefRow(copy, h("em", null, KINDS[copy.kind] ?? copy.kind)),
+    );
+  // Of many, those that are most like it are listed, in the order of all.
+  const rank = (/** @type {Copy} */ copy) => 10 * Object.keys(KINDS).indexOf(copy.kind) - (copy.wording ?? 0) - (copy.cosine ?? 0);
+  const most = copies.length > LISTED + 2 ? LISTED : copies.length;
+  const listed = new Set(copies.toSorted((a, b) => rank(a) - rank(b)).slice(0, most));
+  const list = h("ul", { class: "plain copies" }, copies.filter((copy) => listed.has(copy)).map(row));
+  const all = h("button", { type: "button", class: "quiet", onclick: () => { all.remove(); fill(list, copies.map(row)); } }, `Show all ${number(copies.length)}`);
   return [
     line,
     line && h("div", { class: "legend-ends" }, h("span", null, date(new Date(first).toISOString().slice(0, 10))), h("span", null, date(new Date(last).toISOString().slice(0, 10)))),
-    h(
-      "ul",
-      { class: "plain copies" },
-      copies.map((copy) => h("li", { class: `copy-${copy.kind}` }, h("i", { class: `dot dot-${copy.kind}`, "aria-hidden": "true" }), copy.kind === "self" ? h("span", { class: "brief is-self" }, h("span", { class: "brief-title", dir: "auto" }, copy.title), h("span", { class: "brief-facts" }, facts(copy), h("em", null, KINDS.self))) : briefRow(copy, h("em", null, KINDS[copy.kind] ?? copy.kind)))),
-    ),
+    list,
+    copies.length > most && all,
   ];
 }
 
@@ -156,14 +175,14 @@ export function createArticle(ctx, panel) {
     const { params } = here();
     const words = wordsOf(params.get("q") ?? "", params.get("by") ?? "meaning");
     fill(text, paragraphs(article, [], words));
-    const topics = h("p", { class: "chips" }, article.topics.map((t) => h("a", { class: "chip", dir: "auto", href: format(changed({ t: t.id }, "topics")), title: `similarity ${t.similarity.toFixed(2)}` }, t.label)));
+    const topics = h("p", { class: "chips" }, article.topics.map((t) => h("a", { class: "chip", dir: "auto", href: () => format(changed({ t: t.id }, "topics")), title: `similarity ${t.similarity.toFixed(2)}` }, t.label)));
     const copies = h("section", { class: "article-part", hidden: true });
     const near = h("section", { class: "article-part" }, h("h3", null, "Nearest articles"), bones(2));
     const more = Object.entries(article.metadata ?? {}).filter(([, value]) => value !== null && value !== "");
     fill(
       body,
       h("p", { class: "article-facts" }, article.source && h("span", { dir: "auto" }, article.source), article.date && h("time", { datetime: article.date }, date(article.date))),
-      h("h2", { id: "article-title", tabindex: "-1", dir: "auto" }, article.title || article.id),
+      h("h2", { id: "article-title", tabindex: "-1", dir: "auto" }, heading(article, article.text)),
       article.topics.length > 0 && topics,
       !article.embedded && h("p", { class: "note" }, "It is not embedded yet, so that only words find it."),
       text,
@@ -184,7 +203,7 @@ export function createArticle(ctx, panel) {
       ),
     );
     /** @type {HTMLElement | null} */ (body.querySelector("#article-title"))?.focus({ preventScroll: true });
-    ctx.say(article.title);
+    ctx.say(heading(article, article.text));
     // Each part comes when it is there.
     matching(corpus, article, signal).then(
       (marks) => {
@@ -198,23 +217,36 @@ export function createArticle(ctx, panel) {
       },
       () => {},
     );
-    api.copies(corpus, id, signal).then(
-      (answer) => {
-        if (answer.articles.length < 2) return;
+    const copied = api.copies(corpus, id, signal).then(
+      ({ articles }) => {
+        if (articles.length < 2) return [];
         copies.hidden = false;
-        fill(copies, h("h3", null, counted(answer.articles.length - 1, "copy or retelling", "copies and retellings")), copiesLine(answer.articles));
+        fill(copies, h("h3", null, counted(articles.length - 1, "copy or retelling", "copies and retellings")), copiesLine(articles));
+        return articles.map((copy) => copy.id);
       },
-      () => {},
+      () => /** @type {string[]} */ ([]),
     );
-    api.neighbours(corpus, id, NEIGHBOURS, signal).then(
-      (/** @type {Found} */ found) => {
-        if (!found.hits.length) near.hidden = true;
-        fill(near, h("h3", null, "Nearest articles"), h("ul", { class: "plain" }, found.hits.map((hit) => h("li", null, briefRow(hit, nearness(hit.cosine))))));
-      },
-      (error) => {
-        if (!isAborted(error)) fill(near, h("h3", null, "Nearest articles"), problem(error));
-      },
-    );
+    try {
+      const found = await nearest(corpus, id, copied, signal);
+      near.hidden = !found.length;
+      fill(near, h("h3", null, "Nearest articles"), h("ul", { class: "plain" }, found.map((hit) => h("li", null, briefRow({ ...hit, title: hitHeading(hit) }, nearness(hit.cosine))))));
+    } catch (error) {
+      if (!isAborted(error)) fill(near, h("h3", null, "Nearest articles"), problem(error));
+    }
+  }
+
+  /**
+   * The nearest articles, without those that are listed as copies of this one.
+   *
+   * @param {string} corpus @param {string} id @param {Promise<string[]>} copied their ids @param {AbortSignal} signal
+   */
+  async function nearest(corpus, id, copied, signal) {
+    const first = api.neighbours(corpus, id, NEIGHBOURS + SPARE, signal);
+    // Its failure is told when it is waited for.
+    first.catch(() => {});
+    const others = new Set(await copied);
+    const found = others.size > SPARE ? await api.neighbours(corpus, id, NEIGHBOURS + Math.min(others.size, MOST_COPIES), signal) : await first;
+    return found.hits.filter((hit) => !others.has(hit.id)).slice(0, NEIGHBOURS);
   }
 
   return {

@@ -1,34 +1,12 @@
-// Small drawings: shares over time, and bars that one brushes over.
+// Bars that one brushes over, and what stands where there is nothing.
 
 /** @import { Child } from "./dom.js" */
 
 import { h, s } from "./dom.js";
 import { number, span } from "./format.js";
 
-const WIDE = 240;
 /** Pixels that a mark below bars needs. */
 const MARK = 64;
-
-/**
- * A share over time, as a filled line.
- *
- * @param {number[]} shares 0 to `most`
- * @param {{ most: number, label: string, high?: number, range?: [number, number] | null }} options
- */
-export function sparkline(shares, { most, label, high = 44, range = null }) {
-  const n = Math.max(1, shares.length - 1);
-  const x = (/** @type {number} */ i) => (shares.length > 1 ? (i / n) * WIDE : WIDE / 2);
-  const y = (/** @type {number} */ v) => high - 1.5 - Math.min(1, v / Math.max(most, 1e-9)) * (high - 4);
-  const line = shares.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("");
-  const last = shares[shares.length - 1] ?? 0;
-  return s(
-    "svg",
-    { class: "spark", viewBox: `0 0 ${WIDE} ${high}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-    range && s("rect", { class: "spark-range", x: x(range[0] - 0.5), y: 0, width: Math.max(2, x(range[1] + 0.5) - x(range[0] - 0.5)), height: high }),
-    s("path", { class: "spark-area", d: `${line}L${x(n).toFixed(1)} ${high}L0 ${high}Z` }),
-    s("path", { class: "spark-line", d: shares.length > 1 ? line : `M0 ${y(last)}L${WIDE} ${y(last)}` }),
-  );
-}
 
 /**
  * Bars over time with a window that is drawn over them, by pointer or by keys.

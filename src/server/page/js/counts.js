@@ -56,6 +56,14 @@ export const countsKey = ({ corpus, params }) =>
   JSON.stringify([corpus, ["f", "from", "to", "filter"].map((name) => params.getAll(name)), params.get("by") === "words" && params.get("q")]);
 
 /**
+ * Counts of some fields over all that a search finds. They depend on its query only where this is
+ * one of words: by meaning every article is found.
+ *
+ * @param {Place} place @param {string[]} fields @param {AbortSignal} signal
+ */
+export const countsOf = (place, fields, signal) => orElse(counted(place, fields.join(","), "", 10, signal), undefined);
+
+/**
  * The counts of the fields of which something is chosen, by field, and whether all could be had.
  *
  * @param {Place} place @param {AbortSignal} signal

@@ -4,7 +4,8 @@
 
 /**
  * An element. `onclick` and the like are listeners, `vars` are CSS variables, `true` is an
- * attribute without a value; `false` and null leave an attribute out.
+ * attribute without a value; `false` and null leave an attribute out. An `href` that is a function
+ * is asked for once more when the link is used: what stands in the address may have changed.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} name
@@ -41,11 +42,28 @@ export function s(name, props, ...children) {
   return element;
 }
 
+/** Where links lead that depend on where one is. @type {WeakMap<Element, () => string>} */
+const leads = new WeakMap();
+for (const name of ["click", "auxclick", "contextmenu", "focusin"]) {
+  document.addEventListener(
+    name,
+    (e) => {
+      const link = e.target instanceof Element ? e.target.closest("a") : null;
+      const lead = link && leads.get(link);
+      if (link && lead) link.setAttribute("href", lead());
+    },
+    true,
+  );
+}
+
 /** @param {Element & ElementCSSInlineStyle} element @param {Record<string, any>} props */
 export function set(element, props) {
   for (const [name, value] of Object.entries(props)) {
     if (name === "vars") {
       for (const [key, text] of Object.entries(value)) element.style.setProperty(`--${key}`, String(text));
+    } else if (name === "href" && typeof value === "function") {
+      leads.set(element, value);
+      element.setAttribute("href", value());
     } else if (typeof value === "function") {
       element.addEventListener(name.slice(2), value);
     } else if (value === true) {

@@ -118,7 +118,8 @@ export function createFacets(labelOf) {
       if (document.activeElement !== typed) typed.value = params.get("filter") ?? "";
       wrong.hidden = true;
       if (!facets) return;
-      fill(counts, facets.fields.map((facet) => block(ofChosen?.get(facet.field) ?? facet, chosen, labelOf)), h("p", { class: "note" }, `${OVER[facets.over] ?? ""}: ${number(facets.articles)}`));
+      const blocks = facets.fields.map((facet) => block(ofChosen?.get(facet.field) ?? facet, chosen, labelOf)).filter((one) => one !== null);
+      fill(counts, blocks, blocks.length > 0 && h("p", { class: "note" }, `${OVER[facets.over] ?? ""}: ${number(facets.articles)}`));
       if (focused) /** @type {HTMLElement | null} */ (counts.querySelector(`[data-facet="${CSS.escape(focused)}"]`))?.focus();
     },
     /** @param {string} message */

@@ -31,6 +31,19 @@ export function date(iso) {
   return [part[3] && String(Number(part[3])), month, part[1]].filter(Boolean).join(" ");
 }
 
+/** Characters of a text that stand for a title. */
+export const HEAD = 96;
+
+/** The beginning of a text, for an article that has no title: its first line, as far as whole words of it go. @param {string} text */
+export function beginning(text) {
+  const line = text.trimStart().split("\n", 1)[0]?.replace(/\s+/g, " ").trim() ?? "";
+  const signs = [...line];
+  if (signs.length <= HEAD) return line;
+  const cut = signs.slice(0, HEAD).join("");
+  const space = cut.lastIndexOf(" ");
+  return `${(space > cut.length / 3 ? cut.slice(0, space) : cut).replace(/[\s,;:–—-]+$/, "")} …`;
+}
+
 /** Days since 1970-01-01 as `2024-03-05`. @param {number} day */
 export function isoDay(day) {
   const at = new Date(day * 86_400_000);

@@ -3,7 +3,7 @@
 /** @import { Hit, Brief } from "./types.js" */
 
 import { h } from "./dom.js";
-import { date, counted } from "./format.js";
+import { beginning, date, counted } from "./format.js";
 import { changed, format } from "./state.js";
 
 /** Characters of a passage that are shown, and how many of them stand before its best sentence. */
@@ -14,6 +14,17 @@ const SEEN = 360;
 
 /** The address of an article beside what one looks at. @param {string} id */
 export const articleAddress = (id) => format(changed({ a: id }));
+
+/**
+ * What an article is headed by: its title, or the beginning of its text, or its id where nothing else
+ * is known.
+ *
+ * @param {{ id: string, title: string }} article @param {string} [text] its text, or what of it is known
+ */
+export const heading = ({ id, title }, text = "") => title.trim() || beginning(text) || id;
+
+/** What a hit is headed by. @param {Hit} hit */
+export const hitHeading = (hit) => heading(hit, `${hit.passage.range.start > 0 ? "… " : ""}${hit.passage.text}`);
 
 /** @param {Brief} brief */
 export const facts = (brief) => [brief.source, date(brief.date)].filter(Boolean).join(" · ");
@@ -85,8 +96,8 @@ export function nearness(cosine) {
 export function briefRow(brief, ...more) {
   return h(
     "a",
-    { class: "brief", href: articleAddress(brief.id), "data-id": brief.id },
-    h("span", { class: "brief-title", dir: "auto" }, brief.title || brief.id),
+    { class: "brief", href: () => articleAddress(brief.id), "data-id": brief.id },
+    h("span", { class: "brief-title", dir: "auto" }, heading(brief)),
     h("span", { class: "brief-facts" }, h("span", { dir: "auto" }, facts(brief)), more),
   );
 }
@@ -101,7 +112,7 @@ export function hitRow(hit, { q, by, open }) {
     h(
       "article",
       null,
-      h("h3", { dir: "auto" }, h("a", { href: articleAddress(hit.id), class: "hit-link" }, marked(hit.title || hit.id, words))),
+      h("h3", { dir: "auto", class: hit.title ? null : "is-beginning" }, h("a", { href: () => articleAddress(hit.id), class: "hit-link" }, marked(hitHeading(hit), words))),
       h("p", { class: "hit-facts" }, nearness(hit.cosine), hit.source && h("span", { dir: "auto" }, hit.source), hit.date && h("time", { datetime: hit.date }, date(hit.date))),
       passageOf(hit, words),
       folded &&

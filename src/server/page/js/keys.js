@@ -9,7 +9,7 @@ const KEYS = [
   ["j k", "next and previous hit"],
   ["Enter", "open it"],
   ["Esc", "close the article, end a selection"],
-  ["← ↑ → ↓  + −  0", "on the map: move, zoom, all of it"],
+  ["← ↑ → ↓ + − 0", "on the map: move, zoom, all of it"],
   ["L, or Shift and draw", "on the map: select by lasso"],
   ["t", "light or dark"],
   ["?", "this list"],
@@ -20,7 +20,7 @@ export function showKeys() {
     "dialog",
     { class: "dialog", "aria-label": "Keys" },
     h("h2", null, "Keys"),
-    h("dl", { class: "keys" }, KEYS.flatMap(([key, does]) => [h("dt", null, key.split(" ").map((k) => (/^[a-z]{2,}$|,|and/.test(k) ? ` ${k} ` : h("kbd", null, k)))), h("dd", null, does)])),
+    h("dl", { class: "keys" }, KEYS.flatMap(([key, does]) => [h("dt", null, key.split(" ").flatMap((k) => (/^[a-z]{2,}$/.test(k) ? [`${k} `] : [h("kbd", null, k.replace(",", "")), k.endsWith(",") ? ", " : " "]))), h("dd", null, does)])),
     h("form", { method: "dialog", class: "dialog-end" }, h("button", { class: "button primary" }, "Close")),
   );
   dialog.addEventListener("close", () => dialog.remove());

@@ -15,6 +15,7 @@ import { createMapView } from "./mapview.js";
 import { listenToKeys, showKeys } from "./keys.js";
 import { empty, problem } from "./chart.js";
 import { asked } from "./edits.js";
+import { createScroll } from "./scroll.js";
 import { currentTheme, isDark, nextTheme, onTheme } from "./theme.js";
 
 /**
@@ -23,8 +24,11 @@ import { currentTheme, isDark, nextTheme, onTheme } from "./theme.js";
  * @typedef {{
  *   corpus: () => Corpus | null, name: () => string, isDark: () => boolean, say: (text: string) => void,
  *   toast: (text: string, action?: string, act?: () => void) => void, topicLabel: (id: number) => string,
- *   topicsChanged: () => Promise<void>
+ *   topicsChanged: () => Promise<void>, hasTopics: () => Promise<boolean>, drawn: (view: View) => void
  * }} Context
+ *
+ * `hasTopics` asks anew where there were none: somebody may have looked for them since. `drawn` is told
+ * when what a place shows stands there.
  */
 
 /** @type {Record<View, [string, string]>} */
@@ -63,9 +67,23 @@ const ctx = {
     await describe(here().corpus);
     show();
   },
+  async hasTopics() {
+    const name = here().corpus;
+    if (corpus?.name === name && corpus.topics === null && corpus.embedded > 0) {
+      const now = await api.corpus(name);
+      if (corpus.name === name) corpus = now;
+    }
+    return corpus?.topics !== null;
+  },
+  drawn(view) {
+    if (here().view === view) scroll.drawn();
+  },
 };
 
 const main = at("main");
+/** What is shown, for those who do not see it. */
+const where = h("h1", { class: "unseen" });
+const scroll = createScroll(main);
 const views = { search: createSearch(ctx), map: createMapView(ctx), topics: createTopics(ctx), time: createTime(ctx) };
 const article = createArticle(ctx, at("article"));
 
@@ -125,16 +143,24 @@ at("ask").addEventListener("submit", (e) => {
   show();
 });
 choose.addEventListener("change", () => {
-  go({ corpus: choose.value, view: here().view, params: new URLSearchParams() });
+  // What one looks for is looked for there too; fields, dates and articles are those of a corpus.
+  const { view, params } = here();
+  const kept = [...params].filter(([name]) => name === "q" || name === "by");
+  go({ corpus: choose.value, view, params: new URLSearchParams(kept) });
 });
 
 let shownView = "";
+/** What a place lists, from its top on: another page, query or topic begins there. @param {import("./state.js").Place} place */
+const listOf = ({ corpus, view, params }) => JSON.stringify([corpus, view, ...["q", "by", "page", "t"].map((name) => params.get(name))]);
+
 /** @param {{ soon?: boolean }} [how] */
 function show(how = {}) {
   const place = here();
+  scroll.moved(listOf(place));
   if (!corpora.some((c) => c.name === place.corpus)) {
     document.title = "Nearwise";
-    fill(main, empty(`No corpus “${place.corpus}” is served here.`, h("p", null, corpora.map((c) => h("a", { class: "button", href: format({ corpus: c.name, view: "map", params: new URLSearchParams() }) }, c.name)))));
+    where.textContent = "Nearwise";
+    fill(main, where, empty(`No corpus “${place.corpus}” is served here.`, h("p", null, corpora.map((c) => h("a", { class: "button", href: format({ corpus: c.name, view: "map", params: new URLSearchParams() }) }, c.name)))));
     shownView = "";
     return;
   }
@@ -154,11 +180,12 @@ function show(how = {}) {
   }
   at("brand").setAttribute("href", format({ corpus: place.corpus, view: "map", params: new URLSearchParams() }));
   choose.value = place.corpus;
+  where.textContent = `${NAMES[place.view][0]}: ${place.corpus}`;
   document.title = `${text ? `${text} · ` : ""}${NAMES[place.view][0]} · ${place.corpus} · Nearwise`;
   if (shownView !== place.view) {
     if (shownView === "map") views.map.hide();
     views.search.closeSide();
-    fill(main, views[place.view].element);
+    fill(main, where, views[place.view].element);
     shownView = place.view;
     main.scrollTop = 0;
   }
@@ -171,6 +198,7 @@ async function describe(name) {
   if (!corpora.some((c) => c.name === name)) return;
   corpus = await api.corpus(name);
   topics = [];
+  if (corpus.topics === null) return;
   api.topics(name).then(
     (list) => {
       if (here().corpus !== name) return;
@@ -221,11 +249,13 @@ async function start() {
       isKeyless = false;
       void start();
     };
-    fill(main, empty(isKey ? "This server asks for a key." : "The corpora cannot be listed.", !isKey && problem(error), h("p", null, h("button", { type: "button", class: "button primary", onclick: again }, isKey ? "Give a key" : "Try again"))));
+    where.textContent = "Nearwise";
+    fill(main, where, empty(isKey ? "This server asks for a key." : "The corpora cannot be listed.", !isKey && problem(error), h("p", null, h("button", { type: "button", class: "button primary", onclick: again }, isKey ? "Give a key" : "Try again"))));
     return;
   }
   if (!corpora.length) {
-    fill(main, empty("This server has no corpus.", h("p", null, "Start it with ", h("code", null, "nearwise serve -c news.nearwise"))));
+    where.textContent = "Nearwise";
+    fill(main, where, empty("This server has no corpus.", h("p", null, "Start it with ", h("code", null, "nearwise serve -c news.nearwise"))));
     return;
   }
   fill(choose, corpora.map((c) => h("option", { value: c.name }, `${c.name} · ${number(c.articles)}`)));

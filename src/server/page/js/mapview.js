@@ -67,6 +67,8 @@ export function createMapView(ctx) {
   /** @type {AbortController | null} */
   let finding = null;
   let timer = 0;
+  /** Whether more was typed while a search ran. */
+  let isLate = false;
   let written = "";
   /** The version of the map that is shown, and whether it was looked at before. */
   let version = "";
@@ -181,16 +183,23 @@ export function createMapView(ctx) {
     Object.assign(element, { map });
   }
 
-  /** Marks the hits of what is typed above. @param {Place} place */
-  async function find(place) {
+  /** Marks the hits of what is typed above. @param {Place} place @param {boolean} [isTyping] */
+  async function find(place, isTyping) {
     if (!map) return;
     const q = place.params.get("q")?.trim() ?? "";
     const filter = condition(place.params);
     const by = place.params.get("by") ?? "meaning";
     const key = JSON.stringify([place.corpus, q, by, filter]);
     if (key === searched) return;
+    // What runs while one types is let run, so that the marks follow.
+    if (isTyping && finding) {
+      isLate = true;
+      return;
+    }
     searched = key;
     finding?.abort();
+    finding = null;
+    isLate = false;
     if (!q && !filter) {
       told.hidden = true;
       map.mark(null);
@@ -210,7 +219,7 @@ export function createMapView(ctx) {
         told,
         h("span", null, hits.length ? many : "Nothing found"),
         hits.length > 0 && h("button", { type: "button", class: "quiet", onclick: () => map?.toFound() }, "Zoom to them"),
-        h("a", { class: "quiet", href: format(changed({}, "search")) }, "As a list"),
+        h("a", { class: "quiet", href: () => format(changed({}, "search")) }, "As a list"),
         h("button", { type: "button", class: "quiet", onclick: () => go(changed({ q: null, f: null, filter: null, from: null, to: null })) }, "Clear"),
       );
       told.hidden = false;
@@ -220,11 +229,23 @@ export function createMapView(ctx) {
       told.hidden = false;
       fill(told, problem(error));
     }
+    if (signal.aborted) return;
+    finding = null;
+    if (isLate && here().view === "map") void find(here(), true);
   }
 
   /** @param {Place} place @param {boolean} isSoon */
   async function show(place, isSoon) {
     try {
+      if (ctx.corpus()?.embedded === 0) {
+        asking?.abort();
+        map?.end();
+        map = null;
+        loaded = "";
+        told.hidden = behind.hidden = true;
+        fill(stage, empty("There is no map yet.", h("p", null, ctx.corpus()?.articles ? "None of its articles is embedded yet." : "This corpus has no articles yet.")));
+        return;
+      }
       if (loaded !== place.corpus) {
         await load(place.corpus);
         await map?.restore(readState(place.params));
@@ -241,7 +262,7 @@ export function createMapView(ctx) {
         refresh(place.corpus).catch(() => {});
       }
       clearTimeout(timer);
-      if (isSoon) timer = setTimeout(() => void find(here()), 160);
+      if (isSoon) timer = setTimeout(() => void find(here(), true), 60);
       else void find(here());
       const id = here().params.get("a");
       if (id !== pointed) {

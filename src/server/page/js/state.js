@@ -69,6 +69,7 @@ export function changed(changes, view) {
 export function go(place, how = {}) {
   const hash = format(place);
   if (hash === location.hash) return;
-  history[how.replace ? "replaceState" : "pushState"](null, "", hash);
+  if (how.replace) history.replaceState(history.state, "", hash);
+  else history.pushState(null, "", hash);
   if (!how.silent) dispatchEvent(new Event("place"));
 }

@@ -12,8 +12,9 @@ import { written, condition } from "./filter.js";
 import { MONTHS } from "./counts.js";
 import { binsOf } from "./facets.js";
 import { briefRow } from "./hits.js";
-import { histogram, sparkline, bones, empty, problem } from "./chart.js";
-import { highest, noTopics, sharesOf, trend } from "./topics.js";
+import { histogram, bones, empty, problem } from "./chart.js";
+import { drawnOf, fittingTimeline, highest, sparkline, valueOf } from "./course.js";
+import { noTopics, trend } from "./topics.js";
 
 /** Topics that are listed. */
 const LISTED = 60;
@@ -27,12 +28,12 @@ const LISTED = 60;
 async function withoutTopics(corpus, source, signal) {
   const filter = source ? condition(new URLSearchParams({ f: written("source", source) })) : "";
   const bins = binsOf(await api.facets(corpus, { fields: "month", filter, limit: MONTHS }, signal));
-  return { bins: bins.map((b) => b.bin), totals: bins.map((b) => b.count), topics: [] };
+  return { by: bins[0]?.bin.length === 4 ? "year" : "month", bins: bins.map((b) => b.bin), totals: bins.map((b) => b.count), topics: [] };
 }
 
 /** @param {Context} ctx */
 export function createTime(ctx) {
-  const by = h("select", { "aria-label": "Spans", title: "How long a bar is; “Fitting” takes days to years by how long a time there is to show", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["quarter", "Quarters"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
+  const by = h("select", { "aria-label": "Spans", title: "How long a bar is; “Fitting” takes days to years by how long a time there is to show, and how many articles", onchange: () => go(changed({ span: by.value })) }, [["", "Fitting"], ["day", "Days"], ["week", "Weeks"], ["month", "Months"], ["quarter", "Quarters"], ["year", "Years"]].map(([value, name]) => h("option", { value }, name ?? "")));
   const source = h("select", { "aria-label": "Source", onchange: () => go(changed({ source: source.value })) });
   const head = h("div", { class: "bar" }, h("h2", null, "Over time"), h("span", { class: "bar-end" }, source, by));
   const chart = h("div", { class: "time-chart" });
@@ -79,11 +80,12 @@ export function createTime(ctx) {
       .filter((t) => t.count > 0 || !range)
       .sort((x, y) => (range ? y.share - y.usual - (x.share - x.usual) : y.count - x.count))
       .slice(0, LISTED);
-    const most = highest(topics.map((t) => t.counts), totals);
+    const line = timeline;
+    const most = highest(line);
     fill(
       rows,
       h("h3", null, range ? `What ${span(bins[a] ?? "")}${a === b ? "" : ` to ${span(bins[b] ?? "")}`} was about` : "Share of each topic"),
-      h("p", { class: "note" }, range ? `${counted(inside, "article")}; topics by how much more of them there was than at all times` : `${counted(all, "article")}; draw over the bars to choose a time`),
+      h("p", { class: "note" }, range ? `${counted(inside, "article")}; topics by how much more of them there was than at all times` : `${counted(all, "article")}; draw over the bars to choose a time. ${drawnOf(line)}, all on one scale, up to ${valueOf(most, line)}`),
       h(
         "ul",
         { class: "plain" },
@@ -91,9 +93,9 @@ export function createTime(ctx) {
           h(
             "li",
             { class: "time-row" },
-            h("a", { class: "time-name", dir: "auto", href: format(changed({ t: topic.id, from: null, to: null }, "topics")) }, topic.label),
+            h("a", { class: "time-name", dir: "auto", href: () => format(changed({ t: topic.id, from: null, to: null }, "topics")) }, topic.label),
             h("span", { class: "time-number" }, percent(share), range ? h("small", { class: lift > 1.15 ? "is-up" : lift < 0.87 ? "is-down" : "" }, `× ${lift.toFixed(1)}`) : trend(topic.rising)),
-            h("a", { class: "time-spark", href: format(changed({ f: [written("topic", topic.id)], q: null }, "search")), "aria-label": `${counted(count, "article")} about ${topic.label}` }, sparkline(sharesOf(topic.counts, totals), { most, label: "", high: 34, range })),
+            h("a", { class: "time-spark", href: () => format(changed({ f: [written("topic", topic.id)], q: null }, "search")), "aria-label": `${counted(count, "article")} about ${topic.label}` }, sparkline(topic.counts, line, { most, label: "", high: 34, range })),
           ),
         ),
       ),
@@ -116,7 +118,7 @@ export function createTime(ctx) {
     listing = new AbortController();
     try {
       const answer = await api.articles(place.corpus, { filter, limit: 12, sort: "-date" }, listing.signal);
-      fill(list, h("h3", null, "Its latest articles"), answer.articles.length ? h("ul", { class: "plain" }, answer.articles.map((a) => h("li", null, briefRow(a)))) : empty("No article has a date in there."));
+      fill(list, h("h3", null, range ? "Its latest articles" : "The latest articles"), answer.articles.length ? h("ul", { class: "plain" }, answer.articles.map((a) => h("li", null, briefRow(a)))) : empty("No article has a date in there."));
     } catch (error) {
       if (!isAborted(error)) fill(list, problem(error));
     }
@@ -142,11 +144,19 @@ export function createTime(ctx) {
         }
         const from = params.get("source");
         let isPlain = false;
-        timeline = await api.timeline(corpus, { by: by.value, source: from }, signal).catch((error) => {
-          if (!(error instanceof Problem && error.kind === "not_found")) throw error;
+        const wanted = by.value;
+        if (await ctx.hasTopics()) {
+          const asked = wanted ? api.timeline(corpus, { by: wanted, source: from }, signal) : fittingTimeline(corpus, { source: from }, signal);
+          timeline = await asked.catch((error) => {
+            if (!(error instanceof Problem && error.kind === "not_found")) throw error;
+            isPlain = true;
+            return withoutTopics(corpus, from, signal);
+          });
+        } else {
           isPlain = true;
-          return withoutTopics(corpus, from, signal);
-        });
+          timeline = await withoutTopics(corpus, from, signal);
+        }
+        signal.throwIfAborted();
         hasTopics = !isPlain;
         by.hidden = isPlain;
         if (isPlain) fill(rows, noTopics(ctx));
@@ -170,11 +180,17 @@ export function createTime(ctx) {
               },
             }).element,
           );
-        } else fill(chart, empty("No article has a date."));
+        } else fill(chart, ctx.corpus()?.articles === 0 ? empty("This corpus has no articles yet.") : empty("No article has a date that can be read."));
       }
       source.value = params.get("source") ?? "";
+      if (ctx.corpus()?.articles === 0) {
+        fill(rows);
+        fill(list);
+        return;
+      }
       const range = rangeOf(place);
       showRows(range);
+      ctx.drawn("time");
       void showArticles(place, range);
     } catch (error) {
       if (isAborted(error)) return;

@@ -9,8 +9,9 @@ import { h, fill, icon } from "./dom.js";
 import { counted, number, percent, span, date, stepOf } from "./format.js";
 import { changed, format, go, here } from "./state.js";
 import { written } from "./filter.js";
-import { articleAddress } from "./hits.js";
-import { sparkline, bones, empty, problem } from "./chart.js";
+import { articleAddress, heading } from "./hits.js";
+import { drawnOf, fittingTimeline, highest, sparkline, valueOf, courseOf } from "./course.js";
+import { bones, empty, problem } from "./chart.js";
 import { bars } from "./map/about.js";
 import { editing } from "./edits.js";
 
@@ -24,26 +25,36 @@ export function trend(rising) {
   return h("span", { class: isUp ? "trend is-up" : "trend is-down", title: `${isUp ? "more" : "fewer"} of late, by ${Math.abs(rising).toFixed(1)} standard errors` }, isUp ? "▲ rising" : "▼ fading");
 }
 
-/** The share of each bin. @param {number[]} counts @param {number[]} totals */
-export const sharesOf = (counts, totals) => counts.map((c, i) => ((totals[i] ?? 0) > 0 ? c / (totals[i] ?? 1) : 0));
-
-/** Of the articles of a usual bin, the part from which on a bin's shares are taken for what they are. */
-const THIN = 0.25;
-
 /**
- * The highest share of some topics, for a scale. Of a bin with few articles any topic may have half:
- * such bins do not make all others flat, and what goes beyond the scale is drawn at its top.
+ * What lies below each node of a tree; below null what is at its top. A node that is called as the
+ * one above it, and is no topic, says nothing new: what lies below it is shown in its place.
  *
- * @param {number[][]} courses counts of topics @param {number[]} totals
+ * @param {TreeNode[]} nodes
  */
-export function highest(courses, totals) {
-  const held = totals.filter((n) => n > 0).sort((a, b) => a - b);
-  const least = THIN * (held[Math.floor(held.length / 2)] ?? 0);
-  return Math.max(0.001, ...courses.flatMap((counts) => sharesOf(counts, totals).filter((_, i) => (totals[i] ?? 0) >= least)));
+export function levels(nodes) {
+  /** @type {Map<number | null, TreeNode[]>} */
+  const under = new Map();
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parents = new Set(nodes.map((node) => node.parent));
+  const isSame = (/** @type {TreeNode} */ node) => {
+    const above = node.parent === null ? undefined : byId.get(node.parent);
+    return above !== undefined && above.label === node.label && (node.topic ?? null) === null && parents.has(node.id);
+  };
+  for (const node of nodes) {
+    if (isSame(node)) continue;
+    let above = node.parent === null ? undefined : byId.get(node.parent);
+    while (above && isSame(above)) above = above.parent === null ? undefined : byId.get(above.parent);
+    const parent = above?.id ?? null;
+    under.set(parent, [...(under.get(parent) ?? []), node]);
+  }
+  return under;
 }
 
 /** What is shown where a corpus has no topics. @param {Context} ctx */
 export function noTopics(ctx) {
+  if (!ctx.corpus()?.embedded) {
+    return empty("This corpus has no topics yet.", h("p", null, ctx.corpus()?.articles ? "None of its articles is embedded yet." : "It has no articles yet."));
+  }
   const start = h("button", { type: "button", class: "button primary" }, "Find topics");
   const told = h("p", { class: "note", role: "status" });
   start.addEventListener("click", async () => {
@@ -71,7 +82,18 @@ export function createTopics(ctx) {
   const edit = editing(ctx);
   const tree = h("nav", { class: "tree", "aria-label": "Tree of topics" });
   const body = h("div", { class: "topics-body" });
-  const element = h("section", { class: "view topics", "aria-label": "Topics" }, h("div", { class: "side is-tree" }, tree), body);
+  // On a small screen the tree is opened where it is wanted.
+  const unfold = h("button", {
+    type: "button",
+    class: "button tree-toggle",
+    "aria-expanded": "false",
+    onclick: () => {
+      const isOpen = side.classList.toggle("is-open");
+      unfold.setAttribute("aria-expanded", String(isOpen));
+    },
+  }, icon("topics"), "Tree of topics");
+  const side = h("div", { class: "side is-tree" }, unfold, tree);
+  const element = h("section", { class: "view topics", "aria-label": "Topics" }, side, body);
   /** @type {Topic[]} */
   let topics = [];
   /** @type {TreeNode[]} */
@@ -95,7 +117,7 @@ export function createTopics(ctx) {
     const [list, whole, line] = await Promise.all([
       api.topics(corpus, signal),
       orElse(api.tree(corpus, signal), { nodes: [] }),
-      orElse(api.timeline(corpus, {}, signal), null),
+      orElse(fittingTimeline(corpus, {}, signal), null),
     ]);
     topics = list.topics;
     undos = list.undos;
@@ -105,14 +127,15 @@ export function createTopics(ctx) {
     loaded = corpus;
   }
 
-  const courseOf = (/** @type {number} */ id) => timeline?.topics.find((t) => t.id === id) ?? null;
-  const risingOf = (/** @type {Topic} */ topic) => topic.rising ?? courseOf(topic.id)?.rising ?? null;
+  const lineOf = (/** @type {number} */ id) => timeline?.topics.find((t) => t.id === id) ?? null;
+  const risingOf = (/** @type {Topic} */ topic) => topic.rising ?? lineOf(topic.id)?.rising ?? null;
+
+  /** The highest value of a topic alone. @param {{ counts: number[] }} course @param {Timeline} line */
+  const mostOf = (course, line) => Math.max(0, ...courseOf(course.counts, line).map((v) => v ?? 0));
 
   /** @param {number | null} open */
   function showTree(open) {
-    /** @type {Map<number | null, TreeNode[]>} */
-    const under = new Map();
-    for (const node of nodes) under.set(node.parent, [...(under.get(node.parent) ?? []), node]);
+    const under = levels(nodes);
     const most = Math.max(1, ...topics.map((t) => t.size));
     const listed = new Map(topics.map((t) => [t.label, t]));
     const root = under.get(null)?.length === 1 && (under.get((under.get(null) ?? [])[0]?.id ?? -1) ?? []).length ? (under.get(null) ?? [])[0] : null;
@@ -120,25 +143,25 @@ export function createTopics(ctx) {
     const branch = (node, depth, isPart) => {
       const topic = isPart ? undefined : node.topic === undefined ? listed.get(node.label) : topics.find((t) => t.id === node.topic);
       const children = (under.get(node.id) ?? []).toSorted((a, b) => b.size - a.size);
-      const name = h("span", { class: "tree-name", dir: "auto" }, topic?.label ?? node.label);
+      const text = topic?.label ?? node.label;
+      const name = h("span", { class: "tree-name", dir: "auto", title: text }, text);
       const size = h("small", null, number(node.size));
       const row = topic
-        ? h("a", { class: "tree-row", href: format(changed({ t: topic.id }, "topics")), "aria-current": topic.id === open ? "true" : null, vars: { part: `${(100 * node.size) / most}%` } }, name, size)
+        ? h("a", { class: "tree-row", href: () => format(changed({ t: topic.id }, "topics")), "aria-current": topic.id === open ? "true" : null, vars: { part: `${(100 * node.size) / most}%` } }, name, size)
         : h("span", { class: "tree-row is-node" }, name, size);
       if (!children.length) return h("li", null, row);
       const isOpen = !topic || topic.id === open;
       return h("li", null, h("details", { open: isOpen }, h("summary", null, row), h("ul", { class: "plain" }, children.map((child) => branch(child, depth + 1, isPart || topic !== undefined)))));
     };
     const tops = (root ? (under.get(root.id) ?? []) : (under.get(null) ?? [])).toSorted((a, b) => b.size - a.size);
-    const rows = tops.length ? tops.map((node) => branch(node, 0, false)) : topics.map((t) => h("li", null, h("a", { class: "tree-row", href: format(changed({ t: t.id }, "topics")), "aria-current": t.id === open ? "true" : null }, h("span", { class: "tree-name", dir: "auto" }, t.label), h("small", null, number(t.size)))));
-    fill(tree, h("a", { class: "tree-row tree-all", href: format(changed({ t: null }, "topics")), "aria-current": open === null ? "true" : null }, h("span", { class: "tree-name" }, "All topics"), h("small", null, number(topics.length))), h("ul", { class: "plain" }, rows));
+    const rows = tops.length ? tops.map((node) => branch(node, 0, false)) : topics.map((t) => h("li", null, h("a", { class: "tree-row", href: () => format(changed({ t: t.id }, "topics")), "aria-current": t.id === open ? "true" : null }, h("span", { class: "tree-name", dir: "auto", title: t.label }, t.label), h("small", null, number(t.size)))));
+    fill(tree, h("a", { class: "tree-row tree-all", href: () => format(changed({ t: null }, "topics")), "aria-current": open === null ? "true" : null }, h("span", { class: "tree-name" }, "All topics"), h("small", null, number(topics.length))), h("ul", { class: "plain" }, rows));
   }
 
   /** @param {Topic} topic @param {number} most */
   function card(topic, most) {
-    const course = courseOf(topic.id);
+    const course = lineOf(topic.id);
     const writable = ctx.corpus()?.writable;
-    const shares = course && timeline ? sharesOf(course.counts, timeline.totals) : null;
     return h(
       "article",
       { class: "card", "data-topic": topic.id },
@@ -156,12 +179,12 @@ export function createTopics(ctx) {
               showBar();
             },
           }),
-        h("h3", { dir: "auto" }, h("a", { href: format(changed({ t: topic.id }, "topics")) }, topic.label)),
+        h("h3", { dir: "auto" }, h("a", { href: () => format(changed({ t: topic.id }, "topics")) }, topic.label)),
         trend(risingOf(topic)),
       ),
       h("p", { class: "card-facts" }, counted(topic.size, "article"), " · ", percent(topic.share)),
-      shares ? sparkline(shares, { most, label: `Share over time, at most ${percent(Math.max(...shares))}` }) : h("div", { class: "spark" }),
-      h("ul", { class: "plain typical" }, topic.typical.slice(0, 3).map((a) => h("li", null, h("a", { href: articleAddress(a.id), dir: "auto" }, a.title || a.id)))),
+      timeline && (course ? sparkline(course.counts, timeline, { most, label: `${drawnOf(timeline)}, at most ${valueOf(mostOf(course, timeline), timeline)}` }) : h("div", { class: "spark" })),
+      h("ul", { class: "plain typical" }, topic.typical.slice(0, 3).map((a) => h("li", null, h("a", { href: () => articleAddress(a.id), dir: "auto" }, heading(a))))),
     );
   }
 
@@ -187,23 +210,24 @@ export function createTopics(ctx) {
     const sorted = topics.toSorted((a, b) => (sort === "name" ? a.label.localeCompare(b.label) : sort === "rising" ? (risingOf(b) ?? -99) - (risingOf(a) ?? -99) : b.size - a.size));
     const line = timeline;
     // All on one scale, so that heights compare from card to card.
-    const most = line ? highest(line.topics.map((t) => t.counts), line.totals) : 1;
+    const most = line ? highest(line) : 1;
     showBar();
-    fill(body, bar, line && h("p", { class: "note" }, `Share of all articles, ${span(line.bins[0] ?? "")} to ${span(line.bins[line.bins.length - 1] ?? "")}; all on one scale, up to ${percent(most)}`), h("div", { class: "cards" }, sorted.map((topic) => card(topic, most))));
+    fill(body, bar, line && h("p", { class: "note" }, `${drawnOf(line)}, ${span(line.bins[0] ?? "")} to ${span(line.bins[line.bins.length - 1] ?? "")}; all on one scale, up to ${valueOf(most, line)}`), h("div", { class: "cards" }, sorted.map((topic) => card(topic, most))));
   }
 
   /** @param {string} corpus @param {number} id */
   async function showOne(corpus, id) {
     const brief = topics.find((t) => t.id === id);
     if (!brief) {
-      fill(body, empty("There is no such topic any more.", h("a", { class: "button", href: format(changed({ t: null })) }, "All topics")));
+      fill(body, empty("There is no such topic any more.", h("a", { class: "button", href: () => format(changed({ t: null })) }, "All topics")));
       return;
     }
     /** @type {WholeTopic} */
     let topic = brief;
     const draw = () => {
-      const course = courseOf(id);
-      const shares = course && timeline ? sharesOf(course.counts, timeline.totals) : null;
+      const course = lineOf(id);
+      const line = timeline;
+      const top = course && line ? mostOf(course, line) : 0;
       const writable = ctx.corpus()?.writable;
       const f = written("topic", id);
       fill(
@@ -211,25 +235,26 @@ export function createTopics(ctx) {
         h(
           "div",
           { class: "bar" },
-          h("a", { class: "tool", href: format(changed({ t: null })), "aria-label": "All topics", title: "All topics" }, icon("left")),
+          h("a", { class: "tool", href: () => format(changed({ t: null })), "aria-label": "All topics", title: "All topics" }, icon("left")),
           h("h2", { dir: "auto" }, topic.label),
           trend(risingOf(topic)),
           writable && h("span", { class: "bar-end" }, h("button", { type: "button", class: "button", onclick: () => void edit.rename(topic) }, "Rename"), h("button", { type: "button", class: "button", onclick: () => void edit.split(topic) }, "Split"), undoButton()),
         ),
         h("p", { class: "card-facts" }, counted(topic.size, "article"), " · ", percent(topic.share), topic.dates ? ` · ${date(topic.dates[0])} to ${date(topic.dates[1])}` : ""),
-        h("p", { class: "chips" }, topic.terms.slice(0, 14).map((term) => h("a", { class: "chip", dir: "auto", href: format(changed({ q: term, by: "words", t: null }, "search")) }, term))),
-        h("p", { class: "links" }, h("a", { class: "button", href: format(changed({ q: null, f: [f] }, "search")) }, icon("search"), "Its articles"), h("a", { class: "button", href: format(changed({ only: [topic.label], colour: "topic" }, "map")) }, icon("map"), "On the map")),
-        shares && timeline && h("section", { class: "topic-time" }, h("h3", null, "Share over time"), sparkline(shares, { most: Math.max(...shares, 0.001), label: `Share over time, at most ${percent(Math.max(...shares))}`, high: 90 }), h("div", { class: "legend-ends" }, h("span", null, span(timeline.bins[0] ?? "")), h("span", null, `at most ${percent(Math.max(...shares))}`), h("span", null, span(timeline.bins[timeline.bins.length - 1] ?? "")))),
+        h("p", { class: "chips" }, topic.terms.slice(0, 14).map((term) => h("a", { class: "chip", dir: "auto", href: () => format(changed({ q: term, by: "words", t: null }, "search")) }, term))),
+        h("p", { class: "links" }, h("a", { class: "button", href: () => format(changed({ q: null, f: [f] }, "search")) }, icon("search"), "Its articles"), h("a", { class: "button", href: () => format(changed({ only: [topic.label], colour: "topic" }, "map")) }, icon("map"), "On the map")),
+        course && line && h("section", { class: "topic-time" }, h("h3", null, drawnOf(line)), sparkline(course.counts, line, { most: Math.max(top, 0.001), label: `${drawnOf(line)}, at most ${valueOf(top, line)}`, high: 90 }), h("div", { class: "legend-ends" }, h("span", null, span(line.bins[0] ?? "")), h("span", null, `at most ${valueOf(top, line)}`), h("span", null, span(line.bins[line.bins.length - 1] ?? "")))),
         h(
           "div",
           { class: "columns" },
-          h("section", null, h("h3", null, "Typical articles"), h("ul", { class: "plain typical" }, topic.typical.map((a) => h("li", null, h("a", { href: articleAddress(a.id), dir: "auto" }, a.title || a.id))))),
+          h("section", null, h("h3", null, "Typical articles"), h("ul", { class: "plain typical" }, topic.typical.map((a) => h("li", null, h("a", { href: () => articleAddress(a.id), dir: "auto" }, heading(a)))))),
           topic.sources.length > 0 && h("section", null, h("h3", null, "Sources"), bars(topic.sources.slice(0, 10).map((x) => ({ name: x.value, count: x.count })), topic.size)),
           (topic.parts?.length ?? 0) > 0 && h("section", null, h("h3", null, "Parts"), bars((topic.parts ?? []).map((p) => ({ name: p.label, count: p.size })), topic.size)),
         ),
       );
     };
     draw();
+    ctx.drawn("topics");
     try {
       topic = await api.topic(corpus, id, asking?.signal);
       if (here().params.get("t") === String(id)) draw();
@@ -241,13 +266,24 @@ export function createTopics(ctx) {
   /** @param {Place} place */
   async function show(place) {
     try {
-      if (loaded !== place.corpus) await load(place.corpus);
+      if (loaded !== place.corpus) {
+        if (!(await ctx.hasTopics())) {
+          asking?.abort();
+          element.classList.add("is-empty");
+          fill(tree);
+          fill(body, noTopics(ctx));
+          ctx.drawn("topics");
+          return;
+        }
+        await load(place.corpus);
+      }
       const t = place.params.get("t");
       const open = t === null ? null : Number(t);
       element.classList.remove("is-empty");
       showTree(open);
       if (open === null) showAll();
       else await showOne(place.corpus, open);
+      ctx.drawn("topics");
     } catch (error) {
       if (isAborted(error)) return;
       loaded = "";

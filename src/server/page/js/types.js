@@ -31,7 +31,7 @@
  * }} Topic
  * @typedef {Topic & { parts?: { id: number, label: string, size: number }[] }} WholeTopic
  * @typedef {{ id: number, parent: number | null, label: string, size: number, level: number, topics: number[], topic?: number | null }} TreeNode
- * @typedef {{ bins: string[], totals: number[], topics: { id: number, label: string, counts: number[], rising: number | null }[] }} Timeline
+ * @typedef {{ by: string, bins: string[], totals: number[], topics: { id: number, label: string, counts: number[], rising: number | null }[] }} Timeline
  * @typedef {{
  *   id: string, what: string, state: "running" | "done" | "failed" | "cancelled",
  *   progress?: { stage?: string, done?: number, total?: number | null } | null, notes?: string[], error?: unknown

@@ -8,21 +8,24 @@ const SAMPLE = 400_000;
 /**
  * @typedef {{
  *   side: number, values: Float32Array
- * }} Density `side`² cells over the map with a margin of an eighth on each side; four values a cell: the colour times
+ * }} Density `side`² cells over the map with a margin on each side; four values a cell: the colour times
  * the density, and the density, at most 1
  */
 
-/** How far the ground reaches beyond the points, as a share of their span. */
-export const MARGIN = 0.125;
+/** How far the ground of a point reaches at most, as a share of the ground's side: three blurs of this radius. */
+const REACH = 0.035;
+/** How far the ground reaches beyond the points, as a share of their span: farther than that of a point, so that it ends by itself. */
+export const MARGIN = 0.17;
 
 /**
  * @param {Points} points
  * @param {Uint16Array} kinds the class of each point
  * @param {Uint8Array} palette four bytes a class
  * @param {(row: number) => boolean} isShown
+ * @param {{ x: number, y: number }} unit how wide and high the map is: the ground of a point is round there
  * @returns {Density}
  */
-export function densityOf({ n, x, y }, kinds, palette, isShown) {
+export function densityOf({ n, x, y }, kinds, palette, isShown, unit) {
   const side = n > 30_000 ? 384 : 192;
   const values = new Float32Array(side * side * 4);
   const count = Math.min(n, SAMPLE);
@@ -36,20 +39,23 @@ export function densityOf({ n, x, y }, kinds, palette, isShown) {
     values[cell + 3] = (values[cell + 3] ?? 0) + 1;
   }
   // The fewer the points, the wider the ground that each stands for.
-  const radius = Math.max(2, Math.round(side * Math.min(0.035, 0.24 / Math.sqrt(Math.sqrt(count + 1) * 4))));
+  const radius = Math.max(2, side * Math.min(REACH, 0.24 / Math.sqrt(Math.sqrt(count + 1) * 4)));
+  const stretch = Math.sqrt(unit.x / unit.y);
+  const most = Math.floor(((side * MARGIN) / (1 + 2 * MARGIN) - 1) / 3);
+  const [across, down] = [Math.round(Math.min(most, Math.max(1, radius / stretch))), Math.round(Math.min(most, Math.max(1, radius * stretch)))];
   const other = new Float32Array(values.length);
   // Three passes of a box are nearly a Gaussian.
   for (let pass = 0; pass < 3; pass++) {
-    blur(values, other, side, radius, 4, 4 * side);
-    blur(other, values, side, radius, 4 * side, 4);
+    blur(values, other, side, across, 4, 4 * side);
+    blur(other, values, side, down, 4 * side, 4);
   }
-  let most = 0;
-  for (let i = 3; i < values.length; i += 4) most = Math.max(most, values[i] ?? 0);
+  let densest = 0;
+  for (let i = 3; i < values.length; i += 4) densest = Math.max(densest, values[i] ?? 0);
   for (let i = 0; i < values.length; i += 4) {
     const density = values[i + 3] ?? 0;
     if (density <= 0) continue;
     // The root lets thin places be seen beside dense ones.
-    const shown = Math.sqrt(density / most);
+    const shown = Math.sqrt(density / densest);
     for (let c = 0; c < 3; c++) values[i + c] = ((values[i + c] ?? 0) / density) * shown;
     values[i + 3] = shown;
   }

@@ -92,6 +92,11 @@ export function createFinder({ points, view, topics, isShown, describe, changed,
   return {
     tip,
     pick,
+    /** Calls `found` with all rows near a box of the map. @param {number} left @param {number} top @param {number} right @param {number} bottom @param {(row: number) => void} found */
+    within(left, top, right, bottom, found) {
+      grid ??= gridOf(points);
+      rowsIn(grid, left, top, right, bottom, found);
+    },
     describe: described,
     /** The row below the pointer; -1 for none. */
     row: () => hovered,

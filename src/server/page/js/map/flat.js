@@ -5,6 +5,60 @@
 
 import { MARGIN } from "./density.js";
 
+/** Places within a pixel, in each direction, that a disc is drawn at. */
+const PHASES = 4;
+/** Places along a side of a pixel that are looked at for how much of it a disc covers. */
+const LOOKS = 4;
+
+/** Pixels of discs up to which their edges are mixed with what lies below: that takes several times as long. */
+const FINE = 300_000;
+
+/** The latest discs by their diameter. @type {Map<number, { side: number, cover: Uint8Array }>} */
+const madeDiscs = new Map();
+
+/**
+ * How much of each pixel a disc covers, 0 to 255, for each place within a pixel.
+ *
+ * @param {number} wanted its diameter in pixels
+ */
+function discOf(wanted) {
+  const diameter = Math.max(1, Math.round(wanted * 8) / 8);
+  const have = madeDiscs.get(diameter);
+  if (have) return have;
+  const side = Math.ceil(diameter) + 1;
+  const cover = new Uint8Array(PHASES * PHASES * side * side);
+  const reach = (diameter / 2) ** 2;
+  for (let phase = 0; phase < PHASES * PHASES; phase++) {
+    const cx = (side - 1) / 2 + (phase % PHASES) / PHASES;
+    const cy = (side - 1) / 2 + Math.floor(phase / PHASES) / PHASES;
+    for (let row = 0; row < side; row++) {
+      for (let c = 0; c < side; c++) {
+        let inside = 0;
+        for (let look = 0; look < LOOKS * LOOKS; look++) {
+          const dx = c + ((look % LOOKS) + 0.5) / LOOKS - cx;
+          const dy = row + (Math.floor(look / LOOKS) + 0.5) / LOOKS - cy;
+          if (dx * dx + dy * dy <= reach) inside++;
+        }
+        cover[(phase * side + row) * side + c] = Math.round((255 * inside) / (LOOKS * LOOKS));
+      }
+    }
+  }
+  if (madeDiscs.size > 8) madeDiscs.clear();
+  const made = { side, cover };
+  madeDiscs.set(diameter, made);
+  return made;
+}
+
+/** A colour over one that is there, as it lies in an image's memory. @param {number} below @param {number} rgb @param {number} alpha 0 to 255 */
+function blended(below, rgb, alpha) {
+  const rest = ((below >>> 24) * (255 - alpha)) / 255;
+  const all = alpha + rest;
+  if (all < 1) return below;
+  const share = alpha / all;
+  const mixed = (/** @type {number} */ shift) => Math.round(((below >>> shift) & 255) * (1 - share) + ((rgb >>> shift) & 255) * share);
+  return ((Math.round(all) << 24) | (mixed(16) << 16) | (mixed(8) << 8) | mixed(0)) >>> 0;
+}
+
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Points} points
@@ -85,38 +139,63 @@ export function flatRenderer(canvas, points) {
         const day = days[i] ?? 0;
         return day < first || day > last || (dim && !marks[i]);
       };
+      const paper = frame.dark ? 0x121212 : 0xffffff;
+      /**
+       * Draws a disc.
+       *
+       * @param {number} px @param {number} py its middle @param {ReturnType<typeof discOf>} disc @param {number} colour
+       * @param {boolean} isFine whether its edge is soft over others too
+       */
+      const put = (px, py, { side, cover }, colour, isFine) => {
+        const from = px - (side - 1) / 2;
+        const to = py - (side - 1) / 2;
+        const x = Math.floor(from);
+        const y = Math.floor(to);
+        if (x <= -side || y <= -side || x >= w || y >= h) return;
+        // Where in its pixel it lies tells how its edge covers those around.
+        const base = side * side * (Math.floor((from - x) * PHASES) + PHASES * Math.floor((to - y) * PHASES));
+        const alpha = colour >>> 24;
+        const rgb = colour & 0xffffff;
+        const left = Math.max(0, -x);
+        const right = Math.min(side, w - x);
+        const lowest = Math.min(side, h - y);
+        for (let row = Math.max(0, -y); row < lowest; row++) {
+          const line = (y + row) * w + x;
+          const of = base + row * side;
+          for (let c = left; c < right; c++) {
+            const part = cover[of + c] ?? 0;
+            if (part === 0) continue;
+            const at = line + c;
+            if (part === 255 || (part > 127 && !isFine && pixels[at] !== 0)) {
+              pixels[at] = colour;
+              continue;
+            }
+            const below = pixels[at] ?? 0;
+            if (below === 0) pixels[at] = ((((alpha * part) / 255) << 24) | rgb) >>> 0;
+            else if (isFine) pixels[at] = blended(below, rgb, (alpha * part) / 255);
+          }
+        }
+      };
       /**
        * Draws the discs of one size: `inkOf` has the colours of a row, null for none.
        *
        * @param {number} diameter @param {number} count @param {(i: number) => Uint32Array | null} inkOf
        */
       const discs = (diameter, count, inkOf) => {
-        const side = Math.max(1, Math.round(diameter + 0.3));
-        // How far each row of a disc's pixels reaches.
-        const inset = Array.from({ length: side }, (_, row) => {
-          const dy = row + 0.5 - side / 2;
-          return side < 3 ? 0 : Math.round(side / 2 - Math.sqrt(Math.max(0.25, (side * side) / 4 - dy * dy)) + (side === 3 && dy !== 0 ? 0.5 : 0));
-        });
+        // Large points have a rim, so that they stay apart where they overlap.
+        const hasRim = diameter > 7;
+        const inner = discOf(hasRim ? diameter - 1.6 : diameter);
+        const outer = hasRim ? discOf(diameter) : null;
+        const isFine = count * diameter * diameter < FINE;
         for (let i = 0; i < count; i++) {
           const ink = inkOf(i);
           if (!ink) continue;
           const colour = ink[kinds[i] ?? 0] ?? 0;
           if (colour >>> 24 === 0) continue;
-          const x = Math.round(ox + (xs[i] ?? 0) * sx - side / 2);
-          const y = Math.round(oy + (ys[i] ?? 0) * sy - side / 2);
-          if (x < 0 || y < 0 || x + side > w || y + side > h) continue;
-          // The edge is soft where nothing lies below it.
-          const soft = ((((colour >>> 24) * 0.4) << 24) | (colour & 0xffffff)) >>> 0;
-          for (let row = 0; row < side; row++) {
-            const gap = inset[row] ?? 0;
-            const from = (y + row) * w + x + gap;
-            const to = from + side - 2 * gap;
-            for (let at = from; at < to; at++) pixels[at] = colour;
-            if (gap > 0) {
-              if (!pixels[from - 1]) pixels[from - 1] = soft;
-              if (!pixels[to]) pixels[to] = soft;
-            }
-          }
+          const px = ox + (xs[i] ?? 0) * sx;
+          const py = oy + (ys[i] ?? 0) * sy;
+          if (outer) put(px, py, outer, ((((colour >>> 24) * 0.75) << 24) | paper) >>> 0, isFine);
+          put(px, py, inner, colour, isFine);
         }
       };
       discs(frame.size * ratio, frame.count, (i) => (isOff(i) ? faint : plain));

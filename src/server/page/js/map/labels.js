@@ -4,33 +4,40 @@
 /** @import { Rgb, MapNode } from "../types.js" */
 /** @import { MapView } from "./view.js" */
 
-/** @typedef {{ label: string, x: number, y: number, size: number, level: number, colour: Rgb | null, topic: number }} Label */
+/** @typedef {{ label: string, x: number, y: number, size: number, level: number, colour: Rgb | null, topic: number, row?: number }} Label
+ *   `row`: the article that it is the title of */
 /** @typedef {{ label: Label, lines: string[], font: number, box: [number, number, number, number], off: [number, number], shown: number }} Placed
  *   `off`: how far its middle is from where its points are */
 
 /** Characters of a line. */
 const LINE = 20;
+/** Those of a line of an article's title. */
+const TITLE_LINE = 28;
+/** The level of titles, behind all of the tree. */
+export const TITLE = 20;
 /** Pixels that stay free at the edges, and those that a label may stand away from its points. */
 const EDGE = 2;
 const AWAY = 10;
 
-/** @param {string} text */
-function linesOf(text) {
+/** @param {string} text @param {number} most lines @param {number} room characters of a line */
+function linesOf(text, most, room) {
   const words = text.split(/\s+/);
   /** @type {string[]} */
   const lines = [];
   for (const word of words) {
     const last = lines[lines.length - 1];
-    if (last !== undefined && last.length + word.length < LINE) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && last.length + word.length < room) lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word.length > 30 ? `${word.slice(0, 29)}…` : word);
   }
-  return lines.length > 3 ? [...lines.slice(0, 2), `${lines[2]}…`] : lines;
+  return lines.length > most ? [...lines.slice(0, most - 1), `${lines[most - 1]}…`] : lines;
 }
 
 /** @param {() => string} family the font of the page */
 export function createLabels(family) {
   /** @type {Label[]} */
   let labels = [];
+  /** What is named in view alone. @type {Label[]} */
+  let extra = [];
   /** @type {Map<Label, Placed>} */
   let shown = new Map();
   /** @type {Map<string, number>} */
@@ -42,6 +49,12 @@ export function createLabels(family) {
       labels = next;
       shown = new Map();
     },
+    /** Names and titles of what is in view now, which have what room the others leave. @param {Label[]} next */
+    setExtra(next) {
+      extra = next;
+    },
+    /** The label of a topic itself. @param {number} topic */
+    ofTopic: (topic) => labels.find((label) => label.topic === topic && label.level === 1) ?? null,
     /** The label at a place on the screen. @param {number} px @param {number} py */
     at(px, py) {
       for (const { label, box } of shown.values()) {
@@ -50,16 +63,16 @@ export function createLabels(family) {
       return null;
     },
     /** What is shown and where, for tests. */
-    all: () => [...shown.values()].map(({ label, box }) => ({ label: label.label, box })),
+    all: () => [...shown.values()].map(({ label, box }) => ({ label: label.label, box, isTitle: label.row !== undefined })),
     /**
      * Places and draws them. Returns whether some are still fading in or out.
      *
      * @param {CanvasRenderingContext2D} pen
      * @param {MapView} view
-     * @param {{ dark: boolean, zoom: number, isHidden: (label: Label) => boolean, strong: number | null, dim: boolean, blocked: [number, number, number, number][],
-     *   crowd: ((box: [number, number, number, number]) => number) | null }} how `crowd`: how many points lie in a box, where they are few enough to be spared
+     * @param {{ dark: boolean, zoom: number, size: number, isHidden: (label: Label) => boolean, strong: number | null, dim: boolean, blocked: [number, number, number, number][],
+     *   crowd: ((box: [number, number, number, number]) => number) | null }} how `size`: of a point, in pixels; `crowd`: how many points lie in a box, where they are few enough to be spared
      */
-    draw(pen, view, { dark, zoom, isHidden, strong, dim, blocked, crowd }) {
+    draw(pen, view, { dark, zoom, size, isHidden, strong, dim, blocked, crowd }) {
       const { w, h } = view.size;
       const narrow = w < 560;
       // Each level of the tree comes in when one is so near.
@@ -69,13 +82,14 @@ export function createLabels(family) {
       /** @type {Map<Label, Placed>} */
       const next = new Map();
       const limit = narrow ? 14 : 60;
-      for (const label of labels) {
+      for (const label of [...labels, ...extra]) {
         if (next.size >= limit) break;
-        if (label.level > deepest || isHidden(label)) continue;
+        const isTitle = label.row !== undefined;
+        if ((label.level > deepest && !isTitle) || isHidden(label)) continue;
         const [x, y] = view.toScreen(label.x, label.y);
         if (x < -AWAY || x > w + AWAY || y < -AWAY || y > h + AWAY) continue;
-        const font = Math.round((label.level <= 1 ? 13.5 : 12) + (narrow ? -1.5 : 0) + (label.level <= 1 ? Math.min(4, Math.log10(1 + label.size) * 0.8) : 0));
-        const lines = linesOf(label.label);
+        const font = Math.round((label.level <= 1 ? 13.5 : isTitle ? 11.5 : 12) + (narrow ? -1.5 : 0) + (label.level <= 1 ? Math.min(4, Math.log10(1 + label.size) * 0.8) : 0));
+        const lines = isTitle ? linesOf(label.label, 2, TITLE_LINE) : linesOf(label.label, 3, LINE);
         pen.font = fontOf(font, label.level, family());
         let wide = 0;
         for (const line of lines) {
@@ -92,9 +106,11 @@ export function createLabels(family) {
         // A label stands whole within the map, and only where it is seen what it is of.
         const cx = Math.min(w - EDGE - dx, Math.max(EDGE + dx, x));
         if (Math.abs(cx - x) > dx + AWAY) continue;
-        for (const shift of crowd ? [0, -0.7, 0.7, -1.3, 1.3, -2, 2] : [0, -0.6, 0.6, -1.1, 1.1]) {
-          const cy = Math.min(h - EDGE - dy, Math.max(EDGE + dy, y + shift * high));
-          if (Math.abs(cy - y) > 2 * high + AWAY) continue;
+        // A title stands below or above its point, which is seen.
+        const shifts = isTitle ? [1, -1] : crowd ? [0, -0.7, 0.7, -1.3, 1.3, -2, 2] : [0, -0.6, 0.6, -1.1, 1.1];
+        for (const shift of shifts) {
+          const cy = isTitle ? y + shift * (dy + size / 2) : Math.min(h - EDGE - dy, Math.max(EDGE + dy, y + shift * high));
+          if (isTitle ? cy - dy < EDGE || cy + dy > h - EDGE : Math.abs(cy - y) > 2 * high + AWAY) continue;
           /** @type {[number, number, number, number]} */
           const box = [cx - dx, cy - dy, cx + dx, cy + dy];
           if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
@@ -152,7 +168,7 @@ export function createLabels(family) {
 /** @typedef {ReturnType<typeof createLabels>} Labels */
 
 /** @param {number} size @param {number} level @param {string} family */
-const fontOf = (size, level, family) => `${level <= 1 ? 650 : 550} ${size}px ${family}`;
+const fontOf = (size, level, family) => `${level <= 1 ? 650 : level < TITLE ? 550 : 400} ${size}px ${family}`;
 
 /** The colour of a topic, near enough to the ink to be read. @param {Rgb | null} colour @param {boolean} dark */
 function inkOf(colour, dark) {

@@ -4,8 +4,8 @@
 
 import { h, fill } from "../dom.js";
 import { number } from "../format.js";
-import { css, noClass } from "./colours.js";
-import { shortNumber } from "./schemes.js";
+import { css } from "./colours.js";
+import { ofNone, shortNumber } from "./schemes.js";
 
 /**
  * @param {{ toggle: (kind: number) => void, clear: () => void, over: (kind: number | null) => void }} on
@@ -31,7 +31,7 @@ export function createLegend(on) {
         return;
       }
       const rows = scheme.classes.map((c, i) => ({ kind: i + 1, name: c.name, count: c.count, colour: dark ? c.dark : c.light }));
-      if (scheme.none) rows.push({ kind: 0, name: scheme.noneName, count: scheme.none, colour: noClass(dark) });
+      if (scheme.none) rows.push({ kind: 0, name: scheme.noneName, count: scheme.none, colour: ofNone(scheme, dark) });
       fill(
         list,
         only.size > 0 && h("button", { type: "button", class: "quiet legend-clear", onclick: on.clear }, "Show all"),

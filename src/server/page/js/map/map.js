@@ -13,6 +13,7 @@ import { glRenderer, hasGpu } from "./gl.js";
 import { flatRenderer } from "./flat.js";
 import { densityOf } from "./density.js";
 import { createLabels, labelsOf } from "./labels.js";
+import { createTitles } from "./titles.js";
 import { createStrip } from "./strip.js";
 import { byTopic, bySource, byDate, byField, paletteOf, FIELD } from "./schemes.js";
 import { createLegend } from "./legend.js";
@@ -61,7 +62,8 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
   const width = Math.abs(right - left) || 1;
   const height = Math.abs(bottom - top) || 1;
   const longer = Math.max(width, height);
-  const view = createView(width / longer, height / longer);
+  // The ground of few points reaches far beyond them.
+  const view = createView(width / longer, height / longer, points.n < SPARED ? 0.82 : 0.9);
 
   const canvas = h("canvas", { class: "map-points", "aria-hidden": "true" });
   const over = h("canvas", {
@@ -127,10 +129,13 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
   if (hasTopics) select.append(option("topic", "topic"));
   if (info.sources.length) select.append(option("source", "source"));
   if (info.dates) select.append(option("date", "date"));
+  // Where there is nothing to begin with, all points have one colour, and that is what is taken.
+  if (scheme.id === "topic" && !hasTopics) select.append(option("topic", "nothing"));
   for (const field of info.fields) {
     const name = typeof field === "string" ? field : field.name;
     if (!["topic", "source", "date", "id", "title", "text", "url"].includes(name)) select.append(option(FIELD + name, name));
   }
+  select.value = scheme.id;
   const legend = createLegend({
     toggle(kind) {
       if (!only.delete(kind)) only.add(kind);
@@ -180,6 +185,18 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
   const element = h("div", { class: "map" }, canvas, over, panel, tools, about.element, strip?.element ?? null, finder.tip, said);
 
   const labels = createLabels(() => getComputedStyle(element).fontFamily || "sans-serif");
+  const titles = createTitles({
+    points,
+    view,
+    isShown: (row) => isShown(row),
+    rowsIn: finder.within,
+    describe: (rows, signal) => provider.describe(rows, signal),
+    topicLabel: labels.ofTopic,
+    changed(next) {
+      labels.setExtra(next);
+      draw();
+    },
+  });
 
   /** @param {number} row */
   const isShown = (row) => {
@@ -230,6 +247,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
     const isFading = labels.draw(pen, view, {
       dark,
       zoom: z,
+      size,
       isHidden: (label) => scheme.id === "topic" && only.size > 0 && !only.has(label.topic + 1),
       strong: strongTopic,
       dim: marks !== null,
@@ -293,6 +311,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
       isMoving = false;
       draw();
       tell();
+      void titles.settled();
     }, 180);
     draw();
   }
@@ -321,8 +340,9 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
   function ground() {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      renderer.setDensity(densityOf(points, scheme.kinds, paletteOf(scheme, isDark(), only), isShown));
+      renderer.setDensity(densityOf(points, scheme.kinds, paletteOf(scheme, isDark(), only), isShown, view.unit));
       draw();
+      void titles.settled();
     }, 90);
   }
 
@@ -338,6 +358,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
         return c && scheme.id === "topic" ? (dark ? c.dark : c.light) : null;
       }),
     );
+    titles.forget();
     legend.show(scheme, dark, only);
     strip?.themed();
     ground();
@@ -389,13 +410,15 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
 
   /** @param {number} px @param {number} py */
   function tap(px, py) {
-    const row = finder.pick(px, py, 14);
+    const label = labels.at(px, py);
+    // On a title one means its article, but for a point that one hits.
+    const row = finder.pick(px, py, label?.row === undefined ? 14 : 5);
     if (row >= 0) {
       void open(row);
       return;
     }
-    const label = labels.at(px, py);
-    if (label) zoomTo((i) => (label.level <= 1 ? points.topic[i] === label.topic : points.topic[i] === label.topic && Math.hypot((points.x[i] ?? 0) - label.x, (points.y[i] ?? 0) - label.y) < 5000));
+    if (label?.row !== undefined) void open(label.row);
+    else if (label) zoomTo((i) => (label.level <= 1 ? points.topic[i] === label.topic : points.topic[i] === label.topic && Math.hypot((points.x[i] ?? 0) - label.x, (points.y[i] ?? 0) - label.y) < 5000));
   }
 
   /** Zooms to where most of these rows are. @param {(row: number) => boolean} isIn */
@@ -611,6 +634,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
         strip?.set(days, true);
         if (next.at) Object.assign(view.at, { x: next.at[0], y: next.at[1], scale: view.home().scale * next.at[2] });
         select_(next.lasso && next.lasso.length > 2 ? next.lasso : null, true);
+        void titles.settled();
       } finally {
         isTold = true;
       }
@@ -661,6 +685,7 @@ export function createMap({ info, points, provider, changed, isDark, draw: by = 
       strip?.stop();
       aboutAsk?.abort();
       finder.end();
+      titles.end();
     },
   };
 }

@@ -50,7 +50,7 @@ export function byTopic(points, topics) {
   for (let i = 0; i < points.n; i++) kinds[i] = (points.topic[i] ?? -1) + 1;
   const places = topics.map((t) => /** @type {[number, number] | null} */ (t.x === null || t.y === null ? null : [t.x, t.y]));
   const classes = coloured(topics.map((t) => t.label), places);
-  return withCounts({ id: "topic", name: "topic", classes, kinds, noneName: "no topic", isScale: false });
+  return withCounts({ id: "topic", name: "topic", classes, kinds, noneName: topics.length ? "no topic" : "articles", isScale: false });
 }
 
 /** @param {Points} points @param {MapInfo["sources"]} sources */
@@ -116,6 +116,9 @@ export function byField(name, { values, of }, n) {
   return withCounts({ id: FIELD + name, name, classes: coloured(names, null), kinds, noneName: "other or none", isScale: false });
 }
 
+/** The colour of what is in no class; where there are no classes all are in none, and have a colour that is seen. @param {Scheme} scheme @param {boolean} dark */
+export const ofNone = (scheme, dark) => (scheme.classes.length ? noClass(dark) : ((dark ? ON_DARK : ON_LIGHT)[0] ?? noClass(dark)));
+
 /** The palette of a scheme, four bytes a class. @param {Scheme} scheme @param {boolean} dark @param {Set<number>} only */
 export function paletteOf(scheme, dark, only) {
   const out = new Uint8Array(4 * (scheme.classes.length + 1));
@@ -123,7 +126,7 @@ export function paletteOf(scheme, dark, only) {
     const isOn = only.size === 0 || only.has(i);
     out.set([...(isOn ? rgb : noClass(dark)), isOn ? 255 : 26], 4 * i);
   };
-  put(0, noClass(dark));
+  put(0, ofNone(scheme, dark));
   scheme.classes.forEach((c, i) => put(i + 1, dark ? c.dark : c.light));
   return out;
 }

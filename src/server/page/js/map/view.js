@@ -12,9 +12,9 @@ const LEAST = 0.5;
  * A view of a map whose width and height are `wide` and `high` of the longer of both. Units are
  * those of the points: 0 to 65535, stretched by these.
  *
- * @param {number} wide @param {number} high
+ * @param {number} wide @param {number} high @param {number} [air] the part of the screen that the points take where all are seen
  */
-export function createView(wide, high) {
+export function createView(wide, high, air = 0.9) {
   const unit = { x: wide, y: high };
   const size = { w: 1, h: 1 };
   /** @type {{ left: number, right: number, top: number, bottom: number }} */
@@ -27,7 +27,7 @@ export function createView(wide, high) {
   const fit = () => {
     const w = Math.max(40, size.w - edge.left - edge.right);
     const h = Math.max(40, size.h - edge.top - edge.bottom);
-    return 0.9 * Math.min(w / (SPAN * wide), h / (SPAN * high));
+    return air * Math.min(w / (SPAN * wide), h / (SPAN * high));
   };
   /** Where the map is seen whole, beside what lies over it. @returns {At} */
   const home = () => ({
