@@ -86,6 +86,12 @@ impl Format {
         )
     }
 
+    /// Its name in messages.
+    pub(super) fn name(self) -> &'static str {
+        let found = NAMES.iter().find(|(format, _)| *format == self);
+        found.map_or("", |(_, names)| names[0])
+    }
+
     /// The format that a file's name says, if it says any; packed or not.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let name = path
