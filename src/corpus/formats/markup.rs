@@ -1,6 +1,7 @@
 //! HTML within other formats: pages and pieces of text.
 
-use super::{LONGEST, TOO_LONG, html};
+use super::answers::of_page;
+use super::{LONGEST, TOO_LONG, html, no_article};
 use crate::corpus::article::{Article, tidy};
 use crate::corpus::decode::Decoder;
 use encoding_rs::Encoding;
@@ -18,11 +19,32 @@ pub(super) fn page(
         return Err(TOO_LONG.to_string());
     }
     let found = html::article(bytes, server, &mut Decoder::default());
-    found.ok_or_else(|| html::NO_TEXT.to_string())
+    let article = found.ok_or_else(|| html::NO_TEXT.to_string())?;
+    match of_page(&article.title, &article.text) {
+        Some(what) => Err(no_article(what)),
+        None => Ok(article),
+    }
 }
 
-/// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines.
+/// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines. Of a whole page it is the
+/// article's.
 pub(super) fn plain(piece: &str) -> String {
+    match html::page_in(piece) {
+        Some(page) => page.text.trim().to_string(),
+        None => shown(piece),
+    }
+}
+
+/// The text of a mail's HTML: all that it shows, but of a site's page that was mailed the article's.
+pub(super) fn mailed(html: &str) -> String {
+    let page = html::is_of_a_site(html).then(|| html::page_in(html));
+    match page.flatten() {
+        Some(page) => page.text.trim().to_string(),
+        None => shown(html::without_head(html)),
+    }
+}
+
+fn shown(piece: &str) -> String {
     let text = html::fragment(piece);
     let mut text = tidy(text.as_deref().unwrap_or(piece)).trim().to_string();
     text.retain(|c| !c.is_control() || c == '\n' || c == '\t');

@@ -24,10 +24,13 @@ mod prune;
 mod shortcodes;
 mod sizes;
 mod text;
+mod within;
 
 pub(in crate::corpus) use fragment::{block, fragment};
+pub(in crate::corpus) use within::{is_of_a_site, is_page, page_in, without_head};
 
-use super::{Context, whole};
+use super::answers::of_page;
+use super::{Context, no_article, whole};
 use crate::corpus::article::Article;
 use crate::corpus::decode::{Decoder, encoding_of};
 use crate::error::Result;
@@ -44,6 +47,9 @@ pub(super) fn read(
     };
     match article(&bytes, None, decoder) {
         Some(article) => {
+            if let Some(what) = of_page(&article.title, &article.text) {
+                return context.bad(None, no_article(what));
+            }
             context.count_date(&article);
             context.sink.article(Article {
                 id: context.file_id.clone(),
