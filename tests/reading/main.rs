@@ -11,6 +11,7 @@ mod identity;
 mod kinds;
 mod pages;
 mod records;
+mod replaced;
 mod rows;
 mod tables;
 mod words;
