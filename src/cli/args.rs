@@ -248,6 +248,7 @@ impl InputArgs {
                     delimiter: self.delimiter,
                     no_header: self.no_header,
                 },
+                ..ReadOptions::default()
             },
             skip_bad: self.skip_bad,
             prune: self.prune,

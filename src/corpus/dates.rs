@@ -8,7 +8,7 @@ mod asian;
 mod words;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
-use words::{is_ordinal, is_passed_over, month, zone};
+use words::{is_ordinal, is_passed_over, is_weekday_like_month, month, zone};
 
 /// No spelling of a date is longer, in bytes.
 const LONGEST: usize = 100;
@@ -41,7 +41,9 @@ pub fn parse_date(text: &str) -> Option<String> {
 pub(crate) fn is_no_date(text: &str) -> bool {
     const NOTHING: [&str; 8] = ["", "-", "none", "null", "nil", "nan", "nat", "n/a"];
     let text = text.trim().to_ascii_lowercase();
-    NOTHING.contains(&text.as_str()) || text.starts_with("0000-00-00")
+    NOTHING.contains(&text.as_str())
+        || text.starts_with("0000-00-00")
+        || text.starts_with("9999-12-31")
 }
 
 fn date_time(t: NaiveDateTime) -> String {
@@ -129,8 +131,16 @@ fn number(text: &str) -> Option<String> {
     }
 }
 
+/// The last day that databases know, 9999-12-31, in seconds and milliseconds: it stands for no date, and would be
+/// one of 1978 in smaller units.
+const LAST_DAY: std::ops::RangeInclusive<u64> = 253_402_214_400..=253_402_300_800;
+const LAST_DAY_MILLIS: std::ops::RangeInclusive<u64> = 253_402_214_400_000..=253_402_300_800_000;
+
 /// From 1973 to 2286 the number of digits tells seconds, milli-, micro- and nanoseconds apart.
 fn since_1970(n: u64) -> Option<String> {
+    if LAST_DAY.contains(&n) || LAST_DAY_MILLIS.contains(&n) {
+        return None;
+    }
     let seconds = match n {
         100_000_000..10_000_000_000 => n,
         100_000_000_000..10_000_000_000_000 => n / 1_000,
@@ -385,7 +395,15 @@ fn take_zone(tokens: &mut Vec<Token>, time: Option<usize>) -> Option<i64> {
         }
         return Some(minutes + more);
     }
-    let (i, minutes, end) = signed(tokens, time)?;
+    let (i, minutes, mut end) = signed(tokens, time)?;
+    // Its name behind it (`+0530 IST`) says nothing more.
+    if let [Token::Space, Token::Word(word)] = &tokens[end..]
+        && (2..=5).contains(&word.len())
+        && word.is_ascii()
+        && month(word).is_none()
+    {
+        end += 2;
+    }
     tokens.splice(i..end, [Token::Space]);
     Some(minutes)
 }
@@ -435,10 +453,25 @@ enum Element {
     Mark(char),
 }
 
+/// The tokens without a day of the week before them all that is short for a month as well (`mar., 3 mai 2024`),
+/// where another word names the month.
+fn without_weekday(mut tokens: Vec<Token>) -> Vec<Token> {
+    let is_day = |token: &Token| matches!(token, Token::Word(word) if is_weekday_like_month(word));
+    let is_month = |token: &Token| matches!(token, Token::Word(word) if month(word).is_some());
+    if let Some(at) = tokens.iter().position(|t| matches!(t, Token::Word(_)))
+        && is_day(&tokens[at])
+        && tokens[at + 1..].iter().any(is_month)
+    {
+        tokens.remove(at);
+    }
+    tokens
+}
+
 /// What is left without blanks and words that say nothing; `None` where a word is unknown.
 fn elements(tokens: Vec<Token>) -> Option<Vec<Element>> {
     let mut out = Vec::new();
     let mut after_digits = false;
+    let tokens = without_weekday(tokens);
     for token in tokens {
         let digits = matches!(token, Token::Digits(_));
         match token {
@@ -501,6 +534,10 @@ fn day(elements: &[Element]) -> Option<NaiveDate> {
             let year = match c.len() {
                 // With dashes and dots, and with both numbers small, the year may stand first.
                 2 if *x == '/' && (a > 12) != (b > 12) => two_digit_year(c.parse().ok()?),
+                // No day is above 31, so the last is the year.
+                2 if c.as_str() > "31" && (*x == '.' || (a > 12) != (b > 12)) => {
+                    two_digit_year(c.parse().ok()?)
+                }
                 _ => year(c)?,
             };
             let (day, month) = match (a, b) {

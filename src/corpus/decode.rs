@@ -219,7 +219,8 @@ fn alone(bytes: &[u8]) -> bool {
     beside * 2 < all || all < 4
 }
 
-fn guess(bytes: &[u8]) -> &'static Encoding {
+/// The encoding that bytes look like, which are no UTF-8.
+pub(super) fn guess(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
     detector.guess(None, Utf8Detection::Deny)
@@ -253,8 +254,43 @@ pub(super) fn unmarked(sample: &[u8]) -> Option<&'static Encoding> {
     match (share(0), share(1)) {
         (even, odd) if odd >= 70 && even <= 5 => Some(UTF_16LE),
         (even, odd) if even >= 70 && odd <= 5 => Some(UTF_16BE),
-        _ => None,
+        _ => wide(sample),
     }
+}
+
+/// UTF-16 without its mark in scripts whose letters have no NUL in them; there is one in blanks and line ends
+/// beside them. The upper halves of its characters are of one alphabet and of punctuation, or of Chinese, Japanese
+/// and Korean; seen so, bytes of anything else are neither.
+fn wide(sample: &[u8]) -> Option<&'static Encoding> {
+    let pairs = sample.len() / 2;
+    [(UTF_16LE, 1), (UTF_16BE, 0)]
+        .into_iter()
+        .find_map(|(encoding, at)| {
+            let mut upper = [0usize; 256];
+            // Control characters, and bytes below that would be some if they were characters.
+            let (mut control, mut low) = (0, 0);
+            for pair in sample.chunks_exact(2) {
+                let (high, below) = (pair[at], pair[1 - at]);
+                upper[usize::from(high)] += 1;
+                let is_control = below < 0x20 && !matches!(below, b'\n' | b'\r' | b'\t');
+                control += usize::from(is_control && high == 0);
+                low += usize::from(is_control);
+            }
+            let of = |range: std::ops::RangeInclusive<usize>| upper[range].iter().sum::<usize>();
+            // ASCII and Latin, general punctuation, symbols.
+            let common = upper[0] + of(0x20..=0x27);
+            if upper[0] == 0 || control * 50 > pairs {
+                return None;
+            }
+            let alphabet = (1..=0x1f).map(|block| upper[block]).max().unwrap_or(0);
+            let one_alphabet = alphabet * 20 >= pairs && (alphabet + common) * 20 >= pairs * 19;
+            // Kana and marks, ideographs, Hangul, wide forms.
+            let asian = of(0x30..=0x33) + of(0x34..=0x9f) + of(0xac..=0xd7) + upper[0xff];
+            // Two letters of ASCII would be an ideograph as well, but no text in ASCII has such bytes.
+            let is_asian =
+                asian * 2 >= pairs && (asian + common) * 50 >= pairs * 49 && low * 50 >= pairs;
+            (one_alphabet || is_asian).then_some(encoding)
+        })
 }
 
 /// How many bytes are such. Sums of so few fit into a byte each, so that the compiler counts as many

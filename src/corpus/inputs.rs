@@ -121,6 +121,9 @@ pub struct ReadOptions {
     pub exclude: Vec<String>,
     /// How tables in text form are read.
     pub table: TableOptions,
+    /// Give rows and objects of one input the ids that they bring along also where one comes again, for whoever
+    /// lets the later replace the earlier; otherwise the later gets a number behind it.
+    pub keep_ids: bool,
 }
 
 /// Something worth telling about an input.

@@ -6,6 +6,7 @@
 //! holds its pairs. Other scripts are indexed by words, [folded](super::fold), as they always were.
 
 use super::fold::{fold, is_emoji, is_unspaced, words};
+use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
@@ -14,7 +15,7 @@ pub fn indexed(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     for run in runs(&fold(text)) {
         match run {
-            Run::Spaced(text) => spaced(text, &mut out),
+            Run::Spaced(text) => spaced(text, bare, &mut out),
             Run::Unspaced(text) => {
                 let mut before: Option<char> = None;
                 for c in text.chars() {
@@ -41,11 +42,18 @@ pub fn expression(query: &str) -> String {
         match run {
             Run::Spaced(text) => {
                 for word in words(text) {
-                    let mut term = String::new();
-                    spaced(word, &mut term);
-                    let tokens: Vec<&str> = term.split_whitespace().collect();
-                    if !tokens.is_empty() {
-                        terms.push(format!("\"{}\"", tokens.join(" ")));
+                    let mut forms: Vec<fn(char) -> Option<char>> = vec![bare];
+                    if word.chars().any(is_written_in_two_ways) {
+                        // Articles that earlier versions indexed have the word as it is written.
+                        forms.push(Some);
+                    }
+                    for form in forms {
+                        let mut term = String::new();
+                        spaced(word, form, &mut term);
+                        let tokens: Vec<&str> = term.split_whitespace().collect();
+                        if !tokens.is_empty() {
+                            terms.push(format!("\"{}\"", tokens.join(" ")));
+                        }
                     }
                 }
             }
@@ -87,17 +95,62 @@ fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
     })
 }
 
-/// What is no letter, digit or emoji parts words; the tokenizer keeps the rest.
-fn spaced(text: &str, out: &mut String) {
+/// What is no letter, digit or emoji parts words; the tokenizer keeps the rest. `form` is that in which a letter is
+/// kept, if it is.
+fn spaced(text: &str, form: impl Fn(char) -> Option<char>, out: &mut String) {
     for c in text.chars() {
         if c.is_alphanumeric() || is_mark(c) || matches!(c, '\u{e000}'..='\u{f8ff}') {
-            out.push(c);
+            out.extend(form(c));
         } else if is_emoji(c) {
             out.extend([' ', c, ' ']);
         } else {
             out.push(' ');
         }
     }
+}
+
+/// A letter in the index, where there are two ways to write it: with a mark that most writers leave out, in Greek,
+/// Russian, Arabic and Hebrew, or without one that hardly any keyboard elsewhere has. SQLite's tokenizer does the
+/// same for the accents of Latin letters.
+fn bare(c: char) -> Option<char> {
+    if c < '\u{80}' {
+        return Some(c);
+    }
+    Some(match c {
+        'ё' => 'е',
+        'ı' => 'i',
+        'ł' => 'l',
+        'ø' => 'o',
+        'đ' => 'd',
+        'ά' => 'α',
+        'έ' => 'ε',
+        'ή' => 'η',
+        'ί' | 'ϊ' | 'ΐ' => 'ι',
+        'ό' => 'ο',
+        'ύ' | 'ϋ' | 'ΰ' => 'υ',
+        'ώ' => 'ω',
+        // Of old Greek spelling.
+        '\u{1f00}'..='\u{1fff}' => {
+            let apart = DecomposingNormalizerBorrowed::new_nfd();
+            apart.normalize_iter(std::iter::once(c)).next()?
+        }
+        // Points of Hebrew, vowels of Arabic and what stretches its words.
+        '\u{591}'..='\u{5bd}'
+        | '\u{5bf}'
+        | '\u{5c1}'
+        | '\u{5c2}'
+        | '\u{5c4}'
+        | '\u{5c5}'
+        | '\u{5c7}' => {
+            return None;
+        }
+        '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' => return None,
+        c => c,
+    })
+}
+
+fn is_written_in_two_ways(c: char) -> bool {
+    bare(c) != Some(c)
 }
 
 /// Whether a character goes onto the letter before it, as the vowels of Hindi do.
@@ -120,6 +173,23 @@ mod tests {
         assert_eq!(expression("tax* AND (cut"), r#""tax" OR "and" OR "cut""#);
         assert_eq!(expression("\"; --"), "");
         assert_eq!(expression("didn’t"), r#""didn t""#);
+    }
+
+    #[test]
+    fn a_word_is_found_however_its_letters_are_marked() {
+        for (a, b) in [
+            ("ΣΙΣΥΦΟΣ", "Σίσυφος"),
+            ("Ёлка Пётр", "елка петр"),
+            ("IĞDIR", "ığdır"),
+            ("Łódź", "lódź"),
+            ("الجِسْرُ", "الجسر"),
+            ("הַגֶּשֶׁר", "הגשר"),
+        ] {
+            assert_eq!(tokens(a), tokens(b), "{a}");
+        }
+        assert_ne!(tokens("мой"), tokens("мои"), "another letter");
+        // As it stands in older corpora as well.
+        assert_eq!(expression("Ёлка"), r#""елка" OR "ёлка""#);
     }
 
     #[test]

@@ -254,7 +254,9 @@ impl<'a> Batch<'a> {
                     refuse(Error::input(
                         &article.origin,
                         article.row,
-                        format!("the id {id:?} came before in this input; ids must differ"),
+                        format!(
+                            "the id {id:?} came before in this input; ids must differ, unless the later is to replace the earlier"
+                        ),
                     ))?;
                     continue;
                 }

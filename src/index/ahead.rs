@@ -3,7 +3,7 @@
 
 use super::IndexOptions;
 use super::add::{BATCH_ARTICLES, BATCH_BYTES};
-use crate::corpus::{Article, Input, Note, Sink};
+use crate::corpus::{Article, Input, Note, ReadOptions, Sink};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -35,6 +35,10 @@ pub(super) fn read(
     job: &Job,
     mut take: impl FnMut(Told) -> Result<()>,
 ) -> Result<()> {
+    let read = ReadOptions {
+        keep_ids: options.read.keep_ids || options.replace,
+        ..options.read.clone()
+    };
     let (send, batches) = sync_channel(WAITING);
     std::thread::scope(|scope| {
         let reading = move || {
@@ -45,7 +49,7 @@ pub(super) fn read(
                 skip_bad: options.skip_bad,
                 job,
             };
-            let outcome = crate::corpus::read(inputs, &options.read, &mut ahead);
+            let outcome = crate::corpus::read(inputs, &read, &mut ahead);
             // What was read before a problem.
             ahead.flush().and(outcome)
         };

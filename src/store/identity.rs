@@ -182,6 +182,8 @@ fn given(
     // Who adds an article without saying whence means the article of that id.
     let anyhow = article.origin.is_empty() || replace;
     let holder = match by_id(c, id)? {
+        // Also one that this run met before: the later of two inputs counts.
+        Some(stored) if replace && !article.origin.is_empty() => return Ok(stored.known(false)),
         Some(stored) if anyhow || stored.origin == article.origin => return stored.again(c),
         holder => holder,
     };

@@ -14,6 +14,7 @@ mod kinds;
 mod mails;
 mod pages;
 mod records;
+mod replaced;
 mod rows;
 mod tables;
 mod words;

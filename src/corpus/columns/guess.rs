@@ -23,13 +23,17 @@ pub(super) fn given(names: &[String], wanted: &str, rows: Rows) -> Result<Vec<Pa
             inner: wanted[at + 1..].split('.').map(String::from).collect(),
         })
     };
-    if let Some(path) = one(wanted) {
-        return Ok(vec![path]);
-    }
-    let parts = wanted
+    let parts: Vec<&str> = wanted
         .split(',')
         .map(str::trim)
-        .filter(|part| !part.is_empty());
+        .filter(|part| !part.is_empty())
+        .collect();
+    // The whole may be the name of one column, or begin with one that has a comma in its name.
+    if let Some(path) = one(wanted)
+        && (parts.len() < 2 || path.inner.is_empty() || path.column.contains(','))
+    {
+        return Ok(vec![path]);
+    }
     let mut paths = Vec::new();
     for part in parts {
         match one(part) {
@@ -134,7 +138,7 @@ pub(super) fn uri_is_an_id(claims: &mut Vec<Claim>) {
             role: Role::Id,
             paths,
             joined: false,
-            given: false,
+            set: false,
         });
     }
 }

@@ -11,7 +11,7 @@ mod values;
 use super::line::clean;
 use guess::{Names, given, guessed, strong, uri_is_an_id};
 use path::Path;
-pub(crate) use program::{ANSWER, is_answer};
+pub(crate) use program::{FAILURE, is_failure};
 pub(crate) use row::{EXPORTED, Mapping};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -127,8 +127,8 @@ pub(crate) struct Claim {
     paths: Vec<Path>,
     /// Whether all of them together are the value; else the first that is filled is.
     joined: bool,
-    /// Whether the user named them.
-    given: bool,
+    /// Whether the user set it.
+    set: bool,
 }
 
 /// Whether the rows of an input have the same columns.
@@ -172,14 +172,19 @@ impl Columns {
         self.mapping(names, Rows::First)
     }
 
-    /// Those of several columns that the user set for one role that are not among these names.
-    pub(crate) fn lacking(&self, names: &[String]) -> Vec<String> {
+    /// Those of several columns that the user set for one role that a row does not have.
+    pub(crate) fn lacking(&self, row: &Map<String, Value>) -> Vec<String> {
+        let names: Vec<String> = row.keys().cloned().collect();
+        let is_there = |wanted: &str| {
+            let paths = given(&names, wanted, Rows::Alike);
+            paths.is_ok_and(|paths| !paths.iter().any(|path| path.goes_astray(row)))
+        };
         let set = Role::ALL.into_iter().filter_map(|role| self.set(role));
         // The whole may be the name of one column.
-        let several = set.filter(|wanted| given(names, wanted, Rows::Alike).is_err());
+        let several = set.filter(|wanted| !is_there(wanted));
         let parts = several.flat_map(|wanted| wanted.split(',').map(str::trim));
         parts
-            .filter(|part| !part.is_empty() && given(names, part, Rows::Alike).is_err())
+            .filter(|part| !part.is_empty() && !is_there(part))
             .map(ToString::to_string)
             .collect()
     }
@@ -226,7 +231,7 @@ impl Columns {
                     role,
                     paths,
                     joined,
-                    given: true,
+                    set: true,
                 });
             }
         }
@@ -268,7 +273,7 @@ impl Columns {
                             role,
                             paths: found,
                             joined: false,
-                            given: false,
+                            set: false,
                         });
                     }
                     _ => {}

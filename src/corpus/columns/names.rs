@@ -67,6 +67,7 @@ pub(super) fn usual(role: Role) -> Usual {
             &[
                 // A tweet's `text` is cut where it has this.
                 "extendedtweet.full_text",
+                "notetweet.text",
                 "fulltext",
                 "text",
                 "body",
@@ -124,11 +125,16 @@ pub(super) fn usual(role: Role) -> Usual {
                 "testo",
                 "contenuto",
                 "conteudo",
-                "leadparagraph",
+                "reviewtext",
+                "reviewbody",
+                "fullarticle",
+                "markdown",
+                "bodymarkdown",
+                "dialogue",
+                // From here on, what is written about a text: see [`is_about`].
+                FIRST_ABOUT,
                 "abstract",
                 "shortdescription",
-                "reviewtext",
-                "fullarticle",
                 "description",
                 "summary",
                 "excerpt",
@@ -142,7 +148,6 @@ pub(super) fn usual(role: Role) -> Usual {
                 "news",
                 "lead",
                 "review",
-                "reviewtext",
                 "comment",
                 "commenttext",
                 "commentbody",
@@ -291,6 +296,19 @@ pub(super) fn usual(role: Role) -> Usual {
 /// The text of a post or a mail, and of what a program has to say; see
 /// [`is_post`](super::program::is_post).
 pub(super) const MESSAGE: &str = "message";
+
+/// The first of the names of texts that are written about another.
+const FIRST_ABOUT: &str = "leadparagraph";
+
+/// Whether a column of this name has the text in short, or says what it is about.
+pub(super) fn is_about(column: &str) -> bool {
+    let plain = plain(column);
+    let about = |name: &&&str| **name != FIRST_ABOUT;
+    let names = usual(Role::Text).names.iter().skip_while(about);
+    names
+        .chain(&["lead", "highlights", "subtitle"])
+        .any(|name| *name == plain)
+}
 
 /// What is an address in some exports and any other key in others.
 pub(super) const URI: &str = "uri";

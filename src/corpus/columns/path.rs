@@ -32,6 +32,24 @@ impl Path {
         })
     }
 
+    /// Whether it leads into something that has no such key, or that has no keys. Where nothing stands, nobody
+    /// knows what else would.
+    pub(super) fn goes_astray(&self, row: &Map<String, Value>) -> bool {
+        let mut value = row.get(&self.column);
+        for name in &self.inner {
+            value = match value {
+                None | Some(Value::Null) => return false,
+                Some(Value::Object(object)) if object.is_empty() => return false,
+                Some(Value::Object(object)) => match key(object, name) {
+                    Some(key) => object.get(key),
+                    None => return true,
+                },
+                Some(_) => return true,
+            };
+        }
+        false
+    }
+
     /// Puts what is left of the value in its place, or takes it and objects that hold nothing
     /// else away.
     pub(super) fn put(&self, row: &mut Map<String, Value>, rest: Option<Value>) {

@@ -99,63 +99,71 @@ const ANSWERED: [&str; 20] = [
     "requestid",
 ];
 
-/// What is said of it.
-pub(crate) const ANSWER: &str = "what a server answers where something went wrong";
-/// And what it says beside these, as articles do too.
-const SAID: [&str; 12] = [
-    "ok", "success", "result", "name", "kind", "data", "text", "content", "body", "summary", "msg",
-    "meta",
+/// What an answer about an error is.
+pub(crate) const FAILURE: &str = "what a server answers where something went wrong";
+
+/// What stands beside these in answers whose values alone tell that they are no articles.
+const BESIDE: [&str; 14] = [
+    "ok",
+    "success",
+    "data",
+    "result",
+    "results",
+    "msg",
+    "content",
+    "text",
+    "body",
+    "summary",
+    "name",
+    "kind",
+    "documentationurl",
+    "help",
 ];
-/// An answer about an error is no longer, in bytes.
+
+/// Longer texts, in bytes, are more than an answer about an error says.
 const LONGEST_ANSWER: usize = 1000;
 
-/// Whether an object is certainly what a server answers where something went wrong: it says so, and has nothing
-/// that such an answer has not.
-pub(crate) fn is_answer(object: &Map<String, Value>) -> bool {
+/// Whether an object that stands alone is what a server answers where something went wrong, by its values: a text
+/// about one may have any of the names, but hardly no others and a value of failure.
+pub(crate) fn is_failure(row: &Map<String, Value>) -> bool {
+    let known = |name: &str| ANSWERED.contains(&name) || BESIDE.contains(&name);
+    let code = |value: &Value| {
+        let number = match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.is_some_and(|number| (400..600).contains(&number))
+    };
+    let says = |value: &Value, words: &[&str]| {
+        let text = value.as_str().map(str::to_lowercase);
+        text.is_some_and(|text| words.contains(&text.as_str()))
+    };
     let mut failed = false;
     let mut length = 0;
-    for (name, value) in object {
+    for (name, value) in row {
         let name = plain(name);
-        if !ANSWERED.contains(&name.as_str()) && !SAID.contains(&name.as_str()) {
+        if !known(&name) {
             return false;
         }
         length += value.as_str().map_or(0, str::len);
         failed |= match name.as_str() {
-            "ok" | "success" => value == false || value == "false",
-            "status" | "result" | "type" | "name" => {
-                is_failure(value) || name == "status" && is_status(value)
+            "ok" | "success" => *value == Value::Bool(false),
+            "status" | "result" => {
+                code(value) || says(value, &["error", "fail", "failed", "failure"])
             }
-            "code" | "errorcode" | "statuscode" => is_status(value),
+            "code" | "statuscode" | "errorcode" => code(value),
             "error" | "errors" => match value {
-                Value::Bool(truth) => *truth,
+                Value::Bool(is) => *is,
+                Value::Object(object) => !object.is_empty(),
+                Value::Array(items) => !items.is_empty(),
                 Value::String(text) => !text.is_empty(),
-                Value::Array(list) => !list.is_empty(),
-                Value::Object(inner) => inner.contains_key("message") || inner.contains_key("code"),
-                Value::Number(_) => is_status(value),
-                Value::Null => false,
+                other => code(other),
             },
             _ => false,
         };
     }
     failed && length <= LONGEST_ANSWER
-}
-
-/// Whether a value is a word for something that went wrong.
-fn is_failure(value: &Value) -> bool {
-    let word = value.as_str().unwrap_or_default();
-    ["error", "fail", "failed", "failure"]
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known))
-}
-
-/// Whether a value is a status of HTTP of an error.
-fn is_status(value: &Value) -> bool {
-    let number = match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    number.is_some_and(|number| (400..600).contains(&number))
 }
 
 /// Whether a `message` beside these columns is likely a post or a mail.
@@ -171,7 +179,7 @@ pub(super) fn no_article(names: &[String]) -> Option<&'static str> {
     let failed = any(&["error", "errors", "errorcode", "statuscode"])
         || has("status") && any(&["detail", "type", "code", MESSAGE]);
     if failed && names.iter().all(|name| ANSWERED.contains(&name.as_str())) {
-        return Some(ANSWER);
+        return Some(FAILURE);
     }
     // Settings of packages and programs. A description is all that they say in words.
     let package = has("name")
@@ -219,36 +227,29 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_by_what_they_say() {
-        let is = |json| {
-            is_answer(
-                serde_json::from_str::<Value>(json)
-                    .unwrap()
-                    .as_object()
-                    .unwrap(),
-            )
+    fn values_tell_failures_that_have_an_articles_names() {
+        let failed = |json: &str| match serde_json::from_str(json).unwrap() {
+            Value::Object(row) => is_failure(&row),
+            _ => unreachable!("tests pass objects"),
         };
-        for answer in [
+        for failure in [
             r#"{"ok": false, "error_code": 401, "description": "Unauthorized"}"#,
             r#"{"success": false, "data": null, "description": "Invalid token"}"#,
             r#"{"status": "fail", "content": "Too many requests"}"#,
             r#"{"code": 429, "text": "Too many requests"}"#,
-            r#"{"title": "Unauthorized", "status": 401}"#,
-            r#"{"result": "error", "msg": "x", "summary": "Limit reached"}"#,
-            r#"{"error": {"message": "x", "code": 190}, "title": "Err", "text": "text here"}"#,
-            r#"{"name": "Error", "title": "Not Found", "body": "It could not be found", "code": 404}"#,
+            r#"{"title": "Unauthorized", "status": "401"}"#,
+            r#"{"error": {"code": 190}, "title": "Err", "text": "No token"}"#,
         ] {
-            assert!(is(answer), "{answer}");
+            assert!(failed(failure), "{failure}");
         }
         for article in [
-            r#"{"title": "T", "text": "C"}"#,
-            r#"{"title": "T", "status": "publish", "content": "C"}"#,
-            r#"{"code": 12, "text": "C"}"#,
-            r#"{"code": 404, "text": "C", "date": "2024-05-03"}"#,
-            r#"{"ok": true, "title": "T", "text": "C"}"#,
-            r#"{"error": null, "title": "T", "body": "C"}"#,
+            r#"{"title": "The error", "text": "A story.", "id": 1, "status": "fail"}"#,
+            r#"{"title": "The error", "text": "A story.", "error": null}"#,
+            r#"{"title": "The error", "text": "A story.", "status": "published"}"#,
+            r#"{"title": "Room 404", "text": "A story.", "code": "A"}"#,
+            r#"{"ok": true, "text": "A story."}"#,
         ] {
-            assert!(!is(article), "{article}");
+            assert!(!failed(article), "{article}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! From a row with known columns to an article.
 
-use super::names::{GUID, URI, plain, usual};
+use super::names::{GUID, URI, is_about, plain, usual};
 use super::path::Path;
 use super::tally::Tally;
 use super::values::{Reading, read, unwrap_mongo};
-use super::{Claim, ColumnReport, NAME_THE_TEXT, Role, listed};
+use super::{Claim, ColumnReport, NAME_THE_TEXT, Role};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::{is_no_date, parse_date};
-use crate::corpus::formats::html::fragment;
+use crate::corpus::formats::html::{fragment, is_page, page_in};
 use serde_json::{Map, Value};
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -50,22 +50,23 @@ pub(crate) struct Mapping {
     tally: OnceCell<Rc<Tally>>,
     /// Rows so far, up to [`LOOKED_AT`].
     rows: Cell<u32>,
-    /// Whether the ways into objects that the user named are still to be looked at.
-    unseen: Cell<bool>,
+    /// Rows of these with a much longer text in a column without a role.
+    longer: Cell<u32>,
+    /// Whether all ways into objects that the user set led somewhere in some row.
+    led: Cell<bool>,
 }
 
 impl Mapping {
     pub(super) fn new(claims: Vec<Claim>, metadata: Vec<String>, own: bool, sparse: bool) -> Self {
-        // Later rows may lack what is there in the first.
-        let given = |claim: &Claim| claim.given && claim.paths.iter().any(|p| !p.inner.is_empty());
         Self {
-            unseen: Cell::new(!sparse && claims.iter().any(given)),
             claims,
             metadata,
             own,
             sparse,
             tally: OnceCell::new(),
             rows: Cell::new(0),
+            longer: Cell::new(0),
+            led: Cell::new(false),
         }
     }
 
@@ -135,34 +136,21 @@ impl Mapping {
 
     /// Makes an article of one row; an error's message says what the row lacks.
     pub(crate) fn article(&self, mut row: Map<String, Value>) -> Result<Article, String> {
-        if self.unseen.get() {
-            self.look_inside(&row)?;
-        }
         let mut article = if self.own {
             own(&mut row)
         } else {
             row.values_mut().for_each(unwrap_mongo);
+            self.ways_lead_somewhere(&row)?;
             self.fill(&mut row)
         };
         if article.text.trim().is_empty() && article.title.is_empty() {
             return Err(self.no_text(&row));
         }
-        if !self.sparse && !self.claims.iter().any(|claim| claim.role == Role::Text) {
-            let first = self.rows.get() < LOOKED_AT;
-            self.rows.set((self.rows.get() + 1).min(LOOKED_AT));
-            let longest = row
-                .iter()
-                .filter_map(|(name, value)| Some((name, value.as_str()?)))
-                .filter(|(_, text)| is_prose(text, &article.title, first))
-                .max_by_key(|(_, text)| text.len());
-            if let Some((name, _)) = longest {
-                return Err(format!(
-                    "no column is called text, body or content; the longest texts are in {name:?}; \
-                     {NAME_THE_TEXT}"
-                ));
-            }
+        if !self.sparse {
+            self.longer_unknown(&article, &row)?;
         }
-        if !self.claims.iter().any(|claim| claim.role == Role::Title) {
+        // A page may have had its own.
+        if article.title.is_empty() && !self.has(Role::Title) {
             (article.title, article.text) = split_title(&article.text);
         }
         row.retain(|_, value| !value.is_null());
@@ -174,31 +162,73 @@ impl Mapping {
         Ok(article)
     }
 
-    /// Looks whether the ways into objects that the user named lead anywhere, in the first row that has the
-    /// objects: as with columns, one of several must.
-    fn look_inside(&self, row: &Map<String, Value>) -> Result<(), String> {
-        let mut unseen = false;
-        for claim in self.claims.iter().filter(|claim| claim.given) {
-            if claim.paths.iter().any(|path| path.get(row).is_some()) {
-                continue;
-            }
-            for path in &claim.paths {
-                match row.get(&path.column) {
-                    Some(Value::Object(object)) if !path.inner.is_empty() => {
-                        let names: Vec<String> = object.keys().cloned().collect();
-                        return Err(format!(
-                            "no column {:?} for the {}; {:?} holds {}",
-                            path.to_string(),
-                            claim.role.name(),
-                            path.column,
-                            listed(&names)
-                        ));
-                    }
-                    _ => unseen = true,
-                }
+    /// Refuses a row whose text is likelier in a column without a role: none has one as the text, or one that
+    /// is about a text and much shorter.
+    fn longer_unknown(&self, article: &Article, row: &Map<String, Value>) -> Result<(), String> {
+        let known = self.claims.iter().find(|claim| claim.role == Role::Text);
+        let known = known.and_then(|claim| claim.paths.first().filter(|_| !claim.set));
+        let first = self.rows.get() < LOOKED_AT;
+        self.rows.set((self.rows.get() + 1).min(LOOKED_AT));
+        let (beside, about) = match known {
+            Some(path) if !first || !is_about(&path.column) => return Ok(()),
+            Some(path) => (article.text.as_str(), Some(path)),
+            None if self.has(Role::Text) => return Ok(()),
+            None => (article.title.as_str(), None),
+        };
+        let longest = row
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.as_str()?)))
+            .filter(|(_, text)| is_prose(text, beside, first))
+            .filter(|(name, _)| about.is_none() || !self.is_claimed(name))
+            .max_by_key(|(_, text)| text.len());
+        let Some((name, _)) = longest else {
+            return Ok(());
+        };
+        let Some(about) = about else {
+            return Err(format!(
+                "no column is called text, body or content; the longest texts are in {name:?}; \
+                 {NAME_THE_TEXT}"
+            ));
+        };
+        // A single row may have a long note beside its abstract.
+        self.longer.set(self.longer.get() + 1);
+        if 2 * self.longer.get() <= self.rows.get() {
+            return Ok(());
+        }
+        let about = about.to_string();
+        Err(format!(
+            "much longer texts than in {about:?} are in {name:?}; {NAME_THE_TEXT}"
+        ))
+    }
+
+    fn is_claimed(&self, column: &str) -> bool {
+        let mut paths = self.claims.iter().flat_map(|claim| &claim.paths);
+        paths.any(|path| path.column == column)
+    }
+
+    fn has(&self, role: Role) -> bool {
+        self.claims.iter().any(|claim| claim.role == role)
+    }
+
+    /// Refuses the first rows in which a column that the user set as a way into an object leads nowhere: of
+    /// several, all of them.
+    fn ways_lead_somewhere(&self, row: &Map<String, Value>) -> Result<(), String> {
+        if self.sparse || self.led.get() {
+            return Ok(());
+        }
+        for claim in self.claims.iter().filter(|claim| claim.set) {
+            if let Some(path) = claim.paths.first()
+                && claim.paths.iter().all(|path| path.goes_astray(row))
+            {
+                return Err(format!(
+                    "no column {:?} for the {}; {:?} holds nothing of that name",
+                    path.to_string(),
+                    claim.role.name(),
+                    path.column
+                ));
             }
         }
-        self.unseen.set(unseen);
+        self.led.set(true);
         Ok(())
     }
 
@@ -218,6 +248,7 @@ impl Mapping {
     /// Takes what has a role out of the row.
     fn fill(&self, row: &mut Map<String, Value>) -> Article {
         let mut article = Article::default();
+        let mut page = None;
         for claim in &self.claims {
             let titled = !article.title.is_empty();
             let mut texts = claim
@@ -227,6 +258,16 @@ impl Mapping {
             let Some(mut text) = texts.next() else {
                 continue;
             };
+            if claim.role == Role::Text && is_page(&text) {
+                text = match page_in(&text) {
+                    Some(mut found) => {
+                        let text = std::mem::take(&mut found.text);
+                        page = Some(found);
+                        text
+                    }
+                    None => fragment(&text).unwrap_or(text),
+                };
+            }
             if claim.joined {
                 for more in texts {
                     text.push_str("\n\n");
@@ -243,6 +284,9 @@ impl Mapping {
             }
         }
         self.address_of_source(&mut article, row);
+        if let Some(page) = page {
+            described(&mut article, page, row);
+        }
         article
     }
 
@@ -322,6 +366,8 @@ impl Mapping {
             }
             // Reddit's mark for what is gone is no text where there is a title.
             Role::Text if titled && matches!(text.trim(), "[removed]" | "[deleted]") => None,
+            // What is in a page is asked where all of it can be used.
+            Role::Text if is_page(text) => Some(None),
             Role::Text | Role::Title => Some(fragment(text)),
             Role::Url if [GUID, URI].contains(&plain(&path.column).as_str()) => {
                 text.starts_with("http").then_some(None)
@@ -343,7 +389,7 @@ impl Mapping {
             let Some(Value::String(text)) = path.get(row) else {
                 continue;
             };
-            if is_page(text) {
+            if is_page_address(text) {
                 article.url = Some(one_line(text));
                 if article.source.is_none() {
                     article.source = host(text);
@@ -362,7 +408,7 @@ impl Mapping {
 }
 
 /// Whether a text is the address of a page, and not of a whole site.
-fn is_page(text: &str) -> bool {
+fn is_page_address(text: &str) -> bool {
     let text = text.trim();
     let Some(rest) = text
         .strip_prefix("https://")
@@ -381,12 +427,30 @@ fn host(address: &str) -> Option<String> {
     Some(host.trim_start_matches("www.").to_string()).filter(|host| !host.is_empty())
 }
 
+/// Gives an article what the page in its text column says of itself, where the row says nothing.
+fn described(article: &mut Article, page: Article, row: &mut Map<String, Value>) {
+    if article.title.is_empty() {
+        article.title = page.title;
+    }
+    article.date = article.date.take().or(page.date);
+    article.url = article.url.take().or(page.url);
+    article.source = article.source.take().or(page.source);
+    for (name, value) in page.meta {
+        if row.get(&name).is_none_or(Value::is_null) {
+            row.insert(name, value);
+        }
+    }
+}
+
 /// Whether a text is what programs write where there is nothing.
 fn is_null(text: &str) -> bool {
     const NULLS: [&str; 12] = [
         "NULL", "null", "Null", "NaN", "nan", "N/A", "n/a", "#N/A", "<NA>", "None", "\\N", "NaT",
     ];
-    NULLS.contains(&text.trim())
+    let text = text.trim();
+    // What a service writes for what it does not give for nothing.
+    let sold = || text.starts_with("ONLY AVAILABLE IN ") && text.ends_with(" PLANS");
+    NULLS.contains(&text) || sold()
 }
 
 /// Whether a number was rounded, as spreadsheets show long ones: `1.23457E+17` is no identifier.

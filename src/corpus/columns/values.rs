@@ -48,6 +48,11 @@ fn list(role: Role, items: &[Value]) -> Reading {
             Reading::Text(text, None)
         };
     }
+    if role == Role::Date
+        && let Some(date) = of_parts(items)
+    {
+        return Reading::Text(date, None);
+    }
     let mut texts = Vec::new();
     let mut rest = Vec::new();
     let mut some = false;
@@ -112,8 +117,56 @@ fn runs(items: &[Value]) -> Option<String> {
     Some(text)
 }
 
+/// The date that a list of its parts is, from the year on, as Java's programs and bibliographies write it:
+/// `[2024, 5, 3]`, `[2024, 5, 3, 10, 11]`.
+fn of_parts(items: &[Value]) -> Option<String> {
+    let parts: Vec<u32> = items.iter().map(part).collect::<Option<_>>()?;
+    let (year, month, rest) = match parts.as_slice() {
+        [year @ 1000..=2999, month @ 1..=12, rest @ ..] => (year, month, rest),
+        _ => return None,
+    };
+    match rest {
+        [] => Some(format!("{year}-{month:02}")),
+        [day @ 1..=31] => Some(format!("{year}-{month:02}-{day:02}")),
+        // Seconds are left out where there are none; Python's have the days of the week and year behind them.
+        [day @ 1..=31, hour @ 0..=23, minute @ 0..=59, more @ ..]
+            if more.len() <= 2 || more.len() == 4 =>
+        {
+            let second = more.first().unwrap_or(&0);
+            Some(format!(
+                "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn part(value: &Value) -> Option<u32> {
+    match value {
+        Value::Number(number) => number.as_u64().and_then(|n| u32::try_from(n).ok()),
+        Value::String(digits) => digits.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// The date of `{"year": 2024, "month": 5, "day": 3}`.
+fn of_named_parts(object: &Map<String, Value>) -> Option<String> {
+    let names = ["year", "month", "day"];
+    let parts: Vec<Value> = names
+        .iter()
+        .map_while(|name| object.get(*name).cloned())
+        .collect();
+    let alone = parts.len() >= 2 && object.keys().all(|key| names.contains(&key.as_str()));
+    alone.then(|| of_parts(&parts)).flatten()
+}
+
 /// What exports wrap values in: `{"rendered": …}`, `{"name": …}`, `{"#text": …}`.
 fn unwrapped(role: Role, object: &Map<String, Value>) -> Reading {
+    if role == Role::Date
+        && let Some(date) = of_named_parts(object)
+    {
+        return Reading::Text(date, None);
+    }
     let keys: &[&str] = match role {
         Role::Id => &["id", "_id", "value", "rendered", "#text"],
         Role::Title => &[
@@ -125,8 +178,19 @@ fn unwrapped(role: Role, object: &Map<String, Value>) -> Reading {
             "__cdata", "_", "$t",
         ],
         Role::Date => &[
-            "date", "dateTime", "datetime", "iso", "utc", "value", "rendered", "#text", "seconds",
+            "date",
+            "dateTime",
+            "datetime",
+            "iso",
+            "utc",
+            "value",
+            "rendered",
+            "#text",
+            "seconds",
             "_seconds",
+            "date-parts",
+            "raw",
+            "literal",
         ],
         Role::Url => &[
             "url",
@@ -257,6 +321,33 @@ mod tests {
                 Role::Text,
                 json!(["a", {"text": "b"}, {"image": 1}]),
                 text("a\n\nb", json!([{"image": 1}])),
+            ),
+            (
+                Role::Date,
+                json!([2024, 5, 3]),
+                text("2024-05-03", Value::Null),
+            ),
+            (Role::Date, json!([2024, 5]), text("2024-05", Value::Null)),
+            (
+                Role::Date,
+                json!([2024, 5, 3, 10, 11, 12, 500_000_000]),
+                text("2024-05-03T10:11:12", Value::Null),
+            ),
+            (
+                Role::Date,
+                json!({"date-parts": [["2024", 5, 3]]}),
+                text("2024-05-03", Value::Null),
+            ),
+            (
+                Role::Date,
+                json!({"year": 2024, "month": 5, "day": 3}),
+                text("2024-05-03", Value::Null),
+            ),
+            // Nothing says which is the month.
+            (
+                Role::Date,
+                json!([3, 5, 2024]),
+                text("3", json!([3, 5, 2024])),
             ),
             (Role::Id, json!(12.0), text("12", Value::Null)),
             (Role::Id, json!([1, 2]), Reading::Unusable),

@@ -2,7 +2,8 @@
 
 /// The date in digits and marks, as `2024-5-13 10:30 am`; `None` where no part is named so.
 pub(super) fn latin(text: &str) -> Option<String> {
-    if !text.contains(['年', '년']) {
+    let named = text.contains(['年', '년']);
+    if !named && (text.is_ascii() || !HALVES.iter().any(|(word, _)| text.contains(word))) {
         return None;
     }
     let mut out = String::new();

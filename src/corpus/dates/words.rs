@@ -246,6 +246,116 @@ const MONTHS: [&[&str]; 12] = [
     ],
 ];
 
+/// Names of months that count only whole, as their beginnings are those of other months elsewhere: Hungarian,
+/// Romanian, Finnish, Indonesian, Arabic and Hebrew.
+const WHOLE: [&[&str]; 12] = [
+    &[
+        "január",
+        "ianuarie",
+        "tammikuu",
+        "tammikuuta",
+        "يناير",
+        "ינואר",
+        "בינואר",
+    ],
+    &[
+        "február",
+        "februarie",
+        "helmikuu",
+        "helmikuuta",
+        "فبراير",
+        "פברואר",
+        "בפברואר",
+    ],
+    &[
+        "március",
+        "martie",
+        "maaliskuu",
+        "maaliskuuta",
+        "maret",
+        "مارس",
+        "מרץ",
+        "מרס",
+        "במרץ",
+        "במרס",
+    ],
+    &[
+        "április",
+        "aprilie",
+        "huhtikuu",
+        "huhtikuuta",
+        "أبريل",
+        "ابريل",
+        "אפריל",
+        "באפריל",
+    ],
+    &["május", "toukokuu", "toukokuuta", "مايو", "מאי", "במאי"],
+    &[
+        "június",
+        "iunie",
+        "kesäkuu",
+        "kesäkuuta",
+        "يونيو",
+        "יוני",
+        "ביוני",
+    ],
+    &[
+        "július",
+        "iulie",
+        "heinäkuu",
+        "heinäkuuta",
+        "يوليو",
+        "יולי",
+        "ביולי",
+    ],
+    &[
+        "augusztus",
+        "elokuu",
+        "elokuuta",
+        "agustus",
+        "أغسطس",
+        "اغسطس",
+        "אוגוסט",
+        "באוגוסט",
+    ],
+    &[
+        "szeptember",
+        "septembrie",
+        "syyskuu",
+        "syyskuuta",
+        "سبتمبر",
+        "ספטמבר",
+        "בספטמבר",
+    ],
+    &[
+        "október",
+        "octombrie",
+        "lokakuu",
+        "lokakuuta",
+        "أكتوبر",
+        "اكتوبر",
+        "אוקטובר",
+        "באוקטובר",
+    ],
+    &[
+        "noiembrie",
+        "marraskuu",
+        "marraskuuta",
+        "نوفمبر",
+        "נובמבר",
+        "בנובמבר",
+    ],
+    &[
+        "decembrie",
+        "joulukuu",
+        "joulukuuta",
+        "desember",
+        "ديسمبر",
+        "דצמבר",
+        "בדצמבר",
+    ],
+];
+
 /// The month, from 1, that a word names, whole or by its beginning; `None` where two could be
 /// meant (`jui`).
 pub(super) fn month(word: &str) -> Option<u32> {
@@ -262,6 +372,11 @@ pub(super) fn month(word: &str) -> Option<u32> {
     only(&|name| name == word)
         .or_else(|| only(&|name| name.starts_with(word)))
         .flatten()
+        .or_else(|| {
+            let months = (1..).zip(&WHOLE);
+            let mut found = months.filter(|(_, names)| names.contains(&word));
+            found.next().map(|(month, _)| month)
+        })
 }
 
 /// Minutes east of Greenwich of a zone's name: those of RFC 2822, and others that stand for one
@@ -294,6 +409,11 @@ pub(super) fn zone(word: &str) -> Option<i64> {
 /// What follows the number of a day: 3rd, 1er.
 pub(super) fn is_ordinal(word: &str) -> bool {
     matches!(word, "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "o")
+}
+
+/// Whether a word is short for a day of the week and for a month: Tuesday in French, Spanish and Italian, and March.
+pub(super) fn is_weekday_like_month(word: &str) -> bool {
+    word == "mar"
 }
 
 /// Days of the week, and words between the parts of a date.
@@ -397,6 +517,15 @@ pub(super) fn is_passed_over(word: &str) -> bool {
         "cumartesi",
         "pazar",
     ];
+    // As feeds and mails shorten them.
+    const SHORT: &[&str] = &[
+        "lun", "mar", "mer", "mié", "mie", "jeu", "jue", "gio", "ven", "vie", "sam", "sáb", "sab",
+        "dim", "dom", "seg", "ter", "qua", "qui", "sex", "ma", "wo", "vr", "za", "zo", "die",
+        "mit", "don", "fre", "son", "mån", "tis", "ons", "tor", "lör", "sön", "man", "tir", "lør",
+        "søn", "pon", "wt", "śr", "czw", "pt", "sob", "niedz", "ndz", "po", "út", "st", "čt", "pá",
+        "so", "ne", "пн", "вт", "ср", "чт", "пт", "сб", "вс", "нд", "pzt", "sal", "çar", "per",
+        "cum", "cmt", "paz", "segunda", "terça", "quarta", "quinta", "sexta", "feira",
+    ];
     let english = word.len() >= 3 && ENGLISH.iter().any(|day| day.starts_with(word));
-    english || WORDS.contains(&word) || DAYS.contains(&word)
+    english || WORDS.contains(&word) || DAYS.contains(&word) || SHORT.contains(&word)
 }

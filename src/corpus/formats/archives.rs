@@ -3,6 +3,7 @@
 //! Nothing is written under a member's name; names are labels only.
 
 use super::compression::{ALWAYS, TOO_MUCH, Unpacked};
+use super::member_names::{decoded, decoded_one};
 use super::{Context, Format, cut_zip, docx, foreign, read_member};
 use crate::corpus::fingerprint::fingerprint;
 use crate::corpus::inputs::Note;
@@ -49,10 +50,11 @@ pub(super) fn read_zip(
         }
         Err(_) => return context.bad(None, "not a readable zip file"),
     };
-    let mut names: Vec<(String, usize)> = archive
-        .file_names_raw()
+    let raw: Vec<&[u8]> = archive.file_names_raw().collect();
+    let mut names: Vec<(String, usize)> = decoded(&raw)
+        .into_iter()
         .enumerate()
-        .map(|(i, name)| (String::from_utf8_lossy(name).into_owned(), i))
+        .map(|(i, name)| (name.into_owned(), i))
         .collect();
     if names.iter().any(|(name, _)| name == docx::DOCUMENT) {
         return docx::read(&mut archive, context);
@@ -215,7 +217,7 @@ fn read_members(
 }
 
 fn entry_label(entry: &tar::Entry<'_, impl Read>) -> Option<String> {
-    label(&String::from_utf8_lossy(&entry.path_bytes()))
+    label(&decoded_one(&entry.path_bytes()))
 }
 
 /// What a member that is a plain file is called.

@@ -2,6 +2,7 @@
 
 use super::archives::{Metered, ZIP_TIMES, is_folder, label};
 use super::compression::ALWAYS;
+use super::member_names::decoded_one;
 use super::{Context, Format, read_member};
 use crate::error::{Error, Result};
 use crate::guard::guarded;
@@ -124,7 +125,7 @@ impl Header {
         (passed == extra).then(|| Self {
             flags: word(6),
             method: word(8),
-            name: String::from_utf8_lossy(&name).into_owned(),
+            name: decoded_one(&name),
         })
     }
 

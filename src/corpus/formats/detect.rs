@@ -9,12 +9,23 @@ use std::borrow::Cow;
 /// How many bytes tell a format.
 pub(super) const HEAD: usize = 64 << 10;
 
-/// What is said of a page that has the name of something else.
-fn page_instead(named: Format) -> String {
+/// What is said of a page that has the name of data.
+fn page_of(named: Format) -> String {
     format!(
         "a page of HTML, not the {} that its name says (a server's answer?); rename it if it is an article",
         named.name()
     )
+}
+
+/// Whether a page in place of what a file's name says is a server's answer, such as of an error or to log in,
+/// and not the article: names of pages and of texts may be an article's page.
+fn is_answer(named: Format, name: &str, head: &[u8]) -> bool {
+    match named {
+        Format::Text | Format::Markdown | Format::Html | Format::Mhtml => false,
+        // XHTML is XML, and begins as such.
+        Format::Feed => !(name.contains(".xml") && text(head).trim_start().starts_with("<?xml")),
+        _ => true,
+    }
 }
 
 /// How many lines of a text are looked at.
@@ -67,10 +78,11 @@ pub(super) fn format(
         (_, Some(Format::Pdf), Content::Is(Format::Email | Format::Html)) if pdf_within(head) => {
             Ok(Format::Pdf)
         }
-        // A server's answer in place of what was asked for, which is no article. Texts may be pages.
-        (_, Some(named), Content::Is(Format::Html)) if !named.may_be_a_page() => {
-            Err(page_instead(named))
+        // Data that the file held before may be known, and are not gone.
+        (_, Some(named), Content::Is(Format::Html)) if is_answer(named, name, head) => {
+            Err(page_of(named))
         }
+        (_, Some(Format::Email), Content::Like(Format::Html)) => Err(page_of(Format::Email)),
         (_, _, Content::Is(format)) => Ok(format),
         (_, Some(Format::Text), Content::Like(table @ Format::Tsv)) => Ok(table),
         (_, Some(named), _) => Ok(named),
@@ -103,7 +115,7 @@ pub(super) fn of(head: &[u8]) -> Content {
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if text.starts_with('<') {
         markup(text)
-    } else if let Some(content) = mail(text).or_else(|| json(text)) {
+    } else if let Some(content) = mail(text).or_else(|| json(text)).or_else(|| tweets(text)) {
         content
     } else if let Some(foreign) = foreign::by_text(text) {
         Content::Foreign(foreign)
@@ -322,6 +334,23 @@ fn json(text: &str) -> Option<Content> {
     }
 }
 
+/// A file of posts in an archive of Twitter, whose program reads them as assignments:
+/// `window.YTD.tweets.part0 = [`. The archive's other files hold no texts.
+fn tweets(text: &str) -> Option<Content> {
+    const OF_TEXTS: [&str; 6] = [
+        "tweet",
+        "tweets",
+        "note_tweet",
+        "community_tweet",
+        "deleted_tweets",
+        "like",
+    ];
+    let (name, rest) = text.strip_prefix("window.YTD.")?.split_once('.')?;
+    let (_, list) = rest.split_once('=')?;
+    (OF_TEXTS.contains(&name) && list.trim_start().starts_with('['))
+        .then_some(Content::Is(Format::Json))
+}
+
 /// A table with a header: rows of as many fields as it, and a header of short, different names.
 fn table(text: &str) -> Option<Format> {
     // A last line that may be cut says nothing.
@@ -470,6 +499,10 @@ mod tests {
             ),
             ("{\"title\": \"T\", \"text\": \"x\"}\n", Is(Format::Json)),
             ("[\n {\"text\": \"x\"}]", Is(Format::Json)),
+            (
+                "window.YTD.tweets.part0 = [ {\n  \"tweet\" : {",
+                Is(Format::Json),
+            ),
             ("{\"a\": NaN}", Like(Format::Json)),
             ("id,title,text\n1,A,\"x, y\"\n", Like(Format::Csv)),
             ("id;title;text\n1;A;x\n2;B;y\n", Like(Format::Csv)),
@@ -569,16 +602,28 @@ mod tests {
         assert_eq!(pick(Format::Text, b"id,text\n1,x\n"), Ok(Format::Text));
         assert_eq!(pick(Format::Text, b"#!/bin/sh\n"), Ok(Format::Text));
         assert_eq!(pick(Format::Text, b"<!doctype html>"), Ok(Format::Html));
-        for (format, name) in [
-            (Format::Csv, "csv"),
-            (Format::Jsonl, "jsonl"),
-            (Format::Feed, "xml"),
-            (Format::Pdf, "pdf"),
-            (Format::Zip, "zip"),
+        for data in [
+            Format::Csv,
+            Format::Tsv,
+            Format::Jsonl,
+            Format::Parquet,
+            Format::Feed,
+            Format::Email,
+            Format::Mbox,
+            Format::Docx,
+            Format::Pdf,
+            Format::Warc,
+            Format::Sgml,
+            Format::Zip,
+            Format::Tar,
         ] {
-            let said = pick(format, b"<!doctype html>").unwrap_err();
-            assert!(said.contains(&format!("not the {name} that")), "{said}");
+            assert_eq!(pick(data, b"<!doctype html>"), Err(page_of(data)));
         }
+        assert_eq!(pick(Format::Markdown, b"<!doctype html>"), Ok(Format::Html));
+        let page = b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'>";
+        let xhtml = |name| format(None, Some(Format::Feed), name, page);
+        assert_eq!(xhtml("x.xml"), Ok(Format::Html));
+        assert!(xhtml("x.rss").is_err());
         assert!(pick(Format::Text, b"\x89PNG\r\n\x1a\n").is_err());
         let said = format(Some(Format::Text), None, "x.py", b"#!/usr/bin/python\n");
         assert_eq!(said, Ok(Format::Text));

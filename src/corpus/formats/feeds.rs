@@ -318,6 +318,11 @@ impl Item {
                 let name = field
                     .term
                     .map_or_else(|| one_line(&plain(text)), |t| one_line(&t));
+                // Of an export of Blogger, what an entry is.
+                if let Some(kind) = name.strip_prefix(BLOGGER) {
+                    self.kind = kind.to_string();
+                    return;
+                }
                 // A post has some; the bound keeps the search in a hostile feed short.
                 if !name.is_empty()
                     && self.categories.len() < 256
@@ -332,6 +337,7 @@ impl Item {
                 let description = inner(text, "media:description").unwrap_or("");
                 longest(&mut self.media, &entities(description));
             }
+            "blogger:type" => self.kind = text.to_lowercase(),
             "wp:status" => self.status = text.to_string(),
             "wp:post_type" => self.kind = text.to_string(),
             _ => {}
@@ -344,7 +350,13 @@ impl Item {
         if machinery
             || matches!(
                 self.kind.as_str(),
-                "attachment" | "revision" | "custom_css" | "oembed_cache"
+                "attachment"
+                    | "revision"
+                    | "custom_css"
+                    | "oembed_cache"
+                    | "template"
+                    | "settings"
+                    | "comment"
             )
             || matches!(self.status.as_str(), "trash" | "auto-draft")
         {
@@ -396,6 +408,9 @@ impl Item {
         Ok(Some(article))
     }
 }
+
+/// What the kinds of entries begin with in an export of Blogger.
+const BLOGGER: &str = "http://schemas.google.com/blogger/2008/kind#";
 
 /// Keeps the longer of two texts: some feeds give an article twice, once cut.
 fn longest(kept: &mut String, text: &str) {

@@ -1,7 +1,7 @@
 //! Mails (EML), and pages saved as mails are (MHTML).
 
 use super::mail_text::{self, Encodings};
-use super::markup::{page, plain};
+use super::markup::{mailed, page};
 use super::{Context, whole};
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::dates::parse_date;
@@ -136,7 +136,7 @@ pub(super) fn parse(
     }
     let mut text = tidy(&text);
     if !markup.is_empty() {
-        let full = plain(&markup);
+        let full = mailed(&markup);
         if is_stub(&text, &full) {
             text = full;
         }

@@ -1,6 +1,7 @@
 //! Markdown: front matter, first heading, plain text of the blocks.
 
-use super::{Context, answers, whole};
+use super::answers::is_status;
+use super::{Context, no_article, whole};
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::columns::{Columns, Role};
 use crate::corpus::decode::Decoder;
@@ -19,8 +20,8 @@ pub(super) fn read(
         return Ok(());
     };
     let source = tidy(&decoder.decode(&bytes));
-    if answers::is_text(&source) {
-        return context.bad(None, answers::INSTEAD);
+    if is_status(&source) {
+        return context.bad(None, no_article("a server's answer, of an error"));
     }
     let (row, body) = front_matter(&source);
     let (heading, text) = plain(body);

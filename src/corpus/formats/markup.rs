@@ -17,11 +17,28 @@ pub(super) fn page(
     if bytes.len() as u64 > LONGEST {
         return Err(TOO_LONG.to_string());
     }
-    html::article(bytes, server, &mut Decoder::default()).map_err(ToString::to_string)
+    html::article(bytes, server, &mut Decoder::default())
 }
 
-/// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines.
+/// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines. Of a whole page it is the
+/// article's.
 pub(super) fn plain(piece: &str) -> String {
+    match html::page_in(piece) {
+        Some(page) => page.text.trim().to_string(),
+        None => shown(piece),
+    }
+}
+
+/// The text of a mail's HTML: all that it shows, but of a site's page that was mailed the article's.
+pub(super) fn mailed(html: &str) -> String {
+    let page = html::is_of_a_site(html).then(|| html::page_in(html));
+    match page.flatten() {
+        Some(page) => page.text.trim().to_string(),
+        None => shown(html::without_head(html)),
+    }
+}
+
+fn shown(piece: &str) -> String {
     let text = html::fragment(piece);
     let mut text = tidy(text.as_deref().unwrap_or(piece)).trim().to_string();
     text.retain(|c| !c.is_control() || c == '\n' || c == '\t');

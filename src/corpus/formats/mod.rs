@@ -20,6 +20,7 @@ mod mail_text;
 mod markdown;
 mod markup;
 mod mbox;
+mod member_names;
 mod members;
 mod parquet;
 mod pdf;
@@ -47,7 +48,7 @@ use super::dates::is_no_date;
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, ReadOptions, Sink};
 use crate::error::{Error, Result};
-use compression::{Unpacked, spool};
+use compression::{Compression, Unpacked, spool};
 use detect::HEAD;
 use encoding_rs::Encoding;
 pub use format::Format;
@@ -119,15 +120,19 @@ impl<'a> Context<'a> {
     /// reads is counted.
     fn document(&mut self, article: Article, row: u64) -> Result<()> {
         self.count_date(&article);
-        self.item(article, row)
+        self.hand_on(article, row, false)
     }
 
     /// Hands on one of several articles, which stands in this row of the input. Nobody chose their ids:
     /// where one comes again it is told apart.
-    fn item(&mut self, mut article: Article, row: u64) -> Result<()> {
+    fn item(&mut self, article: Article, row: u64) -> Result<()> {
+        self.hand_on(article, row, self.options.keep_ids)
+    }
+
+    fn hand_on(&mut self, mut article: Article, row: u64, keep_id: bool) -> Result<()> {
         article.origin = self.origin.to_string();
         article.row = Some(row);
-        if self.ids.admit(&mut article) {
+        if keep_id || self.ids.admit(&mut article) {
             self.sink.article(article)?;
         }
         Ok(())
@@ -355,6 +360,11 @@ fn read_unpacked(
         {
             return context.left_out();
         }
+        // Its name says no more than that it is packed, which a server's answer is not.
+        Ok(Format::Html) if hints.named.is_none() && !compressed && Compression::strip(&name).1 => {
+            let message = "a page of HTML, not the packed file that its name says (a server's answer?); rename it if it is an article";
+            return context.bad(None, message);
+        }
         Ok(format) => format,
         Err(_) if hints.unsure => return context.left_out(),
         Err(message) => return context.bad(None, message),
@@ -450,9 +460,13 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
     if looks_binary(&sample) && !(rows && is_text_with_nul(&sample)) {
         return context.bad(None, format!("a binary file, not text; {}", Format::list()));
     }
-    let stream = match unmarked(&sample) {
-        Some(encoding) => decoded(stream, encoding, context),
-        None => Box::new(stream) as Box<dyn BufRead>,
+    let (stream, sample) = match unmarked(&sample) {
+        Some(encoding) => {
+            // What looks at the beginning sees what the stream gives.
+            let sample = encoding.decode_without_bom_handling(&sample).0.into_owned();
+            (decoded(stream, encoding, context), sample.into_bytes())
+        }
+        None => (Box::new(stream) as Box<dyn BufRead>, sample),
     };
     let mut decoder = Decoder::for_sample(&sample);
     if format == Format::Feed {
@@ -501,6 +515,11 @@ fn is_text_with_nul(sample: &[u8]) -> bool {
 /// The longest file that is read as one article, and the longest record of a table or object of
 /// JSON, in bytes. Books have a few million.
 const LONGEST: u64 = 64 << 20;
+
+/// What is said of a page that is something else.
+fn no_article(what: &str) -> String {
+    format!("no article but {what}")
+}
 
 /// What is said of one article beyond [`LONGEST`].
 const TOO_LONG: &str =

@@ -1,6 +1,7 @@
 //! Plain text: a file is an article, its first line the title.
 
-use super::{Context, answers, whole};
+use super::answers::is_status;
+use super::{Context, no_article, whole};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::decode::Decoder;
 use crate::error::Result;
@@ -15,8 +16,8 @@ pub(super) fn read(
         return Ok(());
     };
     let text = tidy(&decoder.decode(&bytes));
-    if answers::is_text(&text) {
-        return context.bad(None, answers::INSTEAD);
+    if is_status(&text) {
+        return context.bad(None, no_article("a server's answer, of an error"));
     }
     let (title, text) = split_title(&text);
     let article = Article {

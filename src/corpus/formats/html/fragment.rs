@@ -68,7 +68,7 @@ fn letters(blocks: &[Block]) -> usize {
 }
 
 /// The text with its character references replaced; `None` where there are none.
-fn without_entities(text: &str) -> Option<String> {
+pub(super) fn without_entities(text: &str) -> Option<String> {
     let has = text.match_indices('&').any(|(i, _)| {
         let rest = &text.as_bytes()[i + 1..];
         let name = rest

@@ -25,10 +25,13 @@ mod prune;
 mod shortcodes;
 mod sizes;
 mod text;
+mod within;
 
 pub(in crate::corpus) use fragment::{block, fragment};
+pub(in crate::corpus) use within::{is_of_a_site, is_page, page_in, without_head};
 
-use super::{Context, answers, whole};
+use super::answers::{self, of_page};
+use super::{Context, no_article, whole};
 use crate::corpus::article::Article;
 use crate::corpus::decode::{Decoder, encoding_of};
 use crate::error::Result;
@@ -68,7 +71,7 @@ pub(super) fn article(
     bytes: &[u8],
     server: Option<&'static Encoding>,
     decoder: &mut Decoder,
-) -> std::result::Result<Article, &'static str> {
+) -> std::result::Result<Article, String> {
     let declared: Vec<&'static Encoding> = server.into_iter().chain(declared(bytes)).collect();
     let source = match declared.iter().find(|e| !e.is_ascii_compatible()) {
         // A seven-bit encoding is valid UTF-8, and no text in it.
@@ -77,11 +80,14 @@ pub(super) fn article(
     };
     let article = page::extract(&source);
     if article.text.trim().is_empty() {
-        return Err(NO_TEXT);
+        return Err(NO_TEXT.to_string());
     }
-    if answers::is_instead(&article.title, &article.text) || page::leads_on(&source, &article.text)
-    {
-        return Err(answers::INSTEAD);
+    let what = of_page(&article.title, &article.text).or_else(|| {
+        let leads_on = page::leads_on(&source, &article.text);
+        leads_on.then_some(answers::ELSEWHERE)
+    });
+    if let Some(what) = what {
+        return Err(no_article(what));
     }
     Ok(article)
 }

@@ -2,6 +2,7 @@
 //! inside an object, told apart by what is there.
 
 mod envelope;
+mod exports;
 mod keyed;
 mod scan;
 mod take;
@@ -61,6 +62,7 @@ pub(super) fn read(
         again: 0,
         notices: 0,
         lacking: None,
+        action: None,
     };
     reader.prefix()?;
     while reader.next()? {}
@@ -139,6 +141,8 @@ struct Reader<'r, 'a, R> {
     /// Of several columns that the user named, those that no object had so far; `None` until one had the
     /// columns that an article needs.
     lacking: Option<Vec<String>>,
+    /// What the line before says of the object that is due, as the index of a search engine is told.
+    action: Option<exports::Action>,
 }
 
 impl<R: Read> Reader<'_, '_, R> {
@@ -172,6 +176,10 @@ impl<R: Read> Reader<'_, '_, R> {
     /// Passes an assignment or a call around the JSON, as in archives for browsers.
     fn prefix(&mut self) -> Result<()> {
         self.window.widen_to(256);
+        // Files that were put together have more marks of their encoding than one.
+        while self.window.bytes().starts_with("\u{feff}".as_bytes()) {
+            self.pass("\u{feff}".len());
+        }
         let bytes = self.window.bytes();
         let Some(n) = bytes
             .iter()

@@ -1,9 +1,10 @@
 //! What becomes of an object: an article, or several that it holds.
 
+use super::exports::{Action, bared, posted};
 use super::{
     Known, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope, keyed,
 };
-use crate::corpus::columns::{ANSWER, Mapping, NAME_THE_TEXT, Role, is_answer, proposed};
+use crate::corpus::columns::{FAILURE, Mapping, NAME_THE_TEXT, Role, is_failure, proposed};
 use crate::error::Result;
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -13,6 +14,24 @@ impl<R: Read> Reader<'_, '_, R> {
     /// Takes an object of `n` bytes, which is an article or holds some.
     pub(super) fn take(&mut self, object: Map<String, Value>, n: usize, line: u64) -> Result<()> {
         let mut object = object;
+        if self.open.is_empty() {
+            if let Some(action) = Action::of(&object) {
+                self.action = Some(action);
+                self.pass(n);
+                return Ok(());
+            }
+        } else {
+            bared(&mut object);
+            posted(&mut object);
+        }
+        if let Some(action) = self.action.take() {
+            action.tell(&mut object);
+        }
+        if self.is_alone(n) && !self.context.options.columns.any_set() && is_failure(&object) {
+            self.pass(n);
+            let message = format!("no article but {FAILURE}; if it is one, {NAME_THE_TEXT}");
+            return self.bad(line, message);
+        }
         let mut known = self.known(&object);
         let columns = &self.context.options.columns;
         let mut article = match &known.roles {
@@ -61,17 +80,25 @@ impl<R: Read> Reader<'_, '_, R> {
         self.article(object, &known, line)
     }
 
+    /// Whether the object here is all that the input has, but for what is not read yet: an answer is short, and
+    /// all of it was read at once.
+    fn is_alone(&self, n: usize) -> bool {
+        self.row == 0
+            && self.open.is_empty()
+            && self.window.at_end()
+            && self.window.bytes()[n..].trim_ascii().is_empty()
+    }
+
     /// Hands over an article.
     fn article(&mut self, object: Map<String, Value>, known: &Known, line: u64) -> Result<()> {
-        // It comes alone, in place of what was asked for.
-        let answers = self.row == 0
-            && self.open.is_empty()
-            && !self.context.options.columns.any_set()
-            && is_answer(&object);
+        // Where a way into an object leads is seen in each.
+        if let Some(all) = &mut self.lacking
+            && all.iter().any(|name| name.contains('.'))
+        {
+            let lacking = self.context.options.columns.lacking(&object);
+            all.retain(|name| lacking.contains(name));
+        }
         let article = match &known.roles {
-            Ok(_) if answers => Err(format!(
-                "no article but {ANSWER}; if it is one, {NAME_THE_TEXT}"
-            )),
             Ok(mapping) => {
                 // The report is made of many words, which would cost each row.
                 if !known.told.replace(true) {
@@ -134,7 +161,7 @@ impl<R: Read> Reader<'_, '_, R> {
                 columns.map_first(&keys).map_err(proposed)
             };
             if known.is_ok() {
-                let lacking = columns.lacking(&keys);
+                let lacking = columns.lacking(object);
                 match &mut self.lacking {
                     Some(all) => all.retain(|name| lacking.contains(name)),
                     all => *all = Some(lacking),

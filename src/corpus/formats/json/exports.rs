@@ -1,0 +1,129 @@
+//! Objects of certain exports, which say of an article what stands around it.
+
+use serde_json::{Map, Value};
+
+/// A line of Elasticsearch's bulk format, which says what becomes of the document on the next:
+/// `{"index": {"_index": "news", "_id": "1"}}`.
+pub(super) struct Action {
+    id: Option<Value>,
+}
+
+impl Action {
+    /// The action that an object is, if it is one.
+    pub(super) fn of(object: &Map<String, Value>) -> Option<Self> {
+        const OTHERS: [&str; 6] = [
+            "routing",
+            "version",
+            "version_type",
+            "pipeline",
+            "require_alias",
+            "retry_on_conflict",
+        ];
+        let (name, Value::Object(said)) = object.iter().next()? else {
+            return None;
+        };
+        let is_known = |key: &String| key.starts_with('_') || OTHERS.contains(&key.as_str());
+        let is_one = object.len() == 1
+            && matches!(name.as_str(), "index" | "create" | "update" | "delete")
+            && said.keys().all(is_known)
+            && !said.contains_key("_source");
+        is_one.then(|| Self {
+            id: said.get("_id").cloned(),
+        })
+    }
+
+    /// Gives a document the id that was said of it.
+    pub(super) fn tell(self, document: &mut Map<String, Value>) {
+        if let Some(id) = self.id
+            && !document.contains_key("id")
+        {
+            document.entry("_id").or_insert(id);
+        }
+    }
+}
+
+/// A tweet in its wrapper, as Twitter's archive has each: `{"tweet": {…}}`; elsewhere a `tweet` is a text.
+pub(super) fn bared(object: &mut Map<String, Value>) {
+    if object.len() == 1
+        && let Some(Value::Object(tweet)) = object.get_mut("tweet")
+    {
+        *object = std::mem::take(tweet);
+    }
+}
+
+/// A post of Facebook's export, whose text stands in a list beside its date and title:
+/// `{"timestamp": …, "data": [{"post": …}], "title": …}`.
+pub(super) fn posted(object: &mut Map<String, Value>) {
+    if !object.contains_key("timestamp") {
+        return;
+    }
+    let Some(Value::Array(items)) = object.get("data") else {
+        return;
+    };
+    let posts: Vec<String> = items
+        .iter()
+        .filter_map(|item| item.get("post")?.as_str().map(mended))
+        .collect();
+    if posts.is_empty() || object.contains_key("post") {
+        return;
+    }
+    object.shift_remove("data");
+    if let Some(Value::String(title)) = object.get_mut("title") {
+        *title = mended(title);
+    }
+    object.insert("post".to_string(), Value::String(posts.join("\n\n")));
+}
+
+/// A text whose bytes of UTF-8 were written as a character each, as that export has them.
+fn mended(text: &str) -> String {
+    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+    let mended = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    mended.unwrap_or_else(|| text.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(json: &str) -> Map<String, Value> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn actions_are_told_from_articles() {
+        for action in [
+            r#"{"index": {"_index": "n", "_id": "1"}}"#,
+            r#"{"create": {}}"#,
+            r#"{"update": {"_id": 3, "retry_on_conflict": 3}}"#,
+        ] {
+            assert!(Action::of(&object(action)).is_some(), "{action}");
+        }
+        for other in [
+            r#"{"index": {"_id": "1", "title": "T"}}"#,
+            r#"{"index": 3}"#,
+            r#"{"index": {"_id": "1"}, "text": "T"}"#,
+            r#"{"_source": {"_id": "1"}}"#,
+            "{}",
+        ] {
+            assert!(Action::of(&object(other)).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_post_keeps_what_stands_beside_its_list() {
+        let mut post = object(
+            r#"{"timestamp": 1714731072, "data": [{"post": "Caf\u00c3\u00a9"}, {"update": 1}], "title": "Ann wrote."}"#,
+        );
+        posted(&mut post);
+        assert_eq!(
+            (&post["post"], &post["title"]),
+            (&"Café".into(), &"Ann wrote.".into())
+        );
+        assert!(!post.contains_key("data"));
+        let list = r#"{"timestamp": 1, "data": [{"title": "T", "text": "x"}]}"#;
+        let mut other = object(list);
+        posted(&mut other);
+        assert_eq!(other, object(list));
+        assert_eq!(mended("naïve"), "naïve");
+    }
+}
