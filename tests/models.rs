@@ -1,6 +1,8 @@
 //! Where a model's files come from, with a hub of the test's own in place of the real one.
 
 mod common;
+#[path = "models/settings.rs"]
+mod settings;
 
 use assert_cmd::Command;
 use common::{World, copy, database, repository, tiny};
