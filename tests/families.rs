@@ -117,8 +117,6 @@ fn what_is_not_supported_is_refused_by_name() {
             &["modules.json", class, "Pooling, Dense"],
         );
     }
-    // A prompt that is not to be pooled.
-    check("bert-prompt-excluded", &|_| {}, &["include_prompt"]);
     let json = |file: &'static str, key: &'static str, value: Value| {
         move |folder: &Path| set(folder, file, key, value.clone())
     };

@@ -621,6 +621,31 @@ fn what_another_program_moved_out_of_the_log_is_sealed_anew() {
     }
 }
 
+/// A full disk ends the move of the log into the file half way: what the log holds goes before it.
+#[test]
+fn a_page_that_the_log_holds_is_not_damaged() {
+    let world = corpus();
+    killed(&world, "k.nearwise");
+    killed(&world, "expected.nearwise");
+    let expected = world.run("export -c expected.nearwise --vectors");
+    let log = fs::read(world.path("k.nearwise-wal")).unwrap();
+    // 32 bytes, then pages of 4096 bytes, each behind 24 that begin with its number.
+    let numbers = log[32..].chunks_exact(24 + 4096);
+    let numbers: Vec<u32> = numbers
+        .map(|frame| u32::from_be_bytes(frame[..4].try_into().unwrap()))
+        .collect();
+    let mut file = fs::read(world.path("k.nearwise")).unwrap();
+    let pages = file.len() as u32 / 4096;
+    let held = numbers.iter().find(|&&n| n > 1 && n <= pages).unwrap();
+    file[*held as usize * 4096 - 2000] ^= 1;
+    // And room that was made behind the end for a page that did not fit.
+    file.extend([0; 700]);
+    fs::write(world.path("k.nearwise"), &file).unwrap();
+    let said = world.run("check -c k.nearwise");
+    assert!(said.contains("nothing is damaged"), "{said}");
+    assert_eq!(world.run("export -c k.nearwise --vectors"), expected);
+}
+
 #[test]
 fn pages_without_checksums_are_not_sealed_where_anything_else_is_wrong() {
     let world = corpus();

@@ -9,7 +9,7 @@ use nearwise::encoder::{
     Backend, Call, CpuBackend, Dtype, DtypeChoice, EncodeOptions, Encoder, Level, OpenDevice,
     PlainBackend, Prompt,
 };
-use nearwise::model::{Config, ModelFiles, Source};
+use nearwise::model::{Config, ModelFiles, Source, tokens};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,37 @@ fn texts_in_order_one_batch_and_with_their_prompts() {
     });
 }
 
+#[test]
+fn a_prompt_that_is_not_pooled_leaves_something_to_pool() {
+    for name in ["bert-prompt-excluded", "bert-prompt-excluded-all"] {
+        let f32 = DtypeChoice::Only(Dtype::F32);
+        let encoder = Encoder::load(&files(name), OpenDevice::cpu(), f32).unwrap();
+        let texts = ["the moon", "", "the court of the city", "a"];
+        let prompt = |text: &str| Prompt::Text(text.to_string());
+        let together = encoder.encode(&texts, prompt("for the vote: ")).unwrap();
+        let named = encoder.encode(&texts, Prompt::Query).unwrap();
+        assert_eq!(together.values, named.values);
+        for (text, among) in texts.iter().zip(together.rows()) {
+            let alone = encoder.encode(&[text], Prompt::Query).unwrap();
+            assert_eq!(alone.values, among, "{text}");
+        }
+        // Tokens that are given are all pooled, and are those of the vocabulary.
+        let tokens = encoder.tokenize(&texts, Prompt::Query).unwrap();
+        let ids: Vec<&[u32]> = tokens.iter().map(|t| t.ids.as_slice()).collect();
+        assert!(ids.concat().iter().all(|&id| id < 1000));
+        let pooled = encoder.encode_ids(&ids, EncodeOptions::new()).unwrap();
+        assert_ne!(pooled.values, together.values);
+        // A prompt that is longer than the model leaves the last token.
+        let long = encoder
+            .encode(&texts, prompt(&"the vote ".repeat(90)))
+            .unwrap();
+        for vector in long.rows() {
+            let length: f32 = vector.iter().map(|x| x * x).sum();
+            assert!(length > 0.5, "{name}: {length}");
+        }
+    }
+}
+
 /// Each level of instructions, each dtype, and the plain reference, before the model's own steps
 /// behind the pooling.
 #[test]
@@ -100,7 +131,11 @@ fn all_interpreters_agree_on_each_family() {
             Err(e) => return vec![format!("{name}: {e}")],
         };
         let plain = PlainBackend::load(&files, &config, OpenDevice::cpu()).unwrap();
-        let expected = expected(name);
+        // Of every other text some tokens are left out of the pooling.
+        let mut expected = expected(name);
+        for (number, e) in expected.iter_mut().enumerate() {
+            tokens::leave_out(&mut e.ids, number % 2 * number);
+        }
         let ids: Vec<&[u32]> = expected.iter().map(|e| e.ids.as_slice()).collect();
         let reference = plain.forward(&ids, &Call::default()).unwrap();
         let dim = reference.len() / ids.len();

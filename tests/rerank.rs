@@ -14,7 +14,7 @@ fn family(name: &str) -> PathBuf {
     repository("tests/fixtures/families").join(name)
 }
 
-const CROSS: [&str; 9] = [
+const CROSS: [&str; 11] = [
     "bert-cross",
     "bert-cross-st6",
     "bert-cross-three",
@@ -22,8 +22,18 @@ const CROSS: [&str; 9] = [
     "gte-cross",
     "modernbert-cross-cls",
     "modernbert-cross-mean",
+    "qwen3-cross",
+    "qwen3-cross-three",
     "roberta-cross",
     "xlm-roberta-cross",
+];
+
+/// Language models, which have a pair written as one text.
+const WRITTEN: [&str; 4] = [
+    "qwen3-cross-chat",
+    "qwen3-logit-one",
+    "qwen3-logit-score",
+    "tiny-qwen3-reranker",
 ];
 
 /// What `tests/fixtures/make_families.py` wrote down of a model.
@@ -85,8 +95,28 @@ fn pairs_are_put_together_as_their_tokenizers_do_it() {
 }
 
 #[test]
+fn pairs_are_written_as_templates_have_them() {
+    for name in WRITTEN {
+        let files = find(&family(name).display().to_string(), &Fetch::new()).unwrap();
+        let config = Config::load(&files).unwrap();
+        let tokenizer = Tokenizer::load(&files, &config).unwrap();
+        let judge = config.judge.as_ref().unwrap();
+        let form = tokenizer.pair_form(judge).unwrap();
+        let cases = expected(name);
+        let got = tokenizer.encode_as(&form, &pairs(&cases)).unwrap();
+        let mut cut = 0;
+        for (got, case) in got.iter().zip(&cases) {
+            assert_eq!(json!(got.ids), case["ids"], "{name}: {case}");
+            cut += got.cut;
+        }
+        assert!(cut > 0, "{name}");
+        assert_eq!(judge.by_name, name == "tiny-qwen3-reranker");
+    }
+}
+
+#[test]
 fn scores_are_those_of_sentence_transformers() {
-    for name in CROSS {
+    for name in CROSS.into_iter().chain(WRITTEN) {
         let cases = expected(name);
         let reranker = open(name, Dtype::F32);
         let scores = reranker
@@ -101,17 +131,22 @@ fn scores_are_those_of_sentence_transformers() {
                 assert!(d < 2e-5, "{name}: {got}, not {expected} ({})", case["text"]);
             }
         }
-        // One pair alone gives what it gives among others, to the bit.
-        let one = reranker
-            .scores(&pairs(&cases)[1..2], &RerankOptions::new())
-            .unwrap();
-        assert_eq!(Some(one.values.as_slice()), scores.rows().nth(1), "{name}");
+        // A pair alone gives what it gives among others, to the bit.
+        for (pair, among) in pairs(&cases).into_iter().zip(scores.rows()) {
+            let one = reranker.scores(&[pair], &RerankOptions::new()).unwrap();
+            assert_eq!(one.values, among, "{name}: {pair:?}");
+        }
     }
 }
 
 #[test]
 fn other_dtypes_stay_near() {
-    for name in ["bert-cross", "modernbert-cross-mean", "roberta-cross"] {
+    for name in [
+        "bert-cross",
+        "modernbert-cross-mean",
+        "roberta-cross",
+        "qwen3-logit-score",
+    ] {
         let cases = expected(name);
         for dtype in [Dtype::Bf16, Dtype::Int8] {
             let scores = open(name, dtype)
@@ -187,6 +222,239 @@ fn a_long_text_counts_by_its_best_passage() {
         reranker.rerank(&query, &[&long], &options).unwrap()[0]
             .passage
             .is_some()
+    );
+}
+
+#[test]
+fn a_long_text_is_written_by_its_passages() {
+    let reranker = open("qwen3-logit-score", Dtype::F32);
+    let long = "The market and the minister met in the city. ".repeat(12);
+    let options = RerankOptions::new().passages(true);
+    let whole = &reranker.rerank("rate cut", &[&long], &options).unwrap()[0];
+    assert_eq!(whole.cut, 0);
+    let passage = long[whole.passage.clone().unwrap()].trim();
+    let own = reranker.scores(&[("rate cut", passage)], &options).unwrap();
+    assert_eq!(own.values[0], whole.score);
+    let query = "the bank ".repeat(100);
+    let cut = &reranker.rerank(&query, &[&long], &options).unwrap()[0];
+    assert!(cut.passage.is_some() && cut.cut > 0);
+}
+
+#[test]
+fn what_is_judged_by_can_be_given() {
+    let model = family("qwen3-cross-chat").display().to_string();
+    let cases = expected("qwen3-cross-chat");
+    let scores = |prompt: Option<&str>| {
+        let builder = Reranker::builder()
+            .model(&model)
+            .prompt(prompt.map(str::to_string));
+        let f32 = DtypeChoice::Only(Dtype::F32);
+        let reranker = builder.device(DeviceChoice::Cpu).dtype(f32).open().unwrap();
+        let scores = reranker.scores(&pairs(&cases), &RerankOptions::new());
+        scores.unwrap().values
+    };
+    assert_eq!(scores(Some("rate it")), scores(None));
+    let usual = scores(Some(""));
+    assert_eq!(scores(Some("find it")), usual);
+    assert!(usual.iter().zip(scores(None)).all(|(a, b)| *a != b));
+    let world = World::new();
+    world.write("a.txt", "the bank cut interest rates\n");
+    let score = |more: &str| {
+        let line = format!("rerank rate a.txt --json --dtype f32 --model {model} {more}");
+        world.json(&line)["results"][0]["score"].as_f64().unwrap()
+    };
+    assert_eq!(score("--prompt=find"), score("--prompt=find"));
+    assert_ne!(score("--prompt=find"), score(""));
+    // Of other models it is put in front of the query.
+    let bert = family("bert-cross").display().to_string();
+    let bert = Reranker::builder().model(bert).device(DeviceChoice::Cpu);
+    let open = |prompt: &str| {
+        bert.clone()
+            .prompt(Some(prompt.to_string()))
+            .open()
+            .unwrap()
+    };
+    let options = RerankOptions::new();
+    let prompted = open("the bank: ")
+        .scores(&[("rates", "a")], &options)
+        .unwrap();
+    let written = open("")
+        .scores(&[("the bank: rates", "a")], &options)
+        .unwrap();
+    assert_eq!(prompted.values, written.values);
+}
+
+/// A model that writes text, in a folder of a name that says nothing.
+fn renamed(world: &World, from: &str, to: &str) -> PathBuf {
+    let folder = world.path(to);
+    fs::create_dir(&folder).unwrap();
+    copy(&family(from), &folder);
+    folder
+}
+
+#[test]
+fn a_language_model_judges_by_its_name_or_where_it_is_asked_to() {
+    let world = World::new();
+    let folder = renamed(&world, "tiny-qwen3-reranker", "any");
+    let open = |path: &PathBuf| {
+        let builder = Reranker::builder().model(path.display().to_string());
+        let f32 = DtypeChoice::Only(Dtype::F32);
+        builder.device(DeviceChoice::Cpu).dtype(f32).open().unwrap()
+    };
+    let cases = expected("tiny-qwen3-reranker");
+    let scores = |reranker: Reranker| {
+        let all = reranker.scores(&pairs(&cases), &RerankOptions::new());
+        all.unwrap().values
+    };
+    let named = scores(open(&family("tiny-qwen3-reranker")));
+    assert_eq!(scores(open(&folder)), named);
+    // Its own files go before its name.
+    let path = folder.join("chat_template.jinja");
+    fs::write(
+        &path,
+        "{{ messages[0].content }}: {{ messages[1].content }}\n",
+    )
+    .unwrap();
+    let own = scores(open(&folder));
+    assert!(own.iter().zip(&named).all(|(a, b)| a != b));
+    // One for talks says nothing of pairs.
+    let talk =
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}";
+    fs::write(&path, talk).unwrap();
+    assert_eq!(scores(open(&folder)), named);
+    fs::write(
+        &path,
+        talk.replace("user", "query") + "{{ 'document' }}{{ query }}",
+    )
+    .unwrap();
+    world.write("a.txt", "a\n");
+    world.fails(
+        "rerank x a.txt --model any",
+        1,
+        &["any", "chat_template.jinja", "document"],
+    );
+    fs::remove_file(&path).unwrap();
+
+    // For vectors it is a model of no pooling; one that is named a re-ranker has none to give.
+    assert!(
+        on_cpu(Dtype::F32)
+            .model(folder.display().to_string())
+            .open()
+            .is_ok()
+    );
+    let named = family("tiny-qwen3-reranker").display().to_string();
+    let e = on_cpu(Dtype::F32).model(&named).open().unwrap_err();
+    assert!(e.to_string().contains("judges pairs"), "{e}");
+
+    // What is assumed is said.
+    let said = world
+        .command(&format!("rerank bank a.txt --model {named}"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&said.stderr);
+    assert!(told.contains("taken for a Qwen3-Reranker"), "{told}");
+    // Tokens that are not there, and an embedding model of the family.
+    let path = folder.join("tokenizer.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"yes\"", "\"yea\"")).unwrap();
+    world.fails(
+        "rerank x a.txt --model any",
+        1,
+        &["tokenizer.json", "no token \"yes\""],
+    );
+    let embedder = family("qwen3-embedding").display().to_string();
+    let line = format!("rerank bank a.txt --model {embedder}");
+    world.fails(&line, 1, &["embeds single texts"]);
+}
+
+#[test]
+fn settings_of_a_language_model_that_cannot_be_used_are_told() {
+    let world = World::new();
+    world.write("a.txt", "a\n");
+    let folder = renamed(&world, "qwen3-logit-score", "changed");
+    let changed = |file: &str, key: &str, value: Value, parts: &[&str]| {
+        let path = folder.join(file);
+        let kept = fs::read_to_string(&path).unwrap();
+        let mut settings: Value = serde_json::from_str(&kept).unwrap();
+        settings[key] = value;
+        fs::write(&path, settings.to_string()).unwrap();
+        world.fails("rerank x a.txt --model changed", 1, parts);
+        fs::write(&path, kept).unwrap();
+    };
+    let score = "1_LogitScore/config.json";
+    changed(
+        score,
+        "true_token_id",
+        json!(100_000),
+        &[score, "true_token_id is 100000"],
+    );
+    changed(
+        score,
+        "true_token_id",
+        json!(null),
+        &[score, "true_token_id is missing"],
+    );
+    changed(
+        score,
+        "false_token_id",
+        json!("no"),
+        &[score, "false_token_id"],
+    );
+    changed(
+        score,
+        "module_input_name",
+        json!("scores"),
+        &[score, "causal_logits"],
+    );
+    changed(
+        "config.json",
+        "architectures",
+        json!(["Qwen3Model"]),
+        &["LogitScore", "language model"],
+    );
+    let kwargs = json!({"chat_template": {"continue_final_message": true}});
+    changed(
+        "sentence_bert_config.json",
+        "processing_kwargs",
+        kwargs,
+        &["sentence_bert_config.json", "continue_final_message"],
+    );
+    changed(
+        "config.json",
+        "tie_word_embeddings",
+        json!(false),
+        &["lm_head.weight"],
+    );
+    let template = folder.join("chat_template.jinja");
+    let kept = fs::read_to_string(&template).unwrap();
+    for (text, part) in [
+        ("{{ messages[0].content }}", "leaves out the document"),
+        (
+            "{{ messages[0].content }} {{ messages[1].content | upper }}",
+            "changes the texts",
+        ),
+        ("{% for", "syntax error"),
+    ] {
+        fs::write(&template, text).unwrap();
+        world.fails(
+            "rerank x a.txt --model changed",
+            1,
+            &["chat_template.jinja", part],
+        );
+    }
+    fs::remove_file(&template).unwrap();
+    world.fails("rerank x a.txt --model changed", 1, &["no chat template"]);
+    fs::write(&template, kept).unwrap();
+    assert!(world.run("rerank x a.txt --model changed").contains('a'));
+    // A pair that has no room beside what is written around it.
+    let path = folder.join("tokenizer_config.json");
+    let mut settings: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    settings["model_max_length"] = json!(20);
+    fs::write(&path, settings.to_string()).unwrap();
+    world.fails(
+        "rerank x a.txt --model changed",
+        1,
+        &["form of a pair takes", "20"],
     );
 }
 

@@ -752,7 +752,7 @@ fn dates_of_months_and_years_count_in_spans_that_hold_them() {
         (&found["span"], &found["undated"]),
         (&json!("year"), &json!(0))
     );
-    assert_eq!(found["articles"], json!([12; 10]));
+    assert_eq!(found["articles"], json!(vec![12; 10]));
     for (by, counted) in [("quarter", 80), ("month", 80), ("day", 40)] {
         let found = world.json(&format!("topics over-time --by {by} --json"));
         assert_eq!(total(&found["articles"]), counted, "{by}");

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 /// Order texts by how well they answer a query, with a model that reads both together
 ///
 /// Texts are the lines of a file or of standard input, or JSON lines with a "text" and, where there
-/// are some, an "id" and a "title". A model that judges pairs (a cross-encoder) orders texts better
-/// than vectors do, and computes a whole transformer for each of them: some hundred texts take
+/// are some, an "id" and a "title". A model that judges pairs (a cross-encoder, or a language model such
+/// as Qwen3-Reranker) orders texts better than vectors do, and computes a whole transformer for each of them: some hundred texts take
 /// seconds. `nearwise search --rerank` does the same with what a search finds.
 #[derive(Debug, Args)]
 #[command(
@@ -33,6 +33,10 @@ pub(super) struct Rerank {
     /// default ms-marco-MiniLM-L6-v2
     #[arg(long, value_name = "MODEL", env = "NEARWISE_RERANKER")]
     model: Option<String>,
+    /// What stands in front of the query, in place of the model's own prompt; a language model is told by
+    /// it what to judge by, such as "Given a question, find what answers it"
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
     /// Only so many of the best
     #[arg(short = 'k', long, visible_alias = "limit", value_name = "N", value_parser = super::args::positive)]
     top: Option<usize>,
@@ -209,7 +213,8 @@ impl Rerank {
         let running = ui::Running::new();
         let job = running.job();
         let model = self.model.as_deref();
-        let reranker = builder(model, self.device, self.dtype, self.offline, job).open()?;
+        let builder = builder(model, self.device, self.dtype, self.offline, job);
+        let reranker = builder.prompt(self.prompt).open()?;
         let items = read(input, &self.file, job)?;
         let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
         let options = RerankOptions::new()

@@ -8,7 +8,7 @@ use clap::Args;
 use nearwise::server::{
     ApiKey, CorpusAt, Limits, LogFormat, ServeOptions, Server, listen, log_to_stderr,
 };
-use nearwise::{Error, Event, Job};
+use nearwise::{Corpus, Error, Event, Job};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,7 +38,8 @@ pub(super) struct Serve {
     /// Where to listen, host and port in one
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]
     listen: Option<String>,
-    /// Let articles be added, replaced and deleted, and topics be made and edited
+    /// Let articles be added, replaced and deleted, and topics be made and edited; a corpus that is
+    /// not there is made
     #[arg(long)]
     writable: bool,
     /// Load a model that judges pairs of texts (a cross-encoder), for /rerank and for searches that ask
@@ -153,6 +154,12 @@ impl Serve {
         let listener = listen(address)?;
         let stop = Stop::catch()?;
         let job = stop.job();
+        if self.writable {
+            for at in corpora.iter().filter(|at| !at.path.exists()) {
+                Corpus::create(&at.path)?;
+                ui::tell(&format!("made {}, an empty corpus", at.path.display()));
+            }
+        }
         let rerank = self.rerank.as_deref().map(|model| {
             let (device, dtype) = (self.model.device, Default::default());
             super::rerank::builder(Some(model), device, dtype, self.model.offline, &job)

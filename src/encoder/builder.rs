@@ -18,18 +18,22 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Finds the model, `default` where none is named, and reads its configuration.
+    /// Finds the model, `default` where none is named, and reads its configuration with `load`.
     ///
     /// # Errors
     /// It cannot be found, verified or read; the job is cancelled.
-    pub(super) fn find(&self, default: &str) -> Result<(ModelFiles, Config)> {
+    pub(super) fn find(
+        &self,
+        default: &str,
+        load: impl Fn(&ModelFiles) -> Result<Config>,
+    ) -> Result<(ModelFiles, Config)> {
         let name = self.model.as_deref().unwrap_or(default);
         let fetch = Fetch {
             offline: self.offline,
             ..Fetch::new().job(&self.job)
         };
         let files = find(name, &fetch)?;
-        let config = Config::load(&files)?;
+        let config = load(&files)?;
         self.job.check()?;
         Ok((files, config))
     }
@@ -204,7 +208,7 @@ impl EncoderBuilder {
     /// used; the job is cancelled.
     pub fn open(self) -> Result<Encoder> {
         let job = &self.opening.job;
-        let (files, mut config) = self.opening.find(DEFAULT_MODEL)?;
+        let (files, mut config) = self.opening.find(DEFAULT_MODEL, Config::load)?;
         super::check_kind(&files, &config)?;
         let full = config.full_dim;
         match (self.dimensions, self.kept_dimensions) {

@@ -160,10 +160,6 @@ impl Encoder {
         check_kind(files, &config)?;
         let tokenizer = Tokenizer::load(files, &config)?;
         check_prompts(&tokenizer, &config.prompts)?;
-        if !config.head.pools_prompt {
-            pools_none(&files.id, &config.prompts.query)?;
-            pools_none(&files.id, &config.prompts.document)?;
-        }
         let (backend, identity) = loaded(files, &config, device, dtype, threads)?;
         Ok(Self {
             budget: backend.token_budget(),
@@ -283,10 +279,42 @@ impl Encoder {
                 )
             })?,
         };
-        if !self.inner.pools_prompt {
-            pools_none(&self.inner.identity.model, text)?;
-        }
         Ok(text)
+    }
+
+    /// Leaves the tokens of a prompt out of the pooling, where the model asks for that. As
+    /// sentence-transformers 6 counts them (`_get_prompt_length` in `base/modules/transformer.py`): those
+    /// of the prompt alone, the special ones in front of it among them. `from_beginning`: whether texts
+    /// that are too long lost their beginning.
+    fn leave_out(&self, prompt: &str, texts: &mut [Tokens], from_beginning: bool) -> Result<()> {
+        if self.inner.pools_prompt || prompt.is_empty() {
+            return Ok(());
+        }
+        let count = self.inner.tokenizer.prompt_tokens(prompt)?;
+        for text in texts {
+            let lost = if from_beginning { text.cut } else { 0 };
+            tokens::leave_out(&mut text.ids, count.saturating_sub(lost));
+        }
+        Ok(())
+    }
+
+    /// As [`Encoder::tokenize`], for [`Encoder::encode_ids`]: the tokens of a prompt are left out of the
+    /// pooling where the model asks for that. With `keep_end`, the beginning of a text that is too long
+    /// is cut off instead of its end.
+    pub(crate) fn tokenize_to_encode<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        prompt: &Prompt,
+        keep_end: bool,
+    ) -> Result<Vec<Tokens>> {
+        let (prompt, tokenizer) = (self.prompt(prompt)?, &self.inner.tokenizer);
+        let mut tokens = if keep_end {
+            tokenizer.encode_ends(prompt, texts)?
+        } else {
+            tokenizer.encode(prompt, texts)?
+        };
+        self.leave_out(prompt, &mut tokens, keep_end)?;
+        Ok(tokens)
     }
 
     /// How many tokens the document prompt takes of every passage.
@@ -360,15 +388,17 @@ impl Encoder {
         self.length(&options)?;
         let (values, texts) = self.run(&options).texts(texts, |range| {
             let first = range.start;
-            let tokens = tokens(prompt, range)?;
+            let mut tokens = tokens(prompt, range)?;
             self.check_lengths(&tokens, first, &options)?;
+            self.leave_out(prompt, &mut tokens, false)?;
             Ok(tokens)
         })?;
         self.vectors(values, texts, &options)
     }
 
     /// Embeds texts that are token ids already, special tokens included, such as
-    /// [`Encoder::tokenize`] gives. The prompt of `options` is not used.
+    /// [`Encoder::tokenize`] gives. The prompt of `options` is not used, and all tokens are pooled, also
+    /// where the model leaves those of a prompt out.
     ///
     /// # Errors
     /// As [`Encoder::encode`]; an id is not in the vocabulary, or a text has more tokens than
@@ -459,19 +489,6 @@ fn check_kind(files: &ModelFiles, config: &Config) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// Fails where a prompt would have to be left out of the pooling, which no backend does.
-fn pools_none(model: &str, prompt: &str) -> Result<()> {
-    if prompt.is_empty() {
-        return Ok(());
-    }
-    Err(Error::model(
-        model,
-        format!(
-            "the configuration of its pooling has include_prompt false, which is not supported with a prompt; {prompt:?} is one"
-        ),
-    ))
 }
 
 /// A prompt that leaves no room for a text would be all that is embedded.

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::corpus::passages::{Tokenized, Window, split};
 use crate::error::{Error, Result};
-use crate::job::Job;
-use crate::model::{Config, DEFAULT_RERANKER, Judge, ModelFiles, Tokenizer};
+use crate::job::{Job, NoteKind};
+use crate::model::{Config, DEFAULT_RERANKER, Judge, ModelFiles, PairForm, Tokenizer};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -42,6 +42,7 @@ struct Inner {
     backend: Box<dyn Backend>,
     identity: Identity,
     judge: Judge,
+    form: PairForm,
 }
 
 impl std::fmt::Debug for Reranker {
@@ -57,6 +58,7 @@ impl std::fmt::Debug for Reranker {
 #[derive(Debug, Clone, Default)]
 pub struct RerankerBuilder {
     opening: Opening,
+    prompt: Option<String>,
 }
 
 impl RerankerBuilder {
@@ -70,14 +72,32 @@ impl RerankerBuilder {
 
     opening_setters!();
 
+    /// What stands in front of the first text of a pair, in place of the model's own prompt; may be
+    /// empty. A language model is told by it what to judge by, such as "Given a question, find what
+    /// answers it".
+    #[must_use]
+    pub fn prompt(mut self, prompt: Option<String>) -> Self {
+        self.prompt = prompt;
+        self
+    }
+
     /// Finds, verifies and loads the model.
     ///
     /// # Errors
     /// The model cannot be found, verified or loaded, or embeds texts instead of judging pairs;
     /// the device or dtype asked for cannot be used; the job is cancelled.
     pub fn open(self) -> Result<Reranker> {
-        let (files, config) = self.opening.find(DEFAULT_RERANKER)?;
+        let opening = &self.opening;
+        let load = |files: &ModelFiles| Config::load_to_judge(files, self.prompt.as_deref());
+        let (files, config) = opening.find(DEFAULT_RERANKER, load)?;
         let judge = judge_of(&files, &config)?;
+        if judge.by_name {
+            let note = format!(
+                "the model {} is taken for a Qwen3-Reranker, whose form pairs are written in",
+                files.id
+            );
+            opening.job.note(NoteKind::Model, note);
+        }
         self.opening.load(|device, dtype, threads| {
             Reranker::load_on(&files, &config, judge.clone(), device, dtype, threads)
         })
@@ -89,7 +109,7 @@ fn judge_of(files: &ModelFiles, config: &Config) -> Result<Judge> {
     config.judge.clone().ok_or_else(|| {
         Error::model(
             &files.id,
-            "it embeds single texts and cannot re-rank; a model that judges pairs of texts is needed here (a cross-encoder, whose config.json names an architecture ForSequenceClassification)",
+            "it embeds single texts and cannot re-rank; a model that judges pairs of texts is needed here (a cross-encoder, whose config.json names an architecture ForSequenceClassification, or a language model such as Qwen3-Reranker)",
         )
     })
 }
@@ -210,6 +230,7 @@ impl Reranker {
         threads: Option<usize>,
     ) -> Result<Self> {
         let tokenizer = Tokenizer::load(files, config)?;
+        let form = tokenizer.pair_form(&judge)?;
         let (backend, identity) = loaded(files, config, device, dtype, threads)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -217,6 +238,7 @@ impl Reranker {
                 backend,
                 identity,
                 judge,
+                form,
             }),
         })
     }
@@ -243,7 +265,8 @@ impl Reranker {
 
     /// Judges pairs of texts: a value for each label, with the activation that the model's files
     /// ask for, in the order of the pairs. A pair that is too long is cut as its tokenizer does it
-    /// (`longest_first`). Of the options, what is about ranking is not used.
+    /// (`longest_first`), or at the end of the second text where a language model has pairs written as
+    /// one text. Of the options, what is about ranking is not used.
     ///
     /// # Errors
     /// The tokenizer or the device fails, or computes a value that is no finite number; the job
@@ -280,9 +303,8 @@ impl Reranker {
             model: &inner.identity.model,
             call,
         };
-        let (prompt, typed) = (&inner.judge.prompt, inner.judge.typed);
         run.texts(pairs.len(), |range| {
-            inner.tokenizer.encode_pairs(prompt, &pairs[range], typed)
+            inner.tokenizer.encode_as(&inner.form, &pairs[range])
         })
     }
 
@@ -359,11 +381,8 @@ impl Reranker {
             return Ok(documents.iter().enumerate().map(whole).collect());
         }
         let tokenizer = &self.inner.tokenizer;
-        let (most, special) = (tokenizer.max_tokens(), tokenizer.special_tokens_of_pair());
-        let of_query = tokenizer.offsets(&format!("{}{query}", self.inner.judge.prompt))?;
-        // A query that is longer than that is cut, so that half is left for the text.
-        let of_query = of_query.len().min(most.saturating_sub(special) / 2);
-        let window = Window::of(most, special + of_query);
+        let beside = tokenizer.tokens_beside(&self.inner.form, query)?;
+        let window = Window::of(tokenizer.max_tokens(), beside);
         let mut out = Vec::new();
         for (index, document) in documents.iter().enumerate() {
             options.call.job.check()?;

@@ -49,6 +49,7 @@ pub(crate) struct AttentionScratch {
     pub(super) values: Aligned,
     pub(super) scores: Aligned,
     /// Of queries that do not fill a tile's row.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub(super) queries: Aligned,
 }
 

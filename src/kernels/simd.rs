@@ -39,6 +39,7 @@ pub(super) trait Simd: Copy {
     unsafe fn load_words(from: *const u32) -> Self::I;
     unsafe fn store_words(to: *mut u32, x: Self::I);
     /// The sum of 32-bit integers, modulo 2^32.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     unsafe fn add_int(a: Self::I, b: Self::I) -> Self::I;
     /// The product of 32-bit integers, modulo 2^32.
     unsafe fn mul_int(a: Self::I, b: Self::I) -> Self::I;
@@ -49,6 +50,7 @@ pub(super) trait Simd: Copy {
     /// From two rows of `LANES` bf16, words that hold the first's number below the second's.
     unsafe fn interleave(low: *const u16, high: *const u16) -> Self::I;
     /// Rounds to integers, adds `zero`, limits to 0..=255 and stores `LANES` bytes.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     unsafe fn store_u8(to: *mut u8, x: Self::F, zero: i32);
     /// The same as 16-bit numbers.
     unsafe fn store_u8_wide(to: *mut u16, x: Self::F, zero: i32);

@@ -4,7 +4,7 @@ use super::architecture::{Module, Pooling};
 use super::families::{self, Described};
 use super::files::{ModelFiles, hex};
 use super::head::{self, Head};
-use super::judge::{self, Judge};
+use super::judge::{self, Asked, Evidence, Judge};
 use super::layout::{Layout, MODULES_FILE, TOKENIZER_CONFIG};
 use super::manifest::Purpose;
 use super::prompts::{self, Prompts, Similarity};
@@ -52,17 +52,47 @@ impl Config {
     /// A file is missing or malformed, or says something that is not supported; the message
     /// says what.
     pub fn load(files: &ModelFiles) -> Result<Self> {
+        Self::read(files, None)
+    }
+
+    /// As [`Config::load`], for a model that is to judge pairs: one that writes text does so by how
+    /// likely it is to go on with "yes", even where nothing else says that it was trained for it.
+    /// `prompt` stands in the place of the model's own; see [`Judge::prompt`].
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_to_judge(files: &ModelFiles, prompt: Option<&str>) -> Result<Self> {
+        Self::read(files, Some(Asked { prompt }))
+    }
+
+    fn read(files: &ModelFiles, asked: Option<Asked<'_>>) -> Result<Self> {
         let bad = |message: String| Error::model(&files.id, message);
         let layout = Layout::read(&files.id, &files.folder)?;
         let name = layout.file("config.json");
         let json = read(files, &name)?.ok_or_else(|| bad(format!("{name} is missing")))?;
-        let described = families::describe(&json).map_err(|m| bad(format!("{name}: {m}")))?;
+        let mut described = families::describe(&json).map_err(|m| bad(format!("{name}: {m}")))?;
         let hidden = described.architecture.hidden;
         let found = head::of_modules(files, &layout.modules, hidden)?;
+        let called = families::saved_as(&json);
+        let evidence = Evidence::of(files, &layout, &called, asked.is_some());
+        if found.is_none()
+            && let Some(classifier) = judge::by_tokens(files, &layout, &described, evidence)?
+        {
+            described.classifier = Some(classifier);
+        }
         // A classifier's checkpoint may have been made an embedding model of, by a pooling.
         let classifier = described.classifier.as_ref().filter(|_| found.is_none());
         let judge = classifier
-            .map(|c| judge::of(files, &layout, &json, c.labels))
+            .map(|c| {
+                judge::of(
+                    files,
+                    &layout,
+                    &json,
+                    c,
+                    evidence,
+                    asked.unwrap_or_default(),
+                )
+            })
             .transpose()?;
         let pooling_assumed = found.is_none() && classifier.is_none();
         if pooling_assumed && !layout.modules.is_empty() {
@@ -95,7 +125,6 @@ impl Config {
                 "a length of {max_tokens} tokens is too short to use"
             )));
         }
-        let called = families::saved_as(&json);
         let prompts = prompts::of(files, &called)?;
         let full_dim = head.dim(hidden);
         Ok(Self {
@@ -110,7 +139,7 @@ impl Config {
                 Purpose::Reranking => Similarity::default(),
             },
             prompts,
-            hash: identity(files, &layout, &settings, &head)?,
+            hash: identity(files, &layout, &settings, &head, judge.as_ref())?,
             described,
             head,
             judge,
@@ -133,6 +162,17 @@ fn read(files: &ModelFiles, name: &str) -> Result<Option<String>> {
     super::layout::read(&files.id, &files.folder.join(name))
 }
 
+/// The transformer's settings, by the name of their file, which stands in the transformer's folder in
+/// older models.
+pub(super) fn sentence_file(files: &ModelFiles, layout: &Layout) -> String {
+    let inside = layout.file(SENTENCE);
+    if files.folder.join(&inside).is_file() {
+        inside
+    } else {
+        SENTENCE.to_string()
+    }
+}
+
 const SENTENCE: &str = "sentence_bert_config.json";
 
 /// What is done to texts before the transformer has them.
@@ -147,13 +187,7 @@ struct Settings {
 
 impl Settings {
     fn read(files: &ModelFiles, layout: &Layout, purpose: Purpose, config: &str) -> Result<Self> {
-        // Older models have it in the transformer's folder.
-        let inside = layout.file(SENTENCE);
-        let sentence = if files.folder.join(&inside).is_file() {
-            inside
-        } else {
-            SENTENCE.to_string()
-        };
+        let sentence = sentence_file(files, layout);
         let json = |name: &str| -> Result<serde_json::Value> {
             let Some(text) = read(files, name)? else {
                 return Ok(serde_json::Value::Null);
@@ -195,6 +229,7 @@ fn identity(
     layout: &Layout,
     settings: &Settings,
     head: &Head,
+    judge: Option<&Judge>,
 ) -> Result<String> {
     let mut names = vec![
         layout.file("config.json"),
@@ -213,6 +248,9 @@ fn identity(
     let pooling = layout.modules.iter().filter(|m| m.class() == "Pooling");
     names.extend(pooling.map(|m| m.file("config.json")));
     names.extend(head.files());
+    if judge.is_some_and(|judge| judge.written.is_some()) {
+        names.extend(judge::files(layout));
+    }
     let mut hasher = Sha256::new();
     for name in names {
         let path = files.folder.join(&name);

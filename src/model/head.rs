@@ -117,6 +117,8 @@ pub(super) fn of_modules(
             ("Transformer", None) if number == 0 => continue,
             // Of training.
             ("Dropout", _) => continue,
+            // Of a model that judges pairs, which reads it.
+            (LOGIT_SCORE, None) if number + 1 == modules.len() => continue,
             ("Pooling", None) => {
                 let pooling = settings(files, module, |s| pooling(s, size))?;
                 size = pooling.pooled(hidden);
@@ -144,7 +146,7 @@ pub(super) fn of_modules(
                 let norm = settings(files, module, |s| layer_norm(s, size))?;
                 head.steps.push(step(module, norm));
             }
-            ("Transformer" | "Pooling" | "Normalize" | "Dense" | "LayerNorm", _) => {
+            ("Transformer" | "Pooling" | "Normalize" | "Dense" | "LayerNorm" | LOGIT_SCORE, _) => {
                 return Err(misplaced());
             }
             (other, _) => return Err(bad(unknown(other))),
@@ -153,14 +155,17 @@ pub(super) fn of_modules(
     Ok(head)
 }
 
-const MODULES: [&str; 6] = [
+const MODULES: [&str; 7] = [
     "Transformer",
     "Pooling",
     "Dense",
     "LayerNorm",
     "Normalize",
     "Dropout",
+    LOGIT_SCORE,
 ];
+/// The module by which a language model judges pairs.
+pub(super) const LOGIT_SCORE: &str = "LogitScore";
 
 /// Fails on the first module that is not supported.
 ///
@@ -194,10 +199,10 @@ fn step(module: &layout::Module, (what, at): (Module, StepAt)) -> Step {
     }
 }
 
-type Fields = HashMap<String, Value>;
+pub(super) type Fields = HashMap<String, Value>;
 
 /// What `parse` makes of a module's settings.
-fn settings<T>(
+pub(super) fn settings<T>(
     files: &ModelFiles,
     module: &layout::Module,
     parse: impl Fn(&Fields) -> std::result::Result<T, String>,

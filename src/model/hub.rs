@@ -16,6 +16,7 @@ const OPTIONAL: &[&str] = &[
     "config_sentence_transformers.json",
     "tokenizer_config.json",
     layout::ADAPTER,
+    layout::CHAT_TEMPLATE,
 ];
 /// The transformer's files, besides its weights.
 const REQUIRED: &[&str] = &["config.json", "tokenizer.json"];

@@ -18,6 +18,8 @@ pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(super) const ADAPTER: &str = "adapter_config.json";
 /// What the classes of sentence-transformers' own modules begin with.
 const OWN: &str = "sentence_transformers.";
+/// How messages become one text, of models that are given some.
+pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 /// What a checkout without Git LFS has in place of a large file.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 

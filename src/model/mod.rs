@@ -1,6 +1,7 @@
 //! Which model, where its files come from, how it is configured, its tokenizer.
 
 pub mod architecture;
+mod chat;
 mod config;
 mod families;
 mod files;
@@ -22,7 +23,9 @@ mod tokenizer;
 mod tokenizer_config;
 mod tokenizer_limits;
 pub mod tokens;
+mod vocabulary;
 
+pub use chat::Written;
 pub use config::Config;
 pub use families::{Classifier, Described, StepAt};
 pub(crate) use files::hex;
@@ -34,7 +37,7 @@ pub(crate) use prompts::KeptPrompts;
 pub use prompts::{PromptSource, Prompts, Similarity};
 pub use tensors::{BlockAt, LinearAt, NormAt, Part, TensorsAt};
 pub(crate) use tokenizer::TextIds;
-pub use tokenizer::{Offsets, TokenPiece, Tokenizer, Tokens};
+pub use tokenizer::{Offsets, PairForm, TokenPiece, Tokenizer, Tokens};
 pub use tokenizer_config::{BertSteps, TokenizerSettings};
 
 /// Minimum cosine to f32 for a lower-precision dtype to be chosen automatically.

@@ -5,6 +5,7 @@ mod pieces;
 mod wordpiece;
 mod words;
 
+pub use pairs::PairForm;
 pub use pieces::TokenPiece;
 use words::Cut;
 pub(crate) use words::TextIds;
@@ -237,6 +238,15 @@ impl Tokenizer {
         Ok((all.offsets, all.unknown))
     }
 
+    /// How many tokens a prompt takes at the beginning of a text, as sentence-transformers counts
+    /// them: those of the prompt alone, without a special one at its end.
+    pub(crate) fn prompt_tokens(&self, prompt: &str) -> Result<usize> {
+        let ids = self.encode_one("", prompt)?.ids;
+        let added = self.inner.get_added_tokens_decoder();
+        let last = ids.last().and_then(|id| added.get(id));
+        Ok(ids.len() - usize::from(last.is_some_and(|token| token.special)))
+    }
+
     /// The ids of each text with a prompt in front; of many, on all threads.
     ///
     /// # Errors
@@ -353,4 +363,35 @@ fn build(json: &[u8], asked: Asked) -> std::result::Result<Built, String> {
         fast,
         inner,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What sentence-transformers 6.2 gives for the same folders and prompts.
+    #[test]
+    fn a_prompts_tokens_are_counted_as_sentence_transformers_does() {
+        for (name, counts) in [
+            ("bert-prompt-excluded", [5, 3, 2, 47]),
+            ("qwen3-embedding", [7, 7, 1, 127]),
+            ("xlm-roberta-e5", [5, 3, 2, 127]),
+        ] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
+            let path = folder.join(name).join("tokenizer.json");
+            let most = counts[3] + 1;
+            let tokenizer = Tokenizer::from_file(&path, name, most).unwrap();
+            let long = "x ".repeat(200);
+            for (prompt, count) in ["for the vote: ", "日本 ", "a", &long]
+                .into_iter()
+                .zip(counts)
+            {
+                assert_eq!(
+                    tokenizer.prompt_tokens(prompt).unwrap(),
+                    count,
+                    "{name} {prompt}"
+                );
+            }
+        }
+    }
 }

@@ -31,7 +31,7 @@ impl Dialect {
             path.strip_prefix(prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if below("/v1") || below("/v2") {
+        if below("/v1") || below("/v2") || path == "/embeddings" {
             Self::OpenAi
         } else if below("/api") || below("/mcp") || below("/page") {
             Self::Api
@@ -351,6 +351,7 @@ mod tests {
             ("/v1/embeddings", Dialect::OpenAi),
             ("/v1", Dialect::OpenAi),
             ("/v2/rerank", Dialect::OpenAi),
+            ("/embeddings", Dialect::OpenAi),
             ("/v11", Dialect::Tei),
             ("/api/corpora", Dialect::Api),
             ("/apis", Dialect::Tei),

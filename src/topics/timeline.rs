@@ -74,6 +74,19 @@ impl Span {
         }
     }
 
+    /// As [`Span::fitting`], and with some articles in a span on average: shares of one or two are
+    /// noise.
+    fn telling(days: i64, articles: usize) -> Self {
+        const SOME: i64 = 3;
+        let articles = i64::try_from(articles).unwrap_or(i64::MAX);
+        let fitting = Self::fitting(days);
+        Self::ALL
+            .iter()
+            .filter(|s| s.0 >= fitting)
+            .find(|s| articles / (days / s.2 + 1) >= SOME)
+            .map_or(Self::Year, |s| s.0)
+    }
+
     /// The shortest span that splits a period of this many days into at most 60.
     pub(super) fn fitting(days: i64) -> Self {
         Self::ALL
@@ -156,8 +169,8 @@ const CHANCE: f64 = 2.58;
 
 impl Reader {
     /// Follows topics through time, grouped by `source` or a metadata field where one is given.
-    /// Without a span, the shortest is taken that gives at most 60 of them and that nearly all dates
-    /// are exact enough for.
+    /// Without a span, the shortest is taken that gives at most 60 of them, with three articles in one
+    /// on average, and that nearly all dates are exact enough for.
     ///
     /// # Errors
     /// There are no topics; no article has a date that is exact enough; the field is unknown; there
@@ -223,7 +236,7 @@ impl Reader {
             days(&dated).ok_or_else(|| none("no article with a topic has a date"))?;
         let span = span.unwrap_or_else(|| {
             let exact = exact_enough(dated.iter().map(|d| d.0.exact));
-            Span::fitting((last - first).num_days()).max(exact)
+            Span::telling((last - first).num_days(), dated.len()).max(exact)
         });
         let all = dated.len();
         dated.retain(|d| d.0.exact <= span);
@@ -419,6 +432,17 @@ mod tests {
         assert_eq!(Span::fitting(365), Span::Week);
         assert_eq!(Span::fitting(1000), Span::Month);
         assert_eq!(Span::fitting(100_000), Span::Year);
+        for (days, articles, span) in [
+            (30, 1000, Span::Day),
+            (30, 90, Span::Week),
+            (365, 1000, Span::Week),
+            (365, 87, Span::Month),
+            (365, 20, Span::Quarter),
+            (12_000, 87, Span::Year),
+            (0, 1, Span::Year),
+        ] {
+            assert_eq!(Span::telling(days, articles), span, "{days} {articles}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The families' models in `tests/fixtures/families`.
 
 /// The folders of models that embed texts.
-pub(super) const EMBEDDING: [&str; 17] = [
+pub(super) const EMBEDDING: [&str; 19] = [
     "bert-cls-mean-sqrt",
     "bert-dense",
     "bert-max-normalize-dense",
+    "bert-prompt-excluded",
+    "bert-prompt-excluded-all",
     "bert-st6",
     "bert-weightedmean",
     "embeddinggemma",
@@ -20,10 +22,6 @@ pub(super) const EMBEDDING: [&str; 17] = [
     "qwen3-embedding",
     "xlm-roberta-e5",
 ];
-
-/// One whose pooling leaves prompts out, and which is read where it is given none.
-#[allow(dead_code, reason = "not every test computes without a prompt")]
-pub(super) const PROMPT_EXCLUDED: &str = "bert-prompt-excluded";
 
 /// How far `a` is from `b`, in lengths of `b`.
 pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {

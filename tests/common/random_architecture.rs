@@ -265,6 +265,7 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
             unused: &[],
         },
         classifier: None,
+        language_head: None,
     };
     Made {
         files: files(folder.path()),

@@ -1026,7 +1026,7 @@ fn formats_are_told_by_content() {
         ("a.csv", TWO, "One"),
         ("page.txt", PAGE.as_bytes(), "Ferry fares rise"),
         ("feed.txt", RSS.as_bytes(), "Ferry fares rise"),
-        ("page.csv", PAGE.as_bytes(), "Ferry fares rise"),
+        ("page.md", PAGE.as_bytes(), "Ferry fares rise"),
         ("index.html@p=3", PAGE.as_bytes(), "Ferry fares rise"),
         ("mail", EML.as_bytes(), "Fähre teurer"),
         ("A.TXT", b"A title\n\nA text.\n", "A title"),

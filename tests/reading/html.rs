@@ -85,3 +85,181 @@ fn hostile_pages_are_articles_like_others() {
         );
     }
 }
+
+#[test]
+fn of_several_stories_the_one_with_the_pages_title_is_the_article() {
+    let [one, two] = ["First", "Second"].map(|n| format!("{n} story of the bridge"));
+    let other = "<p>The ferry across the bay costs more from June, its owners said, as fuel does.</p>\
+        <p>It carries some two thousand people a day in summer, and half as many in winter.</p>\
+        <p>Fishermen wait for an answer from the ministry, which has none as yet.</p>";
+    let page = |title: &str| {
+        format!(
+            "<html><head><title>{title}</title></head><body><main><article><h1>{one}</h1>{BODY}</article>\
+             <article><h1>{two}</h1>{other}{other}</article></main></body></html>"
+        )
+    };
+    let article = read(page(&one));
+    assert_eq!(article["text"], paragraphs());
+    let article = read(page(&two));
+    assert!(
+        article["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("The ferry across")
+    );
+    // However short it is.
+    let short = "The bridge across the harbour opens again in autumn, the council said on Tuesday, as it had to.";
+    let article = read(page(&one).replace(BODY, &format!("<p>{short}</p>")));
+    assert_eq!(article["text"], short);
+    // A page of several has the text of all.
+    let text = read(page("News of the harbour"))["text"].to_string();
+    assert!(
+        text.contains("harbour council") && text.contains("The ferry across"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_question_that_opens_its_answer_is_text() {
+    let sentences: Vec<String> = BODY
+        .split("</p>")
+        .filter(|p| !p.is_empty())
+        .map(|p| format!("{p}</p>"))
+        .collect();
+    let answer = |i: usize| format!("<div class=\"accordion-body\">{}</div>", sentences[i]);
+    for (open, close) in [
+        (
+            "<h2 class=accordion-header><button class=accordion-button>",
+            "</button></h2>",
+        ),
+        ("<h3><button>", "</button></h3>"),
+        ("<button aria-expanded=false>", "</button>"),
+    ] {
+        let parts: String = (0..3)
+            .map(|i| {
+                format!(
+                    "<div>{open}What of ships, number {i}?{close}{}</div>",
+                    answer(i)
+                )
+            })
+            .collect();
+        let page = format!(
+            "<html><head><title>Questions</title></head><body><article><h1>Questions</h1>{BODY}<button>Share this now</button>\
+             <h2>Contents <button>hide</button></h2>{parts}</article></body></html>"
+        );
+        let text = read(page)["text"].as_str().unwrap().to_string();
+        for i in 0..3 {
+            assert!(
+                text.contains(&format!("What of ships, number {i}?\n\n")),
+                "{open}: {text}"
+            );
+        }
+        assert!(
+            !text.contains("Share") && !text.contains("hide"),
+            "{open}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_lead_between_headline_and_text_is_text() {
+    let lead = "LEAD The decision ends two years of detours for drivers and ships, but the cost has angered many.";
+    let by = "<p>By Ann Lee, who writes on ships and on whatever else floats in the harbour and beyond it</p>";
+    for (before, after) in [
+        (
+            format!("<article><header><h1>Bridge to reopen</h1><h2>{lead}</h2>{by}</header><div>"),
+            "</div></article>",
+        ),
+        (
+            format!(
+                "<article><div class=top><h1>Bridge to reopen</h1><p>{lead}</p></div><div class=body>"
+            ),
+            "</div></article>",
+        ),
+        (
+            format!(
+                "<main><div class=top><h1>Bridge to reopen</h1><div class=lead>{lead}</div></div><figure><img></figure><div class=body>"
+            ),
+            "</div></main>",
+        ),
+        (
+            format!(
+                "<article><h1>Bridge to reopen</h1><h3>{lead}</h3><p style=\"visibility:hidden\">{lead} UNSEEN</p><div class=body>"
+            ),
+            "</div></article>",
+        ),
+    ] {
+        let page = format!(
+            "<html><head><title>Bridge to reopen</title></head><body>{before}{BODY}{after}</body></html>"
+        );
+        assert_eq!(
+            read(page)["text"],
+            format!("{lead}\n\n{}", paragraphs()),
+            "{before}"
+        );
+    }
+}
+
+#[test]
+fn an_author_is_known_by_its_class_where_nothing_else_says_it() {
+    for (byline, author) in [
+        (
+            "<span class=byline>by <span class=\"author vcard\"><a href=x>Ann Lee</a></span></span>",
+            Some("Ann Lee"),
+        ),
+        ("<p class=author>Ann Lee</p>", Some("Ann Lee")),
+        (
+            "<p class=byline>By Ann Lee | May 3, 2024</p>",
+            Some("Ann Lee"),
+        ),
+        (
+            "<div class=author-name>Ann Lee<br>Editor of ships</div>",
+            Some("Ann Lee"),
+        ),
+        ("<p class=byline>May 3, 2024</p>", None),
+        (
+            "<div class=comments><span class=author>Ann Lee</span></div>",
+            None,
+        ),
+        ("<aside><span class=author>Ann Lee</span></aside>", None),
+    ] {
+        let page = format!(
+            "<html><head><title>Bridge to reopen</title></head><body><main><h1>Bridge to reopen</h1>{byline}{BODY}</main></body></html>"
+        );
+        assert_eq!(
+            read(page)["metadata"]["author"].as_str(),
+            author,
+            "{byline}"
+        );
+    }
+}
+
+#[test]
+fn a_title_that_is_the_sites_name_gives_way_to_the_headline() {
+    let page = format!(
+        "<html><head><title>Harbour Post</title><meta property=og:title content=\"Harbour Post\"><meta property=og:site_name content=\"Harbour Post\"></head>\
+         <body><main><h1>Bridge to reopen after two years<a href=#a>¶</a></h1>{BODY}</main></body></html>"
+    );
+    let article = read(page);
+    assert_eq!(article["title"], "Bridge to reopen after two years");
+    assert_eq!(article["text"], paragraphs());
+}
+
+#[test]
+fn what_a_class_hides_on_every_screen_is_no_text() {
+    for (class, seen) in [
+        ("hidden", false),
+        ("d-none", false),
+        ("hidden md:block", true),
+        ("d-none d-md-flex", true),
+    ] {
+        let page = format!(
+            "<html><head><title>T</title></head><body><article><h1>Bridge</h1>{BODY}<div class=\"{class}\"><p>MAYBE this is seen by readers of the page, or it is not.</p></div></article></body></html>"
+        );
+        assert_eq!(
+            read(page)["text"].as_str().unwrap().contains("MAYBE"),
+            seen,
+            "{class}"
+        );
+    }
+}

@@ -6,9 +6,12 @@ mod common;
 
 mod attacked;
 mod documents;
+mod exports;
 mod html;
 mod identity;
+mod instead;
 mod kinds;
+mod mails;
 mod pages;
 mod records;
 mod rows;

@@ -884,7 +884,7 @@ fn articles_are_added_replaced_and_deleted() {
     ])));
     assert_eq!(
         (&added["added"], &added["replaced"], &added["unchanged"]),
-        (&json!(1), &json!(1), &json!(0))
+        (&json!(2), &json!(1), &json!(0))
     );
     let lines: Vec<u64> = added["skipped"]
         .as_array()
@@ -892,15 +892,19 @@ fn articles_are_added_replaced_and_deleted() {
         .iter()
         .map(|s| s["line"].as_u64().unwrap())
         .collect();
-    assert_eq!(lines, [3, 4, 5, 6], "{added}");
+    assert_eq!(lines, [3, 4, 6], "{added}");
     // Found by words at once, by meaning when the job is done.
     let found = ok(&api.get("/api/corpora/news/search?q=storm+bridge&by=words"));
     assert_eq!(found["hits"][0]["id"], "new/1");
     let done = api.waited(&added["job"]);
     assert_eq!(
         (&done["state"], &done["result"]["embedded"]),
-        (&json!("done"), &json!(2)),
+        (&json!("done"), &json!(3)),
         "{done}"
+    );
+    assert_eq!(
+        ok(&api.get(&format!("{articles}/odd")))["metadata"],
+        json!({"colour": 3})
     );
     let shown = ok(&api.get(&format!("{articles}/{}", encoded("new/1"))));
     assert_eq!(
@@ -929,17 +933,26 @@ fn articles_are_added_replaced_and_deleted() {
         "Another text."
     );
 
+    // What cannot be used at all is no success.
+    for (body, said) in [
+        (json!({"id": "z", "author": "x"}), "text"),
+        (json!([{"id": "z"}, 17]), "none of the 2"),
+    ] {
+        let answer = api.post(articles, &body);
+        assert_eq!(answer.status, 422, "{}", answer.text());
+        assert!(answer.text().contains(said), "{}", answer.text());
+    }
     // More than one transaction.
-    let many: String = (0..700)
+    let many: String = (0..2500)
         .map(|i| format!("{{\"id\": \"m{i}\", \"text\": \"Text number {i}.\"}}\n"))
         .collect();
     let added = ok(&stream(&api, articles, many.as_bytes()));
-    assert_eq!(added["added"], json!(700));
+    assert_eq!(added["added"], json!(2500));
     assert_eq!(api.waited(&added["job"])["state"], "done");
     let again = ok(&stream(&api, articles, many.as_bytes()));
     assert_eq!(
         (&again["unchanged"], &again["job"]),
-        (&json!(700), &Value::Null)
+        (&json!(2500), &Value::Null)
     );
 
     let put = |id: &str, body: Value| {

@@ -47,6 +47,12 @@ fn tools_over_http() {
     let hello = ask(&api, "initialize", hello);
     assert_eq!(hello["result"]["serverInfo"]["name"], "nearwise", "{hello}");
     assert!(hello["result"]["capabilities"]["tools"].is_object());
+    // Whoever takes anything is answered.
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}});
+    for headers in [&[("accept", "*/*")][..], &[]] {
+        let answer = api.send("POST", "/mcp", headers, Some(&message));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
     let tools = ask(&api, "tools/list", json!({}));
     let tools = tools["result"]["tools"].as_array().unwrap().clone();
     let names: Vec<&str> = tools.iter().map(|t| t["name"].as_str().unwrap()).collect();
@@ -128,6 +134,22 @@ fn tools_over_http() {
         json!(stored[0].id)
     );
     assert!(text(&topics).contains(&stored[0].label));
+    assert_eq!(topics["structuredContent"]["all"], json!(stored.len()));
+    // A number may be written with a point.
+    let first = call(&api, "topics", json!({"k": 1.0}));
+    assert_eq!(
+        first["structuredContent"]["topics"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert!(text(&first).contains("read on with offset: 1"), "{first}");
+    let second = call(&api, "topics", json!({"offset": 1}));
+    assert_eq!(
+        second["structuredContent"]["topics"][0]["id"],
+        json!(stored[1].id)
+    );
     let one = call(&api, "topics", json!({"topic": stored[1].id}));
     assert_eq!(
         one["structuredContent"]["topic"]["size"],
@@ -160,6 +182,9 @@ fn tools_over_http() {
         ),
         ("search", json!({"query": "a", "corpus": "old"}), "old"),
         ("search", json!({"query": "a", "k": 1000}), "1 to 50"),
+        ("search", json!({"query": "a", "k": "3"}), "k: "),
+        ("search", json!({"query": "a", "k": 2.5}), "k: "),
+        ("topics", json!({"k": 0}), "1 to 200"),
         ("similar", json!({}), "an id or a text"),
         ("similar", json!({"id": "none"}), "none"),
         ("article", json!({"id": "none"}), "none"),

@@ -693,3 +693,26 @@ fn what_cannot_be_served_is_said_in_a_line() {
         &["cannot re-rank"],
     );
 }
+
+#[test]
+fn a_corpus_begins_empty_where_it_may_be_written_to() {
+    let world = World::new();
+    world.fails("serve -c new.nearwise --port 0", 1, &["new.nearwise"]);
+    assert!(!world.path("new.nearwise").exists());
+    let program = Program::start(&world, "serve -c new.nearwise --writable --port 0");
+    let mut stream = connect(program.address);
+    let body = br#"{"id": "a", "text": "The bridge reopens."}"#;
+    let headers = [
+        ("content-type", "application/json"),
+        ("connection", "close"),
+    ];
+    let path = "/api/corpora/new/articles";
+    stream
+        .write_all(&request("POST", path, &headers, Some(body)))
+        .unwrap();
+    let answer = Answer::read(&mut stream);
+    assert_eq!((answer.status, &answer.json()["added"]), (200, &json!(1)));
+    program.until("/api/corpora/new/search?q=a+bridge", |answer| {
+        answer.status == 200 && answer.json()["hits"][0]["id"] == "a"
+    });
+}

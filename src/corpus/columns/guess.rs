@@ -11,8 +11,11 @@ pub(super) fn given(names: &[String], wanted: &str, rows: Rows) -> Result<Vec<Pa
         if let Some(name) = find(names.iter(), wanted) {
             return Some(Path::of(name));
         }
-        let dots = wanted.rmatch_indices('.').map(|(at, _)| at);
+        // What has a comma behind a dot is several.
+        let behind = wanted.rfind(',').map_or(0, |at| at + 1);
+        let dots = wanted[behind..].rmatch_indices('.');
         let (at, column) = dots
+            .map(|(at, _)| behind + at)
             .filter_map(|at| Some((at, find(names.iter(), &wanted[..at])?)))
             .next()?;
         Some(Path {
@@ -131,6 +134,7 @@ pub(super) fn uri_is_an_id(claims: &mut Vec<Claim>) {
             role: Role::Id,
             paths,
             joined: false,
+            given: false,
         });
     }
 }

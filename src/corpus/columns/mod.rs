@@ -11,6 +11,7 @@ mod values;
 use super::line::clean;
 use guess::{Names, given, guessed, strong, uri_is_an_id};
 use path::Path;
+pub(crate) use program::{ANSWER, is_answer};
 pub(crate) use row::{EXPORTED, Mapping};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -126,6 +127,8 @@ pub(crate) struct Claim {
     paths: Vec<Path>,
     /// Whether all of them together are the value; else the first that is filled is.
     joined: bool,
+    /// Whether the user named them.
+    given: bool,
 }
 
 /// Whether the rows of an input have the same columns.
@@ -223,6 +226,7 @@ impl Columns {
                     role,
                     paths,
                     joined,
+                    given: true,
                 });
             }
         }
@@ -264,6 +268,7 @@ impl Columns {
                             role,
                             paths: found,
                             joined: false,
+                            given: false,
                         });
                     }
                     _ => {}

@@ -251,6 +251,7 @@ pub(super) fn usual(role: Role) -> Usual {
         ),
         Role::Source => (
             &[
+                "sourcehostname",
                 "source",
                 "publisher",
                 "publication",

@@ -1,10 +1,10 @@
 //! From a row with known columns to an article.
 
-use super::names::{GUID, URI, plain};
+use super::names::{GUID, URI, plain, usual};
 use super::path::Path;
 use super::tally::Tally;
 use super::values::{Reading, read, unwrap_mongo};
-use super::{Claim, ColumnReport, NAME_THE_TEXT, Role};
+use super::{Claim, ColumnReport, NAME_THE_TEXT, Role, listed};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::{is_no_date, parse_date};
 use crate::corpus::formats::html::fragment;
@@ -50,11 +50,16 @@ pub(crate) struct Mapping {
     tally: OnceCell<Rc<Tally>>,
     /// Rows so far, up to [`LOOKED_AT`].
     rows: Cell<u32>,
+    /// Whether the ways into objects that the user named are still to be looked at.
+    unseen: Cell<bool>,
 }
 
 impl Mapping {
     pub(super) fn new(claims: Vec<Claim>, metadata: Vec<String>, own: bool, sparse: bool) -> Self {
+        // Later rows may lack what is there in the first.
+        let given = |claim: &Claim| claim.given && claim.paths.iter().any(|p| !p.inner.is_empty());
         Self {
+            unseen: Cell::new(!sparse && claims.iter().any(given)),
             claims,
             metadata,
             own,
@@ -70,6 +75,37 @@ impl Mapping {
         found
             .and_then(|claim| claim.paths.first())
             .map(|path| path.column.as_str())
+    }
+
+    /// Whether a row has a text in a column of that role: what is called `article` or `post` is a text in some
+    /// exports, and in others the object that has one.
+    pub(crate) fn has_text(&self, row: &Map<String, Value>) -> bool {
+        let paths = self.claims.iter().filter(|claim| claim.role == Role::Text);
+        let mut values = paths
+            .flat_map(|claim| &claim.paths)
+            .map(|path| path.get(row));
+        values.any(|value| match value {
+            None => false,
+            Some(value @ Value::Object(inner)) => {
+                let titled = ["title", "headline"]
+                    .iter()
+                    .any(|name| inner.contains_key(*name));
+                !titled && matches!(read(Role::Text, value), Reading::Text(..))
+            }
+            Some(_) => true,
+        })
+    }
+
+    /// Whether nothing in its rows is a title but what as often names anything: `name`, `subject`.
+    pub(crate) fn is_named_weakly(&self) -> bool {
+        let title = self.claims.iter().find(|claim| claim.role == Role::Title);
+        title.is_none_or(|claim| {
+            let strong = usual(Role::Title).names;
+            !claim
+                .paths
+                .iter()
+                .any(|path| strong.contains(&plain(&path.column).as_str()))
+        })
     }
 
     /// Counts what cannot be used there from now on.
@@ -99,6 +135,9 @@ impl Mapping {
 
     /// Makes an article of one row; an error's message says what the row lacks.
     pub(crate) fn article(&self, mut row: Map<String, Value>) -> Result<Article, String> {
+        if self.unseen.get() {
+            self.look_inside(&row)?;
+        }
         let mut article = if self.own {
             own(&mut row)
         } else {
@@ -133,6 +172,34 @@ impl Mapping {
             article.meta.extend(row);
         }
         Ok(article)
+    }
+
+    /// Looks whether the ways into objects that the user named lead anywhere, in the first row that has the
+    /// objects: as with columns, one of several must.
+    fn look_inside(&self, row: &Map<String, Value>) -> Result<(), String> {
+        let mut unseen = false;
+        for claim in self.claims.iter().filter(|claim| claim.given) {
+            if claim.paths.iter().any(|path| path.get(row).is_some()) {
+                continue;
+            }
+            for path in &claim.paths {
+                match row.get(&path.column) {
+                    Some(Value::Object(object)) if !path.inner.is_empty() => {
+                        let names: Vec<String> = object.keys().cloned().collect();
+                        return Err(format!(
+                            "no column {:?} for the {}; {:?} holds {}",
+                            path.to_string(),
+                            claim.role.name(),
+                            path.column,
+                            listed(&names)
+                        ));
+                    }
+                    _ => unseen = true,
+                }
+            }
+        }
+        self.unseen.set(unseen);
+        Ok(())
     }
 
     fn no_text(&self, row: &Map<String, Value>) -> String {
@@ -175,6 +242,7 @@ impl Mapping {
                 Role::Date => article.date = Some(text),
             }
         }
+        self.address_of_source(&mut article, row);
         article
     }
 
@@ -236,6 +304,8 @@ impl Mapping {
     /// cannot have it.
     fn usable(&self, role: Role, path: &Path, titled: bool, text: &str) -> Option<Option<String>> {
         match role {
+            // An article's address; its publisher stands elsewhere, or is that address' host.
+            Role::Source if is_page(text) => None,
             // Several articles have become one number there.
             Role::Id if is_rounded(text) => {
                 self.count(role, text);
@@ -260,11 +330,55 @@ impl Mapping {
         }
     }
 
+    /// Where a column of the source holds the address of the article, as trafilatura writes it, that is its address.
+    fn address_of_source(&self, article: &mut Article, row: &mut Map<String, Value>) {
+        if article.url.is_some() {
+            return;
+        }
+        let sources = self
+            .claims
+            .iter()
+            .filter(|claim| claim.role == Role::Source);
+        for path in sources.flat_map(|claim| &claim.paths) {
+            let Some(Value::String(text)) = path.get(row) else {
+                continue;
+            };
+            if is_page(text) {
+                article.url = Some(one_line(text));
+                if article.source.is_none() {
+                    article.source = host(text);
+                }
+                path.put(row, None);
+                return;
+            }
+        }
+    }
+
     fn count(&self, role: Role, value: &str) {
         if let Some(tally) = self.tally.get() {
             tally.count(role, value);
         }
     }
+}
+
+/// Whether a text is the address of a page, and not of a whole site.
+fn is_page(text: &str) -> bool {
+    let text = text.trim();
+    let Some(rest) = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+    else {
+        return false;
+    };
+    let path = rest.split_once('/').map_or("", |(_, path)| path);
+    !path.is_empty() && !rest.contains(char::is_whitespace)
+}
+
+/// The site of an address.
+fn host(address: &str) -> Option<String> {
+    let rest = address.trim().split("://").nth(1)?;
+    let host = rest.split(['/', ':', '?']).next()?;
+    Some(host.trim_start_matches("www.").to_string()).filter(|host| !host.is_empty())
 }
 
 /// Whether a text is what programs write where there is nothing.

@@ -39,6 +39,15 @@ fn written(role: Role, number: &Number) -> String {
 /// Paragraphs, names, or several values of which the first counts. What is more than one value
 /// stays whole beside it, except for a text, of which every piece is in the text.
 fn list(role: Role, items: &[Value]) -> Reading {
+    if role == Role::Text
+        && let Some(text) = runs(items)
+    {
+        return if text.trim().is_empty() {
+            Reading::Nothing
+        } else {
+            Reading::Text(text, None)
+        };
+    }
     let mut texts = Vec::new();
     let mut rest = Vec::new();
     let mut some = false;
@@ -81,6 +90,26 @@ fn list(role: Role, items: &[Value]) -> Reading {
         texts.join(between),
         whole.then(|| Value::Array(items.to_vec())),
     )
+}
+
+/// A text of which some stretches have a look of their own, as Telegram writes it: `["It ", {"type": "bold",
+/// "text": "opens"}, " today"]`.
+fn runs(items: &[Value]) -> Option<String> {
+    let strings = items.iter().filter(|item| item.is_string()).count();
+    if strings == 0 || strings == items.len() {
+        return None;
+    }
+    let mut text = String::new();
+    for item in items {
+        text.push_str(match item {
+            Value::String(text) => text,
+            _ => item
+                .get("text")?
+                .as_str()
+                .filter(|_| item["type"].is_string())?,
+        });
+    }
+    Some(text)
 }
 
 /// What exports wrap values in: `{"rendered": …}`, `{"name": …}`, `{"#text": …}`.

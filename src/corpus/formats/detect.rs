@@ -9,9 +9,13 @@ use std::borrow::Cow;
 /// How many bytes tell a format.
 pub(super) const HEAD: usize = 64 << 10;
 
-/// What is said of a page that has the name of data.
-const HTML: &str = "a page of HTML, not the JSON that its name says (a server's answer?); \
-                    rename it if it is an article";
+/// What is said of a page that has the name of something else.
+fn page_instead(named: Format) -> String {
+    format!(
+        "a page of HTML, not the {} that its name says (a server's answer?); rename it if it is an article",
+        named.name()
+    )
+}
 
 /// How many lines of a text are looked at.
 const LINES: usize = 200;
@@ -54,14 +58,19 @@ pub(super) fn format(
         }
         (_, _, Content::Foreign(foreign)) if foreign.certain => Err(foreign.message()),
         (Some(given), ..) => Ok(given),
+        (_, Some(named), Content::Foreign(foreign)) if foreign.data && named.may_be_a_page() => {
+            Err(foreign.message())
+        }
         // All of these are read by one reader, which looks closer.
         (_, Some(Format::Docx), Content::Is(Format::Zip)) => Ok(Format::Docx),
         (_, Some(Format::Jsonl), Content::Is(Format::Json)) => Ok(Format::Jsonl),
         (_, Some(Format::Pdf), Content::Is(Format::Email | Format::Html)) if pdf_within(head) => {
             Ok(Format::Pdf)
         }
-        // A server's answer in place of the data, which is no article.
-        (_, Some(Format::Json | Format::Jsonl), Content::Is(Format::Html)) => Err(HTML.to_string()),
+        // A server's answer in place of what was asked for, which is no article. Texts may be pages.
+        (_, Some(named), Content::Is(Format::Html)) if !named.may_be_a_page() => {
+            Err(page_instead(named))
+        }
         (_, _, Content::Is(format)) => Ok(format),
         (_, Some(Format::Text), Content::Like(table @ Format::Tsv)) => Ok(table),
         (_, Some(named), _) => Ok(named),
@@ -215,6 +224,10 @@ fn markup(text: &str) -> Content {
         "rdf" if text.contains("purl.org/rss") => Content::Is(Format::Feed),
         "reuters" => Content::Is(Format::Sgml),
         "doc" if text.contains("<docno>") || text.contains("<docid>") => Content::Is(Format::Sgml),
+        // WikiExtractor's, and newswire of the Linguistic Data Consortium.
+        "doc" if !xml && rest.starts_with("<doc id=\"") => Content::Is(Format::Sgml),
+        "nitf" | "newsml" | "newsitem" | "tei" | "teicorpus" | "mediawiki" | "tmx" | "urlset"
+        | "sitemapindex" | "opml" => Content::Foreign(&foreign::XML),
         "svg" => Content::Foreign(&foreign::IMAGE),
         _ if xml => Content::Foreign(&foreign::XML),
         "head" | "body" | "title" | "meta" | "link" | "script" | "style" | "div" | "p"
@@ -228,6 +241,12 @@ fn markup(text: &str) -> Content {
 
 /// An e-mail, a mailbox or a saved page: its first lines are header fields that mails have.
 fn mail(text: &str) -> Option<Content> {
+    // Apple's program writes a mail's length in front of it.
+    let counted = text.split_once('\n').filter(|(first, _)| {
+        let first = first.trim();
+        !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit())
+    });
+    let text = counted.map_or(text, |(_, mail)| mail);
     let mut lines = text.lines();
     let mailbox = text.starts_with("From ") && {
         lines.next();
@@ -550,8 +569,16 @@ mod tests {
         assert_eq!(pick(Format::Text, b"id,text\n1,x\n"), Ok(Format::Text));
         assert_eq!(pick(Format::Text, b"#!/bin/sh\n"), Ok(Format::Text));
         assert_eq!(pick(Format::Text, b"<!doctype html>"), Ok(Format::Html));
-        assert_eq!(pick(Format::Csv, b"<!doctype html>"), Ok(Format::Html));
-        assert_eq!(pick(Format::Jsonl, b"<!doctype html>"), Err(HTML.into()));
+        for (format, name) in [
+            (Format::Csv, "csv"),
+            (Format::Jsonl, "jsonl"),
+            (Format::Feed, "xml"),
+            (Format::Pdf, "pdf"),
+            (Format::Zip, "zip"),
+        ] {
+            let said = pick(format, b"<!doctype html>").unwrap_err();
+            assert!(said.contains(&format!("not the {name} that")), "{said}");
+        }
         assert!(pick(Format::Text, b"\x89PNG\r\n\x1a\n").is_err());
         let said = format(Some(Format::Text), None, "x.py", b"#!/usr/bin/python\n");
         assert_eq!(said, Ok(Format::Text));

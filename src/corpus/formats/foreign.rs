@@ -9,6 +9,8 @@ pub(super) struct Foreign {
     way: &'static str,
     /// Whether it can be nothing else, so that no name or wish of the user's makes it readable.
     pub(super) certain: bool,
+    /// Whether it is data whose source nobody reads as a text, so that the name of a text makes none of it.
+    pub(super) data: bool,
 }
 
 impl Foreign {
@@ -23,6 +25,7 @@ const fn certain(what: &'static str, way: &'static str) -> Foreign {
         what,
         way,
         certain: true,
+        data: true,
     }
 }
 
@@ -31,6 +34,16 @@ const fn likely(what: &'static str, way: &'static str) -> Foreign {
         what,
         way,
         certain: false,
+        data: false,
+    }
+}
+
+const fn data(what: &'static str, way: &'static str) -> Foreign {
+    Foreign {
+        what,
+        way,
+        certain: false,
+        data: true,
     }
 }
 
@@ -69,12 +82,28 @@ static PACKED: Foreign = certain(
     "an archive or compressed file of a kind other than zip, tar, gz, bz2, xz and zst",
     UNPACK,
 );
+static ARC: Foreign = certain(
+    "a web archive of the kind before WARC (ARC)",
+    "convert it to WARC, as `warcio recompress` does",
+);
+static POINTER: Foreign = certain(
+    "a pointer of Git LFS to a file that was not fetched",
+    "fetch it with `git lfs pull`",
+);
+static RECORDS: Foreign = data(
+    "a file of bibliographic records (RIS, PubMed, EndNote, Web of Science or BibTeX)",
+    "export them as CSV or JSON, as Zotero does",
+);
+static SUBTITLES: Foreign = data(
+    "a file of subtitles (SRT or WebVTT)",
+    "save what is said in them as plain text",
+);
 static LATEX: Foreign = likely(
     "a LaTeX file",
     "convert it to text or HTML; or, to read it as it stands, say that it is text",
 );
 static SQL: Foreign = likely("an SQL dump", AS_TABLE);
-pub(super) static XML: Foreign = likely(
+pub(super) static XML: Foreign = data(
     "XML that is no RSS, Atom or WordPress export",
     "convert it to HTML, CSV or JSON lines",
 );
@@ -123,6 +152,8 @@ static SIGNATURES: &[(usize, &[u8], &Foreign)] = &[
     (0, b"MSCF\0", &PACKED),
     (0, b"\x1f\x9d", &PACKED),
     (0, b"]\0\0", &PACKED),
+    (0, b"filedesc://", &ARC),
+    (0, b"version https://git-lfs.github.com/spec/", &POINTER),
 ];
 
 pub(super) fn by_signature(head: &[u8]) -> Option<&'static Foreign> {
@@ -191,9 +222,66 @@ pub(super) fn by_text(text: &str) -> Option<&'static Foreign> {
         || upper.starts_with("PRAGMA FOREIGN_KEYS")
     {
         Some(&SQL)
+    } else if is_records(head) {
+        Some(&RECORDS)
+    } else if is_subtitles(head) {
+        Some(&SUBTITLES)
     } else {
         None
     }
+}
+
+/// Whether a text begins as records of a bibliography do, by its first two lines of them.
+fn is_records(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_end).filter(|l| !l.is_empty());
+    let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    // `TY  - NEWS`, `PMID- 123`
+    let tagged = |line: &str| {
+        let (tag, rest) = line.split_at_checked(4).unwrap_or_default();
+        let tag = tag.trim_end();
+        tag.len() >= 2
+            && tag
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            && (rest == "-" || rest.starts_with("- ") || rest.starts_with(" -"))
+    };
+    let lettered = |line: &str| {
+        let mut bytes = line.bytes();
+        bytes.next() == Some(b'%')
+            && bytes
+                .next()
+                .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'@')
+            && bytes.next() == Some(b' ')
+    };
+    // `@article{key,`
+    let entry = || {
+        let entry = first
+            .strip_prefix('@')
+            .and_then(|rest| rest.split_once('{'));
+        entry.is_some_and(|(kind, key)| {
+            !kind.is_empty()
+                && kind.trim_end().bytes().all(|b| b.is_ascii_alphabetic())
+                && (key.ends_with(',') || key.contains('=') || second.contains('='))
+        })
+    };
+    (first.starts_with("TY  -") || first.starts_with("PMID-")) && tagged(first) && tagged(second)
+        || first.starts_with("%0 ") && lettered(second)
+        || first.starts_with("FN ") && second.starts_with("VR 1")
+        || entry()
+}
+
+/// Whether a text begins as subtitles do.
+fn is_subtitles(text: &str) -> bool {
+    let time = |line: &str| {
+        let (from, to) = line.split_once(" --> ").unwrap_or_default();
+        let digits = |text: &str| text.trim().starts_with(|c: char| c.is_ascii_digit());
+        digits(from) && digits(to)
+    };
+    let mut lines = text.lines();
+    let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    first.trim_end() == "WEBVTT"
+        || first.starts_with("WEBVTT ") && text.lines().any(time)
+        || first.trim().parse::<u32>().is_ok() && time(second)
 }
 
 /// By the ending of a file whose contents say nothing.
@@ -209,7 +297,9 @@ pub(super) fn by_name(name: &str) -> Option<&'static Foreign> {
         | "swift" | "scala" | "lua" | "css" | "scss" | "less" | "vue" | "toml" | "ini" | "yaml"
         | "yml" => Some(&CODE),
         "sql" => Some(&SQL),
-        "tex" | "bib" | "sty" => Some(&LATEX),
+        "tex" | "sty" => Some(&LATEX),
+        "bib" | "ris" | "nbib" | "enw" => Some(&RECORDS),
+        "srt" | "vtt" => Some(&SUBTITLES),
         _ => None,
     }
 }

@@ -56,7 +56,7 @@ const NAMES: &[(Format, &[&str])] = &[
     (Format::Tsv, &["tsv", "tab"]),
     (Format::Parquet, &["parquet"]),
     (Format::Feed, &["xml", "rss", "atom", "rdf", "feed", "wxr"]),
-    (Format::Email, &["eml", "email"]),
+    (Format::Email, &["eml", "email", "emlx"]),
     (Format::Mbox, &["mbox"]),
     (Format::Mhtml, &["mhtml", "mht"]),
     (Format::Docx, &["docx", "docm"]),
@@ -75,6 +75,12 @@ impl Format {
             .iter()
             .find(|(_, names)| names.contains(&name.as_str()))
             .map(|(format, _)| *format)
+    }
+
+    /// Its name, as in `--format`.
+    pub(super) fn name(self) -> &'static str {
+        let names = NAMES.iter().find(|(format, _)| *format == self);
+        names.map_or("", |(_, names)| names[0])
     }
 
     /// The names of all formats, as a sentence of a message.
@@ -97,6 +103,11 @@ impl Format {
         // wget keeps what stood behind the name in the address: `index.html?p=3`, `index.html@p=3`.
         let ending = ending.split(['?', '@']).next().unwrap_or(ending);
         Self::from_name(ending)
+    }
+
+    /// Whether a file with its name may be a page of HTML that somebody saved.
+    pub(super) fn may_be_a_page(self) -> bool {
+        matches!(self, Self::Html | Self::Text | Self::Markdown | Self::Mhtml)
     }
 
     /// Whether it holds files.

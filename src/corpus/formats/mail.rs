@@ -7,10 +7,13 @@ use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::dates::parse_date;
 use crate::error::Result;
 use crate::guard::guarded;
-use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{
+    DateTime, HeaderName, HeaderValue, Message, MessageParser, MimeHeaders, PartType,
+};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::io::Read;
+use std::sync::LazyLock;
 
 /// A plain text this many times shorter than its HTML leaves out what the mail is about.
 const STUB: usize = 2;
@@ -27,7 +30,7 @@ pub(super) fn read(stream: impl Read, context: &mut Context<'_>) -> Result<()> {
         return Ok(());
     };
     let mut encodings = Encodings::default();
-    let outcome = match parse(&bytes, 0, &mut encodings) {
+    let outcome = match parse(counted(&bytes), 0, &mut encodings) {
         Ok(mut article) => {
             article.id = context.file_id.clone();
             article.origin = context.origin.to_string();
@@ -54,11 +57,45 @@ pub(super) fn read_mhtml(stream: impl Read, context: &mut Context<'_>) -> Result
     }
 }
 
+/// Every header but those that are used is taken as it stands, dates among them: the parser's own reader of
+/// dates goes on behind some (`… 10:11:12 Z`) into the next header, or the text.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .with_mime_headers()
+        .header_text(HeaderName::Subject)
+        .header_address(HeaderName::From)
+        .header_id(HeaderName::MessageId)
+        .default_header_raw()
+});
+
 fn message(bytes: &[u8]) -> std::result::Result<Message<'_>, String> {
-    guarded("a mail", || MessageParser::default().parse(bytes))
+    guarded("a mail", || PARSER.parse(bytes))
         .ok()
         .flatten()
         .ok_or_else(|| "not a readable mail".to_string())
+}
+
+/// A mail as Apple's program keeps it (EMLX), without the line in front that says its length and what the
+/// program notes behind it; any other as it is.
+fn counted(bytes: &[u8]) -> &[u8] {
+    let line = bytes.iter().take(32).position(|b| *b == b'\n');
+    let mail = line.and_then(|end| {
+        let length: usize = std::str::from_utf8(&bytes[..end])
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        let mail = &bytes[end + 1..];
+        let notes = mail.get(length..)?;
+        // A length that some other program changed loses nothing.
+        let ends = memchr::memmem::find(notes, b"<?xml").map_or(mail.len(), |at| length + at);
+        Some(&mail[..ends])
+    });
+    let mail = mail.or_else(|| {
+        let end = line.filter(|end| bytes[..*end].trim_ascii().iter().all(u8::is_ascii_digit))?;
+        Some(&bytes[end + 1..])
+    });
+    mail.unwrap_or(bytes)
 }
 
 /// The article of a mail; its id is the mail's own. `depth` is in how many others it lies.
@@ -67,7 +104,9 @@ pub(super) fn parse(
     depth: usize,
     encodings: &mut Encodings,
 ) -> std::result::Result<Article, String> {
-    let bytes = mail_text::header_as_utf8(bytes, encodings);
+    // Blank lines before a header would end it.
+    let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let bytes = mail_text::header_as_utf8(&bytes[blank..], encodings);
     let message = message(&bytes)?;
     let mut text = String::new();
     let mut markup = String::new();
@@ -102,6 +141,9 @@ pub(super) fn parse(
             text = full;
         }
     }
+    if text.trim().is_empty() {
+        text = tidy(&mail_text::of_any_part(&message, encodings));
+    }
     for part in &message.parts {
         if let PartType::Message(_) = part.body
             && depth < DEEPEST
@@ -114,7 +156,7 @@ pub(super) fn parse(
         }
     }
     let mut article = Article {
-        title: message.subject().map(one_line).unwrap_or_default(),
+        title: subject(&message),
         text: text.trim().to_string(),
         id: message.message_id().map(one_line),
         ..Article::default()
@@ -125,8 +167,8 @@ pub(super) fn parse(
     let said = message.header_raw(HeaderName::Date).map(one_line);
     let said = said.filter(|said| !said.is_empty());
     article.date = said.as_deref().and_then(parse_date).or_else(|| {
-        let read = message.date().filter(|date| date.is_valid())?;
-        parse_date(&read.to_rfc3339())
+        let read = DateTime::parse_rfc822(said.as_deref()?)?;
+        read.is_valid().then(|| parse_date(&read.to_rfc3339()))?
     });
     if let Some(said) = said.filter(|_| article.date.is_none()) {
         article.meta.insert("date".to_string(), Value::String(said));
@@ -146,6 +188,27 @@ pub(super) fn parse(
         }
     }
     Ok(article)
+}
+
+/// What a mail is about. A letter that some program cut in two, a word of its code in each, is put together.
+fn subject(message: &Message<'_>) -> String {
+    let read = message.subject().map(one_line).unwrap_or_default();
+    if !read.contains('\u{fffd}') {
+        return read;
+    }
+    let Some(joined) = message
+        .header_raw(HeaderName::Subject)
+        .map(mail_text::joined_words)
+    else {
+        return read;
+    };
+    let again = format!("Subject: {joined}\n\n");
+    let again =
+        self::message(again.as_bytes()).map(|m| m.subject().map(one_line).unwrap_or_default());
+    again
+        .ok()
+        .filter(|again| !again.contains('\u{fffd}'))
+        .unwrap_or(read)
 }
 
 /// Whether a mail's plain text only says that there is HTML, or a part of what that says.

@@ -2,12 +2,14 @@
 //! charset, or with one that their program was never told to set, are told by their bytes as files are.
 
 use super::Context;
-use crate::corpus::decode::{Decoder, encoding_of};
+use super::html;
+use crate::corpus::article::one_line;
+use crate::corpus::decode::{Decoder, encoding_of, looks_binary};
 use crate::guard::guarded;
 use encoding_rs::{Encoding, UTF_8};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{Encoding as Transfer, Message, MessagePart, MimeHeaders};
+use mail_parser::{Encoding as Transfer, Message, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
 
 /// How far into a mail the end of its header is looked for, in bytes.
@@ -139,5 +141,110 @@ pub(super) fn text<'m>(
     match undecoded(message, part, read) {
         Some((bytes, declared)) => Cow::Owned(encodings.decode(&bytes, declared)),
         None => Cow::Borrowed(read),
+    }
+}
+
+/// A header in which neighbouring words of one code are one word: `=?utf-8?Q?=C3?= =?utf-8?Q?=B6?=`.
+pub(super) fn joined_words(header: &str) -> String {
+    /// A longer one, in bytes, is left as it is: each word moves all behind it.
+    const LONGEST: usize = 16 << 10;
+    let mut out = one_line(header);
+    if out.len() > LONGEST {
+        return out;
+    }
+    let mut from = 0;
+    while let Some(at) = out[from..].find("?= =?").map(|at| from + at) {
+        let begin = out[..at].rfind("=?").map(|begin| begin + 2);
+        let next = at + "?= =?".len();
+        // A charset and how it is written: `utf-8?Q?`.
+        let code = |text: &str| Some(text.match_indices('?').nth(1)?.0 + 1);
+        let joined = begin.and_then(|begin| {
+            let first = code(&out[begin..at])?;
+            let second = code(&out[next..])?;
+            let same = out[begin..begin + first].eq_ignore_ascii_case(&out[next..next + second]);
+            // In Base64, four letters are three bytes.
+            let whole = out
+                .as_bytes()
+                .get(begin + first - 2)
+                .is_some_and(|b| b.eq_ignore_ascii_case(&b'q'))
+                || (at - begin - first) % 4 == 0 && !out[..at].ends_with('=');
+            (same && whole).then_some(next + second)
+        });
+        match joined {
+            Some(end) => out.replace_range(at..end, ""),
+            None => from = next,
+        }
+    }
+    out
+}
+
+/// Kinds of text that are nothing to read, or belong to another.
+const NO_TEXT: [&str; 8] = [
+    "calendar",
+    "css",
+    "csv",
+    "directory",
+    "javascript",
+    "rfc822-headers",
+    "vcard",
+    "x-vcard",
+];
+
+/// The texts of a mail's parts where none of them is its text by the standard: programs call a text an
+/// attachment, or by a type of their own (`text`, `text/markdown`), or by one that says nothing.
+pub(super) fn of_any_part(message: &Message<'_>, encodings: &mut Encodings) -> String {
+    let mut out = String::new();
+    let mut add = |piece: &str| {
+        out.push_str(piece);
+        out.push_str("\n\n");
+    };
+    for part in &message.parts {
+        let kind = part.content_type();
+        let name = kind.and_then(|kind| kind.subtype()).unwrap_or_default();
+        match &part.body {
+            PartType::Text(_) if NO_TEXT.iter().any(|no| name.eq_ignore_ascii_case(no)) => {}
+            PartType::Text(piece) if name.to_ascii_lowercase().ends_with("html") => {
+                add(&html::block(&text(message, part, piece, encodings)));
+            }
+            PartType::Text(piece) => add(&text(message, part, piece, encodings)),
+            PartType::Html(piece) => add(&html::block(&text(message, part, piece, encodings))),
+            // One that the parser knows nothing of, if it is the mail itself.
+            PartType::Binary(_) if message.parts.len() == 1 => {
+                let bytes = content(message, part).unwrap_or_default();
+                if !looks_binary(&bytes) {
+                    add(&encodings.decode(&bytes, None));
+                }
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined_words;
+
+    #[test]
+    fn words_of_one_code_are_joined() {
+        for (header, joined) in [
+            (
+                " =?utf-8?Q?Die_Br=C3=BC?=\r\n =?utf-8?Q?cke_=C3?=\r\n =?UTF-8?q?=B6ffnet?=\r\n",
+                "=?utf-8?Q?Die_Br=C3=BCcke_=C3=B6ffnet?=",
+            ),
+            (
+                "=?utf-8?B?RGllIEJyw7xja2Ugw7Y=?= =?utf-8?B?eA==?=",
+                "=?utf-8?B?RGllIEJyw7xja2Ugw7Y=?= =?utf-8?B?eA==?=",
+            ),
+            ("=?utf-8?B?RGll?= =?utf-8?B?eA==?=", "=?utf-8?B?RGlleA==?="),
+            (
+                "=?utf-8?Q?a?= =?iso-8859-1?Q?b?=",
+                "=?utf-8?Q?a?= =?iso-8859-1?Q?b?=",
+            ),
+            ("?= =? ?= =?x", "?= =? ?= =?x"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(joined_words(header), joined);
+        }
     }
 }

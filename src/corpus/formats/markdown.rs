@@ -1,6 +1,6 @@
 //! Markdown: front matter, first heading, plain text of the blocks.
 
-use super::{Context, whole};
+use super::{Context, answers, whole};
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::columns::{Columns, Role};
 use crate::corpus::decode::Decoder;
@@ -19,6 +19,9 @@ pub(super) fn read(
         return Ok(());
     };
     let source = tidy(&decoder.decode(&bytes));
+    if answers::is_text(&source) {
+        return context.bad(None, answers::INSTEAD);
+    }
     let (row, body) = front_matter(&source);
     let (heading, text) = plain(body);
     if text.trim().is_empty() && heading.is_empty() {

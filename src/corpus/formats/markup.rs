@@ -17,8 +17,7 @@ pub(super) fn page(
     if bytes.len() as u64 > LONGEST {
         return Err(TOO_LONG.to_string());
     }
-    let found = html::article(bytes, server, &mut Decoder::default());
-    found.ok_or_else(|| html::NO_TEXT.to_string())
+    html::article(bytes, server, &mut Decoder::default()).map_err(ToString::to_string)
 }
 
 /// The text of a piece of HTML, or of plain text; paragraphs apart by blank lines.

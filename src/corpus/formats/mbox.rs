@@ -3,6 +3,7 @@
 use super::mail::parse;
 use super::mail_text::Encodings;
 use super::{Context, LONGEST};
+use crate::corpus::dates::parse_date;
 use crate::error::{Error, Result};
 use std::io::{self, BufRead, Read};
 
@@ -21,15 +22,19 @@ fn mails(stream: impl BufRead, encodings: &mut Encodings, context: &mut Context<
         next: None,
     };
     let mut mail: Vec<u8> = Vec::new();
+    let mut from_line: Vec<u8> = Vec::new();
     let (mut row, mut blank_before, mut too_long) = (0, true, false);
     loop {
         let any = lines.advance().map_err(|e| Error::io(context.path, e))?;
         let begins = any
-            && blank_before
             && lines.line.starts_with(b"From ")
-            && (row == 0
-                || begins_mail(&lines.line)
-                || begins_header(lines.peek().map_err(|e| Error::io(context.path, e))?));
+            && (row == 0 || {
+                // Some programs leave out the blank line before it; then it must be one for certain.
+                let dated = begins_mail(&lines.line);
+                let next = lines.peek().map_err(|e| Error::io(context.path, e))?;
+                let header = begins_header(next);
+                dated && header || blank_before && (dated || header)
+            });
         if !any || begins {
             if row > 0 {
                 if too_long {
@@ -38,7 +43,7 @@ fn mails(stream: impl BufRead, encodings: &mut Encodings, context: &mut Context<
                         "a mail longer than 64 MiB, which is no one article",
                     )?;
                 } else {
-                    take(&mail, row, encodings, context)?;
+                    take(&mail, &from_line, row, encodings, context)?;
                 }
             }
             if !any {
@@ -46,6 +51,7 @@ fn mails(stream: impl BufRead, encodings: &mut Encodings, context: &mut Context<
             }
             row += 1;
             mail.clear();
+            from_line.clone_from(&lines.line);
             (too_long, blank_before) = (false, false);
             continue;
         }
@@ -69,9 +75,21 @@ fn mails(stream: impl BufRead, encodings: &mut Encodings, context: &mut Context<
     Ok(())
 }
 
-fn take(mail: &[u8], row: u64, encodings: &mut Encodings, context: &mut Context<'_>) -> Result<()> {
+fn take(
+    mail: &[u8],
+    from_line: &[u8],
+    row: u64,
+    encodings: &mut Encodings,
+    context: &mut Context<'_>,
+) -> Result<()> {
     match parse(mail, 0, encodings) {
-        Ok(article) => context.document(article, row),
+        Ok(mut article) => {
+            // When it came, where it does not say when it was sent.
+            if article.date.is_none() && !article.meta.contains_key("date") {
+                article.date = arrival(from_line);
+            }
+            context.document(article, row)
+        }
         Err(message) => context.bad(Some(row), message),
     }
 }
@@ -109,6 +127,17 @@ impl<R: BufRead> Lines<R> {
 fn read_line(stream: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<()> {
     stream.by_ref().take(LONGEST).read_until(b'\n', line)?;
     Ok(())
+}
+
+/// The date in a line before a mail.
+fn arrival(line: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(line);
+    let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+    // The sender may be of several words.
+    (1..words.len().min(8)).find_map(|from| {
+        let date = words.get(from..(from + 5).min(words.len()))?.join(" ");
+        parse_date(&date)
+    })
 }
 
 /// Whether a line is as programs write it before a mail, and not one of a text that begins with that

@@ -3,6 +3,7 @@
 //! An input comes as a stream. `compression` takes its packing off, `detect` tells its format, and the
 //! format's reader hands its articles to the sink; an archive's members go the same way again.
 
+mod answers;
 mod archives;
 mod bounded;
 mod compression;
@@ -26,6 +27,8 @@ mod pdf;
 mod pdf_bounds;
 mod recode;
 mod repeats;
+#[cfg(feature = "documents")]
+mod running_heads;
 mod sgml;
 mod table;
 #[cfg(test)]

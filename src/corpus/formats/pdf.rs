@@ -58,13 +58,14 @@ mod document {
     use crate::corpus::formats::pdf_bounds::{
         drop_pictures, forms_end, page_ends, unpacks_to_too_much,
     };
+    use crate::corpus::formats::running_heads;
     use crate::guard;
     use pdf_extract::{
         ColorSpace, Document, MediaBox, Object, OutputDev, OutputError, Path, PlainTextOutput,
         Transform, output_doc_page,
     };
     use serde_json::Value;
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     /// How many pages are read.
     const PAGES: usize = 10_000;
@@ -102,7 +103,8 @@ mod document {
         if pages.is_empty() {
             return Err("a PDF file without a page that can be read".to_string());
         }
-        let (total, mut failed, mut text) = (pages.len(), 0usize, String::new());
+        let (total, mut failed, mut length) = (pages.len(), 0usize, 0usize);
+        let mut texts = Vec::new();
         let mut lengths = HashMap::new();
         let drawable = guarded(|| forms_end(&document)).unwrap_or(false);
         for (number, page) in pages.into_iter().take(PAGES) {
@@ -119,16 +121,16 @@ mod document {
                 })
                 .is_some_and(|outcome| outcome.is_ok());
             failed += usize::from(!read);
-            text.push_str(&piece);
-            text.push_str("\n\n");
-            if text.len() as u64 > LONGEST {
+            length += piece.len();
+            texts.push(piece);
+            if length as u64 > LONGEST {
                 return Err(
                     "a PDF file with more than 64 MiB of text, which is no one article".to_string(),
                 );
             }
         }
         failed += total.saturating_sub(PAGES);
-        let text = tidy(&text);
+        let text = tidy(&running_heads::without(&texts).join("\n\n"));
         if text.trim().is_empty() {
             return Err(match (failed == total, pictures) {
                 (true, _) => damaged(&"no page of it can be read"),
@@ -244,8 +246,32 @@ mod document {
         parse_date(&format!("{day}T{clock}{zone}")).or_else(|| parse_date(&day))
     }
 
+    /// Words before a hyphen that is nearly always their own.
+    const COMPOUNDS: [&str; 2] = ["well", "self"];
+
     /// Lines of pages as paragraphs: lines are joined, words divided at a line's end made whole.
     fn flowing(text: &str) -> String {
+        // What the text writes with a hyphen within a line has it at a line's end, too.
+        let plain = |word: &str| {
+            word.trim_matches(|c: char| !c.is_alphanumeric())
+                .to_lowercase()
+        };
+        let joined: HashSet<String> = text
+            .split_whitespace()
+            .filter(|word| word.contains('-'))
+            .map(plain)
+            .filter(|word| word.contains('-'))
+            .collect();
+        let hyphenated = |before: &str, line: &str| {
+            let first = plain(
+                before
+                    .rsplit(char::is_whitespace)
+                    .next()
+                    .unwrap_or_default(),
+            );
+            let second = plain(line.split_whitespace().next().unwrap_or_default());
+            COMPOUNDS.contains(&first.as_str()) || joined.contains(&format!("{first}-{second}"))
+        };
         let mut out = String::with_capacity(text.len());
         for line in text.lines().map(str::trim) {
             if line.is_empty() {
@@ -263,7 +289,9 @@ mod document {
             let divided = out.ends_with('-')
                 && out[..out.len() - 1].ends_with(char::is_alphabetic)
                 && line.starts_with(char::is_lowercase);
-            if divided || out.ends_with('\u{ad}') {
+            if divided && hyphenated(&out, line) {
+                // It goes on without a blank.
+            } else if divided || out.ends_with('\u{ad}') {
                 out.pop();
             } else {
                 out.push(' ');
@@ -387,6 +415,12 @@ mod document {
             assert_eq!(
                 flowing("The infor-\nmation is\nhere.\n\n\nNext one"),
                 "The information is here.\n\nNext one"
+            );
+            assert_eq!(
+                flowing(
+                    "The well-\nknown, long-\nterm plan. A long-term plan is a far-\nther one."
+                ),
+                "The well-known, long-term plan. A long-term plan is a farther one."
             );
         }
     }

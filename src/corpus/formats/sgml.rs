@@ -1,4 +1,6 @@
-//! Newswire in SGML: Reuters-21578 (`<REUTERS NEWID=…>`), and the `<DOC>` of TREC's collections.
+//! Newswire in SGML: Reuters-21578 (`<REUTERS NEWID=…>`), the `<DOC>` of TREC's collections and, with an id
+//! as its attribute, of the Linguistic Data Consortium's; and the `<doc id= url= title=>` that WikiExtractor
+//! writes around the plain text of a page.
 
 use super::markup::{entities, plain};
 use super::{Context, LONGEST};
@@ -65,6 +67,7 @@ pub(super) fn read(
     if too_long
         || find(&buffer, b"<reuters")
             .or(find(&buffer, b"<doc>"))
+            .or(find(&buffer, b"<doc "))
             .is_some()
     {
         return context.bad(Some(row + 1), "the file ends within this document");
@@ -156,22 +159,31 @@ impl<'t> Elements<'t> {
 
 fn article(document: &str) -> Option<Article> {
     let lower = document.to_ascii_lowercase();
-    let (begin, reuters) = match (lower.find("<reuters"), lower.find("<doc>")) {
-        (Some(at), _) => (at, true),
-        (None, Some(at)) => (at, false),
-        (None, None) => return None,
+    let doc = || lower.find("<doc>").or_else(|| lower.find("<doc "));
+    let (begin, reuters) = match lower.find("<reuters") {
+        Some(at) => (at, true),
+        None => (doc()?, false),
     };
     let elements = Elements {
         text: &document[begin..],
         lower: lower[begin..].to_string(),
     };
+    let head = elements.text.lines().next().unwrap_or("");
+    if !reuters && attribute(head, "title").is_some() && elements.inner("text").is_none() {
+        return page(elements.text);
+    }
     let mut article = Article {
         title: elements
             .line(&["title", "headline", "hl", "head", "h3", "ti"])
             .unwrap_or_default(),
-        id: elements.line(&["docno", "docid"]),
+        id: elements
+            .line(&["docno", "docid"])
+            .or_else(|| attribute(head, "id")),
         ..Article::default()
     };
+    if let Some(kind) = attribute(head, "type").filter(|_| !reuters) {
+        article.meta.insert("type".to_string(), Value::String(kind));
+    }
     if reuters {
         let head = elements.text.split('>').next().unwrap_or("");
         article.id = attribute(head, "NEWID");
@@ -223,6 +235,31 @@ fn article(document: &str) -> Option<Article> {
         String::new()
     };
     (!(article.text.is_empty() && article.title.is_empty())).then_some(article)
+}
+
+/// The page of an encyclopedia as WikiExtractor writes it: its title, a blank line and its text behind a
+/// tag that is a line.
+fn page(document: &str) -> Option<Article> {
+    let (head, body) = document.split_once('\n')?;
+    // Nothing in a title is escaped, so that it may have quotes in it.
+    let (_, title) = head.split_once(" title=\"")?;
+    let title = one_line(&entities(title.rsplit_once('"')?.0));
+    let body = body.rfind('<').map_or(body, |end| &body[..end]);
+    let text = tidy(&entities(body));
+    let text = text.trim();
+    let text = match text.split_once('\n') {
+        Some((first, rest)) if first.trim() == title => rest.trim(),
+        None if text == title => "",
+        _ => text,
+    };
+    let filled = |name| attribute(head, name).filter(|value| !value.is_empty());
+    Some(Article {
+        id: filled("id"),
+        url: filled("url"),
+        title,
+        text: text.to_string(),
+        ..Article::default()
+    })
 }
 
 /// An attribute of a start tag.

@@ -1,6 +1,6 @@
 //! Plain text: a file is an article, its first line the title.
 
-use super::{Context, whole};
+use super::{Context, answers, whole};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::decode::Decoder;
 use crate::error::Result;
@@ -14,7 +14,11 @@ pub(super) fn read(
     let Some(bytes) = whole(stream, context)? else {
         return Ok(());
     };
-    let (title, text) = split_title(&tidy(&decoder.decode(&bytes)));
+    let text = tidy(&decoder.decode(&bytes));
+    if answers::is_text(&text) {
+        return context.bad(None, answers::INSTEAD);
+    }
+    let (title, text) = split_title(&text);
     let article = Article {
         id: context.file_id.clone(),
         title: one_line(&title),

@@ -254,6 +254,10 @@ fn response(block: &[u8]) -> Page {
         .trim()
         .to_ascii_lowercase();
     match decoded(&coding, bytes) {
+        // Crawlers take off what they know, and leave the header.
+        Ok(None) if !coding.is_empty() && looks_binary(bytes) => {
+            Page::Other(format!("packed as {}", snippet(&coding, 20)))
+        }
         Ok(unpacked) => body(&kind, unpacked.as_deref().unwrap_or(bytes)),
         Err(why) => Page::Broken(why),
     }
@@ -333,6 +337,9 @@ fn unchunked(bytes: &[u8]) -> Framed {
     }
 }
 
+/// How much the decoder of Brotli reads at once, in bytes.
+const BROTLI_BUFFER: usize = 4096;
+
 /// Bytes without a framing; `None` if they have none; what is wrong if they break off.
 type Framed = std::result::Result<Option<Vec<u8>>, &'static str>;
 
@@ -354,6 +361,11 @@ fn decoded(coding: &str, bytes: &[u8]) -> Framed {
             }
             outcome
         }
+        // Nothing tells its bytes from others but that they unpack.
+        "br" => match whole(brotli::Decompressor::new(bytes, BROTLI_BUFFER)) {
+            Err(_) if !looks_binary(bytes) => return Ok(None),
+            outcome => outcome,
+        },
         _ => return Ok(None),
     };
     match outcome {

@@ -177,6 +177,10 @@ impl Checkpoint {
                 needed.extend(match step {
                     StepAt::Dense(at) => linear(at),
                     StepAt::Norm(at) => norm(at),
+                    StepAt::Difference { plus, minus } => {
+                        let parts = std::iter::once(plus).chain(minus);
+                        parts.map(|p| self.name(&p.tensor)).collect()
+                    }
                 });
             }
         }
@@ -449,6 +453,14 @@ impl Checkpoint {
             }
             (Module::Norm(norm), StepAt::Norm(at)) => {
                 StepWeights::Norm(self.norm(at, *norm, size)?)
+            }
+            (Module::Dense { out: 1, .. }, StepAt::Difference { plus, minus }) => {
+                let mut row = self.part(plus, 1, Some(size))?;
+                if let Some(minus) = minus {
+                    let minus = self.part(minus, 1, Some(size))?;
+                    row.iter_mut().zip(minus).for_each(|(x, y)| *x -= y);
+                }
+                StepWeights::Dense((row, vec![0.0]))
             }
             _ => return Err(Error::internal("a step's weights are not of its kind")),
         })

@@ -613,7 +613,8 @@ impl Run {
     pub(super) fn pool(&self, pooling: Pooling, out: &mut [f32]) {
         let (hidden, b) = (self.model.weights.hidden, &self.buffers);
         for (text, out) in out.chunks_exact_mut(hidden).enumerate() {
-            let rows = self.starts[text]..self.starts[text + 1];
+            let left_out = tokens::left_out(&self.texts[text]);
+            let rows = self.starts[text] + left_out..self.starts[text + 1];
             // SAFETY: each is a row of the buffer, and all workers are done.
             let row = |i: usize| unsafe {
                 std::slice::from_raw_parts(b.hidden.add(i * b.hidden_stride), hidden)
@@ -627,8 +628,10 @@ impl Run {
                 Pooling::Cls => out.copy_from_slice(row(rows.start)),
                 Pooling::Last => out.copy_from_slice(row(rows.end - 1)),
                 Pooling::Weighted => {
-                    let sum = n * (n + 1.0) / 2.0;
-                    for (i, row_number) in rows.enumerate() {
+                    // Weights are places in the whole text.
+                    let before = left_out as f32;
+                    let sum = n * (n + 1.0) / 2.0 + before * n;
+                    for (i, row_number) in (left_out..).zip(rows) {
                         let weight = (i + 1) as f32 / sum;
                         for (x, y) in out.iter_mut().zip(row(row_number)) {
                             *x += weight * y;

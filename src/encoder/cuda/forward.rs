@@ -580,7 +580,12 @@ impl Run<'_> {
                 self.word(self.padded.starts_at()),
                 out,
             ])
-            .numbers(&[self.shape.hidden_width(), mode, self.shape.out_width(), 0]),
+            .numbers(&[
+                self.shape.hidden_width(),
+                mode,
+                self.shape.out_width(),
+                self.padded.left_out_at() - self.padded.starts_at(),
+            ]),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Texts one behind another, without padding, as the kernels read them.
 
+use crate::model::tokens;
+
 /// Queries of a tile, which the attention's blocks take; `TILE` in `attention.cu`.
 pub(super) const TILE: usize = 128;
 /// Batches up to this size are padded to a few shapes, so that captured CUDA graphs can be
@@ -68,9 +70,14 @@ impl BatchShape {
         2 * self.tokens
     }
 
+    /// Where the numbers of rows begin that poolings leave out of each text.
+    pub(super) fn left_out_at(&self) -> usize {
+        2 * self.tokens + self.texts + 1
+    }
+
     /// Where the tiles begin.
     pub(super) fn tiles_at(&self) -> usize {
-        2 * self.tokens + self.texts + 1
+        self.left_out_at() + self.texts
     }
 
     /// Writes the description of `texts`, little-endian. Rows beyond the last are token 0,
@@ -83,6 +90,7 @@ impl BatchShape {
         let (mut row, mut tile) = (0, self.tiles_at());
         for (number, text) in texts.iter().enumerate() {
             put(self.starts_at() + number, row);
+            put(self.left_out_at() + number, tokens::left_out(text));
             for query in (0..text.len()).step_by(TILE) {
                 for (i, word) in [row, text.len(), query, 0].into_iter().enumerate() {
                     put(tile + i, word);
@@ -90,13 +98,16 @@ impl BatchShape {
                 tile += TILE_WORDS;
             }
             for (place, &token) in text.iter().enumerate() {
-                put(row, token as usize);
+                put(row, tokens::plain(token) as usize);
                 put(self.places_at() + row, place);
                 row += 1;
             }
         }
         for number in texts.len()..=self.texts {
             put(self.starts_at() + number, row);
+        }
+        for number in texts.len()..self.texts {
+            put(self.left_out_at() + number, 0);
         }
         for spare in row..self.tokens {
             put(spare, 0);
@@ -124,21 +135,27 @@ mod tests {
                 .enumerate()
                 .map(|(t, &n)| (0..n).map(|i| (1000 * t + i) as u32).collect())
                 .collect();
-            let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+            let mut marked = texts.clone();
+            for (number, text) in marked.iter_mut().enumerate() {
+                tokens::leave_out(text, number % 7);
+            }
+            let marked: Vec<&[u32]> = marked.iter().map(Vec::as_slice).collect();
             let room = BatchShape::of(lengths.iter().copied());
             prop_assert!(room.tokens >= lengths.iter().sum::<usize>());
             prop_assert!(room.texts >= lengths.len());
             prop_assert_eq!(room.short, lengths.iter().max() <= Some(&SHORT));
             let mut bytes = vec![0xAB; 4 * room.words()];
-            room.write(&texts, &mut bytes);
+            room.write(&marked, &mut bytes);
             let words: Vec<u32> = bytes
                 .chunks_exact(4)
                 .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
                 .collect();
-            let starts = &words[room.starts_at()..room.tiles_at()];
+            let starts = &words[room.starts_at()..room.left_out_at()];
+            let left_out = &words[room.left_out_at()..room.tiles_at()];
             for (t, text) in texts.iter().enumerate() {
                 let rows = starts[t] as usize..starts[t + 1] as usize;
-                prop_assert_eq!(&words[rows.clone()], *text);
+                prop_assert_eq!(&words[rows.clone()], text.as_slice());
+                prop_assert_eq!(left_out[t] as usize, (t % 7).min(text.len().saturating_sub(1)));
                 let places: Vec<u32> = (0..text.len() as u32).collect();
                 prop_assert_eq!(
                     &words[room.places_at() + rows.start..room.places_at() + rows.end],
@@ -147,6 +164,7 @@ mod tests {
             }
             for t in texts.len()..room.texts {
                 prop_assert_eq!(starts[t], starts[t + 1]);
+                prop_assert_eq!(left_out[t], 0);
             }
             let mut covered = vec![0; room.tokens];
             for tile in words[room.tiles_at()..].chunks_exact(TILE_WORDS) {

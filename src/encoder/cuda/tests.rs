@@ -136,6 +136,14 @@ proptest! {
         for n in &lengths {
             starts.push(starts[starts.len() - 1] + *n as u32);
         }
+        // Rows of a prompt, which do not count; never all of a text.
+        let left_out: Vec<u32> = lengths
+            .iter()
+            .map(|n| {
+                let most = [1, (*n).max(1)][random.below(2)];
+                random.below(most) as u32
+            })
+            .collect();
         for number in NUMBERS {
             let values = rounded(number, &normals(&mut random, rows.max(1) * hidden));
             for mode in 0..6 {
@@ -143,15 +151,18 @@ proptest! {
                 // Another pooling's vectors stand beside them.
                 let stride = hidden + [0, 8][random.below(2)];
                 let out = bench.room(lengths.len() * stride * 4);
-                let addresses = [bench.put(number, &values), bench.words(starts.clone()), out];
-                let args = Args::addresses(&addresses).numbers(&[hidden, mode, stride, 0]);
+                let words: Vec<u32> = [starts.clone(), left_out.clone()].concat();
+                let addresses = [bench.put(number, &values), bench.words(words), out];
+                let args = Args::addresses(&addresses).numbers(&[hidden, mode, stride, starts.len()]);
                 bench.run(&format!("pool_{}", number.name()), (lengths.len(), 1), 512, args);
                 let got = bench.get(GpuDtype::F32, out, lengths.len() * stride);
                 for (text, got) in got.chunks(stride).enumerate() {
                     let (got, beside) = got.split_at(hidden);
                     prop_assert!(beside.iter().all(|x| x.is_nan()));
+                    let before = left_out[text] as usize;
+                    let first = starts[text] as usize + before;
                     let rows: Vec<&[f32]> = values
-                        [starts[text] as usize * hidden..starts[text + 1] as usize * hidden]
+                        [first * hidden..starts[text + 1] as usize * hidden]
                         .chunks(hidden)
                         .collect();
                     let column = |d: usize| {
@@ -164,8 +175,10 @@ proptest! {
                             2 => all.fold(f64::NEG_INFINITY, f64::max),
                             3 => all.sum::<f64>() / n.sqrt(),
                             4 => {
-                                let weighted = all.zip(1..).map(|(x, i)| x * f64::from(i));
-                                weighted.sum::<f64>() / (n * (n + 1.0) / 2.0)
+                                // By their places in the whole text.
+                                let places = (before + 1..=before + rows.len()).map(|i| i as f64);
+                                let weighted = all.zip(places.clone()).map(|(x, i)| x * i);
+                                weighted.sum::<f64>() / places.sum::<f64>()
                             }
                             _ => f64::from(rows[rows.len() - 1][d]),
                         }

@@ -6,7 +6,7 @@ mod transformer;
 use super::{Backend, Call, OpenDevice, Place};
 use crate::error::{Error, Result};
 use crate::model::architecture::Pooling;
-use crate::model::{Config, ModelFiles};
+use crate::model::{Config, ModelFiles, tokens};
 use candle_core::{Device, Tensor};
 use transformer::Transformer;
 
@@ -72,15 +72,16 @@ impl PlainBackend {
         let longest = hidden.dim(1)?;
         let mut weights = vec![0.0f32; texts.len() * longest];
         if pooling == Pooling::Max {
-            // Padding must lose against any value.
+            // Padding, and what is left out, must lose against any value.
             for (text, row) in texts.iter().zip(weights.chunks_exact_mut(longest)) {
+                row[..tokens::left_out(text)].fill(f32::NEG_INFINITY);
                 row[text.len()..].fill(f32::NEG_INFINITY);
             }
             let padding = Tensor::from_vec(weights, (texts.len(), longest, 1), &self.device)?;
             return hidden.broadcast_add(&padding)?.max(1);
         }
         for (text, row) in texts.iter().zip(weights.chunks_exact_mut(longest)) {
-            token_weights(pooling, &mut row[..text.len()]);
+            token_weights(pooling, &mut row[..text.len()], tokens::left_out(text));
         }
         let weights = Tensor::from_vec(weights, (texts.len(), 1, longest), &self.device)?;
         weights.matmul(hidden)?.squeeze(1)
@@ -100,8 +101,10 @@ fn cuda(_: &[usize], name: &str) -> Result<Device> {
     Err(Error::device(name, message.to_string()))
 }
 
-/// The weights with which the token vectors of a text are added, for all poolings but max.
-fn token_weights(pooling: Pooling, row: &mut [f32]) {
+/// The weights with which the token vectors of a text are added, for all poolings but max; those of
+/// the first `left_out` stay zero.
+fn token_weights(pooling: Pooling, row: &mut [f32], left_out: usize) {
+    let row = &mut row[left_out..];
     let n = row.len() as f32;
     match pooling {
         Pooling::Cls => row.iter_mut().take(1).for_each(|w| *w = 1.0),
@@ -109,8 +112,9 @@ fn token_weights(pooling: Pooling, row: &mut [f32]) {
         Pooling::Mean => row.fill(1.0 / n),
         Pooling::MeanSqrtLen => row.fill(1.0 / n.sqrt()),
         Pooling::Weighted => {
-            for (i, w) in row.iter_mut().enumerate() {
-                *w = (i + 1) as f32 / (n * (n + 1.0) / 2.0);
+            let sum = n * (n + 1.0) / 2.0 + left_out as f32 * n;
+            for (place, w) in (left_out + 1..).zip(row) {
+                *w = place as f32 / sum;
             }
         }
         Pooling::Max => {}

@@ -1,10 +1,12 @@
 //! What families share whose blocks are those of a language model.
 
 use super::{
-    Described, HEAD, HEADS, HIDDEN, LAYERS, POSITIONS, VOCABULARY, WIDTH, labels, rms_norm,
+    Classifier, Described, HEAD, HEADS, HIDDEN, LAYERS, POSITIONS, StepAt, VOCABULARY, WIDTH,
+    labels, padding, rms_norm, saved_for,
 };
 use crate::model::architecture::{
-    Activation, Architecture, Attention, Block, Embedding, FeedForward, Norm, Place, Reach,
+    Activation, Architecture, Attention, Block, Embedding, FeedForward, Module, Norm, Place,
+    Pooling, Reach,
 };
 use crate::model::settings::{Result, Settings};
 use crate::model::tensors::{BlockAt, LinearAt, NormAt, TensorsAt};
@@ -101,26 +103,49 @@ impl Sizes {
             },
             tensors: TensorsAt {
                 prefixes: &["", "model."],
-                words: "embed_tokens.weight".into(),
+                words: WORDS.into(),
                 positions: None,
                 types: None,
                 embedding_norm: None,
                 blocks: (0..self.layers).map(block_at).collect(),
                 last_norm: Some(norm("norm".to_string())),
                 buckets: None,
-                unused: &["lm_head."],
+                unused: &["lm_head.", "score."],
             },
             classifier: None,
+            language_head: None,
         })
     }
 }
 
-/// Fails where the model classifies sequences, which those of `family` are not read for.
-pub(super) fn no_classifier(s: &Settings, family: &str) -> Result<()> {
-    match labels(s)? {
-        None => Ok(()),
-        Some(_) => Err(format!(
-            "a {family} that classifies sequences is not supported"
-        )),
-    }
+/// The table of words, and that of the language model's head where it is another.
+const WORDS: &str = "embed_tokens.weight";
+const HEAD_TABLE: &str = "lm_head.weight";
+
+/// The classifier of a causal model: one dense step without a bias on the state of the last token that
+/// does not pad, as `GenericForSequenceClassification` of HF transformers has it.
+pub(super) fn classifier(s: &Settings) -> Result<Option<Classifier>> {
+    let Some(labels) = labels(s)? else {
+        return Ok(None);
+    };
+    let dense = Module::Dense {
+        out: labels,
+        bias: false,
+        activation: Activation::Identity,
+    };
+    Ok(Some(Classifier {
+        pooling: Pooling::Last,
+        steps: vec![(dense, StepAt::Dense(LinearAt::new("score", false)))],
+        labels,
+        padding: padding(s)?,
+        of_tokens: false,
+    }))
+}
+
+/// The table of the language model's head, of a model that was saved with it; `tied` is what holds
+/// where the configuration does not say whether that is the table of words.
+pub(super) fn language_head(s: &Settings, tied: bool) -> Result<Option<String>> {
+    let tied = s.flag("tie_word_embeddings", tied)?;
+    let table = if tied { WORDS } else { HEAD_TABLE };
+    Ok(saved_for(s, "CausalLM").then(|| table.to_string()))
 }

@@ -79,6 +79,8 @@ impl Sizes {
                 dense(last, labels, Activation::Identity),
             ],
             labels,
+            padding: None,
+            of_tokens: false,
         };
         Ok(labels(s)?.map(classifier))
     }
@@ -104,6 +106,7 @@ impl Sizes {
             },
             tensors,
             classifier,
+            language_head: None,
         })
     }
 }

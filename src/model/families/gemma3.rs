@@ -13,9 +13,15 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     let scalar = s.positive(&["query_pre_attn_scalar"])?.unwrap_or(256.0);
     let both_ways = s.flag("use_bidirectional_attention", false)?;
     s.only("attn_logit_softcapping", &[])?;
-    // Of the language model's head, which takes no part.
-    s.get("final_logit_softcapping");
-    decoder::no_classifier(s, "gemma3_text")?;
+    // Of the language model's head: where logits are bent, a difference of them is no row of it.
+    let bent = s.positive(&["final_logit_softcapping"])?.is_some();
+    let classifier = decoder::classifier(s)?;
+    if both_ways && classifier.is_some() {
+        return Err(
+            "a gemma3_text with attention both ways that classifies sequences is not supported"
+                .to_string(),
+        );
+    }
     let window = s
         .optional_size(&["sliding_window"], 1..=1 << 30)?
         .unwrap_or(4096);
@@ -71,7 +77,12 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         "post_feedforward_layernorm",
     ];
     let scale = (sizes.hidden as f64).sqrt();
-    sizes.described(s, scale, blocks, &norms, less_one)
+    let language_head = decoder::language_head(s, true)?;
+    Ok(Described {
+        classifier,
+        language_head: language_head.filter(|_| !bent && !both_ways),
+        ..sizes.described(s, scale, blocks, &norms, less_one)?
+    })
 }
 
 /// Gemma saves gains less one.

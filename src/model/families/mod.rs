@@ -16,7 +16,8 @@ use super::architecture::{
     Activation, Architecture, Module, Norm, NormKind, Place, Pooling, Rotary,
 };
 use super::settings::{Result, Settings};
-use super::tensors::{LinearAt, NormAt, TensorsAt};
+use super::tensors::{LinearAt, NormAt, Part, TensorsAt};
+use super::tokens;
 use serde_json::Value;
 use std::ops::RangeInclusive;
 
@@ -33,7 +34,7 @@ const WIDTH: RangeInclusive<usize> = 1..=262_144;
 /// Words; real models have up to 262,144.
 const VOCABULARY: RangeInclusive<usize> = 1..=4_194_304;
 /// Kinds of tokens; real models have one or two.
-const TYPES: RangeInclusive<usize> = 0..=64;
+const TYPES: RangeInclusive<usize> = 0..=tokens::TYPES;
 /// Heads; real models have up to 128.
 const HEADS: RangeInclusive<usize> = 1..=1024;
 /// Numbers of a head; real models have up to 256.
@@ -50,6 +51,9 @@ pub struct Described {
     pub tensors: TensorsAt,
     /// The classifier of a model that judges pairs, where it is one.
     pub classifier: Option<Classifier>,
+    /// The table (vocabulary, hidden) whose rows times the last state are words' logits, of a
+    /// model that was saved as one that writes text.
+    pub language_head: Option<String>,
 }
 
 /// What a sequence classifier does with the blocks' results.
@@ -62,6 +66,38 @@ pub struct Classifier {
     pub steps: Vec<(Module, StepAt)>,
     /// The numbers that come out.
     pub labels: usize,
+    /// The token that pads: those at the end of a pair take no part.
+    pub padding: Option<u32>,
+    /// Whether a language model judges by the logits of its tokens.
+    pub of_tokens: bool,
+}
+
+impl Classifier {
+    /// The judgement of a model that writes text: how much likelier than `no` it is that it goes on
+    /// with the token `yes`, as the difference of their logits; the logit of `yes` where there is
+    /// no other. `table` is the language model's head.
+    pub(super) fn of_tokens(table: &str, vocabulary: usize, yes: u32, no: Option<u32>) -> Self {
+        let dense = Module::Dense {
+            out: 1,
+            bias: false,
+            activation: Activation::Identity,
+        };
+        let row = |id: u32| {
+            let id = id as usize;
+            Part::rows(table, id..id + 1, vocabulary)
+        };
+        let at = StepAt::Difference {
+            plus: row(yes),
+            minus: no.map(row),
+        };
+        Self {
+            pooling: Pooling::Last,
+            steps: vec![(dense, at)],
+            labels: 1,
+            padding: None,
+            of_tokens: true,
+        }
+    }
 }
 
 /// Where the weights of a step behind the pooling lie.
@@ -71,6 +107,13 @@ pub enum StepAt {
     Dense(LinearAt),
     /// A norm's.
     Norm(NormAt),
+    /// A dense layer's of one row without a bias: a row less another.
+    Difference {
+        /// The row.
+        plus: Part,
+        /// What is taken off it.
+        minus: Option<Part>,
+    },
 }
 
 /// The `model_type` of each family, for messages.
@@ -180,6 +223,13 @@ fn pad_id(settings: &Settings, default: u32) -> Result<u32> {
     Ok(id.map_or(default, |id| id as u32))
 }
 
+/// The token that pads, where one is said.
+fn padding(settings: &Settings) -> Result<Option<u32>> {
+    let said = settings.get("pad_token_id").is_some();
+    let id = pad_id(settings, u32::MAX)?;
+    Ok(Some(id).filter(|&id| said && id != u32::MAX))
+}
+
 /// The rotation of layers of a type (`full_attention`, `sliding_attention`) or of all, whose
 /// base stands under one of `flat` in older configurations and in `rope_parameters` in newer ones.
 fn rotary(
@@ -255,16 +305,16 @@ fn layer_types(settings: &Settings, layers: usize) -> Result<Option<Vec<String>>
     Ok(Some(names))
 }
 
+/// Whether the model was saved as one for `task`, as HF transformers names its classes.
+fn saved_for(settings: &Settings, task: &str) -> bool {
+    let names = settings.get("architectures").and_then(Value::as_array);
+    let mut names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.any(|name| name.strip_suffix(task).is_some_and(|n| n.ends_with("For")))
+}
+
 /// The labels of a sequence classifier; `None` where the model is none.
 fn labels(settings: &Settings) -> Result<Option<usize>> {
-    let is = settings
-        .get("architectures")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .any(|name| name.ends_with("ForSequenceClassification"));
-    if !is {
+    if !saved_for(settings, "SequenceClassification") {
         return Ok(None);
     }
     let named = settings

@@ -114,6 +114,8 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
             dense("classifier", labels, Activation::Identity),
         ],
         labels,
+        padding: None,
+        of_tokens: false,
     });
     Ok(Described {
         architecture: Architecture {
@@ -141,5 +143,6 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
             unused: &["head.", "decoder.", "classifier."],
         },
         classifier,
+        language_head: None,
     })
 }

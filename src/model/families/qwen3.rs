@@ -1,5 +1,6 @@
 //! Qwen3 (<https://arxiv.org/abs/2505.09388>), whose embedding models take the last token's state
-//! (<https://arxiv.org/abs/2506.05176>): causal, grouped heads, RMSNorm of each head.
+//! (<https://arxiv.org/abs/2506.05176>), and whose re-rankers judge by it: causal, grouped heads, RMSNorm
+//! of each head.
 
 use super::decoder::{self, Sizes};
 use super::{Described, layer_types, rotary, usual_scale};
@@ -17,7 +18,6 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     {
         return Err("layer_types: sliding_attention is not supported for qwen3".to_string());
     }
-    decoder::no_classifier(s, "qwen3")?;
     let head_dim = sizes.head_dim;
     let place = Place::Rotary(rotary(s, None, &["rope_theta"], 10_000.0, head_dim)?);
     let block = Block {
@@ -28,5 +28,9 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     let blocks = vec![block; sizes.layers];
     let norms = ["input_layernorm", "post_attention_layernorm"];
     let norm = |name| NormAt::new(name, false);
-    sizes.described(s, 1.0, blocks, &norms, norm)
+    Ok(Described {
+        classifier: decoder::classifier(s)?,
+        language_head: decoder::language_head(s, false)?,
+        ..sizes.described(s, 1.0, blocks, &norms, norm)?
+    })
 }

@@ -4,7 +4,7 @@ use super::wordpiece::Found;
 use super::words::Cut;
 use super::{Tokenizer, Tokens};
 use crate::error::{Error, Result};
-use crate::model::tokens;
+use crate::model::{Judge, Written, tokens};
 use rayon::prelude::*;
 use tokenizers::utils::truncation::{
     TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings,
@@ -104,7 +104,119 @@ fn longest_first(a: usize, b: usize, room: usize) -> (usize, usize) {
     if a > b { (long, short) } else { (short, long) }
 }
 
+/// How pairs become the tokens that a model judges.
+#[derive(Debug, Clone)]
+pub struct PairForm {
+    prompt: String,
+    typed: bool,
+    /// How a pair is written as one text, and the tokens that the text always ends in.
+    written: Option<(Written, Vec<u32>)>,
+    /// The token that pads.
+    padding: Option<u32>,
+}
+
 impl Tokenizer {
+    /// How pairs become the tokens that a model judges.
+    ///
+    /// # Errors
+    /// The tokenizer fails; what is written around a pair leaves no room for it.
+    pub fn pair_form(&self, judge: &Judge) -> Result<PairForm> {
+        let written = judge.written.clone().map(|written| {
+            let ids = |text: &str| self.written(&written.text(text, text));
+            // What both end in, where they differ before it, is behind both texts.
+            let (one, other) = (ids("0")?, ids("1 2 3 4")?);
+            let both = one.iter().rev().zip(other.iter().rev());
+            let tail = both.take_while(|(a, b)| a == b).count();
+            let around = self.written(&written.text("", ""))?.len();
+            // One token of each text.
+            if around + 2 > self.max_tokens {
+                return Err(Error::model(
+                    &self.model,
+                    format!(
+                        "its form of a pair takes {around} tokens, and the model takes {}",
+                        self.max_tokens
+                    ),
+                ));
+            }
+            let tail = if tail < one.len().min(other.len()) {
+                tail
+            } else {
+                0
+            };
+            Ok((written, one[one.len() - tail..].to_vec()))
+        });
+        Ok(PairForm {
+            prompt: judge.prompt.clone(),
+            typed: judge.typed,
+            written: written.transpose()?,
+            padding: judge.padding,
+        })
+    }
+
+    /// The tokens of each pair of texts in a form, at least one. A pair that is written as one text
+    /// and is too long loses the end of its second text; any other is cut as
+    /// [`Tokenizer::encode_pairs`] cuts it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_pairs`]; a pair has no token.
+    pub fn encode_as<A, B>(&self, form: &PairForm, pairs: &[(A, B)]) -> Result<Vec<Tokens>>
+    where
+        A: AsRef<str> + Sync,
+        B: AsRef<str> + Sync,
+    {
+        let mut all = match &form.written {
+            None => self.encode_pairs(&form.prompt, pairs, form.typed)?,
+            Some((written, tail)) => {
+                let one = |(a, b): &(A, B)| {
+                    let mut ids = self.written(&written.text(a.as_ref(), b.as_ref()))?;
+                    let cut = ids.len().saturating_sub(self.max_tokens);
+                    if cut > 0 {
+                        ids.truncate(self.max_tokens - tail.len());
+                        ids.extend_from_slice(tail);
+                    }
+                    Ok(Tokens { ids, cut })
+                };
+                pairs.par_iter().map(one).collect::<Result<_>>()?
+            }
+        };
+        for Tokens { ids, .. } in &mut all {
+            // A causal model's state of a token does not depend on what follows.
+            while ids.len() > 1 && ids.last().map(|&t| tokens::id(t)) == form.padding {
+                ids.pop();
+            }
+            if ids.is_empty() {
+                let message = "a query and a text that are both empty make no token to judge";
+                return Err(Error::parameter("texts", message));
+            }
+        }
+        Ok(all)
+    }
+
+    /// How many tokens of a pair in a form are not its second text's, where `query` is the first
+    /// one; at most so many that half of all tokens that are not special are left for a text.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn tokens_beside(&self, form: &PairForm, query: &str) -> Result<usize> {
+        let (around, whole) = match &form.written {
+            None => {
+                let of_query = self.offsets(&format!("{}{query}", form.prompt))?.len();
+                (self.special_of_pair, self.special_of_pair + of_query)
+            }
+            Some((written, _)) => (
+                self.written(&written.text("", ""))?.len(),
+                self.written(&written.text(query, ""))?.len(),
+            ),
+        };
+        Ok(whole.min(around + self.max_tokens.saturating_sub(around) / 2))
+    }
+
+    /// The ids of a text that has its special tokens written in it.
+    fn written(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.guard(|| self.inner.encode_fast(text, false))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
     /// The tokens of each pair of texts, with `prompt` in front of the first ones, as the
     /// tokenizer's own template puts them together; with the type of each token, where `typed`.
     /// Of a pair that is too long, the end of the longer text is cut off until both are of a

@@ -5,7 +5,7 @@ use super::super::metrics::Metrics;
 use super::broken;
 use super::lanes::{Lane, Lanes, Piece};
 use super::work::{How, Part, Text};
-use crate::encoder::{EncodeOptions, Encoder, Prompt, TextTokens, Vectors};
+use crate::encoder::{EncodeOptions, Encoder, TextTokens, Vectors};
 use crate::error::Result;
 use crate::model::Tokens;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -183,12 +183,7 @@ fn tokens(encoder: &Encoder, texts: &[Text], how: &How) -> Result<Vec<Tokens>> {
                 Text::Ids(_) => None,
             });
             let strings: Vec<&str> = strings.collect();
-            if how.keep_end {
-                let prompt = prompt_text(encoder, &how.prompt);
-                out.extend(encoder.tokenizer().encode_ends(prompt, &strings)?);
-            } else {
-                out.extend(encoder.tokenize(&strings, how.prompt.clone())?);
-            }
+            out.extend(encoder.tokenize_to_encode(&strings, &how.prompt, how.keep_end)?);
         } else {
             let most = encoder.identity().max_tokens;
             out.extend(run.iter().filter_map(|t| match t {
@@ -211,19 +206,5 @@ fn fit(ids: &[u32], most: usize, keep_end: bool) -> Tokens {
     Tokens {
         ids: kept.to_vec(),
         cut,
-    }
-}
-
-/// What a prompt puts in front of a text. It was tried before.
-fn prompt_text<'a>(encoder: &'a Encoder, prompt: &'a Prompt) -> &'a str {
-    let prompts = encoder.prompts();
-    let named = |name: &String| prompts.named.get(name).map_or("", String::as_str);
-    match prompt {
-        Prompt::Query => &prompts.query,
-        Prompt::Document => &prompts.document,
-        Prompt::Text(text) => text,
-        Prompt::Named(name) => named(name),
-        Prompt::Default => prompts.default.as_ref().map_or("", named),
-        _ => "",
     }
 }

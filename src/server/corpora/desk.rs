@@ -12,6 +12,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::OwnedMutexGuard;
@@ -152,14 +153,22 @@ impl Tray {
     /// # Errors
     /// The job is cancelled.
     pub(super) fn turn_of(&self, job: &Job) -> Result<Turn> {
-        let handle = tokio::runtime::Handle::current();
+        let (give, taken) = std::sync::mpsc::channel();
         let turn = self.turn.clone().lock_owned();
-        let mut turn = std::pin::pin!(turn);
+        // Waited for over there, as no clock of the runtime may be asked from here while it ends.
+        tokio::runtime::Handle::current().spawn(async move {
+            // Nobody takes it where the job was cancelled.
+            let _ = give.send(turn.await);
+        });
         loop {
-            let waited = handle.block_on(async { tokio::time::timeout(LOOK, &mut turn).await });
-            match waited {
+            match taken.recv_timeout(LOOK) {
                 Ok(turn) => return Ok(turn),
-                Err(_) => job.check()?,
+                Err(RecvTimeoutError::Timeout) => job.check()?,
+                // The server ends.
+                Err(RecvTimeoutError::Disconnected) => {
+                    job.cancel();
+                    job.check()?;
+                }
             }
         }
     }

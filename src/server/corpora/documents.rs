@@ -48,6 +48,14 @@ const TAGS: [(&str, &str); 8] = [
 #[allow(dead_code, reason = "it is in the document alone")]
 fn openapi() {}
 
+/// The same document, where text-embeddings-inference has it.
+#[utoipa::path(
+    get, path = "/api-doc/openapi.json", tag = "Documents", operation_id = "openapi_as_tei",
+    responses((status = 200, content_type = "application/json", body = Object)),
+)]
+#[allow(dead_code, reason = "it is in the document alone")]
+fn openapi_as_tei() {}
+
 /// A page that shows this document and lets one try the routes.
 #[utoipa::path(
     get, path = "/docs", tag = "Documents", operation_id = "docs",
@@ -85,6 +93,11 @@ pub(in crate::server) fn completed(mut document: OpenApi) -> OpenApi {
         __path_openapi::path(),
         __path_openapi::methods(),
         __path_openapi::operation(),
+    );
+    paths.add_path_operation(
+        __path_openapi_as_tei::path(),
+        __path_openapi_as_tei::methods(),
+        __path_openapi_as_tei::operation(),
     );
     paths.add_path_operation(
         __path_docs::path(),
@@ -228,6 +241,11 @@ pub(in crate::server) fn documents(document: OpenApi) -> Router<Arc<App>> {
     let script = text(include_str!("docs/docs.js"));
     let style = text(include_str!("docs/docs.css"));
     Router::new()
+        // Where text-embeddings-inference has it.
+        .route(
+            "/api-doc/openapi.json",
+            serve("application/json", json.clone()),
+        )
         .route("/api/openapi.json", serve("application/json", json))
         .route("/docs", serve("text/html; charset=utf-8", page))
         .route(

@@ -6,7 +6,7 @@ use super::super::error::ApiError;
 use super::super::jobs::{What, lock};
 use super::asked::{Body, MOST_VALUES, Names, Params, bytes, invalid, json};
 use super::desk::{Single, write, writer};
-use crate::corpus::{Article, one_line, parse_date, tidy};
+use crate::corpus::{Article, Columns, one_line, parse_date, tidy};
 use crate::error::Result as Outcome;
 use crate::job::Job;
 use crate::search::Mode;
@@ -22,8 +22,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// Articles that are stored in one transaction, and their bytes.
-const BATCH: usize = 256;
+/// Articles that are stored in one transaction, and their bytes. Each waits for its turn, which is
+/// seconds where others are being embedded.
+const BATCH: usize = 2048;
 const BATCH_BYTES: usize = 4 << 20;
 /// The longest line of a stream, which is an article.
 const LONGEST_LINE: usize = 16 << 20;
@@ -32,11 +33,13 @@ const LONGEST_ID: usize = 4096;
 /// Lines that were left out that are told.
 const TOLD: usize = MOST_VALUES;
 
-/// An article to add.
+/// An article to add. With a field that is none of these it is read as a row of a file is: known
+/// names of other programs' exports are understood (`body`, `headline`, `published_at`), and what
+/// else there is is kept as metadata.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ArticleAsked {
-    /// Its id; without one it gets one from its content.
+    /// Its id; a number is read as text. Without one it gets one from its content.
     #[serde(default)]
     id: Option<String>,
     /// Its title.
@@ -70,6 +73,64 @@ pub(super) struct ArticleAsked {
     _topic_similarity: serde::de::IgnoredAny,
 }
 
+/// The fields of an article, and those of an export of which nothing is read.
+const FIELDS: [&str; 10] = [
+    "id",
+    "title",
+    "text",
+    "date",
+    "source",
+    "url",
+    "metadata",
+    "topic",
+    "topic_label",
+    "topic_similarity",
+];
+
+/// The article that a JSON value tells, or what is wrong with it.
+fn read(value: Value) -> Result<Article, String> {
+    let Value::Object(mut row) = value else {
+        return Err("it is no object with a text".to_string());
+    };
+    if let Some(id) = row.get_mut("id")
+        && id.is_number()
+    {
+        *id = Value::String(id.to_string());
+    }
+    if row.keys().all(|name| FIELDS.contains(&name.as_str())) {
+        let asked: ArticleAsked = Deserialize::deserialize(Value::Object(row)).map_err(said)?;
+        return asked.article();
+    }
+    let metadata = match row.remove("metadata") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(metadata)) => metadata,
+        Some(_) => return Err("its metadata are no object".to_string()),
+    };
+    for name in ["topic", "topic_label", "topic_similarity"] {
+        row.remove(name);
+    }
+    let names: Vec<String> = row.keys().cloned().collect();
+    let mut article = Columns::default().map(&names)?.article(row)?;
+    article.meta.extend(metadata);
+    checked(article)
+}
+
+/// What serde says of a value that came of no line.
+fn said(e: serde_json::Error) -> String {
+    e.to_string()
+}
+
+/// The article, where it can be stored.
+fn checked(article: Article) -> Result<Article, String> {
+    if article.text.trim().is_empty() && article.title.is_empty() {
+        return Err("it has neither a text nor a title".to_string());
+    }
+    if article.id.as_ref().is_some_and(|id| id.len() > LONGEST_ID) {
+        return Err(format!("its id has more than {LONGEST_ID} bytes"));
+    }
+    Ok(article)
+}
+
 impl ArticleAsked {
     /// The article, or what is wrong with it.
     fn article(self) -> Result<Article, String> {
@@ -95,13 +156,7 @@ impl ArticleAsked {
             meta: self.metadata.unwrap_or_default(),
             ..Article::default()
         };
-        if article.text.trim().is_empty() && article.title.is_empty() {
-            return Err("it has neither a text nor a title".to_string());
-        }
-        if article.id.as_ref().is_some_and(|id| id.len() > LONGEST_ID) {
-            return Err(format!("its id has more than {LONGEST_ID} bytes"));
-        }
-        Ok(article)
+        checked(article)
     }
 }
 
@@ -162,7 +217,21 @@ struct Adding {
     seen: HashSet<String>,
     batch: Vec<(u64, Article)>,
     bytes: usize,
+    /// How many came, and how many of them are no articles.
+    came: u64,
+    unusable: u64,
+    /// Whether some that are stored wait to be embedded.
+    waits: bool,
     shown: AddedShown,
+}
+
+impl Drop for Adding {
+    /// Whoever sends articles may go before the last: those that came are embedded.
+    fn drop(&mut self) {
+        if self.waits {
+            let _ = embed(&self.app, &self.served);
+        }
+    }
 }
 
 impl Adding {
@@ -174,6 +243,9 @@ impl Adding {
             seen: HashSet::new(),
             batch: Vec::new(),
             bytes: 0,
+            came: 0,
+            unusable: 0,
+            waits: false,
             shown: AddedShown::default(),
         })
     }
@@ -190,16 +262,20 @@ impl Adding {
     async fn take(
         &mut self,
         line: u64,
-        asked: serde_json::Result<ArticleAsked>,
+        asked: serde_json::Result<Value>,
         bytes: usize,
     ) -> Result<(), ApiError> {
         let article = match asked {
-            Ok(asked) => asked.article(),
+            Ok(value) => read(value),
             // Where in the line it is wrong stands in the message; the line itself beside it.
             Err(e) => Err(e.to_string().replace(" at line 1 column ", " at column ")),
         };
+        self.came += 1;
         match article {
-            Err(message) => self.skip(line, message),
+            Err(message) => {
+                self.unusable += 1;
+                self.skip(line, message);
+            }
             Ok(article) => {
                 if let Some(id) = &article.id
                     && !self.seen.insert(id.clone())
@@ -251,7 +327,6 @@ impl Adding {
             Ok((outcomes, kept))
         })
         .await?;
-        let mut waits = false;
         for (line, id) in lines {
             self.skip(line, format!("an article of the id {id:?} is there"));
         }
@@ -262,14 +337,39 @@ impl Adding {
                 Added::Same => self.shown.unchanged += 1,
                 Added::Repeated => self.skip(line, "it came before in this request"),
             }
-            waits |= matches!(added, Added::New | Added::Changed);
+            self.waits |= matches!(added, Added::New | Added::Changed);
         }
         self.app.desk.of(&self.served).changed();
-        if waits {
-            // Begun with the first that are stored: whoever sends them may go before the last.
+        Ok(())
+    }
+
+    /// Stores the last, and has all of them embedded: not before, as what is being embedded and
+    /// what is being stored wait for each other.
+    ///
+    /// # Errors
+    /// None of what came is an article; others write for too long.
+    async fn end(mut self) -> Result<Json<AddedShown>, ApiError> {
+        self.flush().await?;
+        if let Some(first) = self.shown.skipped.first()
+            && self.unusable == self.came
+        {
+            let message = match self.came {
+                1 => first.message.clone(),
+                n => format!(
+                    "none of the {n} can be used as an article; number {}: {}",
+                    first.line, first.message
+                ),
+            };
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_input",
+                message,
+            ));
+        }
+        if std::mem::take(&mut self.waits) {
             self.shown.job = Some(embed(&self.app, &self.served)?);
         }
-        Ok(())
+        Ok(Json(std::mem::take(&mut self.shown)))
     }
 }
 
@@ -314,8 +414,7 @@ pub(super) async fn add(
             };
             let each = bytes.len() / values.len().max(1);
             for (i, value) in values.into_iter().enumerate() {
-                let asked = ArticleAsked::deserialize(value);
-                adding.take(i as u64 + 1, asked, each).await?;
+                adding.take(i as u64 + 1, Ok(value), each).await?;
             }
         }
         _ => {
@@ -326,8 +425,7 @@ pub(super) async fn add(
             ));
         }
     }
-    adding.flush().await?;
-    Ok(Json(adding.shown))
+    adding.end().await
 }
 
 /// Takes the lines of a body as they come.
@@ -406,27 +504,27 @@ pub(super) async fn put(
     State(app): State<Arc<App>>,
     Names((corpus, id)): Names<(String, String)>,
     access: Access,
-    Body(mut asked): Body<ArticleAsked>,
+    Body(asked): Body<Value>,
 ) -> Result<Json<AddedShown>, ApiError> {
     app.may_write(access)?;
     if one_line(&id) != id || id.is_empty() {
         let message = "an id is one line, without blanks at its ends or several in a row";
         return Err(invalid("id", message));
     }
-    if asked.id.as_ref().is_some_and(|own| *own != id) {
+    let mut article = read(asked).map_err(|message| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", message)
+    })?;
+    if article.id.as_ref().is_some_and(|own| *own != id) {
         return Err(invalid(
             "id",
             "the article's own id is another than that of the address",
         ));
     }
-    asked.id = Some(id);
+    article.id = Some(id);
     let mut adding = Adding::new(&app, &corpus, true)?;
-    let article = asked.article().map_err(|message| {
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", message)
-    })?;
+    adding.came = 1;
     adding.batch.push((1, article));
-    adding.flush().await?;
-    Ok(Json(adding.shown))
+    adding.end().await
 }
 
 /// How many articles were deleted.
@@ -534,10 +632,7 @@ mod tests {
 
     #[test]
     fn articles_and_what_is_wrong_with_them() {
-        let of = |json: &str| {
-            let asked: ArticleAsked = serde_json::from_str(json).map_err(|e| e.to_string())?;
-            asked.article()
-        };
+        let of = |json: &str| read(serde_json::from_str(json).map_err(said)?);
         let article = of(
             r#"{"id": " a ", "title": "T\n u", "text": "x\r\ny\u0000", "date": "5 March 2024",
             "metadata": {"n": 1}, "topic": 3, "topic_label": "x"}"#,
@@ -557,10 +652,31 @@ mod tests {
                 .unwrap_err()
                 .contains("no date")
         );
+        assert!(of("[1]").unwrap_err().contains("no object"));
         assert!(
-            of(r#"{"text": "a", "body": "b"}"#)
+            of(r#"{"title": 3, "text": "a"}"#)
                 .unwrap_err()
-                .contains("body")
+                .contains("string")
         );
+        // As a row of a file is read.
+        let article = of(
+            r#"{"id": 17, "headline": "T", "body": "x", "published_at": "5 March 2024", "author": "A. Reporter",
+            "metadata": {"n": 1}}"#,
+        );
+        let article = article.unwrap();
+        assert_eq!(
+            (
+                article.id.as_deref(),
+                article.title.as_str(),
+                article.text.as_str()
+            ),
+            (Some("17"), "T", "x")
+        );
+        assert_eq!(article.date.as_deref(), Some("2024-03-05"));
+        assert_eq!(
+            Value::Object(article.meta),
+            serde_json::json!({"author": "A. Reporter", "n": 1})
+        );
+        assert!(of(r#"{"id": "a", "author": "b"}"#).is_err());
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(about::ping))
         .routes(routes!(about::metrics))
         .routes(routes!(openai::embeddings))
+        .routes(routes!(openai::embeddings_as_tei))
         .routes(routes!(openai::models))
         .routes(routes!(openai::rank))
         .routes(routes!(openai::rank_v2))

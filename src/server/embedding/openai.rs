@@ -448,6 +448,22 @@ pub(super) async fn rank(
     Ok(written::told(&app, written::value(&answer, held)?, &took))
 }
 
+/// As `/v1/embeddings`, under the path that text-embeddings-inference has beside it.
+#[utoipa::path(
+    post, path = "/embeddings", tag = "OpenAI", request_body = EmbeddingsRequest,
+    params(("x-token-ids" = Option<String>, Header, description = "As for /v1/embeddings")),
+    responses(
+        (status = 200, description = "A vector for each text", body = EmbeddingsResponse),
+        OpenAiRefused,
+    )
+)]
+pub(super) async fn embeddings_as_tei(
+    app: State<Arc<App>>,
+    asked: Asked<EmbeddingsRequest>,
+) -> Result<Response, Fault> {
+    embeddings(app, asked).await
+}
+
 /// As `/v1/rerank`, under the path that Cohere's newer clients ask.
 #[utoipa::path(
     post, path = "/v2/rerank", tag = "OpenAI", request_body = RankRequest,

@@ -21,6 +21,9 @@ const MOST_CHARACTERS: usize = 100_000;
 /// Characters of a passage, and topics that are listed with their courses.
 const PASSAGE: usize = 600;
 const COURSES: usize = 20;
+/// Topics that are listed where nothing is said, and at most.
+const TOPICS: usize = 30;
+const MOST_TOPICS: usize = 200;
 const TYPICAL: usize = 3;
 
 /// An answer, for programs and in words.
@@ -43,9 +46,46 @@ pub(super) fn call(corpora: &[Known], name: &str, arguments: Value, job: &Job) -
     }
 }
 
-fn read<T: DeserializeOwned>(arguments: Value) -> Result<T> {
-    T::deserialize(arguments)
-        .map_err(|e| Error::new(ErrorKind::InvalidInput, "arguments", e.to_string()))
+/// A call's arguments; what is wrong is told with the argument's name.
+fn read<T: DeserializeOwned>(mut arguments: Value) -> Result<T> {
+    whole(&mut arguments);
+    let wrong = match T::deserialize(&arguments) {
+        Ok(read) => return Ok(read),
+        Err(e) => e.to_string(),
+    };
+    // It is one without which all others can be read; of several wrong ones none is told.
+    let names = arguments.as_object().map(|all| all.keys().cloned());
+    let named = names.into_iter().flatten().find(|name| {
+        let mut others = arguments.clone();
+        let all = others.as_object_mut();
+        all.and_then(|all| all.remove(name)).is_some() && T::deserialize(others).is_ok()
+    });
+    Err(match named {
+        Some(name) if !wrong.contains(&format!("`{name}`")) => {
+            Error::new(ErrorKind::InvalidInput, "", format!("{name}: {wrong}"))
+        }
+        _ => Error::new(ErrorKind::InvalidInput, "arguments", wrong),
+    })
+}
+
+/// Makes whole numbers of those that a program wrote with a point, as JSON Schema's "integer" has
+/// them.
+fn whole(value: &mut Value) {
+    /// Up to which a number of that kind is exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            if let Some(x) = number.as_f64()
+                && x.fract() == 0.0
+                && x.abs() <= EXACT
+            {
+                *value = json!(x as i64);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(whole),
+        Value::Object(object) => object.values_mut().for_each(whole),
+        _ => {}
+    }
 }
 
 fn known<'a>(corpora: &'a [Known], name: Option<&str>) -> Result<&'a Known> {
@@ -230,9 +270,26 @@ fn topics(corpora: &[Known], asked: &Topics, job: &Job) -> Result<Answer> {
     };
     let mut text = String::new();
     let Some(id) = asked.topic else {
-        cards.iter().for_each(|card| line(&mut text, card));
+        let k = match asked.k.unwrap_or(TOPICS) {
+            k @ 1..=MOST_TOPICS => k,
+            _ => return Err(Error::parameter("k", format!("give 1 to {MOST_TOPICS}"))),
+        };
+        let shown = cards.iter().skip(asked.offset).take(k);
+        let brief = |card: &TopicCard| {
+            line(&mut text, card);
+            json!({
+                "id": card.id, "label": card.label, "size": card.size, "share": card.share,
+                "terms": card.terms, "dates": card.dates, "rising": card.rising,
+            })
+        };
+        let topics: Vec<Value> = shown.map(brief).collect();
+        let end = asked.offset.saturating_add(topics.len());
+        if end < cards.len() {
+            let more = cards.len() - end;
+            let _ = writeln!(text, "({more} smaller ones; read on with offset: {end})");
+        }
         return Ok(Answer {
-            value: json!({"topics": cards}),
+            value: json!({"topics": topics, "all": cards.len()}),
             text,
         });
     };

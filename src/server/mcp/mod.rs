@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::Job;
 use crate::store::{Corpus, Reader};
 use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
@@ -136,7 +138,20 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         Arc::new(LocalSessionManager::default()),
         config,
     );
-    Router::new().route_service("/mcp", service)
+    Router::new()
+        .route_service("/mcp", service)
+        .layer(axum::middleware::map_request(any_kind))
+}
+
+/// Whoever takes any kind of answer takes those of the protocol.
+async fn any_kind(mut request: Request) -> Request {
+    let kinds = request.headers().get_all(header::ACCEPT).iter();
+    let mut kinds = kinds.filter_map(|kinds| kinds.to_str().ok()).peekable();
+    if kinds.peek().is_none() || kinds.any(|kinds| kinds.contains("*/*")) {
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        request.headers_mut().insert(header::ACCEPT, both);
+    }
+    request
 }
 
 /// Serves the tools over standard input and output, until the input ends. Nothing but messages of

@@ -53,6 +53,9 @@ pub(super) struct Article {
 pub(super) struct Topics {
     pub(super) corpus: Option<String>,
     pub(super) topic: Option<i64>,
+    pub(super) k: Option<usize>,
+    #[serde(default)]
+    pub(super) offset: usize,
 }
 
 /// What `timeline` takes.
@@ -140,8 +143,12 @@ pub(super) fn all(corpora: &[&str]) -> Vec<Tool> {
         tool(
             "topics",
             "Topics of a corpus",
-            "What a corpus is about: its topics with their words, sizes and typical articles; or one of them with its parts.",
-            json!({"topic": {"type": "integer", "description": "The number of one topic to be shown alone."}}),
+            "What a corpus is about: its topics with their words and sizes, the largest first; or one of them with its parts and typical articles.",
+            json!({
+                "topic": {"type": "integer", "description": "The number of one topic to be shown alone."},
+                "k": {"type": "integer", "minimum": 1, "maximum": 200, "description": "How many topics; 30."},
+                "offset": {"type": "integer", "minimum": 0, "description": "How many are left out before the first."},
+            }),
             &[],
         ),
         tool(

@@ -83,6 +83,15 @@ impl Corpus {
         };
         reader.run(|c| pages(c, &mut out, job))?;
         job.check()?;
+        if !out.damaged_pages.is_empty()
+            && let Ok(writer) = self.writer()
+        {
+            // Where the disk was full, the log was moved into the file by half: what it holds goes
+            // before what stands in the file, and is moved now as the writer ends.
+            drop(writer);
+            reader.run(|c| pages(c, &mut out, job))?;
+            job.check()?;
+        }
         if !out.unsealed_pages.is_empty() && reseal::explain(self.path(), &mut out, job)? {
             return Ok(out);
         }

@@ -1,12 +1,13 @@
 //! Which part of a page is its article.
 
 use super::linked::Linked;
+use super::metadata::{BY, letters};
 use super::prune::{Pruning, prune};
 use super::sizes::{SENTENCE, sizes};
-use super::text::{Block, Kind, Reading, blocks, visible};
+use super::text::{Block, Kind, Reading, blocks, blocks_behind, visible};
 use super::{clean, parse};
 use crate::corpus::article::one_line;
-use dom_query::{Document, NodeId};
+use dom_query::{Document, NodeId, NodeRef};
 use dom_smoothie::{Config, Readability};
 
 /// An article has this much text, in characters as [`visible`] counts them. Where a way finds less,
@@ -20,6 +21,7 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
     if size(&best) < ENOUGH {
         let document = parse::page(source);
         prune(&document, Pruning::Full);
+        stories(&document, title);
         best = or_landmark(best, landmark(&document), title);
     }
     if size(&best) < ENOUGH {
@@ -31,11 +33,14 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
             Pruning::Hidden
         };
         let asked = prune(&document, pruning);
-        let all = document.body().map(|body| blocks(body, Reading::default()));
+        let several = stories(&document, title);
+        let all = document.body().map(|body| blocks(body, Reading::PRUNED));
         let landmark = landmark(&document);
         let second = or_landmark(candidate(document, &asked, title), landmark, title);
-        if size(&second) > 2 * size(&best) {
-            best = second;
+        for other in [second, several] {
+            if size(&other) > 2 * size(&best) {
+                best = other;
+            }
         }
         if size(&best) < ENOUGH / 4
             && let Some(all) = all
@@ -55,6 +60,9 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
     }
     best
 }
+
+/// So many stories of a page are looked at.
+const STORIES: usize = 50;
 
 /// How much text there is, in characters.
 fn size(blocks: &[Block]) -> usize {
@@ -76,11 +84,13 @@ fn told(body: &str) -> Vec<Block> {
 
 /// The article of a page that was pruned, where `asked` are its question and answers.
 fn candidate(document: Document, asked: &[NodeId], title: &str) -> Vec<Block> {
+    let several = stories(&document, title);
     let (marked, parts) = marked(&document);
-    let parts_of = |id: &NodeId| document.tree.get(id).map(|n| blocks(n, Reading::default()));
+    let parts_of = |id: &NodeId| document.tree.get(id).map(|n| blocks(n, Reading::PRUNED));
     let asked = asked.iter().filter_map(parts_of).flatten().collect();
     let asked = clean::clean(asked, title);
     let marked = clean::clean(marked, title);
+    let head = head(&document, title);
     let scored = clean::clean(scored(document), title);
     let mut best = scored;
     // Several parts are marked one by one, of which scoring may find one alone.
@@ -96,7 +106,113 @@ fn candidate(document: Document, asked: &[NodeId], title: &str) -> Vec<Block> {
     if size(&asked) > size(&best) {
         best = asked;
     }
-    best
+    // And one story of several.
+    if size(&several) > size(&best) {
+        return several;
+    }
+    with_lead(best, head)
+}
+
+/// So many blocks behind a headline may stand before the text that scoring finds.
+const HEAD: usize = 12;
+
+/// The first blocks behind the page's headline.
+fn head(document: &Document, title: &str) -> Vec<Block> {
+    let Some(body) = document.body() else {
+        return Vec::new();
+    };
+    let selection = document.select("h1");
+    let headings = selection.nodes();
+    let title = letters(title);
+    let own = headings.iter().find(|h| letters(&h.text()) == title);
+    match own.or(if let [only] = headings {
+        Some(only)
+    } else {
+        None
+    }) {
+        Some(heading) => blocks_behind(*heading, body, HEAD),
+        None => Vec::new(),
+    }
+}
+
+/// An article with the lead that stands between its headline and it: publishers put both into a part of their
+/// own, which scoring leaves out.
+fn with_lead(mut article: Vec<Block>, head: Vec<Block>) -> Vec<Block> {
+    /// A lead has so many characters; an article's first block that is compared, too.
+    const LEAD: usize = 50;
+    let Some(first) = article.iter().find(|block| block.chars >= LEAD) else {
+        return article;
+    };
+    let Some(before) = head.iter().position(|block| block.text == first.text) else {
+        return article;
+    };
+    let is_lead = |block: &Block| {
+        let ends = block
+            .text
+            .ends_with(['.', '!', '?', '…', '”', '"', '。', '！', '？', '؟', '।']);
+        // Who wrote it, and when.
+        let lower = block.text.to_lowercase();
+        let by = BY.iter().any(|by| lower.starts_with(by)) || block.text.contains(['|', '©']);
+        matches!(block.kind, Kind::Paragraph | Kind::Heading)
+            && !by
+            && block.chars >= LEAD
+            && (ends || block.chars >= 2 * LEAD)
+            && block.link_density() < 0.3
+            && !article.iter().any(|own| own.text == block.text)
+    };
+    let lead: Vec<Block> = head
+        .into_iter()
+        .take(before)
+        .filter(is_lead)
+        .take(2)
+        .collect();
+    article.splice(0..0, lead);
+    article
+}
+
+/// Of a page that goes on with other stories, each an article with a headline of its own, leaves the one that has the
+/// page's title; where none has it, gives the text of all.
+fn stories(document: &Document, title: &str) -> Vec<Block> {
+    let selection = document.select("article");
+    if selection.nodes().len() < 2 {
+        return Vec::new();
+    }
+    let Some(body) = document.body() else {
+        return Vec::new();
+    };
+    let sizes = sizes(body);
+    let outer = |node: &NodeRef<'_>| !node.ancestors_it(None).any(|a| a.has_name("article"));
+    let story = |node: &&NodeRef<'_>| sizes.get(&node.id).is_some_and(|s| s.headline);
+    let articles = selection.nodes().iter().filter(story);
+    let articles: Vec<NodeRef<'_>> = articles
+        .filter(|n| outer(n))
+        .take(STORIES)
+        .copied()
+        .collect();
+    if articles.len() < 2 {
+        return Vec::new();
+    }
+    let plain = |node: &NodeRef<'_>| sizes.get(&node.id).map_or(0, |s| s.chars - s.linked);
+    let title = letters(title);
+    let is_own = |node: &&NodeRef<'_>| {
+        let mut headings = node.descendants_it().filter(|n| n.has_name("h1"));
+        let heading = headings
+            .next()
+            .map(|h| letters(&h.text()))
+            .unwrap_or_default();
+        let chars = heading.chars().count();
+        // More than its headline, as a teaser has.
+        chars > 8 && title.starts_with(&heading) && plain(node) >= chars + 2 * SENTENCE
+    };
+    if let Some(own) = articles.iter().find(is_own) {
+        for other in articles.iter().filter(|other| other.id != own.id) {
+            other.remove_from_parent();
+        }
+        return Vec::new();
+    }
+    let long = articles.iter().filter(|node| plain(node) >= ENOUGH);
+    long.flat_map(|node| blocks(*node, Reading::PRUNED))
+        .collect()
 }
 
 /// What a way found, or where that is no article's length the page's landmark.
@@ -122,7 +238,7 @@ fn marked(document: &Document) -> (Vec<Block>, usize) {
         let nested = node.ancestors_it(None).any(|a| parts.contains(&a.id));
         if !nested {
             count += 1;
-            all.extend(blocks(*node, Reading::default()));
+            all.extend(blocks(*node, Reading::PRUNED));
         }
     }
     (all, count)
@@ -141,7 +257,7 @@ fn landmark(document: &Document) -> Vec<Block> {
             .iter()
             .max_by_key(|n| sizes.get(&n.id).map_or(0, |s| s.chars - s.linked));
         if let Some(node) = longest {
-            let found = blocks(*node, Reading::default());
+            let found = blocks(*node, Reading::PRUNED);
             if size(&found) >= ENOUGH {
                 return found;
             }
@@ -174,6 +290,6 @@ fn scored(document: Document) -> Vec<Block> {
     found
         .nodes()
         .first()
-        .map(|node| blocks(*node, Reading::default()))
+        .map(|node| blocks(*node, Reading::PRUNED))
         .unwrap_or_default()
 }

@@ -197,6 +197,7 @@ pub(super) fn clean(blocks: Vec<Block>, title: &str) -> Vec<Block> {
     mark_dates(&blocks, &mut gone);
     mark_repeated(&blocks, &mut gone);
     mark_counters(&blocks, &mut gone);
+    mark_slides(&blocks, &mut gone);
     mark_rights(&blocks, &mut gone);
     if !title.is_empty()
         && let Some(i) = (0..blocks.len()).find(|i| !gone[*i])
@@ -371,6 +372,45 @@ fn mark_counters(blocks: &[Block], gone: &mut [bool]) {
     }
 }
 
+/// Pictures with what is said of each, that a longer text shows others' news by: `1/50 The ferry`, `2/50 …`.
+fn mark_slides(blocks: &[Block], gone: &mut [bool]) {
+    /// So many slides are a show of them, and so many blocks belong to one at most.
+    const LEAST: usize = 4;
+    const WIDEST: usize = 4;
+    /// The text before it is an article of its own with so many characters.
+    const ARTICLE: usize = 800;
+    let slides: Vec<(usize, usize)> = blocks
+        .iter()
+        .enumerate()
+        .filter_map(|(at, block)| Some((at, slide(&block.text)?)))
+        .collect();
+    let [(first, all), .., (last, _)] = slides.as_slice() else {
+        return;
+    };
+    let before: usize = blocks[..*first].iter().map(|b| b.chars).sum();
+    let close = slides
+        .windows(2)
+        .all(|two| two[1].0 - two[0].0 <= WIDEST && two[1].1 == *all);
+    if slides.len() < LEAST || !close || before < ARTICLE {
+        return;
+    }
+    let widest = slides
+        .windows(2)
+        .map(|two| two[1].0 - two[0].0)
+        .min()
+        .unwrap_or(1);
+    let end = (last + widest).min(blocks.len());
+    gone[*first..end].fill(true);
+}
+
+/// How many slides there are in all, if a text is the head of one.
+fn slide(text: &str) -> Option<usize> {
+    let (number, rest) = text.split_once('/')?;
+    let all = rest.split(' ').next()?;
+    let (number, all): (usize, usize) = (number.parse().ok()?, all.parse().ok()?);
+    (number >= 1 && number <= all && all < 1000).then_some(all)
+}
+
 /// A heading whose section was all left out, or that nothing follows.
 fn mark_empty_headings(blocks: &[Block], gone: &mut [bool]) {
     let mut last: Option<usize> = None;
@@ -394,5 +434,34 @@ fn mark_empty_headings(blocks: &[Block], gone: &mut [bool]) {
         }
         last = (i < blocks.len()).then_some(i);
         dropped = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Block, Kind, clean};
+
+    #[test]
+    fn a_show_of_slides_within_an_article_goes() {
+        let block = |text: &str| Block {
+            kind: Kind::Paragraph,
+            text: text.to_string(),
+            linked: 0,
+            chars: text.len(),
+        };
+        let article = "The bridge opens again in September. ".repeat(30);
+        let mut blocks = vec![block(&article)];
+        for i in 1..=5 {
+            blocks.push(block(&format!("{i}/5 Picture {i}")));
+            blocks.push(block("Something else happened there."));
+        }
+        let behind = "Shopkeepers on the quay welcomed it.";
+        blocks.push(block(behind));
+        let texts = |blocks: Vec<Block>| -> Vec<String> {
+            clean(blocks, "T").into_iter().map(|b| b.text).collect()
+        };
+        assert_eq!(texts(blocks.clone()), [article.as_str(), behind]);
+        // An article may be a show of them itself.
+        assert_eq!(texts(blocks[1..].to_vec()).len(), 11);
     }
 }

@@ -1,13 +1,13 @@
 //! Markup in a field of a table: whether it is any, and its text.
 
-use super::text::{Reading, blocks};
+use super::text::{Block, Reading, blocks_and_hidden};
 use super::{parse, shortcodes};
 use std::borrow::Cow;
 
 /// The plain text of a field that holds markup (`<p>…</p>`, `<br>`, `&amp;`), paragraphs apart by
 /// blank lines and without shortcodes; `None` where it holds none, so that a text about `a < b`, an address in angle
 /// brackets or code stays as it is. All visible text is kept: there is nothing around an article
-/// to leave out here.
+/// to leave out here but what nobody sees, such as what newsletters show in lists of mails alone.
 pub(in crate::corpus) fn fragment(text: &str) -> Option<String> {
     let bare = shortcodes::without(text);
     if is_markup(&bare) {
@@ -40,14 +40,31 @@ fn render(text: &str) -> String {
 fn rendered(source: &str) -> String {
     let broken = Tags::in_text(source).any(|t| t.breaks_lines());
     let document = parse::fragment(source);
-    let reading = Reading {
-        blank_lines: true,
-        lines: !broken,
-        everything: true,
+    let read = |hidden| {
+        let reading = Reading {
+            blank_lines: true,
+            lines: !broken,
+            everything: true,
+            hidden,
+        };
+        blocks_and_hidden(document.root(), reading)
     };
-    let blocks = blocks(document.root(), reading);
+    let (mut blocks, hid) = read(false);
+    if hid {
+        // What hides most of a text waits for a script to show it.
+        let (all, _) = read(true);
+        if letters(&all) > 3 * letters(&blocks) {
+            blocks = all;
+        }
+    }
     let text: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
     text.join("\n\n")
+}
+
+/// How many letters and digits blocks have; what fills a line that is not seen are neither.
+fn letters(blocks: &[Block]) -> usize {
+    let characters = blocks.iter().flat_map(|block| block.text.chars());
+    characters.filter(|c| c.is_alphanumeric()).count()
 }
 
 /// The text with its character references replaced; `None` where there are none.
@@ -81,6 +98,8 @@ fn is_markup(text: &str) -> bool {
     let text = without_code(text);
     let (mut breaks, mut paragraphs) = (0, 0);
     let mut open: Vec<&str> = Vec::new();
+    // A block's end, and where it stands.
+    let mut ended: Option<(&str, usize)> = None;
     for (i, tag) in Tags::in_text(&text).enumerate() {
         if !is_known(tag.name) {
             continue;
@@ -89,7 +108,15 @@ fn is_markup(text: &str) -> bool {
             if open.iter().any(|name| name.eq_ignore_ascii_case(tag.name)) {
                 return true;
             }
-        } else if tag.comment {
+            ended = Some((tag.name, tag.finish));
+            continue;
+        }
+        // A piece of markup, cut out between two blocks: `one</p><p>two`.
+        let between = ended.is_some_and(|(name, at)| {
+            name.eq_ignore_ascii_case(tag.name) && text[at..tag.begin].trim().is_empty()
+        });
+        let parts = matches!(tag.name, "p" | "P" | "br" | "BR") && tag.parts(&text);
+        if tag.comment || between || parts {
             return true;
         } else if tag.name.eq_ignore_ascii_case("br") {
             breaks += 1;
@@ -249,6 +276,22 @@ impl<'a> Tag<'a> {
     /// Whether it is a tag to HTML: one of its own, or of a vocabulary that says that it is not.
     fn is_one(&self) -> bool {
         self.comment || is_known(self.name) || self.name.contains(['-', ':'])
+    }
+
+    /// Whether it stands between two paragraphs of a text, and not in a sentence that speaks of it: `One.<p>Two`.
+    fn parts(&self, text: &str) -> bool {
+        let (before, after) = (&text[..self.begin], &text[self.finish..]);
+        let (Some(last), Some(next)) = (before.chars().next_back(), after.chars().next()) else {
+            return false;
+        };
+        let begins = next.is_alphanumeric() || matches!(next, '<' | '“' | '«' | '"' | '&');
+        let alone = last == '\n' && next == '\n';
+        let ended = before.trim_end().ends_with([
+            '.', '!', '?', ':', ';', '…', '"', '”', '»', ')', '。', '！', '？',
+        ]);
+        let quoted = last == next && !last.is_alphanumeric();
+        let attached = last.is_alphanumeric() || ended && !last.is_whitespace();
+        alone || !quoted && (attached && begins || ended && next.is_alphanumeric())
     }
 
     fn breaks_lines(&self) -> bool {
@@ -424,6 +467,51 @@ fn is_known(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::fragment;
+
+    #[test]
+    fn what_is_hidden_is_left_out_unless_it_is_most() {
+        let hidden = "<div style=\"display:none\">In the list of mails. \u{200c}\u{200c}\u{200c}\u{200c}\u{200c}\u{200c}\u{200c}\u{200c}\u{200c}\u{200c}</div>";
+        for (markup, text) in [
+            (
+                format!(
+                    "{hidden}<p>The bridge opens again.</p><p hidden>UNSEEN</p><b aria-hidden=true>*</b>"
+                ),
+                "The bridge opens again.",
+            ),
+            (
+                "<p>Read on</p><div hidden><p>The bridge opens again, the council said.</p></div>"
+                    .to_string(),
+                "Read on\n\nThe bridge opens again, the council said.",
+            ),
+        ] {
+            assert_eq!(fragment(&markup).as_deref(), Some(text), "{markup}");
+        }
+    }
+
+    #[test]
+    fn one_tag_between_two_paragraphs_is_markup() {
+        for (markup, text) in [
+            ("I agree.<p>But not always.", "I agree.\n\nBut not always."),
+            ("I agree. <p>But not always.", "I agree.\n\nBut not always."),
+            (
+                "I agree.\n<p>\nBut not always.",
+                "I agree.\n\nBut not always.",
+            ),
+            ("Line one<br>line two", "Line one line two"),
+            ("Para one</p><p>Para two", "Para one\n\nPara two"),
+            ("One</li>\n<li>Two", "One\n\nTwo"),
+        ] {
+            assert_eq!(fragment(markup).as_deref(), Some(text), "{markup}");
+        }
+        for text in [
+            "the tags <p>, <br> and so on",
+            "(<p>)",
+            "\"<p>\"",
+            "I like it. <p> is the best.",
+        ] {
+            assert_eq!(fragment(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn markup_becomes_its_text() {

@@ -22,7 +22,12 @@ pub(super) struct Marks<'a> {
     pub descriptions: Vec<NodeRef<'a>>,
     /// What is marked as an author.
     pub authors: Vec<NodeRef<'a>>,
+    /// What is called an author or a byline by its class, the first few behind a heading.
+    pub bylines: Vec<NodeRef<'a>>,
 }
+
+/// So many bylines are looked at.
+const BYLINES: usize = 8;
 
 impl<'a> Marks<'a> {
     pub(super) fn of(document: &'a Document) -> Self {
@@ -74,6 +79,30 @@ impl<'a> Marks<'a> {
             |key: &LocalName| value(element, key).is_some_and(|v| words(v).any(|w| w == "author"));
         if author(&local_name!("itemprop")) || author(&local_name!("rel")) {
             self.authors.push(node);
+        }
+        let byline = |class: &str| {
+            words(class).any(|w| {
+                matches!(
+                    w,
+                    "author"
+                        | "byline"
+                        | "author-name"
+                        | "byline-name"
+                        | "byline__name"
+                        | "author__name"
+                        | "article-author"
+                        | "article__author"
+                        | "post-author"
+                        | "entry-author"
+                        | "p-author"
+                )
+            })
+        };
+        if self.bylines.len() < BYLINES
+            && !self.headings.is_empty()
+            && value(element, &local_name!("class")).is_some_and(byline)
+        {
+            self.bylines.push(node);
         }
     }
 }

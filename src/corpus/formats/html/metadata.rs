@@ -78,13 +78,21 @@ pub(super) fn about(marks: &Marks<'_>, metas: &Metas) -> About {
 /// The headline, without the name of its site.
 pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
     let site = source(metas, linked);
-    let given = metas.get(&["og:title", "twitter:title", "dc.title", "citation_title"]);
+    // Some pages call themselves by their site's name.
+    let names_site = |title: &str| {
+        site.as_deref()
+            .is_some_and(|site| letters(site) == letters(title))
+    };
+    let given = ["og:title", "twitter:title", "dc.title", "citation_title"]
+        .iter()
+        .filter_map(|key| metas.get(&[*key]))
+        .find(|title| !names_site(title));
     let window = first_text(&marks.window_titles).or_else(|| first_text(&marks.titles));
     let headline = linked.headline.as_deref();
     let headings: Vec<String> = marks
         .headings
         .iter()
-        .map(|n| one_line(&n.text()))
+        .map(|n| one_line(n.text().trim_end().trim_end_matches('¶')))
         .filter(|t| !t.is_empty() && t.len() < 500)
         .take(20)
         .collect();
@@ -501,6 +509,9 @@ pub(super) fn rest(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Map<Str
             .collect();
     }
     authors.retain(|a| !a.contains("://") && !a.starts_with('@'));
+    if authors.is_empty() {
+        authors.extend(marks.bylines.iter().find_map(byline));
+    }
     let mut seen = std::collections::HashSet::new();
     authors.retain(|a| seen.insert(a.clone()));
     if !authors.is_empty() {
@@ -536,6 +547,76 @@ pub(super) fn rest(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Map<Str
         rest.insert("tags".into(), tags.into());
     }
     rest
+}
+
+/// What stands before the name of who wrote something.
+pub(super) const BY: [&str; 10] = [
+    "by ",
+    "written by ",
+    "posted by ",
+    "von ",
+    "par ",
+    "por ",
+    "di ",
+    "door ",
+    "av ",
+    "author: ",
+];
+
+/// The name in an element that is called the author's or the byline, if it is one.
+fn byline(node: &NodeRef<'_>) -> Option<String> {
+    /// What others write, and about.
+    const OTHERS: [&str; 6] = [
+        "comment",
+        "comments",
+        "related",
+        "sidebar",
+        "teaser",
+        "recommended",
+    ];
+    let mut names = Words::default();
+    for around in node.ancestors_it(Some(12)) {
+        if ["aside", "footer", "nav"]
+            .iter()
+            .any(|name| around.has_name(name))
+        {
+            return None;
+        }
+        for key in ["class", "id"] {
+            if let Some(value) = around.attr(key) {
+                names.add(&value);
+            }
+        }
+    }
+    if names.iter().any(|name| OTHERS.contains(&name)) {
+        return None;
+    }
+    // Of several pieces, the first that is more than the word before a name.
+    let pieces = node.descendants_it().filter(|piece| piece.is_text());
+    let mut pieces = pieces.map(|piece| one_line(&piece.text()));
+    let text = pieces.find(|piece| {
+        let lower = format!("{} ", piece.to_lowercase().trim_end_matches(':'));
+        !piece.is_empty() && !BY.contains(&lower.as_str())
+    })?;
+    let lower = text.to_lowercase();
+    let label = BY
+        .iter()
+        .find(|by| lower.starts_with(**by))
+        .map_or(0, |by| by.len());
+    let name = text
+        .get(label..)?
+        .split(['|', '·', '•', '–', '—', ','])
+        .next()?
+        .trim();
+    let words = name.split_whitespace().count();
+    // Chinese and Japanese have no blanks between names.
+    let whole = words >= 2 || !name.is_ascii();
+    let named = name
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_alphabetic() && !c.is_lowercase());
+    let plain = !name.contains(|c: char| c.is_ascii_digit() || matches!(c, ':' | '@' | '/'));
+    (whole && words <= 6 && name.chars().count() <= 60 && named && plain).then(|| name.to_string())
 }
 
 /// `harbour, bridge` as a list.

@@ -2,7 +2,7 @@
 //!
 //! A page goes through these steps, a module each: `parse` builds its tree within bounds; `marks`
 //! finds the elements that say something of its article, which `linked` and `metadata` read; `prune`
-//! takes out what is no part of one, by the `names` and the `sizes` of its elements, and gathers what is
+//! takes out what is no part of one, what is `hidden` and by the `names` and the `sizes` of its elements, and gathers what is
 //! `asked` and answered; `body` finds the part that is, mostly by Mozilla's Readability as the crate dom_smoothie ports
 //! it; `text` writes that part's text, and `clean` leaves out lines that are not the article's.
 //!
@@ -14,6 +14,7 @@ mod asked;
 mod body;
 mod clean;
 mod fragment;
+mod hidden;
 mod linked;
 mod marks;
 mod metadata;
@@ -27,7 +28,7 @@ mod text;
 
 pub(in crate::corpus) use fragment::{block, fragment};
 
-use super::{Context, whole};
+use super::{Context, answers, whole};
 use crate::corpus::article::Article;
 use crate::corpus::decode::{Decoder, encoding_of};
 use crate::error::Result;
@@ -43,7 +44,7 @@ pub(super) fn read(
         return Ok(());
     };
     match article(&bytes, None, decoder) {
-        Some(article) => {
+        Ok(article) => {
             context.count_date(&article);
             context.sink.article(Article {
                 id: context.file_id.clone(),
@@ -51,20 +52,23 @@ pub(super) fn read(
                 ..article
             })
         }
-        None => context.bad(None, NO_TEXT),
+        Err(why) => context.bad(None, why),
     }
 }
 
 /// What is said of a page in which no article was found.
-pub(super) const NO_TEXT: &str = "no article text found in the page";
+const NO_TEXT: &str = "no article text found in the page";
 
-/// The article of a page, without id and origin; `None` where no text was found. `server` is the
-/// encoding that whoever sent it declared, which counts before the page's own declaration.
+/// The article of a page, without id and origin. `server` is the encoding that whoever sent it declared,
+/// which counts before the page's own declaration.
+///
+/// # Errors
+/// There is none; what is there instead.
 pub(super) fn article(
     bytes: &[u8],
     server: Option<&'static Encoding>,
     decoder: &mut Decoder,
-) -> Option<Article> {
+) -> std::result::Result<Article, &'static str> {
     let declared: Vec<&'static Encoding> = server.into_iter().chain(declared(bytes)).collect();
     let source = match declared.iter().find(|e| !e.is_ascii_compatible()) {
         // A seven-bit encoding is valid UTF-8, and no text in it.
@@ -72,7 +76,14 @@ pub(super) fn article(
         _ => decoder.decode_declared(bytes, &declared),
     };
     let article = page::extract(&source);
-    (!article.text.trim().is_empty()).then_some(article)
+    if article.text.trim().is_empty() {
+        return Err(NO_TEXT);
+    }
+    if answers::is_instead(&article.title, &article.text) || page::leads_on(&source, &article.text)
+    {
+        return Err(answers::INSTEAD);
+    }
+    Ok(article)
 }
 
 /// How far into a page its encoding is looked for; the standard asks for 1,024 bytes, and pages

@@ -39,6 +39,31 @@ pub(super) fn extract(source: &str) -> Article {
     }
 }
 
+/// Whether a page with so little text is there only to lead to another at once.
+pub(super) fn leads_on(source: &str, text: &str) -> bool {
+    /// The longest text of such a page, and how far into it that stands, in bytes.
+    const LONGEST: usize = 300;
+    const HEAD: usize = 4096;
+    if text.len() > LONGEST {
+        return false;
+    }
+    let mut end = source.len().min(HEAD);
+    while !source.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = source[..end].to_ascii_lowercase();
+    head.split("<meta").skip(1).any(|rest| {
+        let tag = rest.split('>').next().unwrap_or("");
+        let Some((_, content)) = tag.split_once("content=") else {
+            return false;
+        };
+        let content = content.trim_start_matches(['"', '\'', ' ']);
+        let seconds = content.split([';', ',', '"', '\'']).next().unwrap_or("");
+        let soon = seconds.trim().parse().is_ok_and(|n: f32| n <= 5.0);
+        tag.contains("refresh") && soon && content.contains("url=")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::extract;

@@ -2,10 +2,12 @@
 //! its author marked by class or id as comments, related links, share bars, consent boxes …
 
 use super::asked::{self, Asked, Part};
+use super::hidden::{is_faint, is_hiding};
 use super::names::{ABOUT, CONSENT, STATES, WEAK, Words, is_comment, is_spoken, is_strong};
 use super::sizes::{SENTENCE, Size, sizes};
 use super::text::{Edge, Walk};
 use dom_query::{Document, LocalName, NodeId, NodeRef, local_name};
+use rustc_hash::FxHashMap;
 
 /// How much is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let mut doubtful: Vec<NodeRef<'_>> = Vec::new();
     let mut doubted = 0;
     let mut forms = Vec::new();
+    let mut questions = Vec::new();
+    let mut headers = Vec::new();
     let mut articles = 0usize;
     let mut left = total;
     let mut breaks = Vec::new();
@@ -83,6 +87,14 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 {
                     goes = Some(true);
                 }
+                if goes.is_some()
+                    && about.name == local_name!("button")
+                    && !about.hidden
+                    && opens(&node, size, &sizes)
+                {
+                    questions.push(node);
+                    continue;
+                }
                 if let Some(sure) = goes {
                     left.less(size);
                     if sure {
@@ -96,6 +108,9 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 }
                 if let Some(part) = about.part {
                     asked.open(node.id, part);
+                }
+                if is_heading(&about.name) && about.names.iter().any(|name| name == "header") {
+                    headers.push(node);
                 }
                 if about.name == local_name!("form") {
                     forms.push(node);
@@ -131,11 +146,55 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     for node in breaks {
         node.insert_after(&document.tree.new_text(" "));
     }
+    for node in questions {
+        node.rename("span");
+    }
+    // Scoring takes it for the page's header by its class: `section-header`, `accordion-header`.
+    for node in headers {
+        node.remove_attr("class");
+        node.remove_attr("id");
+    }
     // A form around a whole page (as ASP.NET writes it) is no form.
     for node in forms {
         node.rename("div");
     }
     asked.parts()
+}
+
+fn is_heading(name: &LocalName) -> bool {
+    matches!(name.as_ref(), "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
+}
+
+/// Whether a button is a heading or a question that shows the answer below it.
+fn opens(node: &NodeRef<'_>, size: Size, sizes: &FxHashMap<NodeId, Size>) -> bool {
+    /// How far around it a heading is looked for.
+    const NEAR: usize = 3;
+    if size.chars < SENTENCE / 2 {
+        return false;
+    }
+    let whole = |around: &NodeRef<'_>| {
+        let chars = sizes.get(&around.id).map_or(usize::MAX, |size| size.chars);
+        size.chars * 4 >= chars * 3
+    };
+    let heading = node.ancestors_it(Some(NEAR)).find(|around| {
+        let name = around.qual_name_ref();
+        name.is_some_and(|name| {
+            is_heading(&name.local) || matches!(name.local.as_ref(), "dt" | "summary")
+        })
+    });
+    match heading {
+        Some(heading) => whole(&heading),
+        None => {
+            let tells = [
+                "aria-expanded",
+                "aria-controls",
+                "data-toggle",
+                "data-bs-toggle",
+            ];
+            tells.iter().any(|name| node.attr(name).is_some())
+                && node.text().trim_end().ends_with(['?', '？', '؟'])
+        }
+    }
 }
 
 /// Whether a short text asks to subscribe or sign in. Publishers mark both what asks for it and the
@@ -189,16 +248,15 @@ impl About {
             match attribute.name.local.as_ref() {
                 key @ ("class" | "id" | "data-testid" | "data-component") => {
                     about.names.add(value);
+                    about.hidden |= is_hiding(key, value);
                     if matches!(key, "class" | "id") && about.part.is_none() {
                         about.part = asked::named(value);
                     }
                 }
                 "role" => about.role = value.trim().to_ascii_lowercase(),
-                "hidden" => about.hidden |= !value.eq_ignore_ascii_case("until-found"),
-                "aria-hidden" => about.hidden |= value.eq_ignore_ascii_case("true"),
-                "style" => {
-                    about.hidden |= hides(value);
-                    about.faint |= value.contains("opacity") && is_faint(value);
+                key @ ("hidden" | "aria-hidden" | "style") => {
+                    about.hidden |= is_hiding(key, value);
+                    about.faint |= key == "style" && value.contains("opacity") && is_faint(value);
                 }
                 "itemprop" | "property" => {
                     about.body |= value
@@ -366,69 +424,4 @@ impl About {
         let weak = enough && links > 0.5 && has(WEAK);
         (weak && self.name != local_name!("p")).then_some(true)
     }
-}
-
-/// Whether a `style` hides the element.
-fn hides(style: &str) -> bool {
-    let none = |value: &str| {
-        let number = value.trim_end_matches("!important").trim();
-        let number = number.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
-        number.parse() == Ok(0.0_f32)
-    };
-    // Letters or a box of no size hide what is in them only together with another of these.
-    let (mut letters, mut lines, mut height, mut cut) = (false, false, false, false);
-    let hidden = declarations(style).any(|(property, value)| match property.as_str() {
-        "display" => value.starts_with("none"),
-        "visibility" => value.starts_with("hidden"),
-        // What a mail shows in the list of mails alone.
-        "mso-hide" => value.starts_with("all"),
-        "clip" => value.starts_with("rect(0") || value.starts_with("rect(1px"),
-        "font-size" => {
-            letters = none(&value);
-            false
-        }
-        "line-height" => {
-            lines = none(&value);
-            false
-        }
-        "height" | "max-height" => {
-            height |= none(&value);
-            false
-        }
-        "overflow" => {
-            cut = value.starts_with("hidden");
-            false
-        }
-        // Moved out of the window, as for programs that read pages aloud.
-        "left" | "top" | "margin-left" | "text-indent" => {
-            let away = value.strip_prefix('-').map(|v| {
-                let digits = v.bytes().take_while(u8::is_ascii_digit).count();
-                digits > 3 || digits == 3 && v.starts_with("999")
-            });
-            away == Some(true)
-        }
-        _ => false,
-    });
-    hidden || letters && (lines || height) || height && cut
-}
-
-/// Whether a `style` lets an element be seen through, other than at the start of a movement.
-fn is_faint(style: &str) -> bool {
-    let mut faint = false;
-    for (property, value) in declarations(style) {
-        match property.as_str() {
-            "opacity" => faint = value.trim_end_matches("!important").trim().parse() == Ok(0.0_f32),
-            "transform" | "transition" | "animation" | "will-change" | "filter" => return false,
-            _ => {}
-        }
-    }
-    faint
-}
-
-fn declarations(style: &str) -> impl Iterator<Item = (String, String)> {
-    style.split(';').filter_map(|declaration| {
-        let (property, value) = declaration.split_once(':')?;
-        let plain = |text: &str| text.trim().to_ascii_lowercase();
-        Some((plain(property), plain(value)))
-    })
 }

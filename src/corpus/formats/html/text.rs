@@ -1,5 +1,6 @@
 //! The visible text of a part of the tree, block by block.
 
+use super::hidden::is_hidden;
 use crate::corpus::decode::count;
 use dom_query::{Element, NodeRef};
 use html5ever::{LocalName, QualName, local_name};
@@ -129,7 +130,7 @@ fn is_unseen(name: &str) -> bool {
 }
 
 /// How text is read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     /// Blank lines in the source part paragraphs, as editors of content management systems save
     /// them.
@@ -138,38 +139,49 @@ pub(super) struct Reading {
     pub lines: bool,
     /// Text of buttons, inputs and pictures, readings above characters and deleted text count too.
     pub everything: bool,
+    /// So does what is hidden from readers. Of a page it was pruned.
+    pub hidden: bool,
+}
+
+impl Reading {
+    /// Of a page that was pruned.
+    pub(super) const PRUNED: Self = Self {
+        blank_lines: false,
+        lines: false,
+        everything: false,
+        hidden: true,
+    };
 }
 
 /// The blocks of text in `root`, in order.
 pub(super) fn blocks(root: NodeRef<'_>, reading: Reading) -> Vec<Block> {
+    blocks_and_hidden(root, reading).0
+}
+
+/// The same, and whether anything was left out as it is hidden.
+pub(super) fn blocks_and_hidden(root: NodeRef<'_>, reading: Reading) -> (Vec<Block>, bool) {
     let mut writer = Writer::new(reading);
-    let mut walk = Walk::new(root);
-    while let Some(edge) = walk.next() {
-        match edge {
-            Edge::Open(node) => {
-                if let Some(element) = node.element_ref() {
-                    if !writer.open(&element) {
-                        drop(element);
-                        walk.skip_children();
-                    }
-                } else if node.is_text() {
-                    writer.text(&node.text());
-                }
-            }
-            Edge::Close(node) => {
-                if let Some(name) = node.qual_name_ref() {
-                    writer.close(&name);
-                }
-            }
-        }
-    }
-    writer.flush();
+    writer.walk(Walk::new(root), usize::MAX);
+    (writer.blocks, writer.hid)
+}
+
+/// Up to `most` blocks that stand behind a node, in `root`.
+pub(super) fn blocks_behind(node: NodeRef<'_>, root: NodeRef<'_>, most: usize) -> Vec<Block> {
+    // Pruning leaves what is hidden where it is most of a page.
+    let mut writer = Writer::new(Reading {
+        hidden: false,
+        ..Reading::PRUNED
+    });
+    writer.walk(Walk::behind(node, root), most);
+    writer.blocks.truncate(most);
     writer.blocks
 }
 
 struct Writer {
     reading: Reading,
     blocks: Vec<Block>,
+    /// Whether something hidden was met.
+    hid: bool,
     text: String,
     kind: Kind,
     chars: usize,
@@ -188,6 +200,7 @@ impl Writer {
         Self {
             reading,
             blocks: Vec::new(),
+            hid: false,
             text: String::new(),
             kind: Kind::Paragraph,
             chars: 0,
@@ -200,6 +213,32 @@ impl Writer {
         }
     }
 
+    /// Writes what a walk meets, until there are so many blocks.
+    fn walk(&mut self, mut walk: Walk<'_>, most: usize) {
+        while self.blocks.len() < most
+            && let Some(edge) = walk.next()
+        {
+            match edge {
+                Edge::Open(node) => {
+                    if let Some(element) = node.element_ref() {
+                        if !self.open(&element) {
+                            drop(element);
+                            walk.skip_children();
+                        }
+                    } else if node.is_text() {
+                        self.text(&node.text());
+                    }
+                }
+                Edge::Close(node) => {
+                    if let Some(name) = node.qual_name_ref() {
+                        self.close(&name);
+                    }
+                }
+            }
+        }
+        self.flush();
+    }
+
     fn flush(&mut self) {
         let text = std::mem::take(&mut self.text);
         if self.chars > 0 {
@@ -210,6 +249,10 @@ impl Writer {
             };
             let text = match kind {
                 Kind::Preformatted => text.trim_matches('\n').trim_end().to_string(),
+                // A link to the heading itself.
+                Kind::Heading if text.ends_with('¶') => {
+                    text.trim_end_matches(['¶', ' ']).to_string()
+                }
                 _ => text,
             };
             self.blocks.push(Block {
@@ -229,6 +272,10 @@ impl Writer {
         let name = &element.name;
         let local = name.local.as_ref();
         if is_unseen(local) {
+            return false;
+        }
+        if !self.reading.hidden && is_hidden(element) {
+            self.hid = true;
             return false;
         }
         if !self.reading.everything
@@ -402,6 +449,15 @@ impl<'a> Walk<'a> {
         Self {
             root,
             next: Some(Edge::Open(root)),
+            last: None,
+        }
+    }
+
+    /// Through what stands behind a node.
+    fn behind(node: NodeRef<'a>, root: NodeRef<'a>) -> Self {
+        Self {
+            root,
+            next: Some(Edge::Close(node)),
             last: None,
         }
     }

@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 /// What lists of articles are usually called.
-const LISTS: [&str; 20] = [
+const LISTS: [&str; 23] = [
     "articles",
     "items",
     "results",
@@ -28,10 +28,13 @@ const LISTS: [&str; 20] = [
     "children",
     "edges",
     "tweets",
+    "messages",
+    "statuses",
+    "feed",
     "list",
 ];
 /// Objects that hold an article's fields one level below its identifier or kind.
-const WRAPPERS: [&str; 11] = [
+const WRAPPERS: [&str; 12] = [
     "_source",
     "attributes",
     "fields",
@@ -42,12 +45,15 @@ const WRAPPERS: [&str; 11] = [
     "article",
     "tweet",
     "post",
+    "record",
     "row",
 ];
 /// Columns that often describe a whole list; an object with no other text may be an envelope.
 const DESCRIPTIONS: [&str; 5] = ["description", "summary", "abstract", "subtitle", "content"];
 /// How deep in an object a list of articles is looked for.
 const DEEPEST: usize = 4;
+/// How many objects are taken off an article's fields.
+const WRAPPED: usize = 3;
 /// Items of a list that are looked at.
 const ITEMS: usize = 5;
 
@@ -316,8 +322,7 @@ fn holds_articles(mut rest: &[u8], usual: bool, columns: &Columns, decoder: &mut
             let object = unwrapped(object, columns);
             let keys: Vec<String> = object.keys().cloned().collect();
             let found = columns.map_first(&keys).is_ok_and(|mapping| {
-                mapping.column(Role::Text).is_some()
-                    || usual && mapping.column(Role::Title).is_some()
+                mapping.has_text(&object) || usual && mapping.column(Role::Title).is_some()
             });
             if keys.len() <= MOST_COLUMNS && found {
                 return true;
@@ -330,6 +335,10 @@ fn holds_articles(mut rest: &[u8], usual: bool, columns: &Columns, decoder: &mut
 
 /// An object with its members, or with those of an object in it where only those have a text.
 pub(super) fn unwrapped(object: Map<String, Value>, columns: &Columns) -> Map<String, Value> {
+    unwrapped_to(object, columns, WRAPPED)
+}
+
+fn unwrapped_to(object: Map<String, Value>, columns: &Columns, depth: usize) -> Map<String, Value> {
     let inside = |name: &str, value: &Value| {
         value.is_object() && (object.len() == 1 || WRAPPERS.contains(&name))
     };
@@ -344,6 +353,9 @@ pub(super) fn unwrapped(object: Map<String, Value>, columns: &Columns) -> Map<St
             continue;
         };
         let mut all = inner.clone();
+        if depth > 1 {
+            all = unwrapped_to(all, columns, depth - 1);
+        }
         if has_text(&all, columns) {
             for (name, value) in &object {
                 if name != wrapper && !all.contains_key(name) {
@@ -362,7 +374,7 @@ fn has_text(object: &Map<String, Value>, columns: &Columns) -> bool {
     }
     let keys: Vec<String> = object.keys().cloned().collect();
     let mapping = columns.map_first(&keys);
-    mapping.is_ok_and(|mapping| mapping.column(Role::Text).is_some())
+    mapping.is_ok_and(|mapping| mapping.has_text(object))
 }
 
 #[cfg(test)]

@@ -57,7 +57,12 @@ pub(super) fn rows(
         return None;
     }
     if let Some(text) = mapping.and_then(|mapping| mapping.column(Role::Text)) {
-        let keys = object.get(text)?.as_object()?.keys();
+        let cells = object.get(text)?.as_object()?;
+        // An object that is one article has others in it.
+        if cells.values().any(Value::is_object) {
+            return None;
+        }
+        let keys = cells.keys();
         let cell = |key: &String, (name, column): (&String, &Value)| {
             Some((name.clone(), column.as_object()?.get(key)?.clone()))
         };

@@ -59,10 +59,20 @@ pub(super) fn read(
         indent: 0,
         passed: 0,
         again: 0,
+        notices: 0,
         lacking: None,
     };
     reader.prefix()?;
     while reader.next()? {}
+    if reader.notices > 0 {
+        reader.context.sink.note(Note::Ignored {
+            path: reader.context.path.to_string(),
+            what: format!(
+                "{} of its messages, which have no text (pictures, calls, who joined)",
+                reader.notices
+            ),
+        });
+    }
     // One of several columns may be missing in a row, but hardly in all.
     if let Some(lacking) = reader.lacking.filter(|names| !names.is_empty()) {
         let (column, is) = match lacking.len() {
@@ -124,6 +134,8 @@ struct Reader<'r, 'a, R> {
     /// Bytes passed, and bytes that are read once more after an object went wrong.
     passed: u64,
     again: u64,
+    /// Messages of a chat that have no text.
+    notices: u64,
     /// Of several columns that the user named, those that no object had so far; `None` until one had the
     /// columns that an article needs.
     lacking: Option<Vec<String>>,

@@ -3,7 +3,7 @@
 use super::{
     Known, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope, keyed,
 };
-use crate::corpus::columns::{Mapping, Role, proposed};
+use crate::corpus::columns::{ANSWER, Mapping, NAME_THE_TEXT, Role, is_answer, proposed};
 use crate::error::Result;
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -22,13 +22,14 @@ impl<R: Read> Reader<'_, '_, R> {
         if !article {
             if self.may_enter() && envelope::has_list(&object, 1) {
                 let bytes = &self.window.bytes()[..n];
-                let list = envelope::find(bytes, known.roles.is_ok(), columns, self.decoder);
+                let titled = known.roles.as_ref().is_ok_and(may_be_one);
+                let list = envelope::find(bytes, titled, columns, self.decoder);
                 if let Some(list) = list {
                     self.enter(list);
                     return Ok(());
                 }
             }
-            let described = |mapping: &Mapping| mapping.column(Role::Text).is_some();
+            let described = |mapping: &Mapping| mapping.has_text(&object);
             if !known.roles.as_ref().is_ok_and(described) {
                 object = envelope::unwrapped(object, columns);
                 known = self.known(&object);
@@ -39,6 +40,10 @@ impl<R: Read> Reader<'_, '_, R> {
             }
         }
         self.pass(n);
+        if is_notice(&object) {
+            self.notices += 1;
+            return Ok(());
+        }
         if !article && let Some(rows) = keyed::rows(&object, known.roles.as_ref().ok(), columns) {
             // In a list, the object that holds the first has its number already.
             let counted = usize::from(!self.open.is_empty());
@@ -58,7 +63,15 @@ impl<R: Read> Reader<'_, '_, R> {
 
     /// Hands over an article.
     fn article(&mut self, object: Map<String, Value>, known: &Known, line: u64) -> Result<()> {
+        // It comes alone, in place of what was asked for.
+        let answers = self.row == 0
+            && self.open.is_empty()
+            && !self.context.options.columns.any_set()
+            && is_answer(&object);
         let article = match &known.roles {
+            Ok(_) if answers => Err(format!(
+                "no article but {ANSWER}; if it is one, {NAME_THE_TEXT}"
+            )),
             Ok(mapping) => {
                 // The report is made of many words, which would cost each row.
                 if !known.told.replace(true) {
@@ -135,13 +148,14 @@ impl<R: Read> Reader<'_, '_, R> {
         known
     }
 
-    /// Whether an object here may be one around a list of articles: one is not looked for inside
-    /// another, so that nothing is read more than twice.
+    /// Whether an object here may be one around a list of articles. One is looked for inside another, as of
+    /// chats in an export, but not in that once more, so that nothing is read more than three times.
     fn may_enter(&self) -> bool {
-        !self
+        let objects = self
             .open
             .iter()
-            .any(|open| matches!(open, Open::Objects(_)))
+            .filter(|open| matches!(open, Open::Objects(_)));
+        objects.count() < 2
     }
 
     /// The list of articles in the object that the `n` bytes here begin with, of which there may be only
@@ -159,7 +173,12 @@ impl<R: Read> Reader<'_, '_, R> {
         {
             return None;
         }
-        envelope::find(bytes, mapping.is_ok(), columns, self.decoder)
+        envelope::find(
+            bytes,
+            mapping.as_ref().is_ok_and(may_be_one),
+            columns,
+            self.decoder,
+        )
     }
 
     /// Enters the list of articles in the object that the window begins with, of which there is a
@@ -224,5 +243,25 @@ impl<R: Read> Reader<'_, '_, R> {
         self.open.push(Open::Objects(list.depth));
         self.open.push(Open::List);
         self.list = list.name;
+    }
+}
+
+/// Whether an object with these roles may be an article. What has but a name may be what the articles of a list
+/// are in: a channel, a forum.
+fn may_be_one(mapping: &Mapping) -> bool {
+    mapping.column(Role::Text).is_some() || !mapping.is_named_weakly()
+}
+
+/// Whether an object of a chat's export is no message, or one without a text: who joined, a picture, a call.
+fn is_notice(object: &Map<String, Value>) -> bool {
+    let text = || object.get("text").filter(|text| *text != "");
+    match object.get("type").and_then(Value::as_str) {
+        Some("service") => object.contains_key("action") && text().is_none(),
+        Some("message") => {
+            text().is_none()
+                && object.contains_key("text_entities")
+                && object.contains_key("date_unixtime")
+        }
+        _ => false,
     }
 }

@@ -469,7 +469,7 @@ struct Pool {
     uint32_t width; // divisible by 4
     uint32_t mode;
     uint32_t out_stride; // divisible by 4
-    uint32_t unused;
+    uint32_t left_out;   // from `starts` to u32, (texts): the first rows of each text that do not count
 };
 
 // Modes of the pooling; `pool` in forward.rs has the same.
@@ -483,6 +483,10 @@ template <typename T> __device__ __forceinline__ void pool(const Pool &a) {
     SHARED(float, partial, POOL_THREADS * 4);
     uint32_t first = at<uint32_t>(a.starts)[blockIdx.x];
     uint32_t count = at<uint32_t>(a.starts)[blockIdx.x + 1] - first;
+    // Fewer than there are, so a text of some rows keeps one.
+    uint32_t before = at<uint32_t>(a.starts)[a.left_out + blockIdx.x];
+    first += before;
+    count -= before;
     bool one = a.mode == FIRST || a.mode == LAST;
     if (a.mode == LAST && count > 0) {
         first += count - 1;
@@ -494,7 +498,7 @@ template <typename T> __device__ __forceinline__ void pool(const Pool &a) {
     } else if (a.mode == MEAN_SQRT) {
         divisor = sqrtf(n);
     } else if (a.mode == WEIGHTED) {
-        divisor = 0.5f * n * (n + 1.0f);
+        divisor = 0.5f * n * (n + 1.0f) + float(before) * n;
     }
     uint32_t fours = a.width / 4, thread = threadIdx.x;
     uint32_t groups = fours >= POOL_THREADS ? 1 : POOL_THREADS / fours;
@@ -511,7 +515,7 @@ template <typename T> __device__ __forceinline__ void pool(const Pool &a) {
         if (active) {
             for (uint32_t r = group; r < rows; r += groups) {
                 Four x = load_four(at<T>(a.rows) + size_t(first + r) * a.width + 4 * four);
-                float weight = a.mode == WEIGHTED ? float(r + 1) : 1.0f;
+                float weight = a.mode == WEIGHTED ? float(before + r + 1) : 1.0f;
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
                     sum.x[i] = a.mode == MOST ? fmaxf(sum.x[i], x.x[i])

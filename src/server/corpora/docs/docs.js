@@ -148,7 +148,8 @@ async function send(path, method, inputs, result) {
   result.textContent = `${method.toUpperCase()} ${address}\n…`;
   try {
     const begun = performance.now();
-    const response = await fetch(address, { method: method.toUpperCase(), headers, body: text?.value });
+    // The server may stand below a path of another's.
+    const response = await fetch(new URL(`.${address}`, document.baseURI), { method: method.toUpperCase(), headers, body: text?.value });
     const kind = response.headers.get("Content-Type") ?? "";
     const isText = /json|text|xml/.test(kind);
     let shown = isText ? await response.text() : `${(await response.blob()).size} bytes of ${kind || "nothing"}`;
@@ -209,7 +210,7 @@ $("find").addEventListener("input", () => {
 });
 
 try {
-  const response = await fetch("/api/openapi.json");
+  const response = await fetch("api/openapi.json");
   if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
   show(await response.json());
 } catch (error) {

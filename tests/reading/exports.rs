@@ -1,0 +1,256 @@
+//! Exports of programs that many people use, each in its own form.
+
+use super::documents::{http, one, read_bytes, record};
+use std::io::Write;
+
+const TEXT: &str = "The old bridge opens again in September.";
+
+#[test]
+fn chats_of_telegram_are_their_messages() {
+    let message = |id: u32, text: &str| {
+        format!(
+            r#"{{"id": {id}, "type": "message", "date": "2024-05-03T10:11:12", "date_unixtime": "1714731072", "from": "Ann", "text": {text}, "text_entities": []}}"#
+        )
+    };
+    let chat = |n: u32| {
+        format!(
+            r#"{{"name": "Chat {n}", "type": "public_channel", "id": {n}, "messages": [{}, {}, {}, {}]}}"#,
+            r#"{"id": 1, "type": "service", "date": "2024-05-03T10:11:12", "actor": "Ann", "action": "create"}"#,
+            message(
+                n * 10,
+                r#"["The ", {"type": "bold", "text": "bridge"}, " opens"]"#
+            ),
+            message(n * 10 + 1, r#""Plain text""#),
+            message(n * 10 + 2, r#""""#),
+        )
+    };
+    let all = format!(
+        r#"{{"about": "Here is the data you requested.", "chats": {{"about": "These are your chats.", "list": [{}, {}]}}}}"#,
+        chat(1),
+        chat(2)
+    );
+    for (json, count) in [(chat(1), 2), (all, 4)] {
+        let seen = read_bytes("result.json", json.as_bytes());
+        assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+        let texts: Vec<&str> = seen.articles.iter().map(|a| a.text.as_str()).collect();
+        assert_eq!(texts.len(), count, "{texts:?}");
+        assert_eq!(texts[..2], ["The bridge opens", "Plain text"]);
+        assert_eq!(
+            seen.articles[0].date.as_deref(),
+            Some("2024-05-03T10:11:12")
+        );
+        let said = format!("{} of its messages", count);
+        assert!(
+            seen.notes.iter().any(|n| n.contains(&said)),
+            "{:?}",
+            seen.notes
+        );
+    }
+    // Comments are no articles where an article has them.
+    let article = r#"{"title": "T", "comments": [{"text": "C"}], "text": "B"}"#;
+    assert_eq!(one("a.json", article.as_bytes()).text, "B");
+}
+
+#[test]
+fn articles_within_two_objects_are_found() {
+    let feed = r#"{"feed": [{"post": {"uri": "at://1", "author": {"handle": "ann"}, "record": {"text": "One", "createdAt": "2024-05-03T10:11:12Z"}, "likeCount": 3}},
+        {"post": {"uri": "at://2", "author": {"handle": "bo"}, "record": {"text": "Two", "createdAt": "2024-05-04T10:11:12Z"}}}], "cursor": "x"}"#;
+    let seen = read_bytes("feed.json", feed.as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    let texts: Vec<&str> = seen.articles.iter().map(|a| a.text.as_str()).collect();
+    assert_eq!(texts, ["One", "Two"]);
+    assert_eq!(
+        seen.articles[1].date.as_deref(),
+        Some("2024-05-04T10:11:12")
+    );
+    assert_eq!(seen.articles[0].meta["likeCount"], 3);
+    let one_of_it = r#"{"article": {"title": "T", "text": "B"}}"#;
+    let article = one("a.json", one_of_it.as_bytes());
+    assert_eq!((article.title.as_str(), article.text.as_str()), ("T", "B"));
+}
+
+#[test]
+fn a_source_that_is_an_address_is_the_articles() {
+    let article = |more: &str| {
+        format!(
+            r#"{{"title": "T", "hostname": "post.example", "text": "B", "source": "https://www.post.example/a"{more}}}"#
+        )
+    };
+    for (more, source, url) in [
+        (
+            r#", "source-hostname": "Harbour Post""#,
+            "Harbour Post",
+            "https://www.post.example/a",
+        ),
+        ("", "post.example", "https://www.post.example/a"),
+        (
+            r#", "url": "https://post.example/b", "publisher": "Harbour Post""#,
+            "Harbour Post",
+            "https://post.example/b",
+        ),
+    ] {
+        let article = one("a.json", article(more).as_bytes());
+        assert_eq!(article.source.as_deref(), Some(source), "{more}");
+        assert_eq!(article.url.as_deref(), Some(url), "{more}");
+    }
+    // A site's address is its name.
+    let site = r#"{"title": "T", "text": "B", "source": "https://post.example/"}"#;
+    assert_eq!(
+        one("a.json", site.as_bytes()).source.as_deref(),
+        Some("https://post.example/")
+    );
+}
+
+#[test]
+fn documents_with_their_names_as_attributes() {
+    let wiki = "<doc id=\"12\" url=\"https://wiki.example/?curid=12\" title=\"The \"old\" bridge &amp; quay\">\nThe \"old\" bridge &amp; quay\n\nIt was built in 1524 &lt;x&gt;.\n\nIt opens.\n</doc>\n\
+        <doc id=\"13\" url=\"https://wiki.example/?curid=13\" title=\"Ferry\">\nFerry\n\n</doc>\n";
+    for name in ["wiki_00", "wiki.txt"] {
+        let seen = read_bytes(name, wiki.as_bytes());
+        assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+        let article = &seen.articles[0];
+        assert_eq!(seen.articles.len(), 2);
+        assert_eq!(article.title, "The \"old\" bridge & quay");
+        assert_eq!(article.text, "It was built in 1524 <x>.\n\nIt opens.");
+        assert_eq!(article.id.as_deref(), Some("12"));
+        assert_eq!(
+            article.url.as_deref(),
+            Some("https://wiki.example/?curid=12")
+        );
+        assert_eq!(seen.articles[1].title, "Ferry");
+    }
+    let cut = &wiki[..wiki.len() - 8];
+    assert_eq!(read_bytes("wiki_00", cut.as_bytes()).bad.len(), 1);
+    let wire = "<DOC id=\"POST_ENG_20040101.0003\" type=\"story\" >\n<HEADLINE>\nA ferry\n</HEADLINE>\n<DATELINE>\nHARBOUR, Jan. 1\n</DATELINE>\n<TEXT>\n<P>\nOne\nline.\n</P>\n<P>\nTwo.\n</P>\n</TEXT>\n</DOC>\n";
+    for name in ["a.sgm", "a.txt", "a"] {
+        let article = one(name, wire.as_bytes());
+        assert_eq!(article.title, "A ferry", "{name}");
+        assert_eq!(article.text, "One line.\n\nTwo.");
+        assert_eq!(article.id.as_deref(), Some("POST_ENG_20040101.0003"));
+        assert_eq!(article.meta["type"], "story");
+    }
+}
+
+#[test]
+fn pages_of_a_web_archive_packed_by_brotli() {
+    let page = format!(
+        "<html><head><title>A bridge</title></head><body><article><p>{TEXT}</p></article></body></html>"
+    );
+    let mut packed = Vec::new();
+    brotli::CompressorWriter::new(&mut packed, 4096, 5, 20)
+        .write_all(page.as_bytes())
+        .unwrap();
+    let warc = |body: &[u8], coding: &str| {
+        let header = format!("Content-Type: text/html\r\nContent-Encoding: {coding}");
+        record(
+            "response",
+            "https://post.example/1",
+            "application/http",
+            &http(&header, body),
+        )
+    };
+    assert_eq!(one("a.warc", &warc(&packed, "br")).text, TEXT);
+    // Crawlers take it off and leave the header.
+    assert_eq!(one("a.warc", &warc(page.as_bytes(), "br")).text, TEXT);
+    let seen = read_bytes("a.warc", &warc(&packed[..packed.len() / 2], "br"));
+    assert!(
+        seen.articles.is_empty() && seen.bad[0].contains("breaks off"),
+        "{:?}",
+        seen.bad
+    );
+    // One that nobody knows is passed over, and said.
+    let seen = read_bytes(
+        "a.warc",
+        &warc(b"\x01\x02\x03\x04\x05\x06\x07\x08", "x-other"),
+    );
+    assert!(seen.articles.is_empty());
+    assert!(
+        seen.notes.iter().any(|n| n.contains("packed as x-other")),
+        "{:?}",
+        seen.notes
+    );
+}
+
+#[test]
+fn what_is_not_read_is_told_by_name_and_not_read_as_its_source() {
+    for (names, bytes, what) in [
+        (
+            &["a.arc", "a"][..],
+            "filedesc://a.arc 0.0.0.0 20040101000000 text/plain 76\n1 0 Archive\n",
+            "WARC",
+        ),
+        (
+            &["a.ris", "a.txt"],
+            "TY  - NEWS\nTI  - A bridge\nAB  - It opens.\nER  - \n",
+            "bibliographic records",
+        ),
+        (
+            &["a.nbib", "a"],
+            "PMID- 123\nOWN - NLM\nTI  - A bridge\nAB  - It opens.\n",
+            "bibliographic records",
+        ),
+        (
+            &["a.enw"],
+            "%0 Journal Article\n%T A bridge\n%X It opens.\n",
+            "bibliographic records",
+        ),
+        (
+            &["savedrecs.txt"],
+            "\u{feff}FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nTI A bridge\nER\n",
+            "bibliographic records",
+        ),
+        (
+            &["a.bib", "a.txt"],
+            "@article{lee2024,\n title = {A bridge},\n abstract = {It opens.}\n}\n",
+            "bibliographic records",
+        ),
+        (
+            &["a.srt", "a.txt"],
+            "1\n00:00:01,000 --> 00:00:02,000\nHello there\n",
+            "subtitles",
+        ),
+        (
+            &["a.vtt", "a"],
+            "WEBVTT\n\n00:01.000 --> 00:02.000\nHello there\n",
+            "subtitles",
+        ),
+        (
+            &["a.nitf", "a.txt"],
+            "<nitf><head><title>N</title></head><body><body.content><p>text</p></body.content></body></nitf>",
+            "XML",
+        ),
+        (
+            &["a.html", "a.txt"],
+            "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>",
+            "XML",
+        ),
+        (
+            &["a.txt", "a.jsonl", "a.csv", "a.html"],
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "git lfs pull",
+        ),
+    ] {
+        for name in names {
+            let seen = read_bytes(name, bytes.as_bytes());
+            assert!(seen.articles.is_empty(), "{name}: {:?}", seen.articles);
+            assert!(
+                seen.bad.len() == 1 && seen.bad[0].contains(what),
+                "{name}: {:?}",
+                seen.bad
+            );
+        }
+    }
+    for text in [
+        "@ann wrote {curly} braces\nand more, as she said.\n",
+        "1\n00:00 is when it begins.\n",
+        "FN is short for false negative.\nVR is something else.\n",
+        "%0 of nothing is nothing.\nIt was said.\n",
+        "WEBVTT is a format of subtitles.\n\nIt has times in it.\n",
+    ] {
+        assert_eq!(
+            read_bytes("a.txt", text.as_bytes()).articles.len(),
+            1,
+            "{text}"
+        );
+    }
+}
