@@ -1,6 +1,8 @@
 //! Where a model's files come from, with a hub of the test's own in place of the real one.
 
 mod common;
+#[path = "models/settings.rs"]
+mod settings;
 
 use assert_cmd::Command;
 use common::{World, copy, database, repository, tiny};
@@ -264,6 +266,41 @@ fn what_cannot_be_read_is_refused_before_its_weights_are_fetched() {
         );
         assert!(!world.path("models").join("test--it").exists());
     }
+}
+
+#[test]
+fn a_name_without_an_owner_is_one_of_sentence_transformers() {
+    let world = World::new();
+    let hub = Hub::start(|_, bytes| bytes);
+    let bare = stdout(&mut hub.command(&world, "embed bank --model paraphrase-tiny"));
+    assert!(
+        world
+            .path("models/sentence-transformers--paraphrase-tiny/main")
+            .is_dir()
+    );
+    let whole = "embed bank --model sentence-transformers/paraphrase-tiny";
+    assert_eq!(stdout(&mut alone(&world, whole)), bare);
+    stdout(&mut alone(&world, "model verify paraphrase-tiny"));
+    // The first ones stand there by such names, and have owners now.
+    stdout(&mut hub.command(&world, "embed bank --model distilroberta-base"));
+    assert!(
+        world
+            .path("models/distilbert--distilroberta-base/main")
+            .is_dir()
+    );
+    // A folder of that name comes first.
+    let folder = own_model(&world);
+    fs::rename(folder, world.path("all-mpnet-base-v2")).unwrap();
+    stdout(&mut alone(&world, "embed bank --model all-mpnet-base-v2"));
+    // What was tried is told.
+    world.fails(
+        "embed bank --model all-MiniLM-L12-v9",
+        1,
+        &[
+            "model all-MiniLM-L12-v9: no such folder, and no known model",
+            "as sentence-transformers/all-MiniLM-L12-v9: hub",
+        ],
+    );
 }
 
 #[test]

@@ -217,6 +217,13 @@ impl Encoder {
         self.inner.device()
     }
 
+    /// How near two of the model's vectors are to each other: "cosine", "dot", "euclidean" or
+    /// "manhattan".
+    #[getter]
+    fn similarity_fn_name(&self) -> &'static str {
+        self.inner.similarity_fn().name()
+    }
+
     #[getter]
     fn about(&self) -> String {
         self.inner.about()

@@ -3,7 +3,7 @@
 use super::article::Article;
 use super::columns::{ColumnReport, Columns, NAME_THE_TEXT, Role};
 use super::formats::{Context, Format, TableOptions, read_file, read_unnamed};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::job::NoteKind;
 use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
@@ -89,12 +89,12 @@ impl Input {
                 })?));
             }
             if paths.is_empty() {
-                return Err(Error::input(argument, None, "the pattern matches no file"));
+                return Err(not_there(argument, "the pattern matches no file"));
             }
             paths.extend(OriginPattern::of(argument).map(Self::Pattern));
             return Ok(paths);
         }
-        Err(Error::input(argument, None, "no such file or folder"))
+        Err(not_there(argument, "no such file or folder"))
     }
 
     /// What [`Article::origin`] begins with for articles of this input.
@@ -108,6 +108,12 @@ impl Input {
             Self::Pattern(pattern) => Ok(pattern.0.as_str().to_string()),
         }
     }
+}
+
+/// An argument where nothing is.
+fn not_there(argument: &str, message: &str) -> Error {
+    let missing = ErrorKind::NotFound(Missing::Input);
+    Error::new(missing, argument, message)
 }
 
 /// How inputs are read.
@@ -761,4 +767,22 @@ fn file_name(path: &Path) -> String {
     path.file_name()
         .map(|name| origin_of(Path::new(name)))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_no_bad_input() {
+        for (argument, kind) in [
+            ("no/such.csv", ErrorKind::NotFound(Missing::Input)),
+            ("no/*.csv", ErrorKind::NotFound(Missing::Input)),
+            ("no/[.csv", ErrorKind::InvalidInput),
+        ] {
+            let e = Input::parse(argument).unwrap_err();
+            assert_eq!(e.kind(), kind, "{e}");
+            assert_eq!(e.place(), argument);
+        }
+    }
 }

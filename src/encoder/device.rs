@@ -26,12 +26,12 @@ impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(name: &str) -> std::result::Result<Self, String> {
-        match name {
+        match name.to_ascii_lowercase().as_str() {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "metal" => Ok(Self::Metal),
             "cuda" => Ok(Self::Cuda(None)),
-            _ => name
+            name => name
                 .strip_prefix("cuda:")
                 .and_then(|n| n.parse().ok())
                 .map(|n| Self::Cuda(Some(n)))
@@ -382,6 +382,8 @@ mod tests {
         assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(Some(3))));
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(None)));
         assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
+        assert_eq!("CPU".parse(), Ok(DeviceChoice::Cpu));
+        assert_eq!("CUDA:1".parse(), Ok(DeviceChoice::Cuda(Some(1))));
         assert!("gpu".parse::<DeviceChoice>().is_err());
         assert!("cuda:x".parse::<DeviceChoice>().is_err());
     }

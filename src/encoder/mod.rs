@@ -41,7 +41,7 @@ use crate::error::{Error, Result};
 use crate::guard::guarded;
 use crate::model::architecture::Pooling;
 use crate::model::tokens;
-use crate::model::{Config, ModelFiles, Prompts, Tokenizer, Tokens};
+use crate::model::{Config, ModelFiles, Prompts, Similarity, Tokenizer, Tokens};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -114,6 +114,7 @@ struct Inner {
     pools_prompt: bool,
     /// How tokens become one vector, each way after another; empty where nobody says.
     poolings: Vec<Pooling>,
+    similarity: Similarity,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -169,6 +170,7 @@ impl Encoder {
                 full_dim: config.full_dim,
                 unit_length: config.ends_in_unit_length(),
                 poolings: config.head.poolings(),
+                similarity: config.similarity,
                 pools_prompt: config.head.pools_prompt,
                 prompts: config.prompts,
             }),
@@ -188,6 +190,7 @@ impl Encoder {
                 unit_length: false,
                 pools_prompt: true,
                 poolings: Vec::new(),
+                similarity: Similarity::default(),
             }),
         }
     }
@@ -223,6 +226,12 @@ impl Encoder {
     /// The model's prompts by name.
     pub fn prompts(&self) -> &Prompts {
         &self.inner.prompts
+    }
+
+    /// How near two of the model's vectors are to each other, as its own files have it: the cosine for
+    /// most. Corpora and searches go by the cosine whatever it is.
+    pub fn similarity_fn(&self) -> Similarity {
+        self.inner.similarity
     }
 
     /// How the model makes one vector of its tokens'; several where it puts several behind each

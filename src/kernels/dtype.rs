@@ -41,6 +41,13 @@ impl FromStr for Dtype {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
+        // As PyTorch and NumPy call them.
+        let name = match name {
+            "float32" => "f32",
+            "float16" => "f16",
+            "bfloat16" => "bf16",
+            other => other,
+        };
         Self::ALL
             .into_iter()
             .find(|dtype| dtype.name() == name)
@@ -82,6 +89,13 @@ mod tests {
         assert_eq!("auto".parse(), Ok(DtypeChoice::Auto));
         for dtype in Dtype::ALL {
             assert_eq!(dtype.name().parse(), Ok(DtypeChoice::Only(dtype)));
+        }
+        for (name, dtype) in [
+            ("float32", Dtype::F32),
+            ("float16", Dtype::F16),
+            ("bfloat16", Dtype::Bf16),
+        ] {
+            assert_eq!(name.parse(), Ok(DtypeChoice::Only(dtype)));
         }
         assert!("fp16".parse::<DtypeChoice>().is_err());
     }

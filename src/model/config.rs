@@ -6,7 +6,10 @@ use super::files::{ModelFiles, hex};
 use super::head::{self, Head};
 use super::judge::{self, Asked, Evidence, Judge};
 use super::layout::{Layout, MODULES_FILE, TOKENIZER_CONFIG};
-use super::prompts::{self, Prompts};
+use super::manifest::Purpose;
+use super::prompts::{self, Prompts, Similarity};
+use super::sentence;
+use super::tokenizer_config::{self, TokenizerSettings};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +32,10 @@ pub struct Config {
     pub pooling_assumed: bool,
     /// Whether texts are put in lower case before the tokenizer has them.
     pub lower_case: bool,
+    /// What is done to texts that the tokenizer's own file does not say.
+    pub tokenizer: TokenizerSettings,
+    /// How near two of the model's vectors are to each other, as its own files have it.
+    pub similarity: Similarity,
     /// What to put in front of texts: what the model's own files say, else what its family is
     /// known to want.
     pub prompts: Prompts,
@@ -88,13 +95,27 @@ impl Config {
             })
             .transpose()?;
         let pooling_assumed = found.is_none() && classifier.is_none();
+        if pooling_assumed && !layout.modules.is_empty() {
+            return Err(bad(format!(
+                "{MODULES_FILE} names no Pooling, so that nothing says how the vectors of tokens become that of a text"
+            )));
+        }
+        let purpose = match classifier {
+            None => Purpose::Embedding,
+            Some(_) => Purpose::Reranking,
+        };
         let head = match (classifier, found) {
             (Some(classifier), _) => Head::of_classifier(classifier),
             (None, found) => found.unwrap_or_else(|| Head::only(Pooling::Mean)),
         };
 
         let positions = described.architecture.longest;
-        let settings = Settings::read(files, &layout)?;
+        let settings = Settings::read(files, &layout, purpose, &json)?;
+        let types = described.architecture.embedding.types;
+        let judge = judge.map(|judge| Judge {
+            typed: judge.typed && settings.tokenizer.typed && types > 1,
+            ..judge
+        });
         let max_tokens = settings
             .max_tokens
             .as_ref()
@@ -112,6 +133,11 @@ impl Config {
             max_tokens,
             pooling_assumed,
             lower_case: settings.lower_case,
+            tokenizer: settings.tokenizer,
+            similarity: match purpose {
+                Purpose::Embedding => prompts::similarity(files)?,
+                Purpose::Reranking => Similarity::default(),
+            },
             prompts,
             hash: identity(files, &layout, &settings, &head, judge.as_ref())?,
             described,
@@ -154,12 +180,13 @@ struct Settings {
     /// The length that the model was trained for, from the first file that says it, and that file.
     max_tokens: Option<(usize, String)>,
     lower_case: bool,
+    tokenizer: TokenizerSettings,
     /// The transformer's settings, by the name of their file.
     sentence: String,
 }
 
 impl Settings {
-    fn read(files: &ModelFiles, layout: &Layout) -> Result<Self> {
+    fn read(files: &ModelFiles, layout: &Layout, purpose: Purpose, config: &str) -> Result<Self> {
         let sentence = sentence_file(files, layout);
         let json = |name: &str| -> Result<serde_json::Value> {
             let Some(text) = read(files, name)? else {
@@ -167,15 +194,24 @@ impl Settings {
             };
             serde_json::from_str(&text).map_err(|e| Error::model(&files.id, format!("{name}: {e}")))
         };
-        let said = json(&sentence)?;
-        let mut max_tokens = length(&said, "max_seq_length").map(|n| (n, sentence.clone()));
+        // It was read before.
+        let config = serde_json::from_str(config).unwrap_or_default();
+        let bad = |name: &str, m: String| Error::model(&files.id, format!("{name}: {m}"));
+        let said = sentence::read(&json(&sentence)?, purpose, &config);
+        let said = said.map_err(|m| bad(&sentence, m))?;
+        let name = layout.file(TOKENIZER_CONFIG);
+        let of_tokenizer = json(&name)?;
+        let mut max_tokens = said.max_tokens.map(|n| (n, sentence.clone()));
         if max_tokens.is_none() {
-            let name = layout.file(TOKENIZER_CONFIG);
-            max_tokens = length(&json(&name)?, "model_max_length").map(|n| (n, name));
+            max_tokens = length(&of_tokenizer, "model_max_length").map(|n| (n, name.clone()));
         }
+        let of_tokenizer = tokenizer_config::with(of_tokenizer, said.tokenizer);
+        let file = files.folder.join(layout.file("tokenizer.json"));
+        let tokenizer = TokenizerSettings::of(&of_tokenizer, &config, &file);
         Ok(Self {
             max_tokens,
-            lower_case: said.get("do_lower_case").and_then(|v| v.as_bool()) == Some(true),
+            lower_case: said.lower_case,
+            tokenizer: tokenizer.map_err(|m| bad(&name, m))?,
             sentence,
         })
     }
@@ -231,5 +267,6 @@ fn identity(
     if settings.lower_case {
         hasher.update(b"do_lower_case");
     }
+    hasher.update(settings.tokenizer.in_hash().as_bytes());
     Ok(hex(&hasher.finalize()))
 }

@@ -3,7 +3,7 @@
 use super::layout::{self, require};
 use super::manifest::{KnownModel, known};
 use super::staging::{self, Staging};
-use super::{hub, package};
+use super::{head, hub, package};
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::job::{Job, NoteKind};
 use sha2::{Digest, Sha256};
@@ -144,7 +144,8 @@ pub fn cache_root() -> PathBuf {
 }
 
 /// Finds the files of the model called `name`: a folder, a known model's id or alias, or a
-/// hub id with an optional `@revision`.
+/// hub id with an optional `@revision`. A name without an owner that is none of these is one of
+/// sentence-transformers on the hub, as that library has it.
 ///
 /// # Errors
 /// The model is unknown, incomplete, cannot be fetched, or does not have the known hash.
@@ -153,30 +154,124 @@ pub fn find(name: &str, fetch: &Fetch) -> Result<ModelFiles> {
     if as_folder.is_dir() {
         return from_folder(name, as_folder);
     }
-    match known(name) {
-        Some(model) if model.files.is_empty() => {
-            return find_on_hub(&model.id, &model.revision, fetch);
-        }
-        Some(model) => return find_known(model, fetch),
-        None => {}
+    if let Some(model) = known(name) {
+        return find_one_known(model, fetch);
     }
-    let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
-    if id.split('/').count() != 2
-        || name.starts_with(['/', '.', '~'])
-        || id.contains("..")
-        || id.split('/').any(str::is_empty)
-    {
+    if as_folder.is_file() {
+        return Err(Error::model(
+            name,
+            "a file, and a model's name or folder is needed",
+        ));
+    }
+    let Some((id, revision)) = on_hub(name) else {
         return Err(Error::new(
             ErrorKind::NotFound(Missing::Model),
             format!("model {name}"),
             "no such folder, and no known model; a hub id reads OWNER/NAME",
         ));
+    };
+    if let Some(model) = known(&id).filter(|_| !name.contains('@')) {
+        return find_one_known(model, fetch);
     }
-    find_on_hub(id, revision, fetch)
+    find_on_hub(&id, revision, fetch).map_err(|e| {
+        if name.contains('/') || e.kind() != ErrorKind::Network {
+            return e;
+        }
+        let message = format!(
+            "no such folder, and no known model; as {id}: {}",
+            e.message()
+        );
+        // Nothing says that there is such a model; a known one may be meant.
+        let missing = ErrorKind::NotFound(Missing::Model);
+        Error::new(missing, format!("model {name}"), message).with_source(e)
+    })
+}
+
+/// What sentence-transformers puts in front of a name without an owner.
+const OWNER: &str = "sentence-transformers";
+/// Models that are on the hub by a name without an owner, as the first ones were, and who owns them
+/// now; sentence-transformers leaves these names as they are.
+const FIRST_ONES: [(&str, &[&str]); 4] = [
+    (
+        "google-bert",
+        &[
+            "bert-base-cased",
+            "bert-base-chinese",
+            "bert-base-multilingual-cased",
+            "bert-base-multilingual-uncased",
+            "bert-base-uncased",
+            "bert-large-cased",
+            "bert-large-uncased",
+        ],
+    ),
+    (
+        "distilbert",
+        &[
+            "distilbert-base-cased",
+            "distilbert-base-multilingual-cased",
+            "distilbert-base-uncased",
+            "distilroberta-base",
+        ],
+    ),
+    (
+        "FacebookAI",
+        &[
+            "roberta-base",
+            "roberta-large",
+            "xlm-roberta-base",
+            "xlm-roberta-large",
+        ],
+    ),
+    ("almanach", &["camembert-base"]),
+];
+
+/// The hub's id and the revision that a name stands for; `None` for one that the hub cannot have.
+fn on_hub(name: &str) -> Option<(String, &str)> {
+    let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
+    let parts: Vec<&str> = id.split('/').collect();
+    if name.starts_with(['/', '.', '~']) || id.contains("..") || parts.iter().any(|p| p.is_empty())
+    {
+        return None;
+    }
+    match parts[..] {
+        [_, _] => Some((id.to_string(), revision)),
+        // As the hub has names; anything else is a path that is not there.
+        [own]
+            if own
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
+        {
+            let small = own.to_ascii_lowercase();
+            let first = FIRST_ONES
+                .iter()
+                .find(|(_, names)| names.contains(&&*small));
+            let owner = first.map_or(OWNER, |(owner, _)| owner);
+            Some((format!("{owner}/{own}"), revision))
+        }
+        _ => None,
+    }
+}
+
+fn find_one_known(model: &KnownModel, fetch: &Fetch) -> Result<ModelFiles> {
+    if model.files.is_empty() {
+        find_on_hub(&model.id, &model.revision, fetch)
+    } else {
+        find_known(model, fetch)
+    }
+}
+
+/// Whether a model in a folder is one of those that are read, by what its small files say; and
+/// whether all files are there.
+fn usable(model: &str, folder: &Path) -> Result<()> {
+    let layout = layout::Layout::read(model, folder)?;
+    // Which files there are to be depends on the modules.
+    head::check_classes(&layout.modules).map_err(|m| Error::model(model, m))?;
+    layout::no_adapter(&layout, folder).map_err(|m| Error::model(model, m))?;
+    require(model, folder)
 }
 
 fn from_folder(name: &str, folder: &Path) -> Result<ModelFiles> {
-    require(name, folder)?;
+    usable(name, folder)?;
     let folder = fs::canonicalize(folder).map_err(|e| Error::io(folder, e))?;
     Ok(ModelFiles {
         id: folder.to_string_lossy().into_owned(),
@@ -279,7 +374,7 @@ fn find_on_hub(id: &str, revision: &str, fetch: &Fetch) -> Result<ModelFiles> {
         hashes: BTreeMap::new(),
     };
     let mut cache = String::new();
-    if !fetch.again && folder.exists() && require(id, &folder).is_ok() {
+    if !fetch.again && folder.exists() && usable(id, &folder).is_ok() {
         // What was fetched is compared with the hashes written down when it was.
         match check_recorded(&folder) {
             Ok(()) => return Ok(found(Source::Cache)),
@@ -297,7 +392,7 @@ fn find_on_hub(id: &str, revision: &str, fetch: &Fetch) -> Result<ModelFiles> {
             Error::new(reason.kind(), format!("model {id}"), message).with_source(reason)
         })
     })?;
-    require(id, staging.path())?;
+    usable(id, staging.path())?;
     if let Some(commit) = commit {
         let path = staging.path().join(COMMIT);
         fs::write(&path, format!("{commit}\n")).map_err(|e| Error::io(path, e))?;
@@ -472,10 +567,10 @@ pub fn verify(name: &str) -> Result<ModelFiles> {
             ));
         }
         None => {
-            let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
+            let (id, revision) = on_hub(name).unwrap_or((name.to_string(), "main"));
             (
-                cached_at(id, revision),
-                check_recorded(&folder_of(id, revision)),
+                cached_at(&id, revision),
+                check_recorded(&folder_of(&id, revision)),
             )
         }
     };

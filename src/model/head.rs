@@ -180,6 +180,11 @@ pub(super) fn check_classes(modules: &[layout::Module]) -> std::result::Result<(
 }
 
 fn unknown(class: &str) -> String {
+    if class.contains('.') {
+        return format!(
+            "{MODULES_FILE}: the module {class} is none of sentence_transformers' own, and a model's own code is not run"
+        );
+    }
     format!(
         "{MODULES_FILE}: a module of type {class} is not supported; {} are",
         MODULES.join(", ")

@@ -15,6 +15,7 @@ const OPTIONAL: &[&str] = &[
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "tokenizer_config.json",
+    layout::ADAPTER,
     layout::CHAT_TEMPLATE,
 ];
 /// The transformer's files, besides its weights.
@@ -59,6 +60,8 @@ pub(super) fn fetch_any(
     optional(MODULES_FILE)?;
     let layout = layout::Layout::read(id, to)?;
     head::check_classes(&layout.modules).map_err(unusable)?;
+    optional(&layout.file(layout::ADAPTER))?;
+    layout::no_adapter(&layout, to).map_err(unusable)?;
     for &name in REQUIRED {
         let file = &layout.file(name);
         if lacks(file) {

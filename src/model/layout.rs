@@ -14,6 +14,10 @@ const MODULES: usize = 16;
 pub(super) const MODULES_FILE: &str = "modules.json";
 /// The tokenizer's settings, of which the length and the inputs are read.
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// What says that weights are only what is added to those of another model.
+pub(super) const ADAPTER: &str = "adapter_config.json";
+/// What the classes of sentence-transformers' own modules begin with.
+const OWN: &str = "sentence_transformers.";
 /// How messages become one text, of models that are given some.
 pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 /// What a checkout without Git LFS has in place of a large file.
@@ -30,9 +34,13 @@ pub(super) struct Module {
 }
 
 impl Module {
-    /// The class, without where it stands.
+    /// The class, without where it stands; the whole of it where it is none of
+    /// sentence-transformers' own, whatever it is called.
     pub(super) fn class(&self) -> &str {
-        self.kind.rsplit('.').next().unwrap_or("")
+        match self.kind.strip_prefix(OWN) {
+            Some(own) => own.rsplit('.').next().unwrap_or(""),
+            None => &self.kind,
+        }
     }
 
     /// Whether it has a file of weights of its own, beside those of the transformer.
@@ -73,8 +81,11 @@ impl Layout {
         let Some(text) = read(model, &folder.join(MODULES_FILE))? else {
             return Ok(Self::default());
         };
-        let modules =
-            parse(&text).map_err(|m| Error::model(model, format!("{MODULES_FILE}: {m}")))?;
+        let bad = |m: String| Error::model(model, format!("{MODULES_FILE}: {m}"));
+        let modules = parse(&text).map_err(bad)?;
+        if modules.is_empty() {
+            return Err(bad("it lists no module".to_string()));
+        }
         let transformer = modules.iter().find(|m| m.class() == "Transformer");
         let transformer = transformer.map_or(String::new(), |m| m.path.clone());
         Ok(Self {
@@ -153,17 +164,17 @@ pub(super) fn parse(text: &str) -> std::result::Result<Vec<Module>, String> {
         ));
     }
     for module in &mut modules {
-        let normal = |c: Component<'_>| matches!(c, Component::Normal(_));
+        let inside = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
         // A backslash parts folders on Windows alone, and stands in no model's.
-        if !Path::new(&module.path).components().all(normal) || module.path.contains('\\') {
+        if !Path::new(&module.path).components().all(inside) || module.path.contains('\\') {
             return Err(format!(
                 "the folder {:?} is not inside the model's",
                 module.path
             ));
         }
-        module
-            .path
-            .truncate(module.path.trim_end_matches('/').len());
+        let parts = module.path.split('/');
+        let parts: Vec<&str> = parts.filter(|p| !p.is_empty() && *p != ".").collect();
+        module.path = parts.join("/");
     }
     Ok(modules)
 }
@@ -245,6 +256,20 @@ pub(super) fn require(model: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Fails where the weights are those of an adapter, or are to be changed by one.
+///
+/// # Errors
+/// As said, in one line without the model's name.
+pub(super) fn no_adapter(layout: &Layout, folder: &Path) -> std::result::Result<(), String> {
+    let name = layout.file(ADAPTER);
+    if !folder.join(&name).is_file() {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: the model is an adapter of another one (LoRA or the like), which is not read; put both together with peft (`model.merge_and_unload()`) and save the result"
+    ))
+}
+
 /// Fails where a file is Git LFS's note of where the file itself is.
 fn pointer(model: &str, path: &Path) -> Result<()> {
     let mut start = [0; LFS.len()];
@@ -279,8 +304,11 @@ mod tests {
         };
         assert_eq!(of("1_Pooling").unwrap()[0].file("a"), "1_Pooling/a");
         assert_eq!(of("1_Pooling/").unwrap()[0].file("a"), "1_Pooling/a");
-        assert_eq!(of("").unwrap()[0].file("a"), "a");
-        for path in ["../out", "/etc", "a/../../b", ".", "a\\..\\b"] {
+        for path in ["", ".", "./"] {
+            assert_eq!(of(path).unwrap()[0].file("a"), "a", "{path}");
+        }
+        assert_eq!(of("./1_Pooling").unwrap()[0].file("a"), "1_Pooling/a");
+        for path in ["../out", "/etc", "a/../../b", "./..", "a\\..\\b"] {
             assert!(of(path).is_err(), "{path}");
         }
         let many = format!("[{}]", vec![r#"{"path": "", "type": "x"}"#; 17].join(","));

@@ -15,10 +15,12 @@ mod manifest;
 pub(crate) mod offline;
 mod package;
 mod prompts;
+mod sentence;
 mod settings;
 mod staging;
 mod tensors;
 mod tokenizer;
+mod tokenizer_config;
 mod tokenizer_limits;
 pub mod tokens;
 mod vocabulary;
@@ -32,10 +34,11 @@ pub use head::{Head, Step};
 pub use judge::Judge;
 pub use manifest::{KnownModel, Purpose, known_models};
 pub(crate) use prompts::KeptPrompts;
-pub use prompts::{PromptSource, Prompts};
+pub use prompts::{PromptSource, Prompts, Similarity};
 pub use tensors::{BlockAt, LinearAt, NormAt, Part, TensorsAt};
 pub(crate) use tokenizer::TextIds;
 pub use tokenizer::{Offsets, PairForm, TokenPiece, Tokenizer, Tokens};
+pub use tokenizer_config::{BertSteps, TokenizerSettings};
 
 /// Minimum cosine to f32 for a lower-precision dtype to be chosen automatically.
 pub const FAITHFUL_COSINE: f64 = 0.99;

@@ -22,6 +22,35 @@ pub struct Prompts {
     pub source: PromptSource,
 }
 
+/// How near two vectors of a model are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Similarity {
+    /// The cosine of the angle between them.
+    #[default]
+    Cosine,
+    /// Their dot product.
+    Dot,
+    /// Their Euclidean distance, less than nothing.
+    Euclidean,
+    /// The sum of the distances of their values, less than nothing.
+    Manhattan,
+}
+
+impl Similarity {
+    const ALL: [Self; 4] = [Self::Cosine, Self::Dot, Self::Euclidean, Self::Manhattan];
+
+    /// Its name in sentence-transformers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::Dot => "dot",
+            Self::Euclidean => "euclidean",
+            Self::Manhattan => "manhattan",
+        }
+    }
+}
+
 /// Where a model's two prompts come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -206,6 +235,8 @@ struct File {
     /// Values of each vector that are kept.
     #[serde(default)]
     truncate_dim: Option<serde_json::Value>,
+    #[serde(default)]
+    similarity_fn_name: Option<serde_json::Value>,
 }
 
 impl File {
@@ -243,6 +274,23 @@ pub(super) fn kept_dim(files: &ModelFiles) -> Result<Option<usize>> {
             format!("{FILE}: truncate_dim is {value}; a whole number above 0 can be used"),
         )),
     }
+}
+
+/// How near two vectors of a model are to each other; the cosine where nothing is said.
+///
+/// # Errors
+/// The file is malformed, or names another function than those of single vectors.
+pub(super) fn similarity(files: &ModelFiles) -> Result<Similarity> {
+    let Some(value) = File::read(&files.folder, &files.id)?.similarity_fn_name else {
+        return Ok(Similarity::default());
+    };
+    let known = Similarity::ALL.into_iter().find(|s| value == s.name());
+    known.ok_or_else(|| {
+        Error::model(
+            &files.id,
+            format!("{FILE}: similarity_fn_name {value} is not supported; cosine, dot, euclidean and manhattan are"),
+        )
+    })
 }
 
 /// The prompt that stands in front of a text of which nothing is said; empty for most models.

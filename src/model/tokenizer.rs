@@ -12,6 +12,7 @@ pub(crate) use words::TextIds;
 
 use super::config::Config;
 use super::files::ModelFiles;
+use super::tokenizer_config::TokenizerSettings;
 use super::tokenizer_limits as limits;
 use crate::error::{Error, Result};
 use crate::guard::guarded;
@@ -21,7 +22,8 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
-use tokenizers::normalizers::{Lowercase, Sequence};
+use tokenizers::normalizers::{BertNormalizer, Lowercase, Sequence};
+use tokenizers::utils::truncation::TruncationDirection;
 
 /// How long a tokenizer may take to load and to take a short text apart. The largest take a few
 /// seconds on a slow machine.
@@ -52,6 +54,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     model: String,
     max_tokens: usize,
+    /// Where a text that is too long is cut.
+    cut: Cut,
     special: usize,
     /// How many special tokens are put around a pair of texts.
     special_of_pair: usize,
@@ -68,11 +72,41 @@ pub struct Tokenizer {
 /// A tokenizer of a file, and what it does with a text.
 struct Built {
     inner: tokenizers::Tokenizer,
+    /// Whether the file has texts cut at their beginning.
+    cuts_beginning: bool,
+    /// The ids around every text.
+    around: Vec<u32>,
     special: usize,
     special_of_pair: usize,
     frame: Option<words::Frame>,
     pair: Option<pairs::PairFrame>,
     fast: Option<wordpiece::WordPieces>,
+}
+
+/// What a tokenizer is opened with besides its file.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// Whether texts are put in lower case before all other steps.
+    lower_case: bool,
+    own: TokenizerSettings,
+    /// The rows of the model's embedding, where there is a model.
+    rows: Option<usize>,
+}
+
+/// Fails where a tokenizer gives tokens that an embedding of so many rows has not. Special ones that
+/// stand in no text but those that name them, such as one that pads, may be beyond.
+fn fits(built: &Built, rows: usize) -> std::result::Result<(), String> {
+    let words = built.inner.get_vocab_size(false);
+    let added = built.inner.get_added_tokens_decoder();
+    let added = added.iter().filter(|(_, token)| !token.special);
+    let most = added.map(|(&id, _)| id).chain(built.around.iter().copied());
+    let most = most.map(|id| id as usize + 1).fold(words, usize::max);
+    if most > rows {
+        return Err(format!(
+            "it has {most} tokens, and the model's embedding {rows}; one of them is another model's"
+        ));
+    }
+    Ok(())
 }
 
 /// The id of unknown tokens; models that spell every text in bytes have none.
@@ -104,7 +138,12 @@ impl Tokenizer {
     /// The file is missing, malformed or beyond what a tokenizer may ask for.
     pub fn load(files: &ModelFiles, config: &Config) -> Result<Self> {
         let path = files.file("tokenizer.json")?;
-        Self::open(&path, &files.id, config.max_tokens, config.lower_case)
+        let asked = Asked {
+            lower_case: config.lower_case,
+            own: config.tokenizer,
+            rows: Some(config.described.architecture.vocabulary),
+        };
+        Self::open(&path, &files.id, config.max_tokens, asked)
     }
 
     /// Loads a tokenizer file for texts of at most `max_tokens`.
@@ -112,10 +151,10 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::load`].
     pub fn from_file(path: &Path, model: &str, max_tokens: usize) -> Result<Self> {
-        Self::open(path, model, max_tokens, false)
+        Self::open(path, model, max_tokens, Asked::default())
     }
 
-    fn open(path: &Path, model: &str, max_tokens: usize, lower_case: bool) -> Result<Self> {
+    fn open(path: &Path, model: &str, max_tokens: usize, asked: Asked) -> Result<Self> {
         let bad = |message: String| Error::model(model, format!("{}: {message}", path.display()));
         let io = |e: std::io::Error| bad(e.to_string()).with_source(e);
         let mut json = Vec::new();
@@ -131,7 +170,7 @@ impl Tokenizer {
         let (send, receive) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
             // Nobody may be waiting any more.
-            let _ = send.send(guarded("tokenizer", || build(&json, lower_case)));
+            let _ = send.send(guarded("tokenizer", || build(&json, asked)));
         });
         let built = match receive.recv_timeout(PATIENCE) {
             Ok(built) => built.map_err(|e| bad(e.message().to_string()))?,
@@ -141,6 +180,9 @@ impl Tokenizer {
             )),
         };
         let built = built.map_err(bad)?;
+        if let Some(rows) = asked.rows {
+            fits(&built, rows).map_err(bad)?;
+        }
         let special = built.special;
         if special >= max_tokens {
             return Err(bad(format!(
@@ -152,6 +194,10 @@ impl Tokenizer {
             inner: built.inner,
             model: model.to_string(),
             max_tokens,
+            cut: match asked.own.cuts_beginning.unwrap_or(built.cuts_beginning) {
+                true => Cut::Beginning,
+                false => Cut::End,
+            },
             special,
             special_of_pair: built.special_of_pair,
             frame: built.frame,
@@ -216,12 +262,19 @@ impl Tokenizer {
     }
 
     fn encode_one(&self, prompt: &str, text: &str) -> Result<Tokens> {
+        self.encode_cut(prompt, text, self.cut)
+    }
+
+    fn encode_cut(&self, prompt: &str, text: &str, cut: Cut) -> Result<Tokens> {
         let text = prompted(prompt, text);
-        if let Some(tokens) = self.encode_words(&text, Cut::End)? {
+        if let Some(tokens) = self.encode_words(&text, cut)? {
             return Ok(tokens);
         }
         let encoding = self.guard(|| self.inner.encode_fast(text, true))?;
-        Ok(self.fit(&encoding))
+        Ok(match cut {
+            Cut::End => self.fit(&encoding),
+            Cut::Beginning => self.fit_end(&encoding),
+        })
     }
 
     /// What the crate says of a text. Its steps may panic on one, where the file is made for it.
@@ -263,14 +316,21 @@ fn prompted<'a>(prompt: &str, text: &'a str) -> Cow<'a, str> {
 
 /// Makes a tokenizer of a file's content, tries it, and counts the special tokens that it puts
 /// around a text and around a pair of texts.
-fn build(json: &[u8], lower_case: bool) -> std::result::Result<Built, String> {
+fn build(json: &[u8], asked: Asked) -> std::result::Result<Built, String> {
     let bad = |e: tokenizers::Error| e.to_string();
     let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(bad)?;
+    let own = inner.get_truncation().map(|t| t.direction);
+    let cuts_beginning = matches!(own, Some(TruncationDirection::Left));
     // The file may ask for padding and truncation of its own, often at another length
     // than the model's; both are done here, and truncation is counted.
     inner.with_padding(None);
     inner.with_truncation(None).map_err(bad)?;
-    if lower_case {
+    if let Some(steps) = asked.own.steps {
+        let (accents, small) = (steps.strip_accents, steps.lower_case);
+        let steps = BertNormalizer::new(true, steps.chinese, accents, small);
+        inner.with_normalizer(Some(steps)).map_err(bad)?;
+    }
+    if asked.lower_case {
         // In front of the tokenizer's own steps, so that offsets are those of the text.
         let own = inner.get_normalizer().cloned();
         let steps = std::iter::once(Lowercase.into()).chain(own).collect();
@@ -282,7 +342,8 @@ fn build(json: &[u8], lower_case: bool) -> std::result::Result<Built, String> {
         return Err(format!("makes {probe} tokens of {} bytes", PROBE.len()));
     }
     inner.encode(PROBE, false).map_err(bad)?;
-    let special = inner.encode("", true).map_err(bad)?.get_ids().len();
+    let around = inner.encode("", true).map_err(bad)?.get_ids().to_vec();
+    let special = around.len();
     let pair = inner.encode(("", ""), true).map_err(bad)?;
     if pair.len() > PROBE_TOKENS {
         return Err(format!("puts {} tokens around a pair of texts", pair.len()));
@@ -291,12 +352,14 @@ fn build(json: &[u8], lower_case: bool) -> std::result::Result<Built, String> {
     let framed = |f: &words::Frame| f.length() == special;
     let fast = frame.as_ref().filter(|f| framed(f));
     let fast = fast.and_then(|_| wordpiece::WordPieces::of(&inner));
-    let around = pairs::frame(&inner).filter(|f| f.length() == pair.len());
+    let around_pair = pairs::frame(&inner).filter(|f| f.length() == pair.len());
     Ok(Built {
         special,
         special_of_pair: pair.len(),
         frame,
-        pair: fast.as_ref().and(around),
+        pair: fast.as_ref().and(around_pair),
+        cuts_beginning,
+        around,
         fast,
         inner,
     })

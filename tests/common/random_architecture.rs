@@ -278,6 +278,8 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
             max_tokens: a.longest,
             pooling_assumed: false,
             lower_case: false,
+            tokenizer: Default::default(),
+            similarity: Default::default(),
             prompts: Prompts::default(),
             hash: String::new(),
         },

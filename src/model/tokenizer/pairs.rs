@@ -1,6 +1,7 @@
 //! Pairs of texts, as cross-encoders read them.
 
 use super::wordpiece::Found;
+use super::words::Cut;
 use super::{Tokenizer, Tokens};
 use crate::error::{Error, Result};
 use crate::model::{Judge, Written, tokens};
@@ -28,7 +29,7 @@ impl PairFrame {
 /// What a tokenizer puts around two texts; `None` where it does more than that.
 pub(super) fn frame(tokenizer: &tokenizers::Tokenizer) -> Option<PairFrame> {
     // One word of one letter is one token.
-    let encoding = joined(tokenizer, "a", "a a", usize::MAX).ok()?.0;
+    let encoding = joined(tokenizer, "a", "a a", usize::MAX, Cut::End).ok()?.0;
     let mask = encoding.get_special_tokens_mask();
     let typed = encoding.get_ids().iter().zip(encoding.get_type_ids());
     let typed: Vec<(u32, u32)> = typed.map(|(&id, &kind)| (id, kind)).collect();
@@ -62,12 +63,16 @@ fn joined(
     a: &str,
     b: &str,
     room: usize,
+    cut: Cut,
 ) -> tokenizers::Result<(tokenizers::Encoding, usize)> {
     let room = TruncationParams {
         max_length: room,
         strategy: TruncationStrategy::LongestFirst,
         stride: 0,
-        direction: TruncationDirection::Right,
+        direction: match cut {
+            Cut::End => TruncationDirection::Right,
+            Cut::Beginning => TruncationDirection::Left,
+        },
     };
     let first = tokenizer.encode_fast(a, false)?;
     let mut second = tokenizer.encode_fast(b, false)?;
@@ -215,7 +220,7 @@ impl Tokenizer {
     /// The tokens of each pair of texts, with `prompt` in front of the first ones, as the
     /// tokenizer's own template puts them together; with the type of each token, where `typed`.
     /// Of a pair that is too long, the end of the longer text is cut off until both are of a
-    /// length, and then that of both.
+    /// length, and then that of both; the beginning, where the model's settings ask for that.
     ///
     /// # Errors
     /// The tokenizer fails on a text; the model's length leaves no room beside special tokens.
@@ -266,7 +271,7 @@ impl Tokenizer {
     fn pair(&self, a: &str, b: &str) -> Result<(Vec<u32>, Vec<u32>, usize)> {
         let room = self.max_tokens - self.special_of_pair;
         let (Some(fast), Some(frame)) = (&self.fast, &self.pair) else {
-            let (encoding, cut) = self.guard(|| joined(&self.inner, a, b, room))?;
+            let (encoding, cut) = self.guard(|| joined(&self.inner, a, b, room, self.cut))?;
             let (ids, kinds) = (encoding.get_ids(), encoding.get_type_ids());
             return Ok((ids.to_vec(), kinds.to_vec(), cut));
         };
@@ -280,7 +285,11 @@ impl Tokenizer {
         let (first, second) = longest_first(texts[0].len(), texts[1].len(), room);
         let (mut ids, mut kinds) = (Vec::new(), Vec::new());
         let text = |i: usize, length: usize| {
-            let kept = texts[i][..length].iter();
+            let from = match self.cut {
+                Cut::End => 0,
+                Cut::Beginning => texts[i].len() - length,
+            };
+            let kept = texts[i][from..from + length].iter();
             kept.map(move |&id| (id, frame.kinds[i]))
         };
         let front = frame.front.iter().copied().chain(text(0, first));

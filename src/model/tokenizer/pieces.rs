@@ -1,7 +1,7 @@
 //! A text's tokens for people and programs to look at, and the way back.
 
 use super::words::Cut;
-use super::{Tokenizer, Tokens, prompted};
+use super::{Tokenizer, Tokens};
 use crate::error::Result;
 use rayon::prelude::*;
 
@@ -71,20 +71,13 @@ impl Tokenizer {
         prompt: &str,
         texts: &[S],
     ) -> Result<Vec<Tokens>> {
-        let one = |text: &S| {
-            let text = prompted(prompt, text.as_ref());
-            if let Some(tokens) = self.encode_words(&text, Cut::Beginning)? {
-                return Ok(tokens);
-            }
-            let encoding = self.guard(|| self.inner.encode_fast(text, true))?;
-            Ok(self.fit_end(&encoding))
-        };
+        let one = |text: &S| self.encode_cut(prompt, text.as_ref(), Cut::Beginning);
         texts.par_iter().map(one).collect()
     }
 
     /// Cuts a text that is too long before its tokens that fit, and keeps the special tokens at its
     /// beginning.
-    fn fit_end(&self, encoding: &tokenizers::Encoding) -> Tokens {
+    pub(super) fn fit_end(&self, encoding: &tokenizers::Encoding) -> Tokens {
         let ids = encoding.get_ids();
         let cut = ids.len().saturating_sub(self.max_tokens);
         if cut == 0 {

@@ -1,0 +1,263 @@
+//! Settings that change what a model computes: heeded as sentence-transformers heeds them, or refused
+//! by name.
+
+use super::{World, copy, edit, own_model, repository};
+use nearwise::encoder::{DeviceChoice, Dtype, DtypeChoice, EncodeOptions, Prompt, RerankOptions};
+use nearwise::model::Similarity;
+use nearwise::{Encoder, Reranker};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::Path;
+
+/// What `tests/fixtures/make_settings.py` wrote down.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    of: String,
+    merged: Map<String, Value>,
+    replaced: Map<String, Value>,
+    #[serde(default)]
+    texts: Vec<String>,
+    #[serde(default)]
+    vectors: Vec<Vec<f32>>,
+    #[serde(default)]
+    pairs: Vec<(String, String)>,
+    #[serde(default)]
+    scores: Vec<f32>,
+}
+
+impl Case {
+    fn make(&self, folder: &Path) {
+        let _ = fs::remove_dir_all(folder);
+        fs::create_dir(folder).unwrap();
+        copy(
+            &repository("tests/fixtures/families").join(&self.of),
+            folder,
+        );
+        for (name, keys) in &self.merged {
+            let path = folder.join(name);
+            let mut whole = match fs::read(&path) {
+                Ok(json) => serde_json::from_slice(&json).unwrap(),
+                Err(_) => json!({}),
+            };
+            match keys.as_object() {
+                Some(keys) => keys.iter().for_each(|(k, v)| whole[k] = v.clone()),
+                None => whole = keys.clone(),
+            }
+            fs::write(path, whole.to_string()).unwrap();
+        }
+        for (name, whole) in &self.replaced {
+            fs::write(folder.join(name), whole.to_string()).unwrap();
+        }
+    }
+}
+
+fn near(got: &[f32], expected: &[f32]) -> bool {
+    got.len() == expected.len() && got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 3e-5)
+}
+
+#[test]
+fn settings_are_heeded_as_sentence_transformers_does() {
+    let world = World::new();
+    let text = fs::read_to_string(repository("tests/fixtures/settings.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(&text).unwrap();
+    assert!(cases.len() > 20);
+    let mut wrong = Vec::new();
+    let mut hashes = Vec::new();
+    for case in &cases {
+        let folder = world.path("m");
+        case.make(&folder);
+        let name = folder.display().to_string();
+        if case.scores.is_empty() {
+            let encoder = Encoder::builder()
+                .model(name)
+                .device(DeviceChoice::Cpu)
+                .dtype(DtypeChoice::Only(Dtype::F32));
+            let encoder = encoder.open().unwrap();
+            hashes.push((case.name.as_str(), encoder.identity().hash.clone()));
+            // One text a call, and all in one.
+            let options = || EncodeOptions::from(Prompt::None).normalize(false);
+            let all = encoder.encode(&case.texts, options()).unwrap();
+            for ((got, text), expected) in all.rows().zip(&case.texts).zip(&case.vectors) {
+                let one = encoder.encode(&[text], options()).unwrap();
+                if !near(got, expected) || one.values != got {
+                    wrong.push(format!(
+                        "{}: {text:?}: {}, not {}",
+                        case.name, got[0], expected[0]
+                    ));
+                }
+            }
+        } else {
+            let reranker = Reranker::builder()
+                .model(name)
+                .device(DeviceChoice::Cpu)
+                .dtype(DtypeChoice::Only(Dtype::F32));
+            let scores = reranker.open().unwrap();
+            let scores = scores.scores(&case.pairs, &RerankOptions::new()).unwrap();
+            if !near(&scores.values, &case.scores) {
+                wrong.push(format!(
+                    "{}: {:?}, not {:?}",
+                    case.name, scores.values, case.scores
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Vectors that differ are of models that differ.
+    let embedding: Vec<&Case> = cases.iter().filter(|c| c.scores.is_empty()).collect();
+    for (case, (name, hash)) in embedding.iter().zip(&hashes) {
+        assert_eq!(case.name, *name);
+        if case.vectors != embedding[0].vectors {
+            assert_ne!(*hash, hashes[0].1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_a_model_is_not_is_told_by_name() {
+    let world = World::new();
+    let line = "embed bank --model m";
+    let refused = |change: &dyn Fn(&Path), parts: &[&str]| {
+        let folder = own_model(&world);
+        change(&folder);
+        let parts: Vec<&str> = parts.iter().copied().chain(["m:"]).collect();
+        world.fails(line, 1, &parts);
+    };
+    let modules = |kinds: Value| {
+        move |folder: &Path| {
+            edit(&folder.join("modules.json"), |v| {
+                let kinds = kinds.as_array().unwrap().iter().enumerate();
+                *v = kinds
+                    .map(|(i, k)| json!({"idx": i, "name": i.to_string(), "path": if i == 0 { ".".to_string() } else { format!("{i}_Pooling") }, "type": k}))
+                    .collect();
+            });
+        }
+    };
+    let own = "sentence_transformers.models.";
+    // What such folders have in place of the files that are looked for is told before these.
+    for class in [
+        "StaticEmbedding",
+        "Router",
+        "Asym",
+        "BoW",
+        "CLIPModel",
+        "WordEmbeddings",
+    ] {
+        let change = modules(json!([format!("{own}{class}")]));
+        let change = |folder: &Path| {
+            change(folder);
+            for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+                fs::remove_file(folder.join(name)).unwrap();
+            }
+        };
+        refused(
+            &change,
+            &[class, "is not supported", "Transformer, Pooling"],
+        );
+    }
+    refused(
+        &modules(json!(["custom_st.Transformer", format!("{own}Pooling")])),
+        &[
+            "custom_st.Transformer",
+            "none of sentence_transformers' own",
+            "is not run",
+        ],
+    );
+    refused(
+        &modules(json!([format!("{own}Transformer"), "my_pkg.Pooling"])),
+        &["my_pkg.Pooling", "is not run"],
+    );
+    refused(
+        &modules(json!([format!("{own}Transformer")])),
+        &["modules.json", "no Pooling"],
+    );
+    refused(&modules(json!([])), &["modules.json", "no module"]);
+    let adapter = |folder: &Path| {
+        fs::write(
+            folder.join("adapter_config.json"),
+            r#"{"peft_type": "LORA"}"#,
+        )
+        .unwrap();
+    };
+    refused(&adapter, &["adapter_config.json", "merge_and_unload"]);
+    refused(
+        &|folder| {
+            adapter(folder);
+            for name in ["config.json", "model.safetensors", "modules.json"] {
+                fs::remove_file(folder.join(name)).unwrap();
+            }
+        },
+        &["adapter_config.json", "merge_and_unload"],
+    );
+    refused(
+        &|folder| {
+            edit(&folder.join("sentence_bert_config.json"), |v| {
+                v["query_length"] = json!(8);
+            });
+        },
+        &["sentence_bert_config.json", "query_length 8"],
+    );
+    refused(
+        &|folder| {
+            let text = r#"{"truncation_side": "middle"}"#;
+            fs::write(folder.join("tokenizer_config.json"), text).unwrap();
+        },
+        &["tokenizer_config.json", "truncation_side", "middle"],
+    );
+    refused(
+        &|folder| {
+            let text = r#"{"similarity_fn_name": "maxsim"}"#;
+            fs::write(folder.join("config_sentence_transformers.json"), text).unwrap();
+        },
+        &["similarity_fn_name", "maxsim", "manhattan"],
+    );
+    // A tokenizer of another model.
+    refused(
+        &|folder| {
+            edit(&folder.join("tokenizer.json"), |v| {
+                for extra in 0..200 {
+                    let at = v["model"]["vocab"].as_object().unwrap().len();
+                    v["model"]["vocab"][format!("extra{extra}")] = json!(at);
+                }
+            });
+        },
+        &["tokenizer.json", "the model's embedding"],
+    );
+}
+
+#[test]
+fn a_model_says_how_its_vectors_are_compared() {
+    let world = World::new();
+    let folder = own_model(&world);
+    let open = || Encoder::open(&folder.display().to_string()).unwrap();
+    assert_eq!(open().similarity_fn(), Similarity::Cosine);
+    for (name, expected) in [
+        ("cosine", Similarity::Cosine),
+        ("dot", Similarity::Dot),
+        ("euclidean", Similarity::Euclidean),
+        ("manhattan", Similarity::Manhattan),
+    ] {
+        let text = json!({"similarity_fn_name": name}).to_string();
+        fs::write(folder.join("config_sentence_transformers.json"), text).unwrap();
+        assert_eq!(open().similarity_fn(), expected);
+        assert_eq!(expected.name(), name);
+    }
+}
+
+#[test]
+fn a_file_is_no_model() {
+    let world = World::new();
+    world.write("a.txt", "a\n");
+    world.fails(
+        "embed bank --model a.txt",
+        1,
+        &["a.txt", "a file", "folder"],
+    );
+    // Nothing is guessed of what can be no name.
+    world.fails(
+        "embed bank --model ./nothing/there",
+        1,
+        &["./nothing/there", "no such folder"],
+    );
+}
