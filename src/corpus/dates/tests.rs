@@ -289,13 +289,7 @@ fn weekdays_of_other_languages_and_months_that_count_whole() {
     ] {
         assert_eq!(parse_date(text).as_deref(), Some(date), "{text}");
     }
-    for text in [
-        "253402300799000",
-        "253402300799",
-        "05-03-99",
-        "01.02.03",
-        "Mar Mar 2024",
-    ] {
+    for text in ["253402300799000", "253402300799", "05-03-99", "01.02.03"] {
         assert_eq!(parse_date(text), None, "{text}");
     }
     assert!(is_no_date("9999-12-31T23:59:59Z"));

@@ -4,7 +4,7 @@
 //! which nothing says. Names that differ must stay apart, and a byte of a character is no backslash.
 
 use crate::corpus::decode::guess;
-use encoding_rs::WINDOWS_1252;
+use encoding_rs::{BIG5, Encoding, GBK, SHIFT_JIS, WINDOWS_1252};
 use std::borrow::Cow;
 
 /// The characters of MS-DOS's code page 437 from 0x80 on, which the format's specification names.
@@ -23,8 +23,12 @@ pub(super) fn decoded<'a>(names: &[&'a [u8]]) -> Vec<Cow<'a, str>> {
     let text = guessed.decode_without_bom_handling_and_without_replacement(&others);
     // Letters with accents stand alone among others, which these code pages do not tell; in other scripts they
     // stand together.
+    let backslashed = with_backslashes(&others);
     let encoding = match text {
-        Some(text) if together(&text) => Some(guessed),
+        Some(text) if together(&text) && (backslashed.is_none() || !guessed.is_single_byte()) => {
+            Some(guessed)
+        }
+        _ if backslashed.is_some() => backslashed,
         _ if others
             .iter()
             .all(|b| b.is_ascii() || *b >= 0xc0 && *b != 0xe1) =>
@@ -45,6 +49,25 @@ pub(super) fn decoded<'a>(names: &[&'a [u8]]) -> Vec<Cow<'a, str>> {
             text.unwrap_or_else(|| Cow::Owned(name.iter().map(|b| of_cp437(*b)).collect()))
         })
         .collect()
+}
+
+/// The encoding in which a backslash that stands behind a byte beyond ASCII is a part of its character. A few names
+/// are too little to guess by, and one that is taken apart there may be lost.
+fn with_backslashes(names: &[u8]) -> Option<&'static Encoding> {
+    let behind = |end: &[u8]| {
+        names
+            .windows(1 + end.len())
+            .any(|w| w[0] >= 0x80 && w[1..] == *end)
+    };
+    if !behind(b"\\") {
+        return None;
+    }
+    // No folder holds a file that has an ending and no name.
+    let sure = behind(b"\\.");
+    [SHIFT_JIS, GBK, BIG5].into_iter().find(|encoding| {
+        let text = encoding.decode_without_bom_handling_and_without_replacement(names);
+        text.is_some_and(|text| sure || together(&text))
+    })
 }
 
 /// Whether most characters beyond ASCII stand beside another.
@@ -91,6 +114,16 @@ mod tests {
                     b"\x93\xfa\x96\x7b\x8c\xea\x82\xcc.txt",
                 ],
                 vec!["表紙.txt", "ソフト.txt", "日本語の.txt"],
+            ),
+            // 橋が and ソ, too short to guess by.
+            (
+                vec![b"\x8b\xb4\x82\xaa.txt", b"\x83\x5c.txt"],
+                vec!["橋が.txt", "ソ.txt"],
+            ),
+            // A folder of Windows, packed with its backslash.
+            (
+                vec![b"caf\x82\x5ca.txt", b"caf\x8a\x5cb.txt"],
+                vec!["café\\a.txt", "cafè\\b.txt"],
             ),
             (
                 vec![b"caf\x82.txt", b"caf\x8a.txt"],
