@@ -349,7 +349,7 @@ impl Mapping {
     fn usable(&self, role: Role, path: &Path, titled: bool, text: &str) -> Option<Option<String>> {
         match role {
             // An article's address; its publisher stands elsewhere, or is that address' host.
-            Role::Source if is_page(text) => None,
+            Role::Source if is_page_address(text) => None,
             // Several articles have become one number there.
             Role::Id if is_rounded(text) => {
                 self.count(role, text);
