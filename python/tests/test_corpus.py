@@ -342,7 +342,7 @@ def test_files_and_the_program(tmp_path, encoder):
         assert made["x"].text == "The bank set the rate."
         (folder / "0.txt").unlink()
         assert made.index(folder, prune=True).pruned == 1
-        with pytest.raises(ValueError, match="no such file"):
+        with pytest.raises(FileNotFoundError, match="no such file"):
             made.index(tmp_path / "nothing")
         with pytest.raises(TypeError, match="path"):
             made.index()

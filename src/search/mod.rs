@@ -51,8 +51,15 @@ fn at_most_one(cosine: f32) -> f32 {
     cosine.clamp(-1.0, 1.0)
 }
 
-/// A vector of another length would be compared as far as it goes, and mean nothing.
+/// A vector of another length would be compared as far as it goes, and mean nothing; so would one
+/// of no numbers.
 fn check_length(store: &Reader, vector: &[f32]) -> Result<()> {
+    if !vector.iter().all(|x| x.is_finite()) {
+        return Err(Error::parameter(
+            "vector",
+            "it holds a value that is no finite number",
+        ));
+    }
     match store.identity()? {
         Some(identity) if identity.dim != vector.len() => Err(Error::parameter(
             "vector",

@@ -255,6 +255,10 @@ fn a_negative_cosine_gains_nothing_by_age_and_no_date_is_the_middle_one() {
         .unwrap();
     let ids: Vec<&str> = found.hits.iter().map(|h| h.id.as_str()).collect();
     assert_eq!(ids, ["n4", "n2", "n3", "n5", "n1", "n0"]);
+    for odd in [f32::NAN, f32::INFINITY] {
+        let failed = world.reader.search_vector(&[1.0, odd, 0.0], "", &options);
+        assert!(failed.unwrap_err().to_string().contains("finite"));
+    }
     assert_eq!(found.hits[0].score, 1.0);
     assert_eq!(found.hits[1].score, found.hits[2].score);
     // So old that nothing is left in numbers, and still in order.

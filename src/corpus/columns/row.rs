@@ -497,8 +497,9 @@ pub(crate) const EXPORTED: [&str; 11] = [
 /// Whether an export of this program has these columns.
 pub(super) fn is_own(names: &[String]) -> bool {
     let has = |name: &&str| names.iter().any(|n| n == *name);
-    ["id", "title", "text", "metadata"].iter().all(has)
-        && names.iter().all(|n| EXPORTED.contains(&n.as_str()))
+    // Python's tables also say where an article came from.
+    let known = |n: &str| EXPORTED.contains(&n) || n == "origin";
+    ["id", "title", "text", "metadata"].iter().all(has) && names.iter().all(|n| known(n))
 }
 
 /// What was exported, as it was: nothing is looked for in its text, and topics and vectors are

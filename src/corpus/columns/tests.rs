@@ -276,7 +276,8 @@ fn the_likeliest_column_is_proposed() {
 #[test]
 fn what_was_exported_comes_back() {
     let row = json!({"id": "1", "title": "", "text": "if a < b and b > c: <p>", "date": "2024",
-        "metadata": "{\"topic\":\"own\",\"vector\":[1],\"tags\":[\"a\"]}", "topic": 3, "topic_label": "l"});
+        "metadata": "{\"topic\":\"own\",\"vector\":[1],\"tags\":[\"a\"]}", "topic": 3, "topic_label": "l",
+        "origin": "a.jsonl"});
     let article = article(&Columns::default(), row).unwrap();
     assert_eq!(article.text, "if a < b and b > c: <p>");
     assert_eq!(article.date.as_deref(), Some("2024"));
