@@ -6,7 +6,7 @@ use super::member_names::decoded_one;
 use super::{Context, Format, read_member};
 use crate::error::{Error, Result};
 use crate::guard::guarded;
-use flate2::Crc;
+use flate2::CrcReader;
 use flate2::bufread::DeflateDecoder;
 use std::cell::Cell;
 use std::fs::File;
@@ -141,16 +141,13 @@ impl Header {
 
 /// Goes through deflated data and what is written behind them, with which they are compared.
 fn pass_deflated(stream: &mut BufReader<File>, left: &Rc<Cell<u64>>) -> Option<()> {
-    let mut sum = Summed {
-        inner: Metered {
-            inner: DeflateDecoder::new(&mut *stream),
-            left: left.clone(),
-        },
-        crc: Crc::new(),
-        bytes: 0,
-    };
+    let mut sum = CrcReader::new(Metered {
+        inner: DeflateDecoder::new(&mut *stream),
+        left: left.clone(),
+    });
     io::copy(&mut sum, &mut io::sink()).ok()?;
-    let (crc, bytes, packed) = (sum.crc.sum(), sum.bytes, sum.inner.inner.total_in());
+    let (crc, decoder) = (sum.crc().sum(), &sum.get_ref().inner);
+    let (bytes, packed) = (decoder.total_out(), decoder.total_in());
     let mut word = [0; 4];
     stream.read_exact(&mut word).ok()?;
     // The mark before the checksum may be missing.
@@ -174,19 +171,3 @@ fn pass_deflated(stream: &mut BufReader<File>, left: &Rc<Cell<u64>>) -> Option<(
 
 /// Two lengths of eight bytes.
 const LENGTHS: u64 = 16;
-
-/// A stream whose bytes are counted and summed.
-struct Summed<R> {
-    inner: R,
-    crc: Crc,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Summed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.crc.update(&buffer[..n]);
-        self.bytes += n as u64;
-        Ok(n)
-    }
-}
