@@ -20,12 +20,9 @@ fn page_of(named: Format) -> String {
 /// Whether a page in place of what a file's name says is a server's answer, such as of an error or to log in,
 /// and not the article: names of pages and of texts may be an article's page.
 fn is_answer(named: Format, name: &str, head: &[u8]) -> bool {
-    match named {
-        Format::Text | Format::Markdown | Format::Html | Format::Mhtml => false,
-        // XHTML is XML, and begins as such.
-        Format::Feed => !(name.contains(".xml") && text(head).trim_start().starts_with("<?xml")),
-        _ => true,
-    }
+    // XHTML is XML, and begins as such.
+    let xhtml = || name.contains(".xml") && text(head).trim_start().starts_with("<?xml");
+    !(named.may_be_a_page() || named == Format::Feed && xhtml())
 }
 
 /// How many lines of a text are looked at.
