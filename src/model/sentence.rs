@@ -3,6 +3,7 @@
 //! is not used here is refused by name.
 
 use super::manifest::Purpose;
+use super::settings::brief;
 use serde_json::{Map, Value};
 
 /// What the settings say that is used.
@@ -260,15 +261,6 @@ fn not_that(key: &str, value: &Value, others: &[&str]) -> String {
         brief(value),
         others.join(" or ")
     )
-}
-
-/// A value as JSON, cut where it is long.
-fn brief(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
 }
 
 #[cfg(test)]

@@ -281,7 +281,7 @@ impl Settings {
 }
 
 /// A value as JSON, cut where it is long.
-fn brief(value: &Value) -> String {
+pub(super) fn brief(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
         Some((at, _)) => format!("{}…", &text[..at]),
