@@ -6,7 +6,7 @@ use super::super::error::ApiError;
 use super::super::jobs::{What, lock};
 use super::asked::{Body, MOST_VALUES, Names, Params, bytes, invalid, json};
 use super::desk::{Single, write, writer};
-use crate::corpus::{Article, Columns, one_line, parse_date, tidy};
+use crate::corpus::{Article, Columns, EXPORTED, one_line, parse_date, tidy};
 use crate::error::Result as Outcome;
 use crate::job::Job;
 use crate::search::Mode;
@@ -61,31 +61,7 @@ pub(super) struct ArticleAsked {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// What an export says of its topic; not read.
-    #[serde(default, rename = "topic")]
-    #[schema(ignore)]
-    _topic: serde::de::IgnoredAny,
-    #[serde(default, rename = "topic_label")]
-    #[schema(ignore)]
-    _topic_label: serde::de::IgnoredAny,
-    #[serde(default, rename = "topic_similarity")]
-    #[schema(ignore)]
-    _topic_similarity: serde::de::IgnoredAny,
 }
-
-/// The fields of an article, and those of an export of which nothing is read.
-const FIELDS: [&str; 10] = [
-    "id",
-    "title",
-    "text",
-    "date",
-    "source",
-    "url",
-    "metadata",
-    "topic",
-    "topic_label",
-    "topic_similarity",
-];
 
 /// The article that a JSON value tells, or what is wrong with it.
 fn read(value: Value) -> Result<Article, String> {
@@ -97,27 +73,24 @@ fn read(value: Value) -> Result<Article, String> {
     {
         *id = Value::String(id.to_string());
     }
-    if row.keys().all(|name| FIELDS.contains(&name.as_str())) {
-        let asked: ArticleAsked = Deserialize::deserialize(Value::Object(row)).map_err(said)?;
+    // What an export says of its topic is another corpus's.
+    for name in ["topic", "topic_label", "topic_similarity"] {
+        row.shift_remove(name);
+    }
+    let is_own = |name: &String| name != "vector" && EXPORTED.contains(&name.as_str());
+    if row.keys().all(is_own) {
+        let asked = ArticleAsked::deserialize(Value::Object(row)).map_err(|e| e.to_string())?;
         return asked.article();
     }
-    let metadata = match row.remove("metadata") {
+    let metadata = match row.shift_remove("metadata") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(metadata)) => metadata,
         Some(_) => return Err("its metadata are no object".to_string()),
     };
-    for name in ["topic", "topic_label", "topic_similarity"] {
-        row.remove(name);
-    }
     let names: Vec<String> = row.keys().cloned().collect();
     let mut article = Columns::default().map(&names)?.article(row)?;
     article.meta.extend(metadata);
     checked(article)
-}
-
-/// What serde says of a value that came of no line.
-fn said(e: serde_json::Error) -> String {
-    e.to_string()
 }
 
 /// The article, where it can be stored.
@@ -632,7 +605,7 @@ mod tests {
 
     #[test]
     fn articles_and_what_is_wrong_with_them() {
-        let of = |json: &str| read(serde_json::from_str(json).map_err(said)?);
+        let of = |json: &str| read(serde_json::from_str(json).map_err(|e| e.to_string())?);
         let article = of(
             r#"{"id": " a ", "title": "T\n u", "text": "x\r\ny\u0000", "date": "5 March 2024",
             "metadata": {"n": 1}, "topic": 3, "topic_label": "x"}"#,
