@@ -115,10 +115,16 @@ fn filter(text: Option<&str>) -> Result<Option<Filter>> {
 }
 
 fn hits(k: Option<usize>) -> Result<usize> {
-    match k.unwrap_or(HITS) {
-        k @ 1..=MOST_HITS => Ok(k),
-        _ => Err(Error::parameter("k", format!("give 1 to {MOST_HITS}"))),
+    within(k, HITS, MOST_HITS)
+}
+
+/// How many are asked for.
+fn within(k: Option<usize>, usual: usize, most: usize) -> Result<usize> {
+    let k = k.unwrap_or(usual);
+    if (1..=most).contains(&k) {
+        return Ok(k);
     }
+    Err(Error::parameter("k", format!("give 1 to {most}")))
 }
 
 fn search(corpora: &[Known], asked: Search, job: &Job) -> Result<Answer> {
@@ -251,7 +257,8 @@ fn article(corpora: &[Known], asked: &Article, job: &Job) -> Result<Answer> {
 fn topics(corpora: &[Known], asked: &Topics, job: &Job) -> Result<Answer> {
     let known = known(corpora, asked.corpus.as_deref())?;
     let reader = known.reader(job)?;
-    let cards = reader.topic_cards(TYPICAL)?;
+    // Of a list, no typical articles are told, which would be read one by one.
+    let cards = reader.topic_cards(asked.topic.map_or(0, |_| TYPICAL))?;
     let line = |text: &mut String, card: &TopicCard| {
         let rising = match card.rising {
             Some(z) if z > 2.58 => ", coming up",
@@ -270,10 +277,7 @@ fn topics(corpora: &[Known], asked: &Topics, job: &Job) -> Result<Answer> {
     };
     let mut text = String::new();
     let Some(id) = asked.topic else {
-        let k = match asked.k.unwrap_or(TOPICS) {
-            k @ 1..=MOST_TOPICS => k,
-            _ => return Err(Error::parameter("k", format!("give 1 to {MOST_TOPICS}"))),
-        };
+        let k = within(asked.k, TOPICS, MOST_TOPICS)?;
         let shown = cards.iter().skip(asked.offset).take(k);
         let brief = |card: &TopicCard| {
             line(&mut text, card);
