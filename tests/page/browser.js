@@ -1,6 +1,7 @@
 // A headless browser in which whatever goes wrong on a page fails the test.
 
 import assert from "node:assert/strict";
+import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -43,6 +44,30 @@ export async function open(browser, options = {}) {
       wrong.push(...(await page.evaluate(() => /** @type {any} */ (window).violations)));
       await context.close();
       assert.deepEqual(wrong, []);
+    },
+  };
+}
+
+/**
+ * A browser for all tests of a file: what opens a page in it, empty or at an address.
+ *
+ * @param {string} base where the server is
+ */
+export function oneBrowser(base) {
+  /** @type {import("playwright-core").Browser} */
+  let browser;
+  before(async () => {
+    browser = await launch();
+  });
+  after(() => browser.close());
+  return {
+    /** @param {import("playwright-core").BrowserContextOptions} [options] */
+    fresh: (options) => open(browser, options),
+    /** @param {string} path @param {import("playwright-core").BrowserContextOptions} [options] */
+    async at(path, options) {
+      const opened = await open(browser, options);
+      await opened.page.goto(base + path);
+      return opened;
     },
   };
 }

@@ -2,24 +2,12 @@
 // without titles, deep trees, slow answers, the way back.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open, mapDrawn } from "./browser.js";
+import { test } from "node:test";
+import { oneBrowser, mapDrawn } from "./browser.js";
 
 const BASE = process.env.NEARWISE_BASE ?? "";
 const WRITABLE = process.env.NEARWISE_WRITABLE_SERVER === "1";
-/** @type {import("playwright-core").Browser} */
-let browser;
-before(async () => {
-  browser = await launch();
-});
-after(() => browser.close());
-
-/** @param {string} path @param {import("playwright-core").BrowserContextOptions} [options] */
-async function at(path, options) {
-  const opened = await open(browser, options);
-  await opened.page.goto(BASE + path);
-  return opened;
-}
+const { at, fresh } = oneBrowser(BASE);
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 /** @param {import("playwright-core").Page} page */
@@ -72,7 +60,7 @@ test("a topic that is opened from far down begins at its top", async () => {
 });
 
 test("answers come while one types, however slow they are, and no search is thrown away", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   await page.route(/\/search\?.*q=/, async (route) => {
     await new Promise((resolve) => setTimeout(resolve, 260));
     await route.continue().catch(() => {});
@@ -125,7 +113,7 @@ test("by words, counts follow the words", async () => {
 const withoutCopies = (page) => page.route(/\/copies$/, (route) => route.fulfill({ json: { articles: [] } }));
 
 test("what is typed is kept by a click right behind it, and by another corpus", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   await withoutCopies(page);
   await page.goto(`${BASE}#/town/search?q=bank`);
   await page.locator(".hit").first().waitFor();
@@ -159,7 +147,7 @@ test("what is typed is kept by a click right behind it, and by another corpus", 
 const months = (n) => Array.from({ length: n }, (_, i) => `${2020 + Math.floor(i / 12)}-${String((i % 12) + 1).padStart(2, "0")}`);
 
 test("a course has gaps where there are no articles, and is one of counts where there are few", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   /** @type {string[]} */
   const asked = [];
   /** @type {"gaps" | "few"} */
@@ -203,7 +191,7 @@ test("a deep tree of topics keeps room for its names, on a desk and on a phone",
   nodes.push({ id: 51, parent: 2, label: nodes[2]?.label ?? "", size: 3, level: 3, topics: [], topic: null });
   nodes.push({ id: 52, parent: 51, label: "below one that is called as the one above it", size: 3, level: 4, topics: [], topic: null });
   for (const options of [{ viewport: { width: 1360, height: 860 } }, PHONE]) {
-    const { page, close } = await open(browser, options);
+    const { page, close } = await fresh(options);
     await page.route(/\/topics\/tree/, (route) => route.fulfill({ json: { nodes } }));
     await page.goto(`${BASE}#/town/topics`);
     await page.locator(".card").first().waitFor();
@@ -224,7 +212,7 @@ test("a deep tree of topics keeps room for its names, on a desk and on a phone",
 });
 
 test("an article without a title is headed by the beginning of its text, everywhere", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   await withoutCopies(page);
   await page.goto(`${BASE}#/untitled/search?q=vaccine%20doctors%20patients&fold=none`);
   await page.locator(".hit mark").first().waitFor();
@@ -246,7 +234,7 @@ test("an article without a title is headed by the beginning of its text, everywh
 });
 
 test("what is listed as a copy is not listed among the nearest once more", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   // To the small model of these tests all is alike.
   await page.route(/\/copies$/, (route) =>
     route.fulfill({ json: { articles: [["town-3", "self"], ["town-3-copy", "copy"], ["town-135", "retelling"]].map(([id, kind]) => ({ id, kind, title: id, date: null, source: null, wording: 1, cosine: 1 })) } }));
@@ -369,7 +357,7 @@ test("near enough, articles in view are named, none over another, and a title op
 test("each view has one first heading, its drawings have names or are hidden, and nothing asked for is missing", async () => {
   for (const corpus of ["plain", "town", "empty"]) {
     for (const view of ["search", "search?q=bank", "map", "topics", "time"]) {
-      const { page, close } = await open(browser);
+      const { page, close } = await fresh();
       /** @type {string[]} */
       const missing = [];
       page.on("response", (r) => void (r.status() >= 400 && missing.push(`${r.status()} ${r.url()}`)));

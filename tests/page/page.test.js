@@ -2,26 +2,14 @@
 // says where it and the exported map are.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open, mapDrawn, inked, lasso } from "./browser.js";
+import { test } from "node:test";
+import { oneBrowser, mapDrawn, inked, lasso } from "./browser.js";
 
 const BASE = process.env.NEARWISE_BASE ?? "";
 const EXPORTED = process.env.NEARWISE_MAP ?? "";
 const KEYED = process.env.NEARWISE_KEYED ?? "";
 const WRITABLE = process.env.NEARWISE_WRITABLE_SERVER === "1";
-/** @type {import("playwright-core").Browser} */
-let browser;
-before(async () => {
-  browser = await launch();
-});
-after(() => browser.close());
-
-/** @param {string} path @param {import("playwright-core").BrowserContextOptions} [options] */
-async function at(path, options) {
-  const opened = await open(browser, options);
-  await opened.page.goto(BASE + path);
-  return opened;
-}
+const { at, fresh } = oneBrowser(BASE);
 
 test("the page comes with a strict policy, packed, and once", async () => {
   const html = await fetch(BASE, { headers: { accept: "text/html" } });
@@ -133,7 +121,7 @@ test("the counts at the side are asked for once, whatever else changes", async (
 });
 
 test("metadata that could not be counted at first is counted later", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   let refused = 0;
   await page.route(/\/facets\?.*limit=1$/, (route) => (refused++ ? route.continue() : route.fulfill({ status: 409, json: { error: { kind: "busy", message: "busy" } } })));
   await page.goto(`${BASE}#/town/search`);
@@ -145,7 +133,7 @@ test("metadata that could not be counted at first is counted later", async () =>
 });
 
 test("hits come first, their sentences later, and nothing moves", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   /** @type {(() => void)[]} */
   const held = [];
   await page.route(/[?&]sentences=true/, async (route) => {
@@ -197,7 +185,7 @@ test("on a phone the filter is a drawer that closes", async () => {
 });
 
 test("an article: text, marked passage, neighbours, copies; closing gives the focus back", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   // What is listed as a copy is not listed as near, and to the small model of these tests all are alike.
   await page.route(/\/copies$/, (route) => route.fulfill({ json: { articles: [] } }));
   await page.goto(`${BASE}#/town/search?q=the%20moon%20and%20the%20ship`);
@@ -662,7 +650,7 @@ test("dark and light, by the system and by choice; ink can be read on its ground
 });
 
 test("a key is asked for until it is known, and offers what it may do", async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   await page.goto(`${KEYED}#/town/topics`);
   const dialog = page.locator("dialog");
   await dialog.locator("input").fill("wrong");
@@ -699,7 +687,7 @@ test("what is not there is told in one friendly line", async () => {
 });
 
 test("the exported map opens from its file", { skip: EXPORTED ? false : "no exported map was made" }, async () => {
-  const { page, close } = await open(browser);
+  const { page, close } = await fresh();
   await page.goto(`file://${EXPORTED}`);
   await mapDrawn(page);
   assert.ok((await inked(page)) > 500);
