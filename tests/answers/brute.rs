@@ -475,3 +475,28 @@ fn options_are_data() {
     assert_eq!(serde_json::from_str::<Found>(&json).unwrap(), found);
     assert_eq!(found.hits[0].folded.as_ref().unwrap().count, 1);
 }
+
+/// Stored vectors are rounded, so that two that point away from each other multiply to less than -1.
+#[test]
+fn a_cosine_of_opposites_is_shown_as_one() {
+    let made = |vector: [f32; 3]| plain(vector, None);
+    let world = world(vec![
+        made([0.0, -1.0, 1.0]),
+        made([-1.0, 0.0, 0.0]),
+        made([0.5, 0.0, 0.5]),
+        made([0.5, 0.215659, 0.0]),
+    ]);
+    let example = |i| Example::Id(id(i));
+    let examples = Examples {
+        like: vec![example(0), example(1)],
+        unlike: vec![example(2)],
+    };
+    let mut query = vec![-0.853_515_6, -0.353_515_63, 0.0];
+    normalize(&mut query);
+    let options = SearchOptions::default();
+    let ranking = world.by_meaning(&query, &options, &[0, 1, 2]);
+    assert!(ranking[0].cosine < -1.0, "{ranking:?}");
+    let found = world.reader.similar_articles(&examples, &options).unwrap();
+    assert_eq!(found.hits[0].score, -1.0);
+    world.check(&found, &ranking, &options, true);
+}
