@@ -11,6 +11,7 @@ use super::gpu::{
     Pinned,
 };
 use super::plans::Plans;
+use cudarc::driver::sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaModule, CudaStream, DeviceRepr,
@@ -214,6 +215,8 @@ struct Driver {
     plans: Plans,
     /// Whether work is being recorded instead of done.
     recording: bool,
+    /// Whether its machine code is that of Hopper.
+    wide_products: bool,
     name: String,
 }
 
@@ -249,6 +252,7 @@ impl Driver {
             functions: HashMap::new(),
             plans,
             recording: false,
+            wide_products: (major, minor) == (9, 0),
             name: format!("cuda:{number}"),
         })
     }
@@ -296,6 +300,10 @@ impl Gpu for Driver {
             Ok(card) => format!("{} ({card})", self.name),
             Err(_) => self.name.clone(),
         }
+    }
+
+    fn has_wide_products(&self) -> bool {
+        self.wide_products
     }
 
     fn free_memory(&mut self) -> GpuResult<usize> {
@@ -363,6 +371,13 @@ impl Gpu for Driver {
                     .module
                     .load_function(&launch.kernel)
                     .map_err(|e| kernel_failed(&launch.kernel, e))?;
+                if launch.memory > 0 {
+                    // More than 48 KiB are given when they are asked for by name alone.
+                    let most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+                    function
+                        .set_attribute(most, i32::try_from(launch.memory).unwrap_or(i32::MAX))
+                        .map_err(|e| kernel_failed(&launch.kernel, e))?;
+                }
                 self.functions
                     .entry(launch.kernel.clone())
                     .or_insert(function)
@@ -376,7 +391,7 @@ impl Gpu for Driver {
         let config = LaunchConfig {
             grid_dim: (size(x), size(y), 1),
             block_dim: (launch.threads, 1, 1),
-            shared_mem_bytes: 0,
+            shared_mem_bytes: size(launch.memory),
         };
         // SAFETY: the twin runs the same kernels with the same arguments and sizes, so that
         // each stays within the buffers that the argument names.

@@ -288,6 +288,7 @@ impl Run<'_> {
             kernel: format!("{kernel}_{}_{}", self.kind, self.parts),
             grid: (self.padded.tokens.div_ceil(ROWS.0), 1),
             threads: ROWS.1,
+            memory: 0,
             args,
         })
     }
@@ -441,6 +442,7 @@ impl Run<'_> {
             kernel: format!("heads_{}", self.kind),
             grid: (self.padded.tokens.div_ceil(ROWS.0), a.heads + a.kv_heads),
             threads: ROWS.1,
+            memory: 0,
             args: Args::addresses(&[
                 self.arena.qkv.address(),
                 self.word(self.padded.places_at()),
@@ -484,6 +486,7 @@ impl Run<'_> {
             kernel: format!("{name}_{}_{size}", self.kind),
             grid: (self.padded.tiles * heads * (TILE / queries), 1),
             threads: ATTENTION_THREADS,
+            memory: 0,
             args: Args::addresses(&[
                 self.arena.qkv.address(),
                 self.word(self.padded.tiles_at()),
@@ -534,6 +537,7 @@ impl Run<'_> {
                 kernel: format!("{kernel}_{}", self.kind),
                 grid: (count.div_ceil(ACTIVATE.0), 1),
                 threads: ACTIVATE.1,
+                memory: 0,
                 args: Args::addresses(&[between]).numbers(&[
                     inner / 4,
                     count / 4,
@@ -575,6 +579,7 @@ impl Run<'_> {
             kernel: format!("pool_{}", self.kind),
             grid: (self.padded.texts, 1),
             threads: POOL_THREADS,
+            memory: 0,
             args: Args::addresses(&[
                 self.arena.stream.address(),
                 self.word(self.padded.starts_at()),

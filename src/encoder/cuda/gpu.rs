@@ -172,6 +172,8 @@ pub(crate) struct Launch {
     pub grid: (usize, usize),
     /// Threads of a block.
     pub threads: u32,
+    /// Bytes of shared memory of a block that its source leaves open.
+    pub memory: usize,
     /// Its argument.
     pub args: Args,
 }
@@ -298,6 +300,10 @@ pub(crate) trait Gpu: Send {
 
     /// What it is, for people.
     fn about(&self) -> String;
+
+    /// Whether four warps can compute a product together, which Hopper alone does (`WIDE_PRODUCTS`
+    /// in the kernels).
+    fn has_wide_products(&self) -> bool;
 
     /// Memory that others and we have left, in bytes.
     fn free_memory(&mut self) -> GpuResult<usize>;

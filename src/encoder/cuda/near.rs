@@ -20,8 +20,12 @@ mod clusters;
 const SCAN: (usize, u32) = (256, 256);
 /// The widest vectors that it takes, by eights: a warp keeps 32 of them in registers.
 const SCAN_DIM: usize = 384;
-/// Columns that it takes at a time.
-const SCAN_COLUMNS: usize = 16;
+/// The most columns that it looks at together.
+const SCAN_COLUMNS: usize = 32;
+/// The most columns that it computes together.
+const SCAN_SLICE: usize = 128;
+/// Bytes of shared memory of its wide form: a block's rows, and four pieces of 32 numbers of a slice.
+const SCAN_MEMORY: usize = 2 * (SCAN.0 * SCAN_DIM + 4 * 32 * SCAN_SLICE);
 /// Columns that are looked at first, all of whose scores are above none.
 const FIRST: usize = 2048;
 /// Rows that are sorted by cluster at a time, each on one core.
@@ -354,6 +358,24 @@ impl Inner {
         };
         products::multiply(&mut *self.gpu, &product)?;
         Ok(out_stride)
+    }
+
+    /// The kernel of a name in its form for this device.
+    fn scanning(&self, kernel: &str) -> String {
+        let wide = if self.gpu.has_wide_products() {
+            "_wide"
+        } else {
+            ""
+        };
+        format!("{kernel}{wide}")
+    }
+
+    /// The shared memory that it asks for.
+    fn scanning_memory(&self) -> usize {
+        match self.gpu.has_wide_products() {
+            true => SCAN_MEMORY,
+            false => 0,
+        }
     }
 
     /// Whether products need not be stored to be looked at.

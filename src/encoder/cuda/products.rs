@@ -91,6 +91,7 @@ fn finish(gpu: &mut dyn Gpu, product: &Multiply, epilogue: Epilogue) -> GpuResul
         kernel: format!("finish_{}", product.out_number.name()),
         grid: (product.count, product.columns.div_ceil(FINISH_THREADS)),
         threads: FINISH_THREADS as u32,
+        memory: 0,
         args: Args::addresses(&[product.out, product.bias.unwrap_or(0)]).numbers(&[
             product.columns,
             product.out_stride,

@@ -110,6 +110,7 @@ impl Bench {
             kernel: kernel.to_string(),
             grid,
             threads,
+            memory: 0,
             args,
         };
         self.gpu.launch(&launch).unwrap();
@@ -298,8 +299,10 @@ fn the_host_asks_for_the_kernels_that_there_are() {
         "nearest_column",
         "cluster_sums",
         "list_above",
+        "list_above_wide",
         "merge_above",
         "nearest_centre",
+        "nearest_centre_wide",
     ] {
         asked.insert(kernel.to_string());
     }

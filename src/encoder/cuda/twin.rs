@@ -19,7 +19,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
 type RunKernel =
-    unsafe extern "C" fn(*const c_char, u32, u32, u32, *const c_void, usize, u64) -> c_int;
+    unsafe extern "C" fn(*const c_char, u32, u32, u32, usize, *const c_void, usize, u64) -> c_int;
 type NameKernel = unsafe extern "C" fn(usize) -> *const c_char;
 
 /// The compiled twin.
@@ -169,6 +169,8 @@ pub(super) struct Watch {
     pub panics: bool,
     /// Products that it has no algorithm for.
     pub refuses: Option<fn(&Multiply) -> bool>,
+    /// Whether it has no products of four warps together.
+    pub narrow: bool,
 }
 
 /// The twin of a device.
@@ -326,6 +328,10 @@ impl Gpu for Twin {
         format!("{} (twin)", self.name)
     }
 
+    fn has_wide_products(&self) -> bool {
+        !self.watch.lock().unwrap().narrow
+    }
+
     fn free_memory(&mut self) -> GpuResult<usize> {
         Ok(self.limit.saturating_sub(self.memory.lock().unwrap().used))
     }
@@ -415,7 +421,12 @@ impl Gpu for Twin {
             }
         }
         let name = CString::new(launch.kernel.clone()).unwrap();
-        let (grid, threads) = (launch.grid, launch.threads);
+        let Launch {
+            grid,
+            threads,
+            memory,
+            ..
+        } = *launch;
         let args = launch.args.finish();
         assert!(args.len() <= Args::MOST);
         let seed = self.asked;
@@ -436,6 +447,7 @@ impl Gpu for Twin {
                     grid.0 as u32,
                     grid.1 as u32,
                     threads,
+                    memory,
                     aligned.as_ptr().cast(),
                     args.len(),
                     seed,
@@ -447,6 +459,7 @@ impl Gpu for Twin {
                 2 => "its argument has another size",
                 3 => "its blocks have another number of threads",
                 4 => "its threads wait for each other",
+                6 => "it takes more shared memory than was asked for",
                 _ => "it writes behind its shared memory",
             };
             panic!("{name_words}: {what}");

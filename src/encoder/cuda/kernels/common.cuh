@@ -23,6 +23,10 @@ typedef __nv_bfloat16 bf16;
     }
 #define KERNEL(name, threads, Args, ...) KERNEL_OF(name, threads, 1, Args, __VA_ARGS__)
 #define SHARED(Type, name, count) __shared__ __align__(16) Type name[count]
+// All that a block asks for when it is started, in place of what has a size here.
+#define SHARED_ASKED(Type, name, count)                                                           \
+    extern __shared__ __align__(1024) unsigned char asked_memory[];                               \
+    Type *name = reinterpret_cast<Type *>(asked_memory)
 #define BARRIER() __syncthreads()
 #define WARP_BARRIER() __syncwarp()
 
@@ -117,6 +121,76 @@ __device__ __forceinline__ void copies_end_group() { asm volatile("cp.async.comm
 template <int Groups> __device__ __forceinline__ void copies_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(Groups) : "memory");
 }
+
+// Products of a warpgroup, 128 threads, by instructions that Hopper alone has (PTX ISA, wgmma): they
+// read one operand from shared memory by themselves, and are under way until they are waited for.
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define WIDE_PRODUCTS
+
+// What this thread's copies brought is seen by products begun behind the next barrier.
+__device__ __forceinline__ void copies_reach_products() {
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+// Before the first of a group.
+__device__ __forceinline__ void products_begin() {
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+// c = a · bᵀ, or added to it: a 64 × 16, b 128 × 16; c 64 × 128, of which a warp has 16 rows and c[n]
+// is as for `mma`. Both lie row by row in shared memory, sixteens of bytes swizzled: rows of a have 64
+// numbers, whose eights lie at i ^ (row % 8); rows of b 32 numbers, at i ^ (row / 2 % 4). Taken are
+// the sixteens of numbers of these steps.
+__device__ __forceinline__ void mma_wide(float (&c)[16][4], const f16 *a, uint32_t a_step,
+                                         const f16 *b, uint32_t b_step, bool add) {
+    auto at = [](const f16 *from, uint32_t step) {
+        return ((static_cast<uint32_t>(__cvta_generic_to_shared(from)) + 32 * step) & 0x3ffff) >> 4;
+    };
+    // 128 bytes swizzled, or 64; eight rows of them one behind another.
+    uint64_t rows = (1ull << 62) | (uint64_t(8 * 128 / 16) << 32) | (1ull << 16) | at(a, a_step);
+    uint64_t columns = (2ull << 62) | (uint64_t(8 * 64 / 16) << 32) | (1ull << 16) | at(b, b_step);
+    asm volatile("{\n"
+                 ".reg .pred add;\n"
+                 "setp.ne.b32 add, %66, 0;\n"
+                 "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
+                 "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"
+                 "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,"
+                 "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,"
+                 "%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, "
+                 "%64, %65, add, 1, 1, 0, 0;\n"
+                 "}"
+                 : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
+                   "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
+                   "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
+                   "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
+                   "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
+                   "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
+                   "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
+                   "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
+                   "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
+                   "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
+                   "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
+                   "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
+                   "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
+                   "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
+                   "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
+                   "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
+                 : "l"(rows), "l"(columns), "r"(int(add)));
+}
+__device__ __forceinline__ void products_end_group() {
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+// Waits until at most `Groups` groups are under way.
+template <int Groups> __device__ __forceinline__ void products_wait() {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Groups) : "memory");
+}
+// Waits for all, whose results these are.
+__device__ __forceinline__ void products_end(float (&c)[2][16][4]) {
+    products_wait<0>();
+#pragma unroll
+    for (int i = 0; i < 128; i++) {
+        asm volatile("" : "+f"(c[i / 64][i / 4 % 16][i % 4])::"memory");
+    }
+}
+#endif
 
 // The same number, of which the compiler does not know it: what is computed from it is computed
 // where it is needed, and takes no registers until then.

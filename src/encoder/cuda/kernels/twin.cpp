@@ -55,6 +55,9 @@ struct Machine {
     uint32_t at_barrier = 0;
     uint64_t barrier = 0;
     bool early = false;
+    // Bytes of shared memory that the launch asked for, and whether they were too few.
+    size_t asked = 0;
+    bool too_few = false;
     std::vector<uint64_t> phase;
 };
 thread_local Machine machine;
@@ -204,6 +207,11 @@ void *shared(int place, size_t bytes) {
     return m.data();
 }
 
+void *asked(int place, size_t bytes) {
+    machine.too_few |= bytes > machine.asked;
+    return shared(place, bytes);
+}
+
 void add(const char *name, uint32_t threads, size_t args, Body body) {
     kernels()[name] = {threads, args, body};
 }
@@ -238,9 +246,10 @@ uint16_t f32_to_f16(float x) {
 
 extern "C" {
 // 0, or what is wrong: 1 no such kernel, 2 other arguments, 3 another number of threads,
-// 4 threads that wait for each other, 5 written behind the shared memory.
-int twin_launch(const char *name, uint32_t x, uint32_t y, uint32_t threads, const void *args,
-                size_t bytes, uint64_t seed) {
+// 4 threads that wait for each other, 5 written behind the shared memory, 6 less of it asked for than
+// the kernel takes.
+int twin_launch(const char *name, uint32_t x, uint32_t y, uint32_t threads, size_t memory,
+                const void *args, size_t bytes, uint64_t seed) {
     auto found = twin::kernels().find(name);
     if (found == twin::kernels().end()) {
         return 1;
@@ -252,6 +261,8 @@ int twin_launch(const char *name, uint32_t x, uint32_t y, uint32_t threads, cons
     if (kernel.threads != threads) {
         return 3;
     }
+    twin::machine.asked = memory;
+    twin::machine.too_few = false;
     twin::machine.args = args;
     twin::machine.body = kernel.body;
     for (uint32_t j = 0; j < y; j++) {
@@ -259,6 +270,9 @@ int twin_launch(const char *name, uint32_t x, uint32_t y, uint32_t threads, cons
             twin::machine.block = {i, j, 0};
             if (!twin::run_block(kernel, seed)) {
                 return 4;
+            }
+            if (twin::machine.too_few) {
+                return 6;
             }
             if (!twin::zones_are_clean()) {
                 return 5;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <vector>
 
 #define __device__
@@ -58,6 +59,9 @@ struct Thread {
     Index index;
     std::vector<std::vector<Copy>> groups;
     std::vector<Copy> open;
+    // Products of a warpgroup that are under way, in groups.
+    std::vector<std::vector<std::function<void()>>> products;
+    std::vector<std::function<void()>> begun;
 };
 // The thread that runs, its block and the grid.
 Thread &now();
@@ -65,10 +69,12 @@ Index block();
 // Waits for all threads of the block.
 void barrier();
 // Whether this block's copies in the background land at once; otherwise when they are waited
-// for. A device may do either.
+// for. A device may do either. So it is with a warpgroup's products.
 bool copies_land_early();
 // Memory that all threads of the block share, by the place in the source that names it.
 void *shared(int place, size_t bytes);
+// The same of what the launch asked for.
+void *asked(int place, size_t bytes);
 // Gives every lane of the warp what all of them hand in; `bytes` at most 64. The result lies
 // 64 bytes apart and is valid until the lane's next exchange but one.
 const unsigned char *exchange(const void *own, size_t bytes);
@@ -99,6 +105,10 @@ inline uint16_t f32_to_bf16(float x) {
 #define WARP_BARRIER() twin::exchange("", 1)
 #define SHARED(Type, name, count)                                                                 \
     Type *name = static_cast<Type *>(twin::shared(__COUNTER__, sizeof(Type) * (count)))
+#define SHARED_ASKED(Type, name, count)                                                           \
+    Type *name = static_cast<Type *>(twin::asked(__COUNTER__, sizeof(Type) * (count)))
+// Products of a warpgroup are there.
+#define WIDE_PRODUCTS
 #define KERNEL(name, threads, Args, ...)                                                          \
     static void name##_body(const void *a) { __VA_ARGS__(*static_cast<const Args *>(a)); }        \
     static twin::Register name##_entry(#name, threads, sizeof(Args), name##_body);
@@ -206,6 +216,54 @@ template <int Groups> inline void copies_wait() {
         t.groups.erase(t.groups.begin());
     }
 }
+
+// What `mma_wide` computes, now.
+inline void wide_product(float (*c)[4], const f16 *a, uint32_t a_step, const f16 *b,
+                         uint32_t b_step, bool add) {
+    uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4, rows[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t row = 16 * warp + lane / 4 + 8 * (i % 2), eight = 2 * a_step + i / 2;
+        memcpy(&rows[i], a + 64 * row + 8 * (eight ^ row % 8) + 2 * (lane % 4), 4);
+    }
+    for (uint32_t n = 0; n < 16; n++) {
+        uint32_t columns[2], column = 8 * n + lane / 4;
+        for (uint32_t i = 0; i < 2; i++) {
+            uint32_t eight = 2 * b_step + i;
+            memcpy(&columns[i], b + 32 * column + 8 * (eight ^ column / 2 % 4) + 2 * (lane % 4), 4);
+        }
+        if (!add) {
+            memset(c[n], 0, sizeof c[n]);
+        }
+        mma<f16>(*reinterpret_cast<float(*)[4]>(c[n]), rows, columns[0], columns[1]);
+    }
+}
+inline void copies_reach_products() {}
+inline void products_begin() {}
+inline void mma_wide(float (&c)[16][4], const f16 *a, uint32_t a_step, const f16 *b,
+                     uint32_t b_step, bool add) {
+    float(*out)[4] = c;
+    auto product = [=]() { wide_product(out, a, a_step, b, b_step, add); };
+    if (twin::copies_land_early()) {
+        product();
+    } else {
+        twin::now().begun.push_back(product);
+    }
+}
+inline void products_end_group() {
+    twin::Thread &t = twin::now();
+    t.products.push_back(t.begun);
+    t.begun.clear();
+}
+template <int Groups> inline void products_wait() {
+    twin::Thread &t = twin::now();
+    while (t.products.size() > size_t(Groups)) {
+        for (const auto &product : t.products.front()) {
+            product();
+        }
+        t.products.erase(t.products.begin());
+    }
+}
+inline void products_end(float (&)[2][16][4]) { products_wait<0>(); }
 
 inline uint32_t again(uint32_t x) { return x; }
 inline float exp2_fast(float x) { return exp2f(x); }

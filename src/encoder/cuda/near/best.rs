@@ -5,7 +5,7 @@
 //! where it is computed.
 
 use super::super::gpu::{Address, Args, GpuDtype, GpuError, GpuResult, Launch};
-use super::{Inner, Room, SCAN, SCAN_COLUMNS, decoded, keys};
+use super::{Inner, Room, SCAN, SCAN_SLICE, decoded, keys};
 use rayon::prelude::*;
 
 /// Threads of a block of the selection; `near.cu`.
@@ -27,10 +27,8 @@ const FEW_ROOM: usize = 8192;
 /// Blocks of `list_above`: two for each processor of a large device, which has room for one.
 const SCAN_BLOCKS: usize = 264;
 /// The most best scores of a row that `list_above` is asked for, and the room of a list of a part
-/// of a row; `scan.cu`.
+/// of a row, which takes as many columns whatever their scores are; `scan.cu`.
 const ABOVE: (usize, usize) = (64, 128);
-/// The columns of a part that its list has room for whatever their scores are.
-const LISTED_AT_ONCE: usize = ABOVE.1 - SCAN_COLUMNS;
 /// Columns that are looked at until the best are known anew, as a multiple of those before: up to
 /// so many times k are above the best then, which lists of all parts have room for.
 const GROWTH: usize = 16;
@@ -138,6 +136,7 @@ impl Inner {
                     kernel: format!("few_scores_{most}"),
                     grid: (some.div_ceil(FEW.0), 1),
                     threads: FEW.1,
+                    memory: 0,
                     args: Args::addresses(&[
                         self.row(address, done),
                         asked,
@@ -217,19 +216,17 @@ impl Inner {
     ) -> GpuResult<()> {
         let blocks = window.rows.div_ceil(SCAN.0);
         let parts = (SCAN_BLOCKS / blocks)
-            .min(window.columns.div_ceil(LISTED_AT_ONCE))
+            .min(window.columns.div_ceil(ABOVE.1))
             .max(1);
-        let part = window
-            .columns
-            .div_ceil(parts)
-            .next_multiple_of(SCAN_COLUMNS);
+        let part = window.columns.div_ceil(parts).next_multiple_of(SCAN_SLICE);
         let lists = self.room(Room::Above, 8 * window.rows * parts * ABOVE.1)?;
         let counts = self.room(Room::Counts, 4 * window.rows * parts)?;
         let known = best.lists + (8 * window.row * best.k) as Address;
         self.gpu.launch(&Launch {
-            kernel: "list_above".to_string(),
+            kernel: self.scanning("list_above"),
             grid: (blocks, parts),
             threads: SCAN.1,
+            memory: self.scanning_memory(),
             args: Args::addresses(&[asked, vectors, known, lists, counts]).numbers(&[
                 window.rows,
                 window.columns,
@@ -245,6 +242,7 @@ impl Inner {
             kernel: "merge_above".to_string(),
             grid: (window.rows, 1),
             threads: SELECT_THREADS,
+            memory: 0,
             args: Args::addresses(&[lists, counts, known]).numbers(&[parts, best.k]),
         })
     }
@@ -257,6 +255,7 @@ impl Inner {
             kernel: "select_best".to_string(),
             grid: (window.rows, best.parts),
             threads: SELECT_THREADS,
+            memory: 0,
             args: Args::addresses(&[scores, lists]).numbers(&[
                 window.columns,
                 window.stride,
@@ -280,6 +279,7 @@ impl Inner {
             kernel: "merge_best".to_string(),
             grid: (rows, 1),
             threads: SELECT_THREADS,
+            memory: 0,
             args: Args::addresses(&[best.lists, out]).numbers(&[best.parts * best.k, best.k]),
         })?;
         Ok(out)

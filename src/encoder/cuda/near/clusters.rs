@@ -63,9 +63,10 @@ impl Inner {
             let (address, first, count) = self.here(chunk)?;
             let best = best + (8 * first) as Address;
             self.gpu.launch(&Launch {
-                kernel: "nearest_centre".to_string(),
+                kernel: self.scanning("nearest_centre"),
                 grid: (count.div_ceil(SCAN.0), 1),
                 threads: SCAN.1,
+                memory: self.scanning_memory(),
                 args: Args::addresses(&[address, centres, added, best])
                     .numbers(&[count, clusters, self.dim, 0]),
             })?;
@@ -98,6 +99,7 @@ impl Inner {
                         kernel: "nearest_column".to_string(),
                         grid: (rows.div_ceil(NEAREST.0), 1),
                         threads: NEAREST.1,
+                        memory: 0,
                         args: Args::addresses(&[
                             scores,
                             added + (4 * column) as Address,
@@ -144,6 +146,7 @@ impl Inner {
                 kernel: "cluster_sums".to_string(),
                 grid: (clusters, dim.div_ceil(SUMS.0)),
                 threads: SUMS.1,
+                memory: 0,
                 args: Args::addresses(&[address, order, weights, starts, out]).numbers(&[
                     dim,
                     clusters,

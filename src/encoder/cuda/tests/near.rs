@@ -70,13 +70,16 @@ proptest! {
         queries in 1usize..20, k in 1usize..12, clusters in 1usize..9,
         // All, a part and hardly any of them fit the device.
         limit in prop_oneof![Just(GIB), Just(60_000usize), Just(40_000)],
+        narrow in any::<bool>(),
         seed in any::<u64>(),
     ) {
         let mut random = random(seed);
         let vectors = rounded(GpuDtype::F16, &normals(&mut random, n * dim));
         let asked = rounded(GpuDtype::F16, &normals(&mut random, queries * dim));
         let sizes = Sizes { chunk: 16, scores: 96, queries: 6, scanned: 0, part: 4, spare: 0, segment: 4, first: 20 };
-        let device = match DeviceVectors::new(Box::new(Twin::new(0, limit)), &vectors, dim, sizes) {
+        let twin = Twin::new(0, limit);
+        twin.watch.lock().unwrap().narrow = narrow;
+        let device = match DeviceVectors::new(Box::new(twin), &vectors, dim, sizes) {
             Ok(device) => device,
             Err(GpuError::OutOfMemory(_)) if limit < GIB => return Ok(()),
             Err(other) => return Err(TestCaseError::fail(other.to_string())),
@@ -176,9 +179,10 @@ fn neighbours_are_exact_whatever_the_sizes() {
             segment: 16,
             first: 20,
         };
-        for limit in [GIB, 2 * dim * (n / 2) + 40_000] {
+        for (limit, narrow) in [(GIB, false), (2 * dim * (n / 2) + 40_000, true)] {
             let twin = Twin::new(0, limit);
             let watch = twin.watch.clone();
+            watch.lock().unwrap().narrow = narrow;
             let device = DeviceVectors::new(Box::new(twin), &vectors, dim, sizes).unwrap();
             // One after another on the same device, whose memory is kept.
             for (queries, k) in [(1, 1), (1, 10), (3, 37), (8, 5), (9, 2), (23, 7), (1, 1024)] {
@@ -199,6 +203,7 @@ fn neighbours_are_exact_whatever_the_sizes() {
         "select_best",
         "merge_best",
         "list_above",
+        "list_above_wide",
         "merge_above",
     ] {
         assert!(asked.contains(kernel), "{kernel}");
@@ -448,24 +453,20 @@ fn products_that_are_not_stored_have_the_same_best() {
             scanned: 0,
             ..Sizes::default()
         };
-        let twin = Twin::new(0, GIB);
-        let watch = twin.watch.clone();
-        watch.lock().unwrap().refuses = Some(|_: &Multiply| true);
-        let device = DeviceVectors::new(Box::new(twin), &vectors, dim, sizes).unwrap();
-        let got = device.top_k(&queries, k).unwrap();
-        assert_eq!(
-            got,
-            sorted(&vectors, &queries, dim, k),
-            "{n} {dim} {k} {order}"
-        );
-        assert!(
-            watch
-                .lock()
-                .unwrap()
-                .launched
-                .iter()
-                .any(|l| l == "list_above")
-        );
+        for kernel in ["list_above", "list_above_wide"] {
+            let twin = Twin::new(0, GIB);
+            let watch = twin.watch.clone();
+            watch.lock().unwrap().refuses = Some(|_: &Multiply| true);
+            watch.lock().unwrap().narrow = kernel == "list_above";
+            let device = DeviceVectors::new(Box::new(twin), &vectors, dim, sizes).unwrap();
+            let got = device.top_k(&queries, k).unwrap();
+            assert_eq!(
+                got,
+                sorted(&vectors, &queries, dim, k),
+                "{n} {dim} {k} {order} {kernel}"
+            );
+            assert!(watch.lock().unwrap().launched.iter().any(|l| l == kernel));
+        }
     }
 }
 
@@ -474,9 +475,13 @@ fn centres_are_nearest_by_products_that_are_not_stored_or_that_are() {
     let mut random = random(14);
     for (n, dim, clusters, chunk, kernel) in [
         (1, 8, 1, 1000, "nearest_centre"),
+        (1, 8, 1, 1000, "nearest_centre_wide"),
         (300, 40, 37, 280, "nearest_centre"),
+        (300, 40, 37, 280, "nearest_centre_wide"),
         (45, 384, 16, 16, "nearest_centre"),
+        (600, 384, 16, 590, "nearest_centre_wide"),
         (90, 376, 101, 1000, "nearest_centre"),
+        (90, 376, 101, 1000, "nearest_centre_wide"),
         (90, 12, 101, 50, "nearest_column"),
         (20, 392, 9, 50, "nearest_column"),
     ] {
@@ -494,6 +499,7 @@ fn centres_are_nearest_by_products_that_are_not_stored_or_that_are() {
         };
         let twin = Twin::new(0, GIB);
         let watch = twin.watch.clone();
+        watch.lock().unwrap().narrow = kernel == "nearest_centre";
         let device = DeviceVectors::new(Box::new(twin), &vectors, dim, sizes).unwrap();
         let (members, scores) = device.nearest(&centres, &offsets).unwrap();
         for (v, (&member, &score)) in vectors.chunks(dim).zip(members.iter().zip(&scores)) {
