@@ -8,6 +8,10 @@
 
 #[path = "gpu/check.rs"]
 mod check;
+#[path = "../tests/common/families.rs"]
+mod families;
+#[path = "../tests/common/random_architecture.rs"]
+mod random_architecture;
 #[path = "../tests/common/random_model.rs"]
 mod random_model;
 #[path = "gpu/time.rs"]
@@ -26,7 +30,7 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "say `check [MODEL ...]`, `time MODEL [MODEL ...]` or `texts FOLDER`, with
   --device NAME      cuda by default; cpu goes through the motions
   --small            sizes that take seconds on any device
-  --parts A,B        of check: shapes, model, vectors; of time: texts, query, vectors, device, graph
+  --parts A,B        of check: shapes, families, model, vectors; of time: texts, query, vectors, device, graph
   --dtypes A,B       f16, bf16 and f32 by default
   --shapes N         only the first shapes of check
   --lengths A,B      of time's device part: tokens of a text
