@@ -313,9 +313,7 @@ pub(super) fn dtype(choice: Option<Dtype>, files: &ModelFiles) -> Result<Dtype> 
     let level = wanted_level()?;
     Ok(match choice {
         Some(dtype) => dtype,
-        None if files.int8_is_faithful() && level.speeds_up(Dtype::Int8) => Dtype::Int8,
-        None if level.speeds_up(Dtype::Bf16) => Dtype::Bf16,
-        None => Dtype::F32,
+        None => level.chosen(files.int8_is_faithful()),
     })
 }
 

@@ -32,12 +32,13 @@ pub fn cpu_rates() -> Result<Vec<CpuRate>> {
     let level = wanted_level()?;
     let mut out = Vec::new();
     for dtype in [Dtype::Int8, Dtype::Bf16, Dtype::F32] {
-        let faster = level.speeds_up(dtype);
+        let (faithful, other) = (level.chosen(true), level.chosen(false));
         let (chosen, why) = match dtype {
-            Dtype::Int8 if faster => (true, "for models on which it was measured to be faithful"),
-            Dtype::Bf16 if faster => (true, "for all other models"),
-            Dtype::F32 if level.speeds_up(Dtype::Bf16) => (false, "bf16 is faster here"),
-            Dtype::F32 => (true, "for all other models"),
+            _ if dtype == other && faithful == other => (true, "for all models"),
+            _ if dtype == other => (true, "for all other models"),
+            _ if dtype == faithful => (true, "for models on which it was measured to be faithful"),
+            Dtype::Int8 if level.speeds_up(dtype) => (false, "little faster than bf16 here"),
+            Dtype::F32 => (false, "bf16 is faster here"),
             _ => (false, "no faster than f32 here"),
         };
         out.push(CpuRate {
@@ -75,14 +76,13 @@ mod tests {
         let level = wanted_level().unwrap();
         for rate in &rates {
             assert!(rate.gop_per_second.is_finite() && rate.gop_per_second > 0.0);
-            if rate.dtype != Dtype::F32 {
-                assert_eq!(rate.chosen, level.speeds_up(rate.dtype));
-            }
+            let chosen = [true, false].map(|faithful| level.chosen(faithful));
+            assert_eq!(rate.chosen, chosen.contains(&rate.dtype));
         }
         // What models that nobody measured are computed with is one of the two.
         let others: Vec<_> = rates
             .iter()
-            .filter(|r| r.why == "for all other models")
+            .filter(|r| ["for all models", "for all other models"].contains(&r.why))
             .collect();
         assert_eq!(others.len(), 1);
     }
