@@ -1,6 +1,7 @@
 """Tokens a second: Nearwise, sentence-transformers, ONNX Runtime and OpenVINO, the same texts, in turn.
 
     python benches/peers/speed.py [--threads 1 2] [--rounds 5] [--texts 384] [--lengths mixed 12 query]
+                                  [--engines "nearwise bf16" "torch bf16" ...] [--batches 4 8 16 32 64]
 
 For each number of threads and each kind of text, every engine embeds all texts once a round, one
 engine after another, tokenisation included; the table has the median of the rounds, the ratio of
@@ -8,7 +9,8 @@ medians to the peer of the same precision, and the cosine to sentence-transforme
 peers get texts sorted by length, and the batch size that was fastest in a first pass.
 
 `mixed` are texts of 10 to 600 words, cut at 256 tokens, a number of words makes all texts that
-long, and `query` embeds texts of eight words one at a time. Texts are cut from the seeds.
+long, and `query` embeds texts of eight words one at a time. Texts are cut from the seeds. OpenVINO,
+its int8 graphs (nncf) and ONNX Runtime are left out where they are not installed, and it is said.
 """
 
 import argparse
@@ -96,9 +98,9 @@ class Padded:
                 out[j] = vector
         return np.array(out), time.perf_counter() - started
 
-    def tune(self, texts):
+    def tune(self, texts, batches):
         seconds = {}
-        for self.batch in (4, 8, 16, 32, 64):
+        for self.batch in batches:
             self.embed(texts, False)
             seconds[self.batch] = self.embed(texts, False)[1]
         self.batch = min(seconds, key=seconds.get)
@@ -163,11 +165,15 @@ class OpenVino(Padded):
 def openvino_graphs(plain: Path, tokenizer) -> dict[str, object]:
     """The model as OpenVINO reads it: as it is, with int8 weights, and in int8 throughout, by a
     static calibration on texts that are not measured."""
-    import nncf
     import openvino
 
-    nncf.set_log_level("ERROR")
     read = lambda: openvino.Core().read_model(str(plain))  # noqa: E731
+    try:
+        import nncf
+    except ImportError:
+        print("nncf is not installed: OpenVINO's int8 is left out")
+        return {"as it is": read()}
+    nncf.set_log_level("ERROR")
     rows = [tokenizer.encode_batch_fast([text])[0] for text in make_texts("128", 128)]
     samples = [
         {"input_ids": np.array([r.ids], dtype=np.int64), "attention_mask": np.array([r.attention_mask], dtype=np.int64)}
@@ -242,17 +248,23 @@ def main():
     p.add_argument("--texts", type=int, default=384)
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--lengths", nargs="+", default=["mixed", "12", "query"])
+    p.add_argument("--engines", nargs="+", help="only these; all by default")
+    p.add_argument("--batches", type=int, nargs="+", default=[4, 8, 16, 32, 64], help="sizes that padding peers try")
     args = p.parse_args()
+    wanted = lambda name: not args.engines or name in args.engines  # noqa: E731
 
     import onnxruntime
-    import openvino
     import sentence_transformers
     import torch
     from tokenizers import Tokenizer
 
+    try:
+        from openvino import __version__ as openvino_version
+    except ImportError:
+        openvino_version = "not installed: left out"
     version = run(args.nearwise, "--version").strip()
     print(f"{processor()}, {os.cpu_count()} cores; {version}; torch {torch.__version__}, "
-          f"sentence-transformers {sentence_transformers.__version__}, onnxruntime {onnxruntime.__version__}, openvino {openvino.__version__}")
+          f"sentence-transformers {sentence_transformers.__version__}, onnxruntime {onnxruntime.__version__}, openvino {openvino_version}")
     path = run(args.nearwise, "model", "path").strip()
     tokenizer = Tokenizer.from_file(path + "/tokenizer.json")
     tokenizer.enable_truncation(LENGTH)
@@ -261,7 +273,7 @@ def main():
     bf16 = sentence_transformers.SentenceTransformer(path, device="cpu", model_kwargs={"dtype": torch.bfloat16})
     with tempfile.TemporaryDirectory() as folder:
         exported = export_onnx(args.nearwise, Path(folder))
-        graphs = openvino_graphs(exported["plain f32"], tokenizer)
+        graphs = {} if "not" in openvino_version else openvino_graphs(exported["plain f32"], tokenizer)
         for threads in args.threads:
             torch.set_num_threads(threads)
             os.environ["RAYON_NUM_THREADS"] = str(threads)
@@ -271,7 +283,10 @@ def main():
                 ("f32", "as it is", "f32"), ("bf16", "as it is", "bf16"),
                 ("int8-weights", "int8-weights", "bf16"), ("int8-static", "int8-static", "f32"),
             ):
-                engines[f"openvino {name}"] = OpenVino(graphs[graph], precision, tokenizer, threads)
+                if graph in graphs and wanted(f"openvino {name}"):
+                    engines[f"openvino {name}"] = OpenVino(graphs[graph], precision, tokenizer, threads)
+            # All cosines are to torch's f32.
+            engines = {name: e for name, e in engines.items() if wanted(name) or name == "torch f32"}
             onnx = {name: Onnx(p, tokenizer, threads) for name, p in exported.items()}
             for kind in args.lengths:
                 measure(kind, threads, args, dict(engines), onnx, tokenizer)
@@ -283,18 +298,20 @@ def measure(kind, threads, args, engines, onnx, tokenizer):
     tokens = sum(sum(row.attention_mask) for row in tokenizer.encode_batch_fast(texts))
     # Of the two graphs of a precision, the faster one stands for ONNX Runtime.
     for precision in ("f32", "int8"):
+        if args.engines and f"onnxruntime {precision}" not in args.engines:
+            continue
         best = None
         for graph in ("fused", "plain"):
             engine = onnx[f"{graph} {precision}"]
             if not one:
-                engine.tune(texts[: max(64, len(texts) // 4)])
+                engine.tune(texts[: max(64, len(texts) // 4)], args.batches)
             seconds = min(engine.embed(texts, one)[1] for _ in range(2))
             if best is None or seconds < best[0]:
                 best = (seconds, engine)
         engines[f"onnxruntime {precision}"] = best[1]
     for name in engines:
         if not one and name.startswith(("torch", "openvino")):
-            engines[name].tune(texts[: max(64, len(texts) // 4)])
+            engines[name].tune(texts[: max(64, len(texts) // 4)], args.batches)
     seconds = {name: [] for name in engines}
     vectors = {}
     for _ in range(args.rounds + 1):
@@ -312,8 +329,10 @@ def measure(kind, threads, args, engines, onnx, tokenizer):
         if system == "nearwise":
             # A single query is answered by whichever precision is fastest.
             peers = PEERS[precision] if not one or precision == "int8" else PEERS["f32"] + PEERS["bf16"]
-            peer = min(peers, key=medians.get)
-            ratio = f"{medians[peer] / medians[name]:.2f} x {peer}"
+            peers = [peer for peer in peers if peer in medians]
+            if peers:
+                peer = min(peers, key=medians.get)
+                ratio = f"{medians[peer] / medians[name]:.2f} x {peer}"
         vectors[name] = vectors[name] / np.linalg.norm(vectors[name], axis=1, keepdims=True)
         cosine = (vectors[name] * f32).sum(1)
         batch = getattr(engines[name], "batch", None)
