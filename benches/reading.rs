@@ -2,7 +2,8 @@
 //! each format of the table "What can be read" in the README.
 //!
 //! `cargo bench --bench reading`; with names behind it (`-- html`), files with one of these alone;
-//! with paths (`-- ~/pages/`), the files and folders there.
+//! with paths (`-- ~/pages/`), the files and folders there. With `READING_FILES=FOLDER` its own files are
+//! written there, and nothing is measured.
 
 use nearwise::corpus::{Article, Input, Note, ReadOptions, Sink, read};
 use nearwise::{Error, Result};
@@ -88,6 +89,12 @@ fn main() {
         .collect();
     let (paths, wanted): (Vec<String>, Vec<String>) =
         wanted.into_iter().partition(|w| Path::new(w).exists());
+    if let Some(folder) = std::env::var_os("READING_FILES") {
+        for (name, bytes) in files::files() {
+            std::fs::write(Path::new(&folder).join(name), bytes).expect("the folder is there");
+        }
+        return;
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let of = if cpu().is_some() { "CPU" } else { "time" };
     println!("| file | MB | articles | {of} a pass, ms | MB/s |\n|---|---|---|---|---|");

@@ -1,5 +1,8 @@
 //! Words that stand in dates: months, days of the week, zones, and what says nothing.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 /// Names of the months in English, German, French, Spanish, Italian, Dutch, Portuguese, Danish,
 /// Norwegian, Swedish, Russian, Ukrainian, Polish, Czech, Greek and Turkish, and those Croatian ones
 /// that mean another month in these. What could be two months is none, as [`month`] sees to.
@@ -356,27 +359,54 @@ const WHOLE: [&[&str]; 12] = [
     ],
 ];
 
+/// Beginnings of names of fewer letters name nothing.
+const SHORTEST: usize = 3;
+
+/// The months that have a name, and those that have one which begins so, as bits: names are many, and a
+/// table with a column of dates asks for each of its rows.
+struct Months {
+    named: HashMap<&'static str, u16>,
+    begun: HashMap<&'static str, u16>,
+    whole: HashMap<&'static str, u32>,
+}
+
+static NAMES: LazyLock<Months> = LazyLock::new(|| {
+    let mut months = Months {
+        named: HashMap::new(),
+        begun: HashMap::new(),
+        whole: HashMap::new(),
+    };
+    for (bit, names) in MONTHS.iter().enumerate() {
+        for name in *names {
+            *months.named.entry(name).or_default() |= 1 << bit;
+            let ends = name.char_indices().map(|(at, c)| at + c.len_utf8());
+            for end in ends.skip(SHORTEST - 1) {
+                *months.begun.entry(&name[..end]).or_default() |= 1 << bit;
+            }
+        }
+    }
+    // One that two months have here is the first's.
+    for (month, names) in (1..).zip(&WHOLE) {
+        for name in *names {
+            months.whole.entry(name).or_insert(month);
+        }
+    }
+    months
+});
+
 /// The month, from 1, that a word names, whole or by its beginning; `None` where two could be
 /// meant (`jui`).
 pub(super) fn month(word: &str) -> Option<u32> {
-    if word.chars().count() < 3 {
+    if word.chars().count() < SHORTEST {
         return None;
     }
-    let only = |is: &dyn Fn(&str) -> bool| {
-        let named = |names: &&[&str]| names.iter().any(|name| is(name));
-        let mut found = (1..).zip(&MONTHS).filter(|(_, names)| named(names));
-        let (month, _) = found.next()?;
-        Some(found.next().is_none().then_some(month))
-    };
+    let names = &*NAMES;
     // června is June, červenec July.
-    only(&|name| name == word)
-        .or_else(|| only(&|name| name.starts_with(word)))
-        .flatten()
-        .or_else(|| {
-            let months = (1..).zip(&WHOLE);
-            let mut found = months.filter(|(_, names)| names.contains(&word));
-            found.next().map(|(month, _)| month)
-        })
+    let months = names.named.get(word).or_else(|| names.begun.get(word));
+    match months {
+        Some(bits) if bits.is_power_of_two() => Some(bits.trailing_zeros() + 1),
+        _ => names.whole.get(word).copied(),
+    }
 }
 
 /// Minutes east of Greenwich of a zone's name: those of RFC 2822, and others that stand for one
@@ -526,6 +556,58 @@ pub(super) fn is_passed_over(word: &str) -> bool {
         "so", "ne", "пн", "вт", "ср", "чт", "пт", "сб", "вс", "нд", "pzt", "sal", "çar", "per",
         "cum", "cmt", "paz", "segunda", "terça", "quarta", "quinta", "sexta", "feira",
     ];
-    let english = word.len() >= 3 && ENGLISH.iter().any(|day| day.starts_with(word));
-    english || WORDS.contains(&word) || DAYS.contains(&word) || SHORT.contains(&word)
+    static ALL: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let begun = ENGLISH
+            .iter()
+            .flat_map(|day| (SHORTEST..=day.len()).map(|end| &day[..end]));
+        let others = [WORDS, DAYS, SHORT].into_iter().flatten().copied();
+        begun.chain(others).collect()
+    });
+    ALL.contains(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_names_a_month_as_the_lists_say() {
+        let plain = |word: &str| {
+            let only = |is: &dyn Fn(&str) -> bool| {
+                let named = |names: &&[&str]| names.iter().any(|name| is(name));
+                let mut found = (1..).zip(&MONTHS).filter(|(_, names)| named(names));
+                let (month, _) = found.next()?;
+                Some(found.next().is_none().then_some(month))
+            };
+            let whole = || (1..).zip(&WHOLE).find(|(_, names)| names.contains(&word));
+            only(&|name| name == word)
+                .or_else(|| only(&|name| name.starts_with(word)))
+                .flatten()
+                .or_else(|| whole().map(|(month, _)| month))
+        };
+        let names = MONTHS.iter().chain(&WHOLE).flat_map(|names| names.iter());
+        for name in names {
+            let ends = name.char_indices().map(|(at, c)| at + c.len_utf8());
+            for (number, end) in ends.enumerate() {
+                let word = &name[..end];
+                let expected = (number + 1 >= SHORTEST).then(|| plain(word)).flatten();
+                assert_eq!(month(word), expected, "{word}");
+            }
+            assert_eq!(month(&format!("{name}x")), plain(&format!("{name}x")));
+        }
+        assert_eq!(
+            ["jui", "jun", "mar", "listopad", "tue"].map(month),
+            [None, Some(6), Some(3), None, None]
+        );
+    }
+
+    #[test]
+    fn days_and_small_words_are_passed_over() {
+        for word in ["mon", "tues", "wednesday", "um", "seg", "samedi", "нд"] {
+            assert!(is_passed_over(word), "{word}");
+        }
+        for word in ["mo2", "tu", "sund1", "bank", ""] {
+            assert!(!is_passed_over(word), "{word}");
+        }
+    }
 }
