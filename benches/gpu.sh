@@ -303,11 +303,18 @@ phase_sanitize() {
     fi
     command -v compute-sanitizer >/dev/null 2>&1 || { say "compute-sanitizer is not here"; return 1; }
     bad=0
-    for tool in memcheck racecheck; do
-        echo "compute-sanitizer $tool" >>"$out/sanitize.txt"
-        within 110 compute-sanitizer --tool "$tool" --error-exitcode 9 "$@" --dtypes f16 >>"$out/sanitize.txt" 2>&1 || bad=1
-        tail -n 2 "$out/sanitize.txt" >&2
-    done
+    echo "compute-sanitizer memcheck" >>"$out/sanitize.txt"
+    within 110 compute-sanitizer --tool memcheck --error-exitcode 9 "$@" --dtypes f16 >>"$out/sanitize.txt" 2>&1 || bad=1
+    tail -n 2 "$out/sanitize.txt" >&2
+    # It does not follow the barriers of cuBLASLt's own kernels (nvjet), and calls each of them a race.
+    echo "compute-sanitizer racecheck" >>"$out/sanitize.txt"
+    within 110 compute-sanitizer --tool racecheck "$@" --dtypes f16 >"$work/races.txt" 2>&1 || bad=1
+    grep -v 'access at nvjet_' "$work/races.txt" >>"$out/sanitize.txt" || true
+    if grep 'access at ' "$out/sanitize.txt" >&2; then
+        bad=1
+    else
+        say "racecheck: none in our kernels, $(grep -c 'access at nvjet_' "$work/races.txt" || true) lines on cuBLASLt's"
+    fi
     return "$bad"
 }
 
