@@ -346,6 +346,10 @@ fn wrong_options_are_named() {
             &["--min-similarity", "cosine"],
         ),
         ("topics fit --min-size 0", &["--min-size"]),
+        (
+            "topics fit --topics 2 --min-size 3",
+            &["--min-size", "one of both"],
+        ),
         ("topics merge 0 0", &["named twice"]),
         ("topics merge 0 9", &["no topic 9"]),
         ("topics split 9", &["no topic 9"]),

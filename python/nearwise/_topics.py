@@ -134,7 +134,7 @@ def topics(
     method : str
         ``"tree"``, ``"kmeans"``, ``"leiden"``, ``"hdbscan"`` or ``"gaussian-mixture"``.
     min_size : int, optional
-        The fewest vectors of a topic whose number is chosen.
+        The fewest vectors of a topic, where the number of topics is chosen; not together with ``k``.
     min_similarity : float, optional
         The cosine to its topic's centroid below which a vector is in no topic.
     resolution, batch_size, seed

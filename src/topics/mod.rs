@@ -81,7 +81,7 @@ pub struct TopicOptions {
     /// The way to cluster.
     #[serde(deserialize_with = "method_or_usual")]
     pub method: Method,
-    /// The fewest articles of a topic whose number is chosen; by default a sixteenth of all
+    /// The fewest articles of a topic, where the number of topics is chosen; by default a sixteenth of all
     /// articles, 2 to 10.
     #[serde(alias = "least")]
     pub min_size: Option<usize>,
@@ -152,6 +152,12 @@ impl TopicOptions {
         }
         if self.min_size == Some(0) {
             return wrong("min_size", "give 1 or more");
+        }
+        if self.min_size.is_some() && self.k.is_some() {
+            return wrong(
+                "min_size",
+                "it holds where the number of topics is chosen; give one of both",
+            );
         }
         if let Some(resolution) = self.resolution {
             if !(resolution > 0.0 && resolution <= 1000.0) {

@@ -355,6 +355,14 @@ fn what_cannot_be_used_is_named() {
             },
         ),
         (
+            "min_size",
+            TopicOptions {
+                k: Some(2),
+                min_size: Some(3),
+                ..usual()
+            },
+        ),
+        (
             "resolution",
             TopicOptions {
                 resolution: Some(1.0),

@@ -60,7 +60,7 @@ pub(super) struct Fit {
     /// How to cluster: tree, kmeans, leiden, hdbscan or gaussian-mixture
     #[arg(long, value_name = "METHOD", default_value = "tree")]
     method: Method,
-    /// The fewest articles of a topic; by default a sixteenth of the corpus, 2 to 10
+    /// The fewest articles of a topic, where their number is chosen; by default a sixteenth of the corpus, 2 to 10
     #[arg(long, value_name = "N")]
     min_size: Option<usize>,
     /// The resolution of --method leiden; by default the most stable
