@@ -111,8 +111,8 @@ struct WarpScan {
 
 #ifdef WIDE_PRODUCTS
 // The same by the products of four warps together, whose operands all lie in shared memory. They
-// have 128 rows, each warp 16 of the first 64 and 16 of the others. Fewer than 128 columns at a time,
-// or rows in registers, leave the matrix units waiting.
+// have 128 rows, each warp 16 of the first 64 and 16 of the others. With fewer than 128 columns at a
+// time rows would have to be read from there faster than it gives them.
 struct WideScan {
     static constexpr int COLUMNS = 32; // that are handed on at a time
     static constexpr int SLICE = 128;  // columns that are computed at a time
