@@ -2,7 +2,7 @@
 //! title, author and date from their properties.
 
 use super::markup::entity;
-use super::{Context, LONGEST};
+use super::{Context, LONGEST, downloads};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::parse_date;
 use crate::error::Result;
@@ -41,6 +41,10 @@ pub(super) fn read(archive: &mut ZipArchive<File>, context: &mut Context<'_>) ->
             style: String::new(),
             ..note
         }));
+    }
+    let lines: Vec<&str> = body.iter().map(|line| line.text.as_str()).collect();
+    if downloads::read(&lines.join("\n"), context)? {
+        return Ok(());
     }
     let properties = part(archive, "docProps/core.xml").unwrap_or_default();
     let mut article = article(body, &properties);

@@ -1,7 +1,7 @@
 //! Plain text: a file is an article, its first line the title.
 
 use super::answers::is_status;
-use super::{Context, no_article, whole};
+use super::{Context, downloads, no_article, whole};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::decode::Decoder;
 use crate::error::Result;
@@ -18,6 +18,9 @@ pub(super) fn read(
     let text = tidy(&decoder.decode(&bytes));
     if is_status(&text) {
         return context.bad(None, no_article("a server's answer, of an error"));
+    }
+    if downloads::read(&text, context)? {
+        return Ok(());
     }
     let (title, text) = split_title(&text);
     let article = Article {
