@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 /// What lists of articles are usually called.
-const LISTS: [&str; 23] = [
+const LISTS: [&str; 24] = [
     "articles",
     "items",
     "results",
@@ -32,9 +32,10 @@ const LISTS: [&str; 23] = [
     "statuses",
     "feed",
     "list",
+    "orderedItems",
 ];
 /// Objects that hold an article's fields one level below its identifier or kind.
-const WRAPPERS: [&str; 12] = [
+const WRAPPERS: [&str; 14] = [
     "_source",
     "attributes",
     "fields",
@@ -47,11 +48,13 @@ const WRAPPERS: [&str; 12] = [
     "post",
     "record",
     "row",
+    "object",
+    "snippet",
 ];
 /// Columns that often describe a whole list; an object with no other text may be an envelope.
 const DESCRIPTIONS: [&str; 5] = ["description", "summary", "abstract", "subtitle", "content"];
 /// How deep in an object a list of articles is looked for.
-const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 4;
 /// How many objects are taken off an article's fields.
 const WRAPPED: usize = 3;
 /// Items of a list that are looked at.
@@ -67,6 +70,8 @@ pub(super) struct List {
     /// How many objects are open there.
     pub depth: u64,
     size: usize,
+    /// The names of the members of one of its articles.
+    pub keys: Vec<String>,
 }
 
 impl List {
@@ -107,7 +112,7 @@ pub(super) fn has_list(object: &Map<String, Value>, depth: usize) -> bool {
 }
 
 /// The likeliest list of articles in the object that `bytes` begins with, or in the part of it that
-/// there is. `article` says that the object might be an article itself: then only a list of a
+/// there is; where several are alike, the first of them. `article` says that the object might be an article itself: then only a list of a
 /// usual name is taken.
 pub(super) fn find(
     bytes: &[u8],
@@ -115,13 +120,61 @@ pub(super) fn find(
     columns: &Columns,
     decoder: &mut Decoder,
 ) -> Option<List> {
-    lists(bytes)
+    let mut found: Vec<List> = lists(bytes)
         .into_iter()
         .filter(|list| list.usual() || !article)
-        .filter(|list| holds_articles(&bytes[list.start..], list.usual(), columns, decoder))
-        // Of equals, the first.
+        .collect();
+    found.retain_mut(|list| {
+        let usual = list.usual();
+        match keys_of_articles(&bytes[list.start..], usual, columns, decoder) {
+            Some(keys) => list.keys = keys,
+            None => return false,
+        }
+        true
+    });
+    // Of equals, the first.
+    let likeliest = found
+        .iter()
         .rev()
-        .max_by_key(|list| (list.usual(), list.size))
+        .max_by_key(|list| (list.usual(), list.size))?;
+    let first = found.iter().position(|list| alike(list, &likeliest.keys))?;
+    Some(found.swap_remove(first))
+}
+
+/// Whether a list is one of articles with these members, as the parts of a data set are or the answers of several
+/// newspapers. What is written about an article is none, though it may have the same.
+pub(super) fn alike(list: &List, keys: &[String]) -> bool {
+    const ABOUT: [&str; 4] = ["comments", "replies", "related", "recommended"];
+    let last = list.name.rsplit('.').next().unwrap_or_default();
+    let both = list.keys.iter().filter(|key| keys.contains(key)).count();
+    let all = list.keys.len() + keys.len() - both;
+    3 * both >= 2 * all && !ABOUT.iter().any(|about| about.eq_ignore_ascii_case(last))
+}
+
+/// The list of a name whose items begin behind the bracket that `bytes` begin with, where its first item is there in
+/// whole.
+pub(super) fn list_here(
+    name: String,
+    depth: u64,
+    bytes: &[u8],
+    columns: &Columns,
+    decoder: &mut Decoder,
+) -> Option<List> {
+    let item = bytes.get(1..)?.trim_ascii_start();
+    let keys = keys_of(item.get(..length(item)?)?, columns, decoder)?;
+    Some(List {
+        name,
+        start: 1,
+        depth,
+        size: 0,
+        keys,
+    })
+}
+
+/// The names of the members of a whole item, where it is an object.
+fn keys_of(item: &[u8], columns: &Columns, decoder: &mut Decoder) -> Option<Vec<String>> {
+    let object = value::object(&decoder.decode(item)).ok()?;
+    Some(unwrapped(object, columns).keys().cloned().collect())
 }
 
 /// The items of a damaged list, one after the other: together they may take many times the memory of
@@ -248,6 +301,7 @@ fn lists(bytes: &[u8]) -> Vec<List> {
                 start: at + 1,
                 depth: path.len() as u64,
                 size: length(&bytes[at..]).unwrap_or(bytes.len() - at),
+                keys: Vec::new(),
             });
         }
         lists.len() < MOST_COLUMNS
@@ -310,14 +364,19 @@ fn blanks(bytes: &[u8]) -> usize {
     bytes.len() - bytes.trim_ascii_start().len()
 }
 
-/// Whether one of the first items of a list is an article.
-fn holds_articles(mut rest: &[u8], usual: bool, columns: &Columns, decoder: &mut Decoder) -> bool {
+/// The names of the members of the first article among the first items of a list.
+fn keys_of_articles(
+    mut rest: &[u8],
+    usual: bool,
+    columns: &Columns,
+    decoder: &mut Decoder,
+) -> Option<Vec<String>> {
     for _ in 0..ITEMS {
         while let Some((b',', after)) = rest.split_first() {
             rest = after;
         }
         rest = rest.trim_ascii_start();
-        let Some(n) = length(rest) else { return false };
+        let n = length(rest)?;
         if let Ok(object) = value::object(&decoder.decode(&rest[..n])) {
             let object = unwrapped(object, columns);
             let keys: Vec<String> = object.keys().cloned().collect();
@@ -325,12 +384,12 @@ fn holds_articles(mut rest: &[u8], usual: bool, columns: &Columns, decoder: &mut
                 mapping.has_text(&object) || usual && mapping.column(Role::Title).is_some()
             });
             if keys.len() <= MOST_COLUMNS && found {
-                return true;
+                return Some(keys);
             }
         }
         rest = rest[n..].trim_ascii_start();
     }
-    false
+    None
 }
 
 /// An object with its members, or with those of an object in it where only those have a text.

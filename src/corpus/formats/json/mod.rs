@@ -14,7 +14,7 @@ pub(super) use value::repaired;
 
 use super::window::Window;
 use super::{Context, LONGEST};
-use crate::corpus::columns::Mapping;
+use crate::corpus::columns::{GONE, Mapping};
 use crate::corpus::decode::Decoder;
 use crate::corpus::inputs::Note;
 use crate::error::{Error, Result};
@@ -54,6 +54,8 @@ pub(super) fn read(
         last: None,
         open: Vec::new(),
         list: String::new(),
+        kin: Vec::new(),
+        around: Vec::new(),
         items: 0,
         row: 0,
         line_start: true,
@@ -126,6 +128,9 @@ struct Reader<'r, 'a, R> {
     open: Vec<Open>,
     /// The name of the list that is read, if it has one.
     list: String,
+    /// The names of the members of its articles, and of the objects around it, the outermost one apart.
+    kin: Vec<String>,
+    around: Vec<String>,
     /// Items of lists so far.
     items: u64,
     /// The last article's row.
@@ -165,8 +170,9 @@ impl<R: Read> Reader<'_, '_, R> {
     }
 
     fn bad(&mut self, line: u64, message: impl std::fmt::Display) -> Result<()> {
-        let message = if self.open.is_empty() {
-            message.to_string()
+        let message = message.to_string();
+        let message = if self.open.is_empty() || message == GONE {
+            message
         } else {
             format!("item {}: {message}", self.items)
         };
@@ -200,10 +206,10 @@ impl<R: Read> Reader<'_, '_, R> {
     /// Reads what comes next; `false` at the end.
     fn next(&mut self) -> Result<bool> {
         if let Some(Open::Objects(depth)) = self.open.last() {
-            let skip = Skip::out_of(*depth);
+            let depth = *depth;
             self.open.pop();
             self.list.clear();
-            self.skip(skip)?;
+            self.onward(depth)?;
             return Ok(true);
         }
         let top = self.open.is_empty();
@@ -453,18 +459,7 @@ impl<R: Read> Reader<'_, '_, R> {
             return self.skip(Skip::default());
         }
         self.pass(1);
-        loop {
-            let bytes = self.window.bytes();
-            let ends = |b: &u8| b.is_ascii_whitespace() || b",[]{}\"".contains(b);
-            if let Some(n) = bytes.iter().position(ends) {
-                self.pass(n);
-                return Ok(());
-            }
-            self.pass(bytes.len());
-            if !self.window.next().map_err(|e| self.failed(e))? {
-                return Ok(());
-            }
-        }
+        self.pass_word()
     }
 
     /// Passes a value of any length.

@@ -1,8 +1,10 @@
 //! What becomes of an object: an article, or several that it holds.
 
 use super::exports::{Action, bared, posted};
+use super::scan::{Skip, length};
 use super::{
-    Known, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope, keyed,
+    Known, LARGE, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope,
+    keyed,
 };
 use crate::corpus::columns::{FAILURE, Mapping, NAME_THE_TEXT, Role, is_failure, proposed};
 use crate::error::Result;
@@ -261,8 +263,124 @@ impl<R: Read> Reader<'_, '_, R> {
 
     fn enter(&mut self, list: envelope::List) {
         let start = list.start;
+        let mut around: Vec<String> = list.name.split('.').map(ToString::to_string).collect();
+        around.pop();
+        self.around = around;
+        self.kin.clone_from(&list.keys);
         self.open(list);
         self.pass(start);
+    }
+
+    /// Goes on behind a list in so many objects: to the next list of articles like its own, or to the end of
+    /// these objects.
+    pub(super) fn onward(&mut self, mut depth: u64) -> Result<()> {
+        while let Some(first) = self.due(b",")? {
+            match first {
+                b'}' => {
+                    self.pass(1);
+                    self.around.pop();
+                    depth -= 1;
+                    if depth == 0 {
+                        return Ok(());
+                    }
+                }
+                b'"' => {
+                    let Some(name) = self.member()? else { break };
+                    match self.due(b"")? {
+                        Some(b'[') => {
+                            if let Some(list) = self.kin_here(&name, depth)? {
+                                // Its columns are told by its own name.
+                                self.known.clear();
+                                self.last = None;
+                                self.open(list);
+                                self.pass(1);
+                                return Ok(());
+                            }
+                            self.skip(Skip::default())?;
+                        }
+                        Some(b'{') if depth < envelope::DEEPEST as u64 => {
+                            self.pass(1);
+                            self.around.push(name);
+                            depth += 1;
+                        }
+                        Some(b'{' | b'"') => self.skip(Skip::default())?,
+                        _ => self.pass_word()?,
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.skip(Skip::out_of(depth))
+    }
+
+    /// The first byte that is due, behind blanks and such marks; `None` at the end.
+    fn due(&mut self, marks: &[u8]) -> Result<Option<u8>> {
+        loop {
+            let bytes = self.window.bytes();
+            let between = |b: &&u8| b.is_ascii_whitespace() || marks.contains(b);
+            let n = bytes.iter().take_while(between).count();
+            let first = bytes.get(n).copied();
+            self.pass(n);
+            if first.is_some() || !self.window.next().map_err(|e| self.failed(e))? {
+                return Ok(first);
+            }
+        }
+    }
+
+    /// Passes the name of a member and its colon; `None` where there is none.
+    fn member(&mut self) -> Result<Option<String>> {
+        let n = loop {
+            let bytes = self.window.bytes();
+            if let Some(n) = length(bytes) {
+                break n;
+            }
+            if bytes.len() > LONGEST_NAMES || !self.widen()? {
+                return Ok(None);
+            }
+        };
+        let name = serde_json::from_slice(&self.window.bytes()[..n]).ok();
+        self.pass(n);
+        if name.is_none() || self.due(b"")? != Some(b':') {
+            return Ok(None);
+        }
+        self.pass(1);
+        Ok(name)
+    }
+
+    /// The list that begins here, where its articles are like those of the list before.
+    fn kin_here(&mut self, name: &str, depth: u64) -> Result<Option<envelope::List>> {
+        loop {
+            let bytes = self.window.bytes();
+            match bytes[1..].trim_ascii_start() {
+                [] => {}
+                item @ [b'{', ..] if length(item).is_none() => {}
+                [b'{', ..] => break,
+                _ => return Ok(None),
+            }
+            if bytes.len() > LARGE || !self.widen()? {
+                return Ok(None);
+            }
+        }
+        let around = self.around.iter().map(String::as_str);
+        let name = around.chain([name]).collect::<Vec<_>>().join(".");
+        let bytes = self.window.bytes();
+        let columns = &self.context.options.columns;
+        let list = envelope::list_here(name, depth, bytes, columns, self.decoder);
+        Ok(list.filter(|list| envelope::alike(list, &self.kin)))
+    }
+
+    /// Passes a number or a word.
+    pub(super) fn pass_word(&mut self) -> Result<()> {
+        loop {
+            let bytes = self.window.bytes();
+            let ends = |b: &u8| b.is_ascii_whitespace() || b",[]{}\"".contains(b);
+            let end = bytes.iter().position(ends);
+            let n = end.unwrap_or(bytes.len());
+            self.pass(n);
+            if end.is_some() || !self.window.next().map_err(|e| self.failed(e))? {
+                return Ok(());
+            }
+        }
     }
 
     /// Says that what follows are a list's items, in the objects around it.
@@ -281,8 +399,27 @@ fn may_be_one(mapping: &Mapping) -> bool {
 
 /// Whether an object of a chat's export is no message, or one without a text: who joined, a picture, a call.
 fn is_notice(object: &Map<String, Value>) -> bool {
+    const BESIDE: [&str; 7] = [
+        "attachments",
+        "embeds",
+        "stickers",
+        "media_attachments",
+        "files",
+        "reblog",
+        "poll",
+    ];
+    let has = |names: &[&str]| names.iter().any(|name| object.contains_key(*name));
+    let empty = |name: &str| object.get(name).is_some_and(|text| *text == "");
+    if (empty("content") || empty("text"))
+        && has(&BESIDE)
+        && !has(&["title", "headline", "subject"])
+    {
+        return true;
+    }
     let text = || object.get("text").filter(|text| *text != "");
     match object.get("type").and_then(Value::as_str) {
+        // What somebody else wrote is told by its address alone.
+        Some("Announce") if object.get("object").is_some_and(Value::is_string) => true,
         Some("service") => object.contains_key("action") && text().is_none(),
         Some("message") => {
             text().is_none()
