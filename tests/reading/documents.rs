@@ -15,6 +15,8 @@ pub(super) struct Seen {
     pub(super) articles: Vec<Article>,
     pub(super) bad: Vec<String>,
     pub(super) notes: Vec<String>,
+    /// The files and lists whose columns were told.
+    pub(super) columns: Vec<String>,
     incomplete: Vec<String>,
 }
 
@@ -32,8 +34,9 @@ impl Sink for Seen {
 
     fn note(&mut self, note: Note) {
         assert!(!note.to_string().contains('\n'));
-        if !matches!(note, Note::Columns(_)) {
-            self.notes.push(note.to_string());
+        match note {
+            Note::Columns(report) => self.columns.push(report.path),
+            other => self.notes.push(other.to_string()),
         }
     }
 

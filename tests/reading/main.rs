@@ -5,6 +5,7 @@
 mod common;
 
 mod attacked;
+mod collected;
 mod documents;
 mod exports;
 mod html;

@@ -155,7 +155,7 @@ pub(crate) fn is_failure(row: &Map<String, Value>) -> bool {
             "code" | "statuscode" | "errorcode" => code(value),
             "error" | "errors" => match value {
                 Value::Bool(is) => *is,
-                Value::Object(object) => !object.is_empty(),
+                Value::Object(object) => !object.is_empty() && !is_fine(object),
                 Value::Array(items) => !items.is_empty(),
                 Value::String(text) => !text.is_empty(),
                 other => code(other),
@@ -164,6 +164,15 @@ pub(crate) fn is_failure(row: &Map<String, Value>) -> bool {
         };
     }
     failed && length <= LONGEST_ANSWER
+}
+
+/// Whether what stands where a failure is told says that there was none: `{"code": "ok", "message": ""}`.
+fn is_fine(told: &Map<String, Value>) -> bool {
+    told.get("code").is_some_and(|code| match code {
+        Value::String(code) => code.eq_ignore_ascii_case("ok") || code == "0",
+        Value::Number(code) => matches!(code.as_u64(), Some(0 | 200)),
+        _ => false,
+    })
 }
 
 /// Whether a `message` beside these columns is likely a post or a mail.
@@ -248,6 +257,7 @@ mod tests {
             r#"{"title": "The error", "text": "A story.", "status": "published"}"#,
             r#"{"title": "Room 404", "text": "A story.", "code": "A"}"#,
             r#"{"ok": true, "text": "A story."}"#,
+            r#"{"data": {}, "error": {"code": "ok", "message": "", "log_id": "1"}}"#,
         ] {
             assert!(!failed(article), "{article}");
         }

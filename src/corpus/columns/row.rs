@@ -8,9 +8,13 @@ use super::{Claim, ColumnReport, NAME_THE_TEXT, Role};
 use crate::corpus::article::{Article, one_line, split_title, tidy};
 use crate::corpus::dates::{is_no_date, parse_date};
 use crate::corpus::formats::html::{fragment, is_page, page_in};
+use crate::corpus::formats::{mail, mail_text, markdown};
 use serde_json::{Map, Value};
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
+
+/// Said of a row that has nothing but a mark of what was there; it is left out and counted.
+pub(crate) const GONE: &str = "its text was removed";
 
 /// So many first rows of an input tell whether a column without a role holds the articles.
 const LOOKED_AT: u32 = 20;
@@ -144,13 +148,17 @@ impl Mapping {
             self.fill(&mut row)
         };
         if article.text.trim().is_empty() && article.title.is_empty() {
+            let mut texts = row.values().filter_map(Value::as_str);
+            if texts.any(is_gone) {
+                return Err(GONE.to_string());
+            }
             return Err(self.no_text(&row));
         }
         if !self.sparse {
             self.longer_unknown(&article, &row)?;
         }
         // A page may have had its own.
-        if article.title.is_empty() && !self.has(Role::Title) {
+        if article.title.is_empty() && !self.has_a_title_of_its_own() {
             (article.title, article.text) = split_title(&article.text);
         }
         row.retain(|_, value| !value.is_null());
@@ -177,7 +185,7 @@ impl Mapping {
         };
         let longest = row
             .iter()
-            .filter_map(|(name, value)| Some((name, value.as_str()?)))
+            .filter_map(|(name, value)| Some((name, text_in(value)?)))
             .filter(|(_, text)| is_prose(text, beside, first))
             .filter(|(name, _)| about.is_none() || !self.is_claimed(name))
             .max_by_key(|(_, text)| text.len());
@@ -204,6 +212,13 @@ impl Mapping {
     fn is_claimed(&self, column: &str) -> bool {
         let mut paths = self.claims.iter().flat_map(|claim| &claim.paths);
         paths.any(|path| path.column == column)
+    }
+
+    /// Whether a column is called a title. What is known beside a text may have one, or none.
+    fn has_a_title_of_its_own(&self) -> bool {
+        let titles = self.claims.iter().filter(|claim| claim.role == Role::Title);
+        let mut paths = titles.flat_map(|claim| &claim.paths);
+        paths.any(|path| !matches!(path.column.as_str(), "metadata" | "meta"))
     }
 
     fn has(&self, role: Role) -> bool {
@@ -258,7 +273,12 @@ impl Mapping {
             let Some(mut text) = texts.next() else {
                 continue;
             };
-            if claim.role == Role::Text && is_page(&text) {
+            if claim.role == Role::Text
+                && let Some(mut mail) = mail_in(&text)
+            {
+                text = std::mem::take(&mut mail.text);
+                page = Some(mail);
+            } else if claim.role == Role::Text && is_page(&text) {
                 text = match page_in(&text) {
                     Some(mut found) => {
                         let text = std::mem::take(&mut found.text);
@@ -364,10 +384,16 @@ impl Mapping {
                 }
                 date.map(Some)
             }
-            // Reddit's mark for what is gone is no text where there is a title.
-            Role::Text if titled && matches!(text.trim(), "[removed]" | "[deleted]") => None,
+            // A mark for what is gone is no text.
+            Role::Text | Role::Title if is_gone(text) => None,
+            Role::Text if is_markdown(&path.column) => Some(Some(without_marks(text, titled))),
             // What is in a page is asked where all of it can be used.
             Role::Text if is_page(text) => Some(None),
+            // As Crossref writes abstracts.
+            Role::Text | Role::Title if text.contains("<jats:") => {
+                let text = of_journal(text);
+                Some(Some(fragment(&text).unwrap_or(text)))
+            }
             Role::Text | Role::Title => Some(fragment(text)),
             Role::Url if [GUID, URI].contains(&plain(&path.column).as_str()) => {
                 text.starts_with("http").then_some(None)
@@ -427,12 +453,13 @@ fn host(address: &str) -> Option<String> {
     Some(host.trim_start_matches("www.").to_string()).filter(|host| !host.is_empty())
 }
 
-/// Gives an article what the page in its text column says of itself, where the row says nothing.
+/// Gives an article what the page or the mail in its text column says of itself, where the row says nothing.
 fn described(article: &mut Article, page: Article, row: &mut Map<String, Value>) {
     if article.title.is_empty() {
         article.title = page.title;
     }
     article.date = article.date.take().or(page.date);
+    article.id = article.id.take().or(page.id);
     article.url = article.url.take().or(page.url);
     article.source = article.source.take().or(page.source);
     for (name, value) in page.meta {
@@ -440,6 +467,106 @@ fn described(article: &mut Article, page: Article, row: &mut Map<String, Value>)
             row.insert(name, value);
         }
     }
+}
+
+/// The text in a value of several, of which none is a text by itself: the longest of a list, and of an object that is
+/// called as texts are.
+fn text_in(value: &Value) -> Option<&str> {
+    const NAMES: [&str; 6] = ["text", "content", "body", "value", "paragraph", "parts"];
+    match value {
+        Value::String(text) => Some(text),
+        Value::Array(items) => items
+            .iter()
+            .take(50)
+            .filter_map(text_in)
+            .max_by_key(|text| text.len()),
+        Value::Object(object) => NAMES
+            .iter()
+            .filter_map(|name| text_in(object.get(*name)?))
+            .max_by_key(|text| text.len()),
+        _ => None,
+    }
+}
+
+/// Whether a text is a mark of one that was there: of Reddit, NewsAPI and Scopus.
+fn is_gone(text: &str) -> bool {
+    const MARKS: [&str; 6] = [
+        "[removed]",
+        "[deleted]",
+        "[ removed by reddit ]",
+        "[deleted by user]",
+        "[no abstract available]",
+        "[no content]",
+    ];
+    let text = text.trim();
+    text.starts_with('[') && MARKS.iter().any(|mark| text.eq_ignore_ascii_case(mark))
+}
+
+/// A text with tags of HTML in place of those that journals use (JATS).
+fn of_journal(text: &str) -> String {
+    const TAGS: [(&str, &str); 9] = [
+        ("p", "p"),
+        ("title", "h2"),
+        ("sec", "div"),
+        ("italic", "i"),
+        ("bold", "b"),
+        ("sub", "sub"),
+        ("sup", "sup"),
+        ("list-item", "li"),
+        ("list", "ul"),
+    ];
+    let mut text = text.to_string();
+    for (journal, html) in TAGS {
+        for end in ['>', ' '] {
+            text = text.replace(&format!("jats:{journal}{end}"), &format!("{html}{end}"));
+        }
+    }
+    text.replace("<jats:", "<span ")
+        .replace("</jats:", "</span ")
+}
+
+/// Whether a column's texts are Markdown, by its name.
+fn is_markdown(column: &str) -> bool {
+    ["markdown", "bodymarkdown", "contentmarkdown"].contains(&plain(column).as_str())
+}
+
+/// A text of Markdown without its marks. Its heading is the first line, or what has a title already says it.
+fn without_marks(text: &str, titled: bool) -> String {
+    let (heading, body) = markdown::plain(text);
+    if heading.is_empty() || titled {
+        return body;
+    }
+    format!("{}\n\n{body}", one_line(&heading))
+}
+
+/// A mail that stands in a column as it was sent, from its first header on.
+fn mail_in(text: &str) -> Option<Article> {
+    const HEADERS: [&str; 7] = [
+        "message-id",
+        "date",
+        "from",
+        "to",
+        "subject",
+        "received",
+        "return-path",
+    ];
+    let text = text.trim_start();
+    let (first, _) = text.split_once(':')?;
+    // Most texts begin otherwise, which costs nothing to see.
+    if first.len() > 12 || !HEADERS.contains(&first.to_ascii_lowercase().as_str()) {
+        return None;
+    }
+    let known = text
+        .lines()
+        .take(40)
+        .take_while(|line| !line.trim().is_empty())
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(name, _)| HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+    // A text may begin with "Date:" and "From:" lines of its own; a mail has its address besides.
+    if known.count() < 3 || !text.contains('@') {
+        return None;
+    }
+    mail::parse(text.as_bytes(), 0, &mut mail_text::Encodings::default()).ok()
 }
 
 /// Whether a text is what programs write where there is nothing.

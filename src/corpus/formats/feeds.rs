@@ -97,10 +97,7 @@ pub(super) fn read(
         return context.bad(Some(feed.items), "the file ends within this item");
     }
     if feed.items == 0 {
-        return context.bad(
-            None,
-            "XML without items; RSS, Atom and WordPress exports are read",
-        );
+        return context.bad(None, super::foreign::XML.message());
     }
     if passed_over == feed.items {
         let message = "an export without a post: its items are attachments, menus or thrown away";

@@ -141,6 +141,7 @@ static SIGNATURES: &[(usize, &[u8], &Foreign)] = &[
     (0, b"\xcf\xfa\xed\xfe", &PROGRAM),
     (0, b"SQLite format 3\0", &SQLITE),
     (0, b"ARROW1\0", &TABLE),
+    (0, b"\xff\xff\xff\xff", &TABLE),
     (0, b"Obj\x01", &TABLE),
     (0, b"ORC\n", &TABLE),
     (0, b"\x89HDF\r\n", &TABLE),

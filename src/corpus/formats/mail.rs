@@ -99,7 +99,7 @@ fn counted(bytes: &[u8]) -> &[u8] {
 }
 
 /// The article of a mail; its id is the mail's own. `depth` is in how many others it lies.
-pub(super) fn parse(
+pub(in crate::corpus) fn parse(
     bytes: &[u8],
     depth: usize,
     encodings: &mut Encodings,

@@ -17,7 +17,7 @@ const LONGEST_HEADER: usize = 1 << 20;
 
 /// The encodings that nothing declared, over all mails of an input.
 #[derive(Default)]
-pub(super) struct Encodings {
+pub(in crate::corpus) struct Encodings {
     found: Vec<&'static str>,
     replaced: u64,
 }

@@ -197,7 +197,7 @@ fn is_key(key: &str) -> bool {
 }
 
 /// The first top heading, and the text of every other block with a blank line between.
-fn plain(markdown: &str) -> (String, String) {
+pub(in crate::corpus) fn plain(markdown: &str) -> (String, String) {
     let mut title = String::new();
     let mut text = String::new();
     let mut in_title = false;

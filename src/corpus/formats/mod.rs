@@ -10,14 +10,15 @@ mod compression;
 mod cut_zip;
 mod detect;
 mod docx;
+mod downloads;
 mod feeds;
 mod foreign;
 mod format;
 pub(in crate::corpus) mod html;
 mod json;
-mod mail;
-mod mail_text;
-mod markdown;
+pub(super) mod mail;
+pub(super) mod mail_text;
+pub(super) mod markdown;
 mod markup;
 mod mbox;
 mod member_names;
@@ -43,7 +44,7 @@ mod window;
 pub use table::TableOptions;
 
 use super::article::Article;
-use super::columns::{ColumnReport, Mapping, Role, Tally};
+use super::columns::{ColumnReport, GONE, Mapping, Role, Tally};
 use super::dates::is_no_date;
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, ReadOptions, Sink};
@@ -80,6 +81,8 @@ pub(crate) struct Context<'a> {
     tally: Rc<Tally>,
     /// The ids that its articles brought along.
     ids: Ids,
+    /// Rows of which nothing but a mark is left.
+    gone: u64,
 }
 
 impl<'a> Context<'a> {
@@ -100,10 +103,17 @@ impl<'a> Context<'a> {
             reported: HashSet::new(),
             tally: Rc::default(),
             ids: Ids::default(),
+            gone: 0,
         }
     }
 
+    /// Says what is wrong with a row. Those whose text was removed are counted, and told at the end.
     pub(super) fn bad(&mut self, row: Option<u64>, message: impl Into<String>) -> Result<()> {
+        let message = message.into();
+        if message == GONE {
+            self.gone += 1;
+            return Ok(());
+        }
         self.sink.bad(Error::input(self.path, row, message))
     }
 
@@ -159,7 +169,8 @@ impl<'a> Context<'a> {
     }
 
     fn report_at(&mut self, report: ColumnReport) {
-        let names: Vec<String> = report.roles.iter().map(|(_, name)| name.clone()).collect();
+        let names = report.roles.iter().map(|(_, name)| name.clone());
+        let names: Vec<String> = names.chain([report.path.clone()]).collect();
         if self.reported.len() < 8 && self.reported.insert(names) {
             self.sink.note(Note::Columns(report));
         }
@@ -201,6 +212,15 @@ impl Drop for Context<'_> {
                 role,
                 count,
                 example,
+            });
+        }
+        if self.gone > 0 {
+            self.sink.note(Note::Ignored {
+                path: self.path.to_string(),
+                what: match std::mem::take(&mut self.gone) {
+                    1 => "a row whose text was removed ([deleted], [removed])".to_string(),
+                    n => format!("{n} rows whose text was removed ([deleted], [removed])"),
+                },
             });
         }
         let copies = self.ids.take_copies();
