@@ -202,7 +202,9 @@ fn factiva(lines: &[&str]) -> Vec<Article> {
             }
             None => line.trim(),
         };
-        if value.is_empty() && field != "LP" && field != "TD" {
+        // A blank line parts paragraphs of a text, and says nothing elsewhere.
+        let is_text = field == "LP" || field == "TD";
+        if value.is_empty() && (!is_text || coded(line).is_some()) {
             continue;
         }
         match field {

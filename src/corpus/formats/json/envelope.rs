@@ -137,7 +137,8 @@ pub(super) fn find(
         .iter()
         .rev()
         .max_by_key(|list| (list.usual(), list.size))?;
-    let first = found.iter().position(|list| alike(list, &likeliest.keys))?;
+    let is_one = |list: &List| list.start == likeliest.start || alike(list, &likeliest.keys);
+    let first = found.iter().position(is_one)?;
     Some(found.swap_remove(first))
 }
 
