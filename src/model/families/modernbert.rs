@@ -22,7 +22,9 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     let norm_bias = s.flag("norm_bias", false)?;
     let attention_bias = s.flag("attention_bias", false)?;
     let feed_bias = s.flag("mlp_bias", false)?;
-    s.only("position_embedding_type", &[json!("absolute")])?;
+    // HF transformers does not read it; mmBERT has "sans_pos", as it has no table of positions.
+    let known = ["absolute", "rope", "sans_pos"].map(|name| json!(name));
+    s.only("position_embedding_type", &known)?;
     // Written from the architecture's variants that were never released.
     s.get("decoder_bias");
     let activation = s.activation(&["hidden_activation"], "gelu")?;
