@@ -233,8 +233,14 @@ impl EncoderBuilder {
             .prompts
             .given(self.query_prompt, self.document_prompt);
         if config.pooling_assumed {
+            let taken = match config.head.pooling {
+                crate::model::architecture::Pooling::Last => {
+                    "the last token, as of a language model,"
+                }
+                _ => "the mean over tokens",
+            };
             let note = format!(
-                "the model {} does not say its pooling; the mean over tokens is taken",
+                "the model {} does not say its pooling; {taken} is taken",
                 files.id
             );
             job.note(NoteKind::Model, note);

@@ -28,7 +28,8 @@ pub struct Config {
     pub full_dim: usize,
     /// The most tokens of one text, special tokens included.
     pub max_tokens: usize,
-    /// Whether the model does not say its pooling, so that the mean was taken for it.
+    /// Whether the model does not say its pooling, so that the one was taken for it that
+    /// sentence-transformers takes.
     pub pooling_assumed: bool,
     /// Whether texts are put in lower case before the tokenizer has them.
     pub lower_case: bool,
@@ -106,7 +107,7 @@ impl Config {
         };
         let head = match (classifier, found) {
             (Some(classifier), _) => Head::of_classifier(classifier),
-            (None, found) => found.unwrap_or_else(|| Head::only(Pooling::Mean)),
+            (None, found) => found.unwrap_or_else(|| Head::only(families::assumed_pooling(&json))),
         };
 
         let positions = described.architecture.longest;
@@ -126,6 +127,11 @@ impl Config {
             )));
         }
         let prompts = prompts::of(files, &called)?;
+        let mut read_anew = families::read_anew(&json);
+        if pooling_assumed && head.pooling == Pooling::Last {
+            read_anew.push("lasttoken");
+        }
+        let hash = identity(files, &layout, &settings, &head, judge.as_ref(), &read_anew)?;
         let full_dim = head.dim(hidden);
         Ok(Self {
             dim: prompts::kept_dim(files)?.map_or(full_dim, |n| n.min(full_dim)),
@@ -139,7 +145,7 @@ impl Config {
                 Purpose::Reranking => Similarity::default(),
             },
             prompts,
-            hash: identity(files, &layout, &settings, &head, judge.as_ref())?,
+            hash,
             described,
             head,
             judge,
@@ -230,6 +236,7 @@ fn identity(
     settings: &Settings,
     head: &Head,
     judge: Option<&Judge>,
+    read_anew: &[&str],
 ) -> Result<String> {
     let mut names = vec![
         layout.file("config.json"),
@@ -263,9 +270,12 @@ fn identity(
         hasher.update(name.as_bytes());
         hasher.update(hash.as_bytes());
     }
-    // Earlier versions did not heed it: their vectors are not these.
+    // Earlier versions did not heed these: their vectors are not those of now.
     if settings.lower_case {
         hasher.update(b"do_lower_case");
+    }
+    for key in read_anew {
+        hasher.update(key.as_bytes());
     }
     hasher.update(settings.tokenizer.in_hash().as_bytes());
     Ok(hex(&hasher.finalize()))

@@ -158,6 +158,43 @@ pub(super) fn saved_as(json: &str) -> String {
     name.and_then(Value::as_str).unwrap_or("").to_string()
 }
 
+/// The first of the classes that the model was saved as.
+fn first_class(settings: &Settings) -> Option<&str> {
+    settings.get("architectures")?.get(0)?.as_str()
+}
+
+/// The pooling of a model whose files name none, as sentence-transformers takes it: the last token
+/// of what was saved as a language model, which has seen all others, unless attention goes both
+/// ways; else the mean.
+pub(super) fn assumed_pooling(json: &str) -> Pooling {
+    let Ok(settings) = Settings::parse(json) else {
+        return Pooling::Mean;
+    };
+    let writes = first_class(&settings).is_some_and(|name| name.ends_with("ForCausalLM"));
+    if writes && settings.flag("is_causal", true) != Ok(false) {
+        Pooling::Last
+    } else {
+        Pooling::Mean
+    }
+}
+
+/// What a configuration says that earlier versions of Nearwise read otherwise, so that a model's
+/// vectors are not those that they gave.
+pub(super) fn read_anew(json: &str) -> Vec<&'static str> {
+    let Ok(settings) = Settings::parse(json) else {
+        return Vec::new();
+    };
+    let s = &settings;
+    let kind = s.text("model_type").ok().flatten();
+    let decoder = matches!(kind, Some("qwen3" | "gemma3_text"));
+    let all = [(
+        "is_causal false",
+        decoder && s.flag("is_causal", true) == Ok(false),
+    )];
+    let holds = all.into_iter().filter(|(_, holds)| *holds);
+    holds.map(|(name, _)| name).collect()
+}
+
 /// What no backend computes.
 fn check(architecture: &Architecture) -> Result<()> {
     for block in &architecture.blocks {
