@@ -217,6 +217,14 @@ fn what_a_model_is_not_is_told_by_name() {
         },
         &["tokenizer_config.json", "truncation_side", "middle"],
     );
+    let config = |key: &'static str, value: Value| {
+        move |folder: &Path| edit(&folder.join("config.json"), |v| v[key] = value.clone())
+    };
+    // What is false may be true where nothing is said.
+    refused(
+        &config("use_qk_norm", json!(false)),
+        &["config.json", "use_qk_norm", "may change the vectors"],
+    );
     refused(
         &|folder| {
             let text = r#"{"similarity_fn_name": "maxsim"}"#;
