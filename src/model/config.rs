@@ -1,5 +1,6 @@
 //! What a sentence-transformers folder says of its model: architecture, pooling, length, prompts.
 
+use super::added_tokens::{ADDED_FILE, SPECIAL_FILE};
 use super::architecture::{Module, Pooling};
 use super::families::{self, Described};
 use super::files::{ModelFiles, hex};
@@ -9,7 +10,7 @@ use super::layout::{Layout, MODULES_FILE, TOKENIZER_CONFIG};
 use super::manifest::Purpose;
 use super::prompts::{self, Prompts, Similarity};
 use super::sentence;
-use super::tokenizer_config::{self, TokenizerSettings};
+use super::tokenizer_config::{self, Beside, TokenizerSettings};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 
@@ -213,7 +214,13 @@ impl Settings {
         }
         let of_tokenizer = tokenizer_config::with(of_tokenizer, said.tokenizer);
         let file = files.folder.join(layout.file("tokenizer.json"));
-        let tokenizer = TokenizerSettings::of(&of_tokenizer, &config, &file);
+        let beside = Beside {
+            said: &of_tokenizer,
+            special: &json(&layout.file(SPECIAL_FILE))?,
+            added: &json(&layout.file(ADDED_FILE))?,
+            config: &config,
+        };
+        let tokenizer = TokenizerSettings::of(&beside, &file);
         Ok(Self {
             max_tokens,
             lower_case: said.lower_case,

@@ -8,6 +8,9 @@ use std::path::{Component, Path, PathBuf};
 
 /// The most of a file of settings that is read: real ones have a few KB.
 pub(super) const SETTINGS_BYTES: u64 = 1 << 20;
+/// As much of the tokenizer's settings, which may list added tokens: Gemma's have 6,000 of them and
+/// 1.2 MB.
+const LISTS_BYTES: u64 = 16 << 20;
 /// The most modules of a model: real ones have two to four.
 const MODULES: usize = 16;
 /// The file that lists them.
@@ -181,7 +184,9 @@ pub(super) fn parse(text: &str) -> std::result::Result<Vec<Module>, String> {
 
 /// A file of settings; `None` where there is none.
 pub(super) fn read(model: &str, path: &Path) -> Result<Option<String>> {
-    read_up_to(model, path, SETTINGS_BYTES)
+    let lists = path.ends_with(TOKENIZER_CONFIG);
+    let most = if lists { LISTS_BYTES } else { SETTINGS_BYTES };
+    read_up_to(model, path, most)
 }
 
 fn read_up_to(model: &str, path: &Path, most: u64) -> Result<Option<String>> {

@@ -225,6 +225,21 @@ fn what_a_model_is_not_is_told_by_name() {
         &config("use_qk_norm", json!(false)),
         &["config.json", "use_qk_norm", "may change the vectors"],
     );
+    // A number that is none of a new token.
+    refused(
+        &|folder| {
+            let text = json!({"added_tokens_decoder": {"7": {"content": "[Q]"}}}).to_string();
+            fs::write(folder.join("tokenizer_config.json"), text).unwrap();
+        },
+        &["tokenizer.json", "[Q]", "as 7", "save the tokenizer anew"],
+    );
+    refused(
+        &|folder| {
+            let text = json!({"added_tokens_decoder": {"x": {"content": "[Q]"}}}).to_string();
+            fs::write(folder.join("tokenizer_config.json"), text).unwrap();
+        },
+        &["tokenizer_config.json", "added_tokens_decoder", "\"x\""],
+    );
     refused(
         &|folder| {
             let text = r#"{"similarity_fn_name": "maxsim"}"#;
@@ -275,6 +290,14 @@ fn made(world: &World, path: &str, of: &str, change: impl FnOnce(&Path)) -> Stri
     folder.display().to_string()
 }
 
+fn open(model: &str) -> Encoder {
+    let encoder = Encoder::builder()
+        .model(model)
+        .device(DeviceChoice::Cpu)
+        .dtype(DtypeChoice::Only(Dtype::F32));
+    encoder.open().unwrap()
+}
+
 #[test]
 fn what_is_taken_for_granted_of_a_model_is_told() {
     let world = World::new();
@@ -291,6 +314,19 @@ fn what_is_taken_for_granted_of_a_model_is_told() {
         said.contains("the last token, as of a language model"),
         "{said}"
     );
+}
+
+#[test]
+fn a_special_token_without_a_row_is_read_as_text() {
+    let world = World::new();
+    let of = |settings: Value| {
+        let model = made(&world, "m", "tiny-bert", |folder| {
+            fs::write(folder.join("tokenizer_config.json"), settings.to_string()).unwrap();
+        });
+        let vectors = open(&model).encode(&["the <new> bank"], EncodeOptions::from(Prompt::None));
+        vectors.unwrap().values
+    };
+    assert_eq!(of(json!({"bos_token": "<new>"})), of(json!({})));
 }
 
 #[test]
