@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokenizers::normalizers::{BertNormalizer, Lowercase, Sequence};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::utils::truncation::TruncationDirection;
 
 /// How long a tokenizer may take to load and to take a short text apart. The largest take a few
@@ -317,6 +318,18 @@ fn prompted<'a>(prompt: &str, text: &'a str) -> Cow<'a, str> {
     }
 }
 
+/// Has steps that spell in bytes put a blank in front of texts, or not.
+fn put_blank(step: &mut PreTokenizerWrapper, yes: bool) {
+    match step {
+        PreTokenizerWrapper::ByteLevel(bytes) => bytes.add_prefix_space = yes,
+        PreTokenizerWrapper::Sequence(steps) => {
+            let steps = steps.as_mut().iter_mut();
+            steps.for_each(|step| put_blank(step, yes));
+        }
+        _ => {}
+    }
+}
+
 /// Makes a tokenizer of a file's content, tries it, and counts the special tokens that it puts
 /// around a text and around a pair of texts.
 fn build(json: &[u8], asked: &Asked) -> std::result::Result<Built, String> {
@@ -332,6 +345,11 @@ fn build(json: &[u8], asked: &Asked) -> std::result::Result<Built, String> {
         let (accents, small) = (steps.strip_accents, steps.lower_case);
         let steps = BertNormalizer::new(true, steps.chinese, accents, small);
         inner.with_normalizer(Some(steps)).map_err(bad)?;
+    }
+    if let Some(yes) = asked.own.blank_in_front {
+        let mut steps = inner.get_pre_tokenizer().cloned();
+        steps.iter_mut().for_each(|step| put_blank(step, yes));
+        inner.with_pre_tokenizer(steps);
     }
     added_tokens::add(&mut inner, &asked.own.added, asked.rows)?;
     if asked.lower_case {

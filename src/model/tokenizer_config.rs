@@ -28,6 +28,9 @@ pub struct TokenizerSettings {
     pub cuts_beginning: Option<bool>,
     /// The steps in front of BERT's tokenizers, where they are others than the file has.
     pub steps: Option<BertSteps>,
+    /// Whether a blank is put in front of every text, of tokenizers that spell in bytes, where it is
+    /// otherwise in the file.
+    pub blank_in_front: Option<bool>,
     /// Tokens that the file does not have.
     pub(crate) added: Vec<Added>,
     /// Whether the second text of a pair is told by the types of its tokens.
@@ -39,6 +42,8 @@ pub struct TokenizerSettings {
 enum Class {
     /// One that makes BERT's steps anew of its settings.
     Bert { typed: bool },
+    /// One that spells in bytes, and puts a blank in front of texts where its settings say so.
+    Bytes,
     /// One that takes them from its file.
     Other,
 }
@@ -73,6 +78,22 @@ fn class(tokenizer: &Value, config: &Value) -> Class {
         (Some("DistilBertTokenizer" | "MPNetTokenizer"), _) | (None, Some("mpnet")) => {
             Class::Bert { typed: false }
         }
+        (
+            Some(
+                "BartTokenizer"
+                | "BlenderbotTokenizer"
+                | "CodeGenTokenizer"
+                | "DebertaTokenizer"
+                | "GPT2Tokenizer"
+                | "LEDTokenizer"
+                | "LongformerTokenizer"
+                | "MvpTokenizer"
+                | "Qwen2Tokenizer"
+                | "RobertaTokenizer",
+            ),
+            _,
+        )
+        | (None, Some("roberta" | "qwen3")) => Class::Bytes,
         _ => Class::Other,
     }
 }
@@ -111,7 +132,7 @@ impl TokenizerSettings {
             Some(other) => Err(format!("{key} is {other}, neither true nor false")),
         };
         let steps = match class {
-            Class::Other => None,
+            Class::Bytes | Class::Other => None,
             Class::Bert { .. } => {
                 let accents = said.get("strip_accents").is_some_and(|v| !v.is_null());
                 let asked = BertSteps {
@@ -122,6 +143,14 @@ impl TokenizerSettings {
                 // Other steps are left to their file, which may be of another kind of tokenizer.
                 own.bert_steps().filter(|own| *own != asked).map(|_| asked)
             }
+        };
+        let blank_in_front = match class {
+            Class::Bytes => {
+                let asked = flag("add_prefix_space", false)?;
+                let other = |own: &bool| *own != asked;
+                own.blanks_in_front().iter().any(other).then_some(asked)
+            }
+            Class::Bert { .. } | Class::Other => None,
         };
         let known = own.added_tokens.into_iter().flatten();
         let known: BTreeSet<String> = known.map(|token| token.content).collect();
@@ -134,6 +163,7 @@ impl TokenizerSettings {
         Ok(Self {
             cuts_beginning,
             steps,
+            blank_in_front,
             added,
             typed,
         })
@@ -144,8 +174,14 @@ impl TokenizerSettings {
         let side = self.cuts_beginning == Some(true);
         let side = if side { "truncation_side left" } else { "" };
         let steps = self.steps.map(|steps| format!("{steps:?}"));
+        let blank = self.blank_in_front;
+        let blank = blank.map(|yes| format!("add_prefix_space {yes}"));
         let added: String = self.added.iter().map(Added::in_hash).collect();
-        format!("{side}{}{added}", steps.unwrap_or_default())
+        format!(
+            "{side}{}{}{added}",
+            steps.unwrap_or_default(),
+            blank.unwrap_or_default()
+        )
     }
 }
 
@@ -154,6 +190,8 @@ impl TokenizerSettings {
 struct Own {
     #[serde(default)]
     normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
     #[serde(default)]
     added_tokens: Option<Vec<OwnToken>>,
 }
@@ -183,6 +221,18 @@ impl Own {
             strip_accents: flag("strip_accents"),
             chinese: flag("handle_chinese_chars").unwrap_or(true),
         })
+    }
+
+    /// Whether each step that spells in bytes puts a blank in front of texts.
+    fn blanks_in_front(&self) -> Vec<bool> {
+        let steps = self.pre_tokenizer.get("pretokenizers");
+        let steps = steps.and_then(Value::as_array).map(Vec::as_slice);
+        let steps = steps.unwrap_or(std::slice::from_ref(&self.pre_tokenizer));
+        let bytes = steps
+            .iter()
+            .filter(|step| step.get("type").is_some_and(|kind| kind == "ByteLevel"));
+        let blank = |step: &Value| step.get("add_prefix_space").and_then(Value::as_bool);
+        bytes.map(|step| blank(step).unwrap_or(true)).collect()
     }
 }
 
@@ -220,7 +270,12 @@ mod tests {
             ("mpnet", None, untyped),
             ("nomic_bert", None, typed),
             ("roberta", Some("BertTokenizer"), typed),
-            ("roberta", None, Class::Other),
+            ("roberta", None, Class::Bytes),
+            ("roberta", Some("PreTrainedTokenizerFast"), Class::Other),
+            ("roberta", Some("BartTokenizerFast"), Class::Bytes),
+            ("qwen3", None, Class::Bytes),
+            ("qwen3", Some("Qwen2Tokenizer"), Class::Bytes),
+            ("xlm-roberta", None, Class::Other),
             ("modernbert", Some("BertTokenizer"), Class::Other),
             ("new", Some("BertTokenizer"), typed),
         ] {
