@@ -144,6 +144,7 @@ pub(super) fn architectures() -> impl Strategy<Value = Architecture> {
                 positions: table.then_some(Positions {
                     rows: longest + 3,
                     first: 2,
+                    padding: None,
                 }),
                 types: if types { 2 } else { 0 },
                 scale: if scaled { 1.5 } else { 1.0 },
