@@ -1,6 +1,6 @@
 //! What a model wants put in front of texts.
 
-use super::files::ModelFiles;
+use super::files::{ModelFiles, own_name};
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -192,8 +192,7 @@ fn is_bge(name: &str) -> bool {
 /// The family of a model, by the name that it goes by or the one that it was saved under.
 fn family(names: &[&str]) -> Option<&'static Family> {
     names.iter().find_map(|name| {
-        let own = name.rsplit(['/', '\\']).find(|part| !part.is_empty())?;
-        let own = own.to_lowercase();
+        let own = own_name(name)?.to_lowercase();
         FAMILIES.iter().find(|family| (family.has)(&own))
     })
 }
@@ -347,6 +346,10 @@ mod tests {
             ("thenlper/gte-small", "none"),
             ("sentence-transformers/all-MiniLM-L6-v2", "none"),
             ("acme/made5-small", "none"),
+            ("/hub/models--intfloat--e5-small-v2/snapshots/ffb9", "e5"),
+            ("/hub/models--acme--plain/snapshots/e5-small", "none"),
+            ("/cache/intfloat--e5-small-v2/main", "e5"),
+            ("/my--e5-small/v2", "none"),
             ("acme/e5", "none"),
             ("nomic-ai/nomic-embed-text-v1.5", "nomic"),
             ("WhereIsAI/UAE-Large-V1", "bge-like"),

@@ -299,6 +299,28 @@ fn open(model: &str) -> Encoder {
 }
 
 #[test]
+fn prompts_are_those_of_the_name_in_a_path_of_a_cache() {
+    let world = World::new();
+    let of = |path: &str, prompts: Value| {
+        let model = made(&world, path, "tiny-bert", |folder| {
+            let text = json!({"prompts": prompts}).to_string();
+            fs::write(folder.join("config_sentence_transformers.json"), text).unwrap();
+        });
+        let prompts = open(&model).prompts().clone();
+        (prompts.query, prompts.document)
+    };
+    let pair = |query: &str, document: &str| (query.to_string(), document.to_string());
+    let e5 = pair("query: ", "passage: ");
+    assert_eq!(of("e5-small-v2", json!({})), e5);
+    let cached =
+        "hub/models--intfloat--e5-small-v2/snapshots/ffb93f3bd4047442299a41ebb6fa998a38507c52";
+    assert_eq!(of(cached, json!({})), e5);
+    assert_eq!(of("intfloat--e5-small-v2/main", json!({})), e5);
+    assert_eq!(of("my--e5-small-v2/second", json!({})), pair("", ""));
+    assert_eq!(of("e5-small-v2", json!({"news": "the news: "})), e5);
+}
+
+#[test]
 fn what_is_taken_for_granted_of_a_model_is_told() {
     let world = World::new();
     let told = |of: &str, change: &dyn Fn(&Path)| {
