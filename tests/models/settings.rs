@@ -317,6 +317,12 @@ fn prompts_are_those_of_the_name_in_a_path_of_a_cache() {
     assert_eq!(of(cached, json!({})), e5);
     assert_eq!(of("intfloat--e5-small-v2/main", json!({})), e5);
     assert_eq!(of("my--e5-small-v2/second", json!({})), pair("", ""));
+    let arctic = "Snowflake/snowflake-arctic-embed-m-v2.0";
+    assert_eq!(of(arctic, json!({})), pair("query: ", ""));
+    // An empty prompt is the model's word too, and so is none of the names that are known.
+    for prompts in [json!({"query": ""}), json!({"query": "", "document": ""})] {
+        assert_eq!(of("e5-small-v2", prompts), pair("", ""));
+    }
     assert_eq!(of("e5-small-v2", json!({"news": "the news: "})), e5);
 }
 
