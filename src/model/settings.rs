@@ -156,6 +156,11 @@ impl Settings {
         self.values.get(key).filter(|v| !v.is_null())
     }
 
+    /// Whether a key is there, and said to be none.
+    pub(super) fn is_null(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(Value::is_null)
+    }
+
     /// The first of some names that there is.
     fn any<'a>(&self, keys: &[&'a str]) -> (&'a str, Option<&Value>) {
         let found: Vec<_> = keys.iter().map(|&k| (k, self.get(k))).collect();

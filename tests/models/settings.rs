@@ -358,6 +358,26 @@ fn a_special_token_without_a_row_is_read_as_text() {
 }
 
 #[test]
+fn modernberts_layers_have_one_rotation_where_no_other_is_said() {
+    let world = World::new();
+    let of = |theta: Value| {
+        let model = made(&world, "m", "families/modernbert", |folder| {
+            edit(&folder.join("config.json"), |v| {
+                v["local_rope_theta"] = theta
+            });
+        });
+        let encoder = open(&model);
+        let text = ["the market and the minister met in the city"];
+        let vectors = encoder.encode(&text, EncodeOptions::from(Prompt::None));
+        (vectors.unwrap().values, encoder.identity().hash.clone())
+    };
+    let (null, global, local) = (of(json!(null)), of(json!(160_000.0)), of(json!(10_000.0)));
+    assert_eq!(null.0, global.0);
+    assert_ne!(null.0, local.0);
+    assert_ne!(null.1, local.1);
+}
+
+#[test]
 fn a_file_is_no_model() {
     let world = World::new();
     world.write("a.txt", "a\n");

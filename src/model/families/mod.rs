@@ -186,11 +186,23 @@ pub(super) fn read_anew(json: &str) -> Vec<&'static str> {
     };
     let s = &settings;
     let kind = s.text("model_type").ok().flatten();
+    let modern = kind == Some("modernbert");
     let decoder = matches!(kind, Some("qwen3" | "gemma3_text"));
-    let all = [(
-        "is_causal false",
-        decoder && s.flag("is_causal", true) == Ok(false),
-    )];
+    let other_eps = s.get("layer_norm_eps").is_some_and(|eps| *eps != 1e-5);
+    let all = [
+        (
+            "is_causal false",
+            decoder && s.flag("is_causal", true) == Ok(false),
+        ),
+        (
+            "norm_eps",
+            modern && s.get("norm_eps").is_none() && other_eps,
+        ),
+        (
+            "local_rope_theta null",
+            modern && s.is_null("local_rope_theta"),
+        ),
+    ];
     let holds = all.into_iter().filter(|(_, holds)| *holds);
     holds.map(|(name, _)| name).collect()
 }
