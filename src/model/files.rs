@@ -158,10 +158,12 @@ pub fn find(name: &str, fetch: &Fetch) -> Result<ModelFiles> {
         return find_one_known(model, fetch);
     }
     if as_folder.is_file() {
-        return Err(Error::model(
-            name,
-            "a file, and a model's name or folder is needed",
-        ));
+        let message = if as_folder.extension().is_some_and(|e| e == "gguf") {
+            layout::GGUF
+        } else {
+            "a file, and a model's name or folder is needed"
+        };
+        return Err(Error::model(name, message));
     }
     let Some((id, revision)) = on_hub(name) else {
         return Err(Error::new(

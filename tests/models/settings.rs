@@ -299,6 +299,49 @@ fn open(model: &str) -> Encoder {
 }
 
 #[test]
+fn what_is_there_instead_of_weights_is_named_with_a_way_out() {
+    let world = World::new();
+    let line = "embed bank --model m";
+    let missing = |others: &[&str], parts: &[&str]| {
+        let folder = own_model(&world);
+        fs::remove_file(folder.join("model.safetensors")).unwrap();
+        for other in others {
+            let path = folder.join(other);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "weights").unwrap();
+        }
+        world.fails(line, 1, parts);
+    };
+    let onnx = ["only an ONNX model", "original repository"];
+    missing(&["onnx/model.onnx"], &onnx);
+    missing(&["model_quantized.onnx"], &onnx);
+    let variant = ["model.fp16.safetensors", "copy it to model.safetensors"];
+    missing(&["model.fp16.safetensors", "onnx/model.onnx"], &variant);
+    let pickle = ["pytorch_model.bin, a pickle", "save_pretrained"];
+    missing(&["pytorch_model.bin", "onnx/model.onnx"], &pickle);
+    missing(&["tf_model.h5"], &["tf_model.h5", "original repository"]);
+    missing(&[], &["only safetensors weights are read"]);
+    // GGUF has no other files.
+    world.write("m.gguf", "GGUF");
+    let gguf = ["GGUF is not read", "safetensors"];
+    world.fails("embed bank --model m.gguf", 1, &gguf);
+    fs::create_dir(world.path("gguf")).unwrap();
+    world.write("gguf/model-q8_0.gguf", "GGUF");
+    world.fails("embed bank --model gguf", 1, &gguf);
+    // The folder of the hub client's cache in which the model's own is.
+    let of_hub = "models--intfloat--e5-small-v2";
+    for commit in ["0123", "4567"] {
+        let path = format!("{of_hub}/snapshots/{commit}");
+        made(&world, &path, "tiny-bert", |_| {});
+    }
+    let line = format!("embed bank --model {of_hub}");
+    world.fails(&line, 1, &["hub's cache", "snapshots/0123"]);
+    fs::create_dir(world.path(of_hub).join("refs")).unwrap();
+    fs::write(world.path(of_hub).join("refs/main"), "4567\n").unwrap();
+    world.fails(&line, 1, &["hub's cache", "snapshots/4567"]);
+}
+
+#[test]
 fn prompts_are_those_of_the_name_in_a_path_of_a_cache() {
     let world = World::new();
     let of = |path: &str, prompts: Value| {
