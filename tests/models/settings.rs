@@ -225,6 +225,10 @@ fn what_a_model_is_not_is_told_by_name() {
         &config("use_qk_norm", json!(false)),
         &["config.json", "use_qk_norm", "may change the vectors"],
     );
+    refused(
+        &config("architectures", json!(["HF_ColBERT"])),
+        &["config.json", "HF_ColBERT", "a vector for each token"],
+    );
     // A number that is none of a new token.
     refused(
         &|folder| {

@@ -126,6 +126,7 @@ const SUPPORTED: &str = "bert (also with ALiBi, as JinaBERT), camembert, distilb
 /// family is not known, a key that may change the vectors is not known.
 pub(super) fn describe(json: &str) -> Result<Described> {
     let settings = Settings::parse(json)?;
+    single_vectors(&settings)?;
     let kind = settings.text("model_type")?;
     let described = match kind {
         Some("bert") => bert::describe(&settings, bert::Kind::Bert),
@@ -205,6 +206,16 @@ pub(super) fn read_anew(json: &str) -> Vec<&'static str> {
     ];
     let holds = all.into_iter().filter(|(_, holds)| *holds);
     holds.map(|(name, _)| name).collect()
+}
+
+/// Refuses what gives a vector for each token instead of one of the text.
+fn single_vectors(settings: &Settings) -> Result<()> {
+    match first_class(settings) {
+        Some(name) if name.to_lowercase().contains("colbert") => Err(format!(
+            "architectures {name:?}: such a model has a vector for each token of a text, which is not supported; models with one vector a text are"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What no backend computes.
