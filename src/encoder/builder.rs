@@ -35,6 +35,13 @@ impl Opening {
         let files = find(name, &fetch)?;
         let config = load(&files)?;
         self.job.check()?;
+        if let Some(class) = &config.own_class {
+            let note = format!(
+                "the model {} was saved as {class}, by code of its own, which is not run; what its model_type stands for is computed",
+                files.id
+            );
+            self.job.note(NoteKind::Model, note);
+        }
         Ok((files, config))
     }
 

@@ -32,6 +32,8 @@ pub struct Config {
     /// Whether the model does not say its pooling, so that the one was taken for it that
     /// sentence-transformers takes.
     pub pooling_assumed: bool,
+    /// The class that the model was saved as, where it is one of its own code, which is not run.
+    pub own_class: Option<String>,
     /// Whether texts are put in lower case before the tokenizer has them.
     pub lower_case: bool,
     /// What is done to texts that the tokenizer's own file does not say.
@@ -139,6 +141,7 @@ impl Config {
             full_dim,
             max_tokens,
             pooling_assumed,
+            own_class: families::own_class(&json),
             lower_case: settings.lower_case,
             tokenizer: settings.tokenizer,
             similarity: match purpose {

@@ -278,6 +278,7 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
             judge: None,
             max_tokens: a.longest,
             pooling_assumed: false,
+            own_class: None,
             lower_case: false,
             tokenizer: Default::default(),
             similarity: Default::default(),

@@ -389,6 +389,28 @@ fn what_is_taken_for_granted_of_a_model_is_told() {
         said.contains("the last token, as of a language model"),
         "{said}"
     );
+    let own_code = |class: &'static str| {
+        move |folder: &Path| {
+            edit(&folder.join("config.json"), |v| {
+                v["auto_map"] = json!({"AutoModel": "modeling.Both"});
+                v["architectures"] = json!([class]);
+            });
+        }
+    };
+    let said = told("tiny-bert", &own_code("BertBothWaysModel"));
+    assert_eq!(
+        said.matches("code of its own, which is not run").count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("BertBothWaysModel"), "{said}");
+    for (of, known) in [
+        ("tiny-bert", "BertModel"),
+        ("families/nomic", "NomicBertModel"),
+    ] {
+        let said = told(of, &own_code(known));
+        assert!(!said.contains("code of its own"), "{said}");
+    }
 }
 
 #[test]

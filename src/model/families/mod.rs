@@ -208,6 +208,46 @@ pub(super) fn read_anew(json: &str) -> Vec<&'static str> {
     holds.map(|(name, _)| name).collect()
 }
 
+/// The class that a model was saved as, where it is one of code that came with the model, and the
+/// family has no such code of which is known what it computes.
+pub(super) fn own_class(json: &str) -> Option<String> {
+    let settings = Settings::parse(json).ok()?;
+    settings.get("auto_map")?.get("AutoModel")?;
+    let stem = match settings.text("model_type").ok()?? {
+        // JinaBERT's code is known.
+        "bert" if settings.text("position_embedding_type") != Ok(Some("alibi")) => "Bert",
+        "camembert" => "Camembert",
+        "distilbert" => "DistilBert",
+        "gemma3_text" => "Gemma3",
+        "modernbert" => "ModernBert",
+        "mpnet" => "MPNet",
+        "qwen3" => "Qwen3",
+        "roberta" => "Roberta",
+        "xlm-roberta" => "XLMRoberta",
+        _ => return None,
+    };
+    let name = first_class(&settings)?;
+    let known = name.strip_prefix(stem).is_some_and(|rest| {
+        let rest = rest.strip_prefix("Text").unwrap_or(rest);
+        rest.is_empty() || TASKS.contains(&rest)
+    });
+    (!known).then(|| name.to_string())
+}
+
+/// What the names of HF transformers' classes end in, behind that of the family.
+const TASKS: [&str; 10] = [
+    "ForCausalLM",
+    "ForMaskedLM",
+    "ForMultipleChoice",
+    "ForNextSentencePrediction",
+    "ForPreTraining",
+    "ForQuestionAnswering",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "LMHeadModel",
+    "Model",
+];
+
 /// Refuses what gives a vector for each token instead of one of the text.
 fn single_vectors(settings: &Settings) -> Result<()> {
     match first_class(settings) {
