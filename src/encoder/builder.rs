@@ -35,6 +35,13 @@ impl Opening {
         let files = find(name, &fetch)?;
         let config = load(&files)?;
         self.job.check()?;
+        if let Some(class) = &config.own_class {
+            let note = format!(
+                "the model {} was saved as {class}, by code of its own, which is not run; what its model_type stands for is computed",
+                files.id
+            );
+            self.job.note(NoteKind::Model, note);
+        }
         Ok((files, config))
     }
 
@@ -233,8 +240,14 @@ impl EncoderBuilder {
             .prompts
             .given(self.query_prompt, self.document_prompt);
         if config.pooling_assumed {
+            let taken = match config.head.pooling {
+                crate::model::architecture::Pooling::Last => {
+                    "the last token, as of a language model,"
+                }
+                _ => "the mean over tokens",
+            };
             let note = format!(
-                "the model {} does not say its pooling; the mean over tokens is taken",
+                "the model {} does not say its pooling; {taken} is taken",
                 files.id
             );
             job.note(NoteKind::Model, note);

@@ -43,6 +43,9 @@ pub struct Positions {
     pub rows: usize,
     /// The row of a text's first token.
     pub first: usize,
+    /// The token that takes no place (RoBERTa and its kin): it has the row in front of `first`, and
+    /// those behind it are counted as if it was not there.
+    pub padding: Option<u32>,
 }
 
 /// How rows are normalised.

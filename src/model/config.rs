@@ -1,5 +1,6 @@
 //! What a sentence-transformers folder says of its model: architecture, pooling, length, prompts.
 
+use super::added_tokens::{ADDED_FILE, SPECIAL_FILE};
 use super::architecture::{Module, Pooling};
 use super::families::{self, Described};
 use super::files::{ModelFiles, hex};
@@ -9,7 +10,7 @@ use super::layout::{Layout, MODULES_FILE, TOKENIZER_CONFIG};
 use super::manifest::Purpose;
 use super::prompts::{self, Prompts, Similarity};
 use super::sentence;
-use super::tokenizer_config::{self, TokenizerSettings};
+use super::tokenizer_config::{self, Beside, TokenizerSettings};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 
@@ -28,8 +29,11 @@ pub struct Config {
     pub full_dim: usize,
     /// The most tokens of one text, special tokens included.
     pub max_tokens: usize,
-    /// Whether the model does not say its pooling, so that the mean was taken for it.
+    /// Whether the model does not say its pooling, so that the one was taken for it that
+    /// sentence-transformers takes.
     pub pooling_assumed: bool,
+    /// The class that the model was saved as, where it is one of its own code, which is not run.
+    pub own_class: Option<String>,
     /// Whether texts are put in lower case before the tokenizer has them.
     pub lower_case: bool,
     /// What is done to texts that the tokenizer's own file does not say.
@@ -106,7 +110,7 @@ impl Config {
         };
         let head = match (classifier, found) {
             (Some(classifier), _) => Head::of_classifier(classifier),
-            (None, found) => found.unwrap_or_else(|| Head::only(Pooling::Mean)),
+            (None, found) => found.unwrap_or_else(|| Head::only(families::assumed_pooling(&json))),
         };
 
         let positions = described.architecture.longest;
@@ -126,12 +130,18 @@ impl Config {
             )));
         }
         let prompts = prompts::of(files, &called)?;
+        let mut read_anew = families::read_anew(&json);
+        if pooling_assumed && head.pooling == Pooling::Last {
+            read_anew.push("lasttoken");
+        }
+        let hash = identity(files, &layout, &settings, &head, judge.as_ref(), &read_anew)?;
         let full_dim = head.dim(hidden);
         Ok(Self {
             dim: prompts::kept_dim(files)?.map_or(full_dim, |n| n.min(full_dim)),
             full_dim,
             max_tokens,
             pooling_assumed,
+            own_class: families::own_class(&json),
             lower_case: settings.lower_case,
             tokenizer: settings.tokenizer,
             similarity: match purpose {
@@ -139,7 +149,7 @@ impl Config {
                 Purpose::Reranking => Similarity::default(),
             },
             prompts,
-            hash: identity(files, &layout, &settings, &head, judge.as_ref())?,
+            hash,
             described,
             head,
             judge,
@@ -207,7 +217,13 @@ impl Settings {
         }
         let of_tokenizer = tokenizer_config::with(of_tokenizer, said.tokenizer);
         let file = files.folder.join(layout.file("tokenizer.json"));
-        let tokenizer = TokenizerSettings::of(&of_tokenizer, &config, &file);
+        let beside = Beside {
+            said: &of_tokenizer,
+            special: &json(&layout.file(SPECIAL_FILE))?,
+            added: &json(&layout.file(ADDED_FILE))?,
+            config: &config,
+        };
+        let tokenizer = TokenizerSettings::of(&beside, &file);
         Ok(Self {
             max_tokens,
             lower_case: said.lower_case,
@@ -230,6 +246,7 @@ fn identity(
     settings: &Settings,
     head: &Head,
     judge: Option<&Judge>,
+    read_anew: &[&str],
 ) -> Result<String> {
     let mut names = vec![
         layout.file("config.json"),
@@ -263,9 +280,12 @@ fn identity(
         hasher.update(name.as_bytes());
         hasher.update(hash.as_bytes());
     }
-    // Earlier versions did not heed it: their vectors are not these.
+    // Earlier versions did not heed these: their vectors are not those of now.
     if settings.lower_case {
         hasher.update(b"do_lower_case");
+    }
+    for key in read_anew {
+        hasher.update(key.as_bytes());
     }
     hasher.update(settings.tokenizer.in_hash().as_bytes());
     Ok(hex(&hasher.finalize()))

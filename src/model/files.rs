@@ -158,10 +158,12 @@ pub fn find(name: &str, fetch: &Fetch) -> Result<ModelFiles> {
         return find_one_known(model, fetch);
     }
     if as_folder.is_file() {
-        return Err(Error::model(
-            name,
-            "a file, and a model's name or folder is needed",
-        ));
+        let message = if as_folder.extension().is_some_and(|e| e == "gguf") {
+            layout::GGUF
+        } else {
+            "a file, and a model's name or folder is needed"
+        };
+        return Err(Error::model(name, message));
     }
     let Some((id, revision)) = on_hub(name) else {
         return Err(Error::new(
@@ -400,6 +402,30 @@ fn find_on_hub(id: &str, revision: &str, fetch: &Fetch) -> Result<ModelFiles> {
     record(staging.path())?;
     install(staging, &folder)?;
     Ok(found(Source::Hub))
+}
+
+/// A model's own name, without its owner, by its id on the hub or the path of its folder. Caches
+/// have that name in the middle of the path, in front of the commit.
+pub(super) fn own_name(id: &str) -> Option<&str> {
+    let mut parts = id.rsplit(['/', '\\']).filter(|part| !part.is_empty());
+    let (last, parent) = (parts.next()?, parts.next());
+    let of_hub = |folder: &&str| folder.starts_with(HUB_FOLDER);
+    let cached = match parent {
+        // As the hub's client keeps them: models--OWNER--NAME/snapshots/COMMIT.
+        Some("snapshots") => parts.next().filter(of_hub),
+        // As `folder_of` does: OWNER--NAME/REVISION.
+        Some(folder) if last == "main" || is_commit(last) => Some(folder),
+        _ => None,
+    };
+    let name = cached.and_then(|folder| folder.rsplit_once("--"));
+    Some(name.map_or(last, |(_, name)| name))
+}
+
+/// What the folders of models in the cache of the hub's client begin with.
+const HUB_FOLDER: &str = "models--";
+
+fn is_commit(name: &str) -> bool {
+    name.len() == 40 && name.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 fn folder_of(id: &str, revision: &str) -> PathBuf {

@@ -270,6 +270,10 @@ fn pooling(fields: &Fields, size: usize) -> std::result::Result<Head, String> {
         }
         let set = known.iter().zip(POOLINGS).filter(|(flag, _)| set(flag));
         all.extend(set.map(|(_, (_, pooling))| pooling));
+        // What sentence-transformers takes where nothing is said at all.
+        if !fields.keys().any(|k| k.starts_with("pooling_mode_")) {
+            all.push(Pooling::Mean);
+        }
     }
     // As many as there are: each would only be given again.
     if all.is_empty() || all.len() > POOLINGS.len() {
@@ -393,8 +397,13 @@ mod tests {
         assert_eq!(several(flags), Ok((expected, 24)));
         let named = several(r#"{"pooling_mode": ["lasttoken", "cls"]}"#);
         assert_eq!(named, Ok((vec![Pooling::Last, Pooling::Cls], 16)));
+        assert_eq!(
+            several(r#"{"embedding_dimension": 8}"#),
+            Ok((vec![Pooling::Mean], 8))
+        );
         for wrong in [
             r#"{"pooling_mode": []}"#,
+            r#"{"pooling_mode_cls_token": false}"#,
             r#"{"pooling_mode": ["mean", "median"]}"#,
             r#"{"pooling_mode_median_tokens": true}"#,
             r#"{"pooling_mode": ["cls", "cls", "cls", "cls", "cls", "cls", "cls"]}"#,

@@ -1,5 +1,6 @@
 //! Files from the hub, by hf-hub's synchronous client.
 
+use super::added_tokens::{ADDED_FILE, SPECIAL_FILE};
 use super::files::Fetch;
 use super::layout::{self, MODULES_FILE};
 use super::manifest::KnownModel;
@@ -15,6 +16,8 @@ const OPTIONAL: &[&str] = &[
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "tokenizer_config.json",
+    SPECIAL_FILE,
+    ADDED_FILE,
     layout::ADAPTER,
     layout::CHAT_TEMPLATE,
 ];

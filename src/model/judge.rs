@@ -4,7 +4,7 @@ use super::architecture::Activation;
 use super::chat::{self, Given, Unfit, Written};
 use super::config;
 use super::families::{Classifier, Described};
-use super::files::ModelFiles;
+use super::files::{ModelFiles, own_name};
 use super::head;
 use super::layout::{self, Layout};
 use super::prompts;
@@ -65,8 +65,7 @@ impl Evidence {
 
 /// Whether a model of this name is a Qwen3-Reranker, or one that others made of it.
 fn is_qwen3_reranker(name: &str) -> bool {
-    let own = name.rsplit(['/', '\\']).find(|part| !part.is_empty());
-    own.is_some_and(|own| own.to_lowercase().contains("qwen3-reranker"))
+    own_name(name).is_some_and(|own| own.to_lowercase().contains("qwen3-reranker"))
 }
 
 /// The classifier that a language model is, by the logits of its tokens; `None` where it is none,

@@ -8,6 +8,9 @@ use std::path::{Component, Path, PathBuf};
 
 /// The most of a file of settings that is read: real ones have a few KB.
 pub(super) const SETTINGS_BYTES: u64 = 1 << 20;
+/// As much of the tokenizer's settings, which may list added tokens: Gemma's have 6,000 of them and
+/// 1.2 MB.
+const LISTS_BYTES: u64 = 16 << 20;
 /// The most modules of a model: real ones have two to four.
 const MODULES: usize = 16;
 /// The file that lists them.
@@ -181,7 +184,9 @@ pub(super) fn parse(text: &str) -> std::result::Result<Vec<Module>, String> {
 
 /// A file of settings; `None` where there is none.
 pub(super) fn read(model: &str, path: &Path) -> Result<Option<String>> {
-    read_up_to(model, path, SETTINGS_BYTES)
+    let lists = path.ends_with(TOKENIZER_CONFIG);
+    let most = if lists { LISTS_BYTES } else { SETTINGS_BYTES };
+    read_up_to(model, path, most)
 }
 
 fn read_up_to(model: &str, path: &Path, most: u64) -> Result<Option<String>> {
@@ -234,7 +239,14 @@ pub(super) fn require(model: &str, folder: &Path) -> Result<()> {
             }
             continue;
         }
-        let place = path.parent().unwrap_or(folder).display();
+        let place = path.parent().unwrap_or(folder);
+        let instead = match name {
+            "config.json" => in_place_of_model(place),
+            WEIGHTS => in_place_of_weights(place),
+            _ => None,
+        };
+        let hint = instead.unwrap_or_else(|| hint.to_string());
+        let place = place.display();
         return Err(Error::model(
             model,
             format!("{place} has no {name}; {hint}"),
@@ -254,6 +266,78 @@ pub(super) fn require(model: &str, folder: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is said of a model as llama.cpp has it.
+pub(super) const GGUF: &str = "GGUF is not read; name the model that it was made of, with its config.json, tokenizer.json and safetensors weights";
+/// The most entries of a folder that are looked at for what there is instead of a file.
+const ENTRIES: usize = 1000;
+
+/// The names of what is in a folder, in order; none where it cannot be read.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let names = entries.take(ENTRIES).filter_map(|entry| {
+        let entry = entry.ok()?;
+        entry.file_name().into_string().ok()
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+/// What a folder without a configuration has instead, and what can be done with it.
+fn in_place_of_model(folder: &Path) -> Option<String> {
+    let snapshots = folder.join("snapshots");
+    if let Some(commit) = snapshot(folder, &snapshots) {
+        let path = snapshots.join(commit);
+        return Some(format!(
+            "it is a folder of the hub's cache; the model is in {}",
+            path.display()
+        ));
+    }
+    let is_gguf = |name: &String| name.ends_with(".gguf");
+    names(folder).iter().any(is_gguf).then(|| GGUF.to_string())
+}
+
+/// The commit in a folder of the hub's cache that `main` is, else the first that there is.
+fn snapshot(folder: &Path, snapshots: &Path) -> Option<String> {
+    let main = read("", &folder.join("refs/main")).ok().flatten();
+    let main = main.map(|commit| commit.trim().to_string());
+    let mut all = names(snapshots);
+    let at = main.and_then(|main| all.iter().position(|name| *name == main));
+    (!all.is_empty()).then(|| all.swap_remove(at.unwrap_or(0)))
+}
+
+/// The files of weights that a folder has instead of those that are read, and what can be done with
+/// them; `None` where there are none, or what is usually said of weights helps.
+fn in_place_of_weights(folder: &Path) -> Option<String> {
+    let here = names(folder);
+    let with = |end: &str| here.iter().find(|name| name.ends_with(end));
+    if let Some(name) = with(".safetensors") {
+        return Some(format!(
+            "there is {name}: where it has all weights of this model, copy it to {WEIGHTS}"
+        ));
+    }
+    // Pickles, which `save_pretrained` turns into safetensors.
+    if let Some(name) = with(".bin") {
+        return Some(format!(
+            "there is {name}, a pickle, which is not read; convert it with `AutoModel.from_pretrained(...).save_pretrained(..., safe_serialization=True)`"
+        ));
+    }
+    let onnx = names(&folder.join("onnx"));
+    if here.iter().chain(&onnx).any(|name| name.ends_with(".onnx")) {
+        return Some(
+            "only an ONNX model is here, which is not read; take the original repository, from which it was made, with safetensors weights"
+                .to_string(),
+        );
+    }
+    if with(".gguf").is_some() {
+        return Some(GGUF.to_string());
+    }
+    let other = [".h5", ".msgpack", ".ot"].into_iter().find_map(with)?;
+    Some(format!(
+        "there is {other}, which is not read; take the original repository with safetensors weights, or convert it with HF transformers 4 (`AutoModel.from_pretrained(..., from_tf=True)`, `from_flax=True`, then `save_pretrained`)"
+    ))
 }
 
 /// Fails where the weights are those of an adapter, or are to be changed by one.

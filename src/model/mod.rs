@@ -1,5 +1,6 @@
 //! Which model, where its files come from, how it is configured, its tokenizer.
 
+mod added_tokens;
 pub mod architecture;
 mod chat;
 mod config;

@@ -1,6 +1,6 @@
 //! What a model wants put in front of texts.
 
-use super::files::ModelFiles;
+use super::files::{ModelFiles, own_name};
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -110,6 +110,9 @@ impl Prompts {
 
 /// The file of a model's prompts.
 pub(super) const FILE: &str = "config_sentence_transformers.json";
+/// The names of prompts for queries and for documents.
+const QUERY: &[&str] = &["query"];
+const DOCUMENT: &[&str] = &["document", "passage", "corpus"];
 /// The longest prompt, in bytes: it is put in front of every text.
 const LONGEST: usize = 4096;
 
@@ -126,7 +129,7 @@ const BGE: &str = "Represent this sentence for searching relevant passages: ";
 
 /// As each family's description has them. Of models that want none, such as gte and bge-m3,
 /// nothing needs to be said here.
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     // https://huggingface.co/intfloat/multilingual-e5-large-instruct
     Family {
         name: "e5-instruct",
@@ -153,6 +156,13 @@ const FAMILIES: [Family; 6] = [
         name: "bge-en",
         has: |name| is_bge(name) && name.contains("-en"),
         query: BGE,
+        document: "",
+    },
+    // https://huggingface.co/Snowflake/snowflake-arctic-embed-l-v2.0, unlike those before it
+    Family {
+        name: "arctic-v2",
+        has: |name| name.starts_with("snowflake-arctic-embed") && name.contains("-v2"),
+        query: "query: ",
         document: "",
     },
     // https://huggingface.co/mixedbread-ai/mxbai-embed-large-v1,
@@ -192,8 +202,7 @@ fn is_bge(name: &str) -> bool {
 /// The family of a model, by the name that it goes by or the one that it was saved under.
 fn family(names: &[&str]) -> Option<&'static Family> {
     names.iter().find_map(|name| {
-        let own = name.rsplit(['/', '\\']).find(|part| !part.is_empty())?;
-        let own = own.to_lowercase();
+        let own = own_name(name)?.to_lowercase();
         FAMILIES.iter().find(|family| (family.has)(&own))
     })
 }
@@ -212,7 +221,10 @@ pub(super) fn of(files: &ModelFiles, saved_as: &str) -> Result<Prompts> {
             format!("{FILE}: a prompt of {long} bytes; {LONGEST} at most can be used"),
         ));
     }
-    if !own.query.is_empty() || !own.document.is_empty() {
+    // An empty prompt that is written down is the model's word too: it wants none.
+    let says = |name: &&str| own.named.contains_key(*name);
+    let both = [QUERY, DOCUMENT];
+    if both.concat().iter().any(says) || !own.query.is_empty() || !own.document.is_empty() {
         return Ok(own);
     }
     Ok(match family(&[&files.id, saved_as]) {
@@ -315,10 +327,7 @@ fn read(folder: &Path, model: &str) -> Result<Prompts> {
             .find_map(|n| file.prompts.get(n).cloned().flatten())
             .unwrap_or_default()
     };
-    let (query, document) = (
-        prompt(&["query"]),
-        prompt(&["document", "passage", "corpus"]),
-    );
+    let (query, document) = (prompt(QUERY), prompt(DOCUMENT));
     let named = file.prompts.into_iter();
     Ok(Prompts {
         query,
@@ -347,6 +356,12 @@ mod tests {
             ("thenlper/gte-small", "none"),
             ("sentence-transformers/all-MiniLM-L6-v2", "none"),
             ("acme/made5-small", "none"),
+            ("Snowflake/snowflake-arctic-embed-m-v1.5", "bge-like"),
+            ("Snowflake/snowflake-arctic-embed-l-v2.0", "arctic-v2"),
+            ("/hub/models--intfloat--e5-small-v2/snapshots/ffb9", "e5"),
+            ("/hub/models--acme--plain/snapshots/e5-small", "none"),
+            ("/cache/intfloat--e5-small-v2/main", "e5"),
+            ("/my--e5-small/v2", "none"),
             ("acme/e5", "none"),
             ("nomic-ai/nomic-embed-text-v1.5", "nomic"),
             ("WhereIsAI/UAE-Large-V1", "bge-like"),

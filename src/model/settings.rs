@@ -99,6 +99,23 @@ const HARMLESS: &[&str] = &[
     "use_xentropy",
     "vocab_size",
 ];
+/// Keys that change nothing where they are false, which is what they are by default. Others may be
+/// true by default, such as a norm that a model has unless it is told otherwise.
+const HARMLESS_OFF: &[&str] = &[
+    "_flash_attn_2_enabled",
+    "_output_attentions",
+    "add_pooling_layer",
+    "flash_attn",
+    "is_causal",
+    "is_decoder",
+    "is_encoder_decoder",
+    "use_bidirectional_attention",
+    "use_flash_attention",
+    "use_flash_attention_2",
+    "use_pooler",
+    "use_sliding_window",
+    "xla_device",
+];
 /// Parts of the names of other such keys.
 const HARMLESS_PARTS: &[&str] = &[
     "dropout",
@@ -137,6 +154,11 @@ impl Settings {
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.read.borrow_mut().insert(key.to_string());
         self.values.get(key).filter(|v| !v.is_null())
+    }
+
+    /// Whether a key is there, and said to be none.
+    pub(super) fn is_null(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(Value::is_null)
     }
 
     /// The first of some names that there is.
@@ -255,12 +277,12 @@ impl Settings {
         }
     }
 
-    /// Refuses a key that nothing here reads and that may change what is computed. What is off
-    /// (null, false, empty) changes nothing.
+    /// Refuses a key that nothing here reads and that may change what is computed. What is null or
+    /// empty changes nothing.
     pub(super) fn nothing_unread(&self) -> Result<()> {
         let read = self.read.borrow();
         let off = |v: &Value| match v {
-            Value::Null | Value::Bool(false) => true,
+            Value::Null => true,
             Value::Object(o) => o.is_empty(),
             Value::Array(a) => a.is_empty(),
             Value::String(s) => s.is_empty(),
@@ -268,7 +290,8 @@ impl Settings {
         };
         for (key, value) in &self.values {
             let harmless = HARMLESS.contains(&key.as_str())
-                || HARMLESS_PARTS.iter().any(|part| key.contains(part));
+                || HARMLESS_PARTS.iter().any(|part| key.contains(part))
+                || *value == Value::Bool(false) && HARMLESS_OFF.contains(&key.as_str());
             if !(harmless || read.contains(key) || off(value)) {
                 return Err(format!(
                     "the key {key:?} ({}) is not known, and may change the vectors",

@@ -10,6 +10,7 @@ pub use pieces::TokenPiece;
 use words::Cut;
 pub(crate) use words::TextIds;
 
+use super::added_tokens;
 use super::config::Config;
 use super::files::ModelFiles;
 use super::tokenizer_config::TokenizerSettings;
@@ -23,6 +24,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokenizers::normalizers::{BertNormalizer, Lowercase, Sequence};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::utils::truncation::TruncationDirection;
 
 /// How long a tokenizer may take to load and to take a short text apart. The largest take a few
@@ -84,7 +86,7 @@ struct Built {
 }
 
 /// What a tokenizer is opened with besides its file.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Asked {
     /// Whether texts are put in lower case before all other steps.
     lower_case: bool,
@@ -140,7 +142,7 @@ impl Tokenizer {
         let path = files.file("tokenizer.json")?;
         let asked = Asked {
             lower_case: config.lower_case,
-            own: config.tokenizer,
+            own: config.tokenizer.clone(),
             rows: Some(config.described.architecture.vocabulary),
         };
         Self::open(&path, &files.id, config.max_tokens, asked)
@@ -166,11 +168,13 @@ impl Tokenizer {
             return Err(bad(format!("longer than {} MiB", limits::FILE_BYTES >> 20)));
         }
         limits::check(&json).map_err(bad)?;
+        limits::check_added(&asked.own.added).map_err(bad)?;
+        let (rows, cuts_beginning) = (asked.rows, asked.own.cuts_beginning);
         // On a thread that is given up where it does not end: the file is a program of a kind.
         let (send, receive) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
             // Nobody may be waiting any more.
-            let _ = send.send(guarded("tokenizer", || build(&json, asked)));
+            let _ = send.send(guarded("tokenizer", || build(&json, &asked)));
         });
         let built = match receive.recv_timeout(PATIENCE) {
             Ok(built) => built.map_err(|e| bad(e.message().to_string()))?,
@@ -180,7 +184,7 @@ impl Tokenizer {
             )),
         };
         let built = built.map_err(bad)?;
-        if let Some(rows) = asked.rows {
+        if let Some(rows) = rows {
             fits(&built, rows).map_err(bad)?;
         }
         let special = built.special;
@@ -194,7 +198,7 @@ impl Tokenizer {
             inner: built.inner,
             model: model.to_string(),
             max_tokens,
-            cut: match asked.own.cuts_beginning.unwrap_or(built.cuts_beginning) {
+            cut: match cuts_beginning.unwrap_or(built.cuts_beginning) {
                 true => Cut::Beginning,
                 false => Cut::End,
             },
@@ -314,9 +318,21 @@ fn prompted<'a>(prompt: &str, text: &'a str) -> Cow<'a, str> {
     }
 }
 
+/// Has steps that spell in bytes put a blank in front of texts, or not.
+fn put_blank(step: &mut PreTokenizerWrapper, yes: bool) {
+    match step {
+        PreTokenizerWrapper::ByteLevel(bytes) => bytes.add_prefix_space = yes,
+        PreTokenizerWrapper::Sequence(steps) => {
+            let steps = steps.as_mut().iter_mut();
+            steps.for_each(|step| put_blank(step, yes));
+        }
+        _ => {}
+    }
+}
+
 /// Makes a tokenizer of a file's content, tries it, and counts the special tokens that it puts
 /// around a text and around a pair of texts.
-fn build(json: &[u8], asked: Asked) -> std::result::Result<Built, String> {
+fn build(json: &[u8], asked: &Asked) -> std::result::Result<Built, String> {
     let bad = |e: tokenizers::Error| e.to_string();
     let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(bad)?;
     let own = inner.get_truncation().map(|t| t.direction);
@@ -330,6 +346,12 @@ fn build(json: &[u8], asked: Asked) -> std::result::Result<Built, String> {
         let steps = BertNormalizer::new(true, steps.chinese, accents, small);
         inner.with_normalizer(Some(steps)).map_err(bad)?;
     }
+    if let Some(yes) = asked.own.blank_in_front {
+        let mut steps = inner.get_pre_tokenizer().cloned();
+        steps.iter_mut().for_each(|step| put_blank(step, yes));
+        inner.with_pre_tokenizer(steps);
+    }
+    added_tokens::add(&mut inner, &asked.own.added, asked.rows)?;
     if asked.lower_case {
         // In front of the tokenizer's own steps, so that offsets are those of the text.
         let own = inner.get_normalizer().cloned();

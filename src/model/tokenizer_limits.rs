@@ -2,6 +2,7 @@
 //! after the other. A file made for it takes any time or memory, so its size is looked at before
 //! the crate that runs it.
 
+use super::added_tokens::Added;
 use base64::Engine;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -101,6 +102,16 @@ pub(super) fn check(json: &[u8]) -> Result<(), String> {
         return Err("a dropout makes tokens of the same text differ; set it to null".to_string());
     }
     Ok(())
+}
+
+/// Looks whether tokens that are listed beside a file keep to the limits.
+///
+/// # Errors
+/// They do not; the message says what.
+pub(super) fn check_added(tokens: &[Added]) -> Result<(), String> {
+    limit("added tokens", tokens.len(), ADDED)?;
+    let bytes = tokens.iter().map(|added| added.token.content.len()).sum();
+    limit("bytes of added tokens", bytes, ADDED_BYTES)
 }
 
 fn limit(what: &str, found: usize, most: usize) -> Result<(), String> {

@@ -29,6 +29,22 @@ pub fn plain(token: u32) -> u32 {
     token & !UNPOOLED
 }
 
+/// The row of each token of a text among those that are read of a table of positions. A token that
+/// takes no place has the first of them, which there is then for it, and is not counted.
+pub fn places(text: &[u32], padding: Option<u32>) -> impl Iterator<Item = usize> + '_ {
+    let mut counted = 0;
+    text.iter().enumerate().map(move |(position, &token)| {
+        let Some(padding) = padding else {
+            return position;
+        };
+        if id(token) == padding {
+            return 0;
+        }
+        counted += 1;
+        counted
+    })
+}
+
 /// Leaves the first `count` tokens of a text out of poolings, but for its last token: something has
 /// to be pooled.
 pub fn leave_out(text: &mut [u32], count: usize) {
@@ -54,6 +70,14 @@ mod tests {
             assert_eq!((id(typed(i, k)), kind(typed(i, k))), (i, k));
         }
         assert_eq!(typed(77, 0), 77);
+    }
+
+    #[test]
+    fn a_token_that_pads_takes_no_place() {
+        let text = [0, 5, typed(1, 1), 1, 7, 2];
+        let of = |padding| places(&text, padding).collect::<Vec<_>>();
+        assert_eq!(of(None), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(of(Some(1)), [1, 2, 0, 0, 3, 4]);
     }
 
     #[test]

@@ -144,6 +144,7 @@ pub(super) fn architectures() -> impl Strategy<Value = Architecture> {
                 positions: table.then_some(Positions {
                     rows: longest + 3,
                     first: 2,
+                    padding: None,
                 }),
                 types: if types { 2 } else { 0 },
                 scale: if scaled { 1.5 } else { 1.0 },
@@ -277,6 +278,7 @@ pub(super) fn made(architecture: &Architecture, pooling: Pooling, seed: u64) -> 
             judge: None,
             max_tokens: a.longest,
             pooling_assumed: false,
+            own_class: None,
             lower_case: false,
             tokenizer: Default::default(),
             similarity: Default::default(),

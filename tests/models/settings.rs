@@ -18,6 +18,8 @@ struct Case {
     merged: Map<String, Value>,
     replaced: Map<String, Value>,
     #[serde(default)]
+    removed: Vec<String>,
+    #[serde(default)]
     texts: Vec<String>,
     #[serde(default)]
     vectors: Vec<Vec<f32>>,
@@ -49,6 +51,14 @@ impl Case {
         }
         for (name, whole) in &self.replaced {
             fs::write(folder.join(name), whole.to_string()).unwrap();
+        }
+        for name in &self.removed {
+            let path = folder.join(name);
+            if path.is_dir() {
+                fs::remove_dir_all(path).unwrap();
+            } else {
+                fs::remove_file(path).unwrap();
+            }
         }
     }
 }
@@ -108,8 +118,10 @@ fn settings_are_heeded_as_sentence_transformers_does() {
     let embedding: Vec<&Case> = cases.iter().filter(|c| c.scores.is_empty()).collect();
     for (case, (name, hash)) in embedding.iter().zip(&hashes) {
         assert_eq!(case.name, *name);
-        if case.vectors != embedding[0].vectors {
-            assert_ne!(*hash, hashes[0].1, "{name}");
+        let same = |other: &&Case| other.of == case.of && other.texts == case.texts;
+        let first = embedding.iter().position(same).unwrap();
+        if case.vectors != embedding[first].vectors {
+            assert_ne!(*hash, hashes[first].1, "{name}");
         }
     }
 }
@@ -205,6 +217,33 @@ fn what_a_model_is_not_is_told_by_name() {
         },
         &["tokenizer_config.json", "truncation_side", "middle"],
     );
+    let config = |key: &'static str, value: Value| {
+        move |folder: &Path| edit(&folder.join("config.json"), |v| v[key] = value.clone())
+    };
+    // What is false may be true where nothing is said.
+    refused(
+        &config("use_qk_norm", json!(false)),
+        &["config.json", "use_qk_norm", "may change the vectors"],
+    );
+    refused(
+        &config("architectures", json!(["HF_ColBERT"])),
+        &["config.json", "HF_ColBERT", "a vector for each token"],
+    );
+    // A number that is none of a new token.
+    refused(
+        &|folder| {
+            let text = json!({"added_tokens_decoder": {"7": {"content": "[Q]"}}}).to_string();
+            fs::write(folder.join("tokenizer_config.json"), text).unwrap();
+        },
+        &["tokenizer.json", "[Q]", "as 7", "save the tokenizer anew"],
+    );
+    refused(
+        &|folder| {
+            let text = json!({"added_tokens_decoder": {"x": {"content": "[Q]"}}}).to_string();
+            fs::write(folder.join("tokenizer_config.json"), text).unwrap();
+        },
+        &["tokenizer_config.json", "added_tokens_decoder", "\"x\""],
+    );
     refused(
         &|folder| {
             let text = r#"{"similarity_fn_name": "maxsim"}"#;
@@ -243,6 +282,168 @@ fn a_model_says_how_its_vectors_are_compared() {
         assert_eq!(open().similarity_fn(), expected);
         assert_eq!(expected.name(), name);
     }
+}
+
+/// A folder of `of` with some of its files changed, as the model's folder `path`.
+fn made(world: &World, path: &str, of: &str, change: impl FnOnce(&Path)) -> String {
+    let folder = world.path(path);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    copy(&repository("tests/fixtures").join(of), &folder);
+    change(&folder);
+    folder.display().to_string()
+}
+
+fn open(model: &str) -> Encoder {
+    let encoder = Encoder::builder()
+        .model(model)
+        .device(DeviceChoice::Cpu)
+        .dtype(DtypeChoice::Only(Dtype::F32));
+    encoder.open().unwrap()
+}
+
+#[test]
+fn what_is_there_instead_of_weights_is_named_with_a_way_out() {
+    let world = World::new();
+    let line = "embed bank --model m";
+    let missing = |others: &[&str], parts: &[&str]| {
+        let folder = own_model(&world);
+        fs::remove_file(folder.join("model.safetensors")).unwrap();
+        for other in others {
+            let path = folder.join(other);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "weights").unwrap();
+        }
+        world.fails(line, 1, parts);
+    };
+    let onnx = ["only an ONNX model", "original repository"];
+    missing(&["onnx/model.onnx"], &onnx);
+    missing(&["model_quantized.onnx"], &onnx);
+    let variant = ["model.fp16.safetensors", "copy it to model.safetensors"];
+    missing(&["model.fp16.safetensors", "onnx/model.onnx"], &variant);
+    let pickle = ["pytorch_model.bin, a pickle", "save_pretrained"];
+    missing(&["pytorch_model.bin", "onnx/model.onnx"], &pickle);
+    missing(&["tf_model.h5"], &["tf_model.h5", "original repository"]);
+    missing(&[], &["only safetensors weights are read"]);
+    // GGUF has no other files.
+    world.write("m.gguf", "GGUF");
+    let gguf = ["GGUF is not read", "safetensors"];
+    world.fails("embed bank --model m.gguf", 1, &gguf);
+    fs::create_dir(world.path("gguf")).unwrap();
+    world.write("gguf/model-q8_0.gguf", "GGUF");
+    world.fails("embed bank --model gguf", 1, &gguf);
+    // The folder of the hub client's cache in which the model's own is.
+    let of_hub = "models--intfloat--e5-small-v2";
+    for commit in ["0123", "4567"] {
+        let path = format!("{of_hub}/snapshots/{commit}");
+        made(&world, &path, "tiny-bert", |_| {});
+    }
+    let line = format!("embed bank --model {of_hub}");
+    world.fails(&line, 1, &["hub's cache", "snapshots/0123"]);
+    fs::create_dir(world.path(of_hub).join("refs")).unwrap();
+    fs::write(world.path(of_hub).join("refs/main"), "4567\n").unwrap();
+    world.fails(&line, 1, &["hub's cache", "snapshots/4567"]);
+}
+
+#[test]
+fn prompts_are_those_of_the_name_in_a_path_of_a_cache() {
+    let world = World::new();
+    let of = |path: &str, prompts: Value| {
+        let model = made(&world, path, "tiny-bert", |folder| {
+            let text = json!({"prompts": prompts}).to_string();
+            fs::write(folder.join("config_sentence_transformers.json"), text).unwrap();
+        });
+        let prompts = open(&model).prompts().clone();
+        (prompts.query, prompts.document)
+    };
+    let pair = |query: &str, document: &str| (query.to_string(), document.to_string());
+    let e5 = pair("query: ", "passage: ");
+    assert_eq!(of("e5-small-v2", json!({})), e5);
+    let cached =
+        "hub/models--intfloat--e5-small-v2/snapshots/ffb93f3bd4047442299a41ebb6fa998a38507c52";
+    assert_eq!(of(cached, json!({})), e5);
+    assert_eq!(of("intfloat--e5-small-v2/main", json!({})), e5);
+    assert_eq!(of("my--e5-small-v2/second", json!({})), pair("", ""));
+    let arctic = "Snowflake/snowflake-arctic-embed-m-v2.0";
+    assert_eq!(of(arctic, json!({})), pair("query: ", ""));
+    // An empty prompt is the model's word too, and so is none of the names that are known.
+    for prompts in [json!({"query": ""}), json!({"query": "", "document": ""})] {
+        assert_eq!(of("e5-small-v2", prompts), pair("", ""));
+    }
+    assert_eq!(of("e5-small-v2", json!({"news": "the news: "})), e5);
+}
+
+#[test]
+fn what_is_taken_for_granted_of_a_model_is_told() {
+    let world = World::new();
+    let told = |of: &str, change: &dyn Fn(&Path)| {
+        made(&world, "m", of, change);
+        let output = world.command("embed bank --model m").output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = told("families/qwen3-embedding", &|folder| {
+        fs::remove_file(folder.join("modules.json")).unwrap();
+    });
+    assert!(
+        said.contains("the last token, as of a language model"),
+        "{said}"
+    );
+    let own_code = |class: &'static str| {
+        move |folder: &Path| {
+            edit(&folder.join("config.json"), |v| {
+                v["auto_map"] = json!({"AutoModel": "modeling.Both"});
+                v["architectures"] = json!([class]);
+            });
+        }
+    };
+    let said = told("tiny-bert", &own_code("BertBothWaysModel"));
+    assert_eq!(
+        said.matches("code of its own, which is not run").count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("BertBothWaysModel"), "{said}");
+    for (of, known) in [
+        ("tiny-bert", "BertModel"),
+        ("families/nomic", "NomicBertModel"),
+    ] {
+        let said = told(of, &own_code(known));
+        assert!(!said.contains("code of its own"), "{said}");
+    }
+}
+
+#[test]
+fn a_special_token_without_a_row_is_read_as_text() {
+    let world = World::new();
+    let of = |settings: Value| {
+        let model = made(&world, "m", "tiny-bert", |folder| {
+            fs::write(folder.join("tokenizer_config.json"), settings.to_string()).unwrap();
+        });
+        let vectors = open(&model).encode(&["the <new> bank"], EncodeOptions::from(Prompt::None));
+        vectors.unwrap().values
+    };
+    assert_eq!(of(json!({"bos_token": "<new>"})), of(json!({})));
+}
+
+#[test]
+fn modernberts_layers_have_one_rotation_where_no_other_is_said() {
+    let world = World::new();
+    let of = |theta: Value| {
+        let model = made(&world, "m", "families/modernbert", |folder| {
+            edit(&folder.join("config.json"), |v| {
+                v["local_rope_theta"] = theta
+            });
+        });
+        let encoder = open(&model);
+        let text = ["the market and the minister met in the city"];
+        let vectors = encoder.encode(&text, EncodeOptions::from(Prompt::None));
+        (vectors.unwrap().values, encoder.identity().hash.clone())
+    };
+    let (null, global, local) = (of(json!(null)), of(json!(160_000.0)), of(json!(10_000.0)));
+    assert_eq!(null.0, global.0);
+    assert_ne!(null.0, local.0);
+    assert_ne!(null.1, local.1);
 }
 
 #[test]

@@ -51,8 +51,11 @@ pub(super) struct EmbeddingWeights {
     /// What is added by place and type: (types, places, hidden). One place where places are not
     /// learned, one type where there are none; `None` where there is neither.
     pub places: Option<Vec<f32>>,
-    /// Rows of `places` for each type: as many as a text may have tokens, or 1 for all of them.
+    /// Rows of `places` for each type: as many as a text may have tokens, and one in front for
+    /// `padding`; or 1 for all of them.
     pub rows: usize,
+    /// The token that takes no place.
+    pub padding: Option<u32>,
     pub norm: Option<NormWeights>,
 }
 
@@ -308,8 +311,10 @@ impl Checkpoint {
                     ),
                 ));
             }
-            rows = self.longest;
-            let range = table.first..table.first + rows;
+            let front = usize::from(table.padding.is_some());
+            rows = self.longest + front;
+            let first = table.first - front;
+            let range = first..first + rows;
             places = Some(
                 self.shards
                     .rows(&name, &[table.rows, hidden], range)?
@@ -331,6 +336,7 @@ impl Checkpoint {
             words,
             places,
             rows,
+            padding: a.embedding.positions.and_then(|table| table.padding),
             norm: self.optional_norm(at.embedding_norm.as_ref(), a.embedding.norm)?,
         })
     }

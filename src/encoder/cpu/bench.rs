@@ -170,6 +170,7 @@ impl OneLayer {
                     scale: 1.0,
                     places: Some(values(tokens * hidden)),
                     rows: tokens,
+                    padding: None,
                     norm: Some(norm()),
                     blocks: vec![Block {
                         heads,

@@ -291,26 +291,26 @@ impl Run {
     /// Embeddings of tokens, of their types and positions, normalised.
     fn embed(&self, rows: Range<usize>) {
         let (w, b) = (&self.model.weights, &self.buffers);
-        let mut text = 0;
-        for row in rows.clone() {
-            while row >= self.starts[text + 1] {
-                text += 1;
-            }
-            let position = row - self.starts[text];
-            let token = self.texts[text][position];
-            // SAFETY: the row is one of the buffer's, and only this worker's.
-            let out = unsafe {
-                std::slice::from_raw_parts_mut(b.hidden.add(row * b.hidden_stride), w.hidden)
-            };
-            w.words.row(tokens::id(token) as usize, out);
-            if w.scale != 1.0 {
-                out.iter_mut().for_each(|x| *x *= w.scale);
-            }
-            if let Some(places) = &w.places {
-                let place = if w.rows == 1 { 0 } else { position };
-                let place = tokens::kind(token) as usize * w.rows + place;
-                for (x, place) in out.iter_mut().zip(&places[place * w.hidden..]) {
-                    *x += place;
+        for (text, &start) in self.texts.iter().zip(&self.starts) {
+            let own = |row: usize| row.saturating_sub(start).min(text.len());
+            let tokens = text.iter().zip(tokens::places(text, w.padding));
+            let here = tokens.enumerate().take(own(rows.end)).skip(own(rows.start));
+            for (position, (&token, place)) in here {
+                // SAFETY: the row is one of the buffer's, and only this worker's.
+                let out = unsafe {
+                    let row = b.hidden.add((start + position) * b.hidden_stride);
+                    std::slice::from_raw_parts_mut(row, w.hidden)
+                };
+                w.words.row(tokens::id(token) as usize, out);
+                if w.scale != 1.0 {
+                    out.iter_mut().for_each(|x| *x *= w.scale);
+                }
+                if let Some(places) = &w.places {
+                    let place = if w.rows == 1 { 0 } else { place };
+                    let place = tokens::kind(token) as usize * w.rows + place;
+                    for (x, place) in out.iter_mut().zip(&places[place * w.hidden..]) {
+                        *x += place;
+                    }
                 }
             }
         }

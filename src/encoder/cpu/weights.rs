@@ -61,6 +61,8 @@ pub(super) struct Weights {
     pub places: Option<Vec<f32>>,
     /// Places of a type: one for each position, or 1 for all.
     pub rows: usize,
+    /// The token that takes no place.
+    pub padding: Option<u32>,
     pub norm: Option<NormWeights>,
     pub blocks: Vec<Block>,
     pub last_norm: Option<NormWeights>,
@@ -95,6 +97,7 @@ impl Weights {
             scale: architecture.embedding.scale,
             places: embedding.places,
             rows,
+            padding: embedding.padding,
             norm: embedding.norm,
             blocks,
             last_norm: checkpoint.last_norm()?,

@@ -181,7 +181,9 @@ impl Executor {
             return Err(GpuError::Other("a batch has no memory".to_string()));
         };
         let words = 4 * padded.words();
-        padded.write(texts, &mut packed.bytes()[..words]);
+        let positions = shape.architecture.embedding.positions;
+        let padding = positions.and_then(|table| table.padding);
+        padded.write(texts, padding, &mut packed.bytes()[..words]);
         let key = (padded, slot);
         let mut compute = || {
             gpu.upload(&**packed, words, input.address())?;

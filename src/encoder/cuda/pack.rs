@@ -82,7 +82,7 @@ impl BatchShape {
 
     /// Writes the description of `texts`, little-endian. Rows beyond the last are token 0,
     /// vectors beyond the last text have no rows, tiles beyond the last no tokens.
-    pub(super) fn write(&self, texts: &[&[u32]], out: &mut [u8]) {
+    pub(super) fn write(&self, texts: &[&[u32]], padding: Option<u32>, out: &mut [u8]) {
         let mut put = |at: usize, word: usize| {
             // Counts of one batch, far below 2^32.
             out[4 * at..4 * at + 4].copy_from_slice(&(word as u32).to_le_bytes());
@@ -97,7 +97,7 @@ impl BatchShape {
                 }
                 tile += TILE_WORDS;
             }
-            for (place, &token) in text.iter().enumerate() {
+            for (&token, place) in text.iter().zip(tokens::places(text, padding)) {
                 put(row, tokens::plain(token) as usize);
                 put(self.places_at() + row, place);
                 row += 1;
@@ -145,7 +145,7 @@ mod tests {
             prop_assert!(room.texts >= lengths.len());
             prop_assert_eq!(room.short, lengths.iter().max() <= Some(&SHORT));
             let mut bytes = vec![0xAB; 4 * room.words()];
-            room.write(&marked, &mut bytes);
+            room.write(&marked, None, &mut bytes);
             let words: Vec<u32> = bytes
                 .chunks_exact(4)
                 .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))

@@ -48,6 +48,8 @@ pub(super) struct Transformer {
     places: Option<Tensor>,
     types: usize,
     rows: usize,
+    /// The token that takes no place.
+    padding: Option<u32>,
     embedding_norm: Option<Norm>,
     blocks: Vec<Block>,
     last_norm: Option<Norm>,
@@ -155,6 +157,7 @@ impl Transformer {
                 .map(|p| Tensor::from_vec(p, (places_of, hidden), device))
                 .transpose()?,
             rows,
+            padding: embedding.padding,
             embedding_norm: embedding.norm.map(norm).transpose()?,
             blocks,
             last_norm: checkpoint.last_norm()?.map(norm).transpose()?,
@@ -186,12 +189,9 @@ impl Transformer {
         let mut places = Vec::with_capacity(texts.len() * longest);
         let mut padding = vec![0.0; texts.len() * longest];
         for (text, padding) in texts.iter().zip(padding.chunks_exact_mut(longest)) {
-            let filled = text
-                .iter()
-                .copied()
-                .chain(std::iter::repeat(0))
-                .take(longest);
-            for (position, token) in filled.enumerate() {
+            let placed = text.iter().copied().zip(tokens::places(text, self.padding));
+            let filled = placed.chain(std::iter::repeat((0, 0))).take(longest);
+            for (token, position) in filled {
                 ids.push(tokens::id(token));
                 let row = if self.rows == 1 { 0 } else { position };
                 places.push((tokens::kind(token) as usize * self.rows + row) as u32);

@@ -110,7 +110,11 @@ pub(super) fn describe(s: &Settings, kind: Kind) -> Result<Described> {
     };
     let classifier = sizes.classifier(s, first_step, Activation::Tanh, last_step)?;
     let embedding = Embedding {
-        positions: (!alibi).then_some(Positions { rows, first }),
+        positions: (!alibi).then_some(Positions {
+            rows,
+            first,
+            padding: (kind == Kind::Roberta).then_some(pad),
+        }),
         types,
         scale: 1.0,
         norm: Some(norm),

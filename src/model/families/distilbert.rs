@@ -55,7 +55,11 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     });
     let classifier = sizes.classifier(s, "pre_classifier", Activation::Relu, "classifier")?;
     let embedding = Embedding {
-        positions: Some(Positions { rows, first: 0 }),
+        positions: Some(Positions {
+            rows,
+            first: 0,
+            padding: None,
+        }),
         types: 0,
         scale: 1.0,
         norm: Some(norm),

@@ -11,7 +11,10 @@ use crate::model::tensors::NormAt;
 pub(super) fn describe(s: &Settings) -> Result<Described> {
     let sizes = Sizes::read(s, 256)?;
     let scalar = s.positive(&["query_pre_attn_scalar"])?.unwrap_or(256.0);
-    let both_ways = s.flag("use_bidirectional_attention", false)?;
+    // Two keys open attention to both sides, with windows of another length each.
+    let halved = s.flag("use_bidirectional_attention", false)?;
+    let causal = s.flag("is_causal", true)?;
+    let both_ways = halved || !causal;
     s.only("attn_logit_softcapping", &[])?;
     // Of the language model's head: where logits are bent, a difference of them is no row of it.
     let bent = s.positive(&["final_logit_softcapping"])?.is_some();
@@ -35,15 +38,18 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         Some(names) => names[i] == "sliding_attention",
         None => !(i + 1).is_multiple_of(pattern),
     };
-    // HF transformers counts the token itself, and halves the window where it has two sides.
-    let reach = |local: bool| match (local, both_ways) {
-        (false, true) => Reach::ALL,
-        (false, false) => Reach::CAUSAL,
-        (true, true) => Reach::window(window / 2),
-        (true, false) => Reach {
+    // HF transformers counts the token itself where attention is causal, not where `is_causal` is
+    // false, and halves the window by the other key alone.
+    let reach = |local: bool| match (local, halved, causal) {
+        (false, false, true) => Reach::CAUSAL,
+        (false, ..) => Reach::ALL,
+        (true, false, true) => Reach {
             before: window - 1,
             behind: 0,
         },
+        (true, true, true) => Reach::window(window / 2),
+        (true, false, false) => Reach::window(window),
+        (true, true, false) => Reach::window(window / 2 + 1),
     };
     let full = rotary(
         s,

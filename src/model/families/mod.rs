@@ -126,6 +126,7 @@ const SUPPORTED: &str = "bert (also with ALiBi, as JinaBERT), camembert, distilb
 /// family is not known, a key that may change the vectors is not known.
 pub(super) fn describe(json: &str) -> Result<Described> {
     let settings = Settings::parse(json)?;
+    single_vectors(&settings)?;
     let kind = settings.text("model_type")?;
     let described = match kind {
         Some("bert") => bert::describe(&settings, bert::Kind::Bert),
@@ -156,6 +157,105 @@ pub(super) fn saved_as(json: &str) -> String {
     let settings = Settings::parse(json).ok();
     let name = settings.as_ref().and_then(|s| s.get("_name_or_path"));
     name.and_then(Value::as_str).unwrap_or("").to_string()
+}
+
+/// The first of the classes that the model was saved as.
+fn first_class(settings: &Settings) -> Option<&str> {
+    settings.get("architectures")?.get(0)?.as_str()
+}
+
+/// The pooling of a model whose files name none, as sentence-transformers takes it: the last token
+/// of what was saved as a language model, which has seen all others, unless attention goes both
+/// ways; else the mean.
+pub(super) fn assumed_pooling(json: &str) -> Pooling {
+    let Ok(settings) = Settings::parse(json) else {
+        return Pooling::Mean;
+    };
+    let writes = first_class(&settings).is_some_and(|name| name.ends_with("ForCausalLM"));
+    if writes && settings.flag("is_causal", true) != Ok(false) {
+        Pooling::Last
+    } else {
+        Pooling::Mean
+    }
+}
+
+/// What a configuration says that earlier versions of Nearwise read otherwise, so that a model's
+/// vectors are not those that they gave.
+pub(super) fn read_anew(json: &str) -> Vec<&'static str> {
+    let Ok(settings) = Settings::parse(json) else {
+        return Vec::new();
+    };
+    let s = &settings;
+    let kind = s.text("model_type").ok().flatten();
+    let modern = kind == Some("modernbert");
+    let decoder = matches!(kind, Some("qwen3" | "gemma3_text"));
+    let other_eps = s.get("layer_norm_eps").is_some_and(|eps| *eps != 1e-5);
+    let all = [
+        (
+            "is_causal false",
+            decoder && s.flag("is_causal", true) == Ok(false),
+        ),
+        (
+            "norm_eps",
+            modern && s.get("norm_eps").is_none() && other_eps,
+        ),
+        (
+            "local_rope_theta null",
+            modern && s.is_null("local_rope_theta"),
+        ),
+    ];
+    let holds = all.into_iter().filter(|(_, holds)| *holds);
+    holds.map(|(name, _)| name).collect()
+}
+
+/// The class that a model was saved as, where it is one of code that came with the model, and the
+/// family has no such code of which is known what it computes.
+pub(super) fn own_class(json: &str) -> Option<String> {
+    let settings = Settings::parse(json).ok()?;
+    settings.get("auto_map")?.get("AutoModel")?;
+    let stem = match settings.text("model_type").ok()?? {
+        // JinaBERT's code is known.
+        "bert" if settings.text("position_embedding_type") != Ok(Some("alibi")) => "Bert",
+        "camembert" => "Camembert",
+        "distilbert" => "DistilBert",
+        "gemma3_text" => "Gemma3",
+        "modernbert" => "ModernBert",
+        "mpnet" => "MPNet",
+        "qwen3" => "Qwen3",
+        "roberta" => "Roberta",
+        "xlm-roberta" => "XLMRoberta",
+        _ => return None,
+    };
+    let name = first_class(&settings)?;
+    let known = name.strip_prefix(stem).is_some_and(|rest| {
+        let rest = rest.strip_prefix("Text").unwrap_or(rest);
+        rest.is_empty() || TASKS.contains(&rest)
+    });
+    (!known).then(|| name.to_string())
+}
+
+/// What the names of HF transformers' classes end in, behind that of the family.
+const TASKS: [&str; 10] = [
+    "ForCausalLM",
+    "ForMaskedLM",
+    "ForMultipleChoice",
+    "ForNextSentencePrediction",
+    "ForPreTraining",
+    "ForQuestionAnswering",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "LMHeadModel",
+    "Model",
+];
+
+/// Refuses what gives a vector for each token instead of one of the text.
+fn single_vectors(settings: &Settings) -> Result<()> {
+    match first_class(settings) {
+        Some(name) if name.to_lowercase().contains("colbert") => Err(format!(
+            "architectures {name:?}: such a model has a vector for each token of a text, which is not supported; models with one vector a text are"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What no backend computes.

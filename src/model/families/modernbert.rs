@@ -18,11 +18,15 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     let sizes = Sizes::usual(s)?;
     let (hidden, layers) = (sizes.hidden, sizes.layers);
     let width = s.size(&["intermediate_size"], WIDTH)?;
-    let norm = layer_norm(s.eps(&["norm_eps", "layer_norm_eps"], 1e-5)?);
+    let norm = layer_norm(s.eps(&["norm_eps"], 1e-5)?);
+    // Some configurations have that of a BERT too, which HF transformers leaves alone.
+    s.get("layer_norm_eps");
     let norm_bias = s.flag("norm_bias", false)?;
     let attention_bias = s.flag("attention_bias", false)?;
     let feed_bias = s.flag("mlp_bias", false)?;
-    s.only("position_embedding_type", &[json!("absolute")])?;
+    // HF transformers does not read it; mmBERT has "sans_pos", as it has no table of positions.
+    let known = ["absolute", "rope", "sans_pos"].map(|name| json!(name));
+    s.only("position_embedding_type", &known)?;
     // Written from the architecture's variants that were never released.
     s.get("decoder_bias");
     let activation = s.activation(&["hidden_activation"], "gelu")?;
@@ -35,19 +39,27 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         Some(names) => names[i] == "sliding_attention",
         None => !i.is_multiple_of(every.unwrap_or(3)),
     };
+    let global_keys: &[&str] = &["global_rope_theta"];
+    let global_theta = s.positive(global_keys)?.unwrap_or(160_000.0);
     let full = rotary(
         s,
         Some("full_attention"),
-        &["global_rope_theta"],
-        160_000.0,
+        global_keys,
+        global_theta,
         sizes.head_dim,
     )?;
     let local_keys: &[&str] = &["local_rope_theta"];
+    // Where it is said to be none, all layers have the same.
+    let local_theta = if s.is_null(local_keys[0]) {
+        global_theta
+    } else {
+        10_000.0
+    };
     let local = rotary(
         s,
         Some("sliding_attention"),
         local_keys,
-        10_000.0,
+        local_theta,
         sizes.head_dim,
     )?;
     let block = |i: usize| Block {

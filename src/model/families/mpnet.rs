@@ -25,7 +25,8 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     let rows = s.size(&["max_position_embeddings"], POSITIONS)?;
     let buckets = s.optional_size(&["relative_attention_num_buckets"], BUCKETS)?;
     let norm = layer_norm(s.eps(&["layer_norm_eps"], 1e-12)?);
-    let first = pad_id(s, 1)? as usize + 1;
+    let pad = pad_id(s, 1)?;
+    let first = pad as usize + 1;
     // Some configurations were written for BERT first.
     s.get("type_vocab_size");
     let block = Block {
@@ -57,7 +58,11 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
         "classifier.out_proj",
     )?;
     let embedding = Embedding {
-        positions: Some(Positions { rows, first }),
+        positions: Some(Positions {
+            rows,
+            first,
+            padding: Some(pad),
+        }),
         types: 0,
         scale: 1.0,
         norm: Some(norm),

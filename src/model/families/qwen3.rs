@@ -20,8 +20,14 @@ pub(super) fn describe(s: &Settings) -> Result<Described> {
     }
     let head_dim = sizes.head_dim;
     let place = Place::Rotary(rotary(s, None, &["rope_theta"], 10_000.0, head_dim)?);
+    // HF transformers lets any decoder see both ways by it.
+    let reach = if s.flag("is_causal", true)? {
+        Reach::CAUSAL
+    } else {
+        Reach::ALL
+    };
     let block = Block {
-        attention: sizes.attention(usual_scale(head_dim), place, Reach::CAUSAL),
+        attention: sizes.attention(usual_scale(head_dim), place, reach),
         feed_forward: sizes.feed_forward(s.activation(&["hidden_act"], "silu")?),
         norms: Norms::Pre([Some(sizes.norm); 2]),
     };
