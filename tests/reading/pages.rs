@@ -259,3 +259,38 @@ fn a_date_stands_in_a_byline_or_in_a_description_with_a_comma_too_many() {
     assert_eq!(articles[1]["date"], Value::Null);
     assert_eq!(articles[2]["date"], "2024-05-03");
 }
+
+const FOURTH: &str = "The school on the smaller island had sent its older pupils home by noon, lest \
+    the weather kept them.";
+const FIFTH: &str = "Its captain said that she had missed the sound of the engines more than she had \
+    missed the sea.";
+
+#[test]
+fn an_article_in_parts_several_boxes_deep_is_read_whole() {
+    let part = |names: [&str; 3], texts: &[&str]| {
+        let [one, two, three] = names;
+        let body = paragraphs(texts).0;
+        format!("<div class={one}><div class={two}><div class={three}>{body}</div></div></div>")
+    };
+    let wanted = paragraphs(&[FIRST, SECOND, THIRD, FOURTH, FIFTH]).1;
+    let mut pages = Vec::new();
+    for names in [["a1", "b2", "c3"], ["row", "column", "inner"]] {
+        let one = part(names, &[FIRST, SECOND, THIRD]);
+        let two = part(names, &[FOURTH, FIFTH]);
+        let figure = "<div class=m><div><figure><img src=a></figure></div></div>";
+        for (open, close) in [
+            ("<article>", "</article>"),
+            ("<main>", "</main>"),
+            ("<div class=page><div>", "</div></div>"),
+            ("<div itemprop=articleBody>", "</div>"),
+        ] {
+            let page = format!(
+                "<div class=nav><a href=1>Home</a></div>{open}<h1>Ferry</h1>{one}{figure}{two}\
+                 {close}<div><div><div><h3><a href=2>Milk by boat</a></h3><p>Farmers send it at \
+                 night.</p></div></div></div>"
+            );
+            pages.push((page, wanted.clone()));
+        }
+    }
+    assert_texts(&pages);
+}
