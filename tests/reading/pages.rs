@@ -294,3 +294,45 @@ fn an_article_in_parts_several_boxes_deep_is_read_whole() {
     }
     assert_texts(&pages);
 }
+
+#[test]
+fn paragraphs_are_text_whatever_scoring_makes_of_their_names() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD, FOURTH, FIFTH]);
+    let pages: Vec<(String, String)> = [
+        "scroll-reveal",
+        "extra-content",
+        "community-story",
+        "text-header",
+        "remarkable",
+        "contact-block",
+        "widget-text",
+    ]
+    .iter()
+    .map(|class| {
+        let named = format!(
+            "<div class='{class}'>{}</div>",
+            paragraphs(&[THIRD, FOURTH]).0
+        );
+        let inner = body.replace(&paragraphs(&[THIRD, FOURTH]).0, &named);
+        (
+            format!("<article><h1>Ferry</h1>{inner}</article>"),
+            text.clone(),
+        )
+    })
+    .collect();
+    assert_texts(&pages);
+    // A heading in boxes of its own is a part of the text, too.
+    let widget = |inner: &str| {
+        format!("<div class=x-widget><div class=x-widget-container>{inner}</div></div>")
+    };
+    let parts = [FIRST, SECOND].map(|t| widget(&format!("<p>{t}</p><p>{FIFTH}</p>")));
+    let heading = widget("<h2>In the yard</h2>");
+    let page = format!(
+        "<main><h1>Ferry</h1>{}{heading}{}</main>",
+        parts[0], parts[1]
+    );
+    assert_texts(&[(
+        page,
+        format!("{FIRST}\n\n{FIFTH}\n\nIn the yard\n\n{SECOND}\n\n{FIFTH}"),
+    )]);
+}

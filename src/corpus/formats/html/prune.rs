@@ -30,6 +30,9 @@ const CONTROL: usize = 250;
 /// An article within another of fewer characters than this may be a teaser.
 const TEASER: usize = 400;
 
+/// So many boxes around a heading are looked at.
+const BOXES: usize = 4;
+
 /// Takes out of a page what is no part of an article; the elements of its question and its answers,
 /// in order, where it has both.
 pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
@@ -43,7 +46,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let mut doubted = 0;
     let mut forms = Vec::new();
     let mut questions = Vec::new();
-    let mut headers = Vec::new();
+    let mut misread = Vec::new();
     let mut articles = 0usize;
     let mut left = total;
     let mut breaks = Vec::new();
@@ -109,8 +112,18 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 if let Some(part) = about.part {
                     asked.open(node.id, part);
                 }
-                if is_heading(&about.name) && about.names.iter().any(|name| name == "header") {
-                    headers.push(node);
+                let header =
+                    is_heading(&about.name) && about.names.iter().any(|name| name == "header");
+                if header || size.is_told() && size.chars >= ENOUGH && is_misread(&node) {
+                    misread.push(node);
+                }
+                if is_heading(&about.name) && size.linked == 0 {
+                    // So would it a heading in boxes of its own.
+                    let alone = |around: &NodeRef<'_>| {
+                        sizes.get(&around.id).is_some_and(|s| s.chars == size.chars)
+                    };
+                    let boxes = node.ancestors_it(Some(BOXES)).take_while(alone);
+                    misread.extend(boxes.filter(is_misread));
                 }
                 if about.name == local_name!("form") {
                     forms.push(node);
@@ -149,8 +162,8 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     for node in questions {
         node.rename("span");
     }
-    // Scoring takes it for the page's header by its class: `section-header`, `accordion-header`.
-    for node in headers {
+    // Scoring takes it for no part of the article by its class: `section-header`, `scroll-reveal`.
+    for node in misread {
         node.remove_attr("class");
         node.remove_attr("id");
     }
@@ -163,6 +176,46 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
 
 fn is_heading(name: &LocalName) -> bool {
     matches!(name.as_ref(), "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
+}
+
+/// Whether scoring would leave an element out by its class or id, whatever it holds: it looks for pieces of
+/// words, while what words name has been weighed here.
+fn is_misread(node: &NodeRef<'_>) -> bool {
+    const PIECES: &[&str] = &[
+        "com-",
+        "comment",
+        "community",
+        "contact",
+        "cover-wrap",
+        "extra",
+        "header",
+        "hidden",
+        "legends",
+        "masthead",
+        "media",
+        "meta",
+        "pager",
+        "promo",
+        "remark",
+        "rss",
+        "scroll",
+        "share",
+        "shopping",
+        "sponsor",
+        "supplemental",
+        "tags",
+        "widget",
+    ];
+    let mut misread = false;
+    for value in ["class", "id"].iter().filter_map(|key| node.attr(key)) {
+        let value = value.to_ascii_lowercase();
+        // The class tells that it is one.
+        if value.contains("caption") {
+            return false;
+        }
+        misread |= PIECES.iter().any(|piece| value.contains(piece));
+    }
+    misread
 }
 
 /// Whether a button is a heading or a question that shows the answer below it.
