@@ -336,3 +336,30 @@ fn paragraphs_are_text_whatever_scoring_makes_of_their_names() {
         format!("{FIRST}\n\n{FIFTH}\n\nIn the yard\n\n{SECOND}\n\n{FIFTH}"),
     )]);
 }
+
+#[test]
+fn names_of_components_states_and_opinions_are_not_those_of_boxes() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD]);
+    let cookies = format!("<div class='cmp-overlay'><p>COOKIES {FOURTH}</p></div>");
+    let components: String = [FIRST, SECOND, THIRD]
+        .iter()
+        .map(|text| format!("<div class='text cmp-text'><p>{text}</p></div>"))
+        .collect();
+    let mut pages = vec![(
+        format!("<main><h1>Ferry</h1>{components}</main>{cookies}"),
+        text.clone(),
+    )];
+    for class in [
+        "entry comments-open",
+        "js-comments-enabled",
+        "nocomments",
+        "post tag-comments category-social",
+        "article comment",
+    ] {
+        pages.push((
+            format!("<h1>Ferry</h1><div class='{class}'>{body}</div>{cookies}"),
+            text.clone(),
+        ));
+    }
+    assert_texts(&pages);
+}

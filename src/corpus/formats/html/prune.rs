@@ -3,7 +3,9 @@
 
 use super::asked::{self, Asked, Part};
 use super::hidden::{is_faint, is_hiding};
-use super::names::{ABOUT, CONSENT, STATES, WEAK, Words, is_comment, is_spoken, is_strong};
+use super::names::{
+    ABOUT, CONSENT, WEAK, Words, are_consent, are_states, is_comment, is_spoken, is_strong,
+};
 use super::sizes::{SENTENCE, Size, sizes};
 use super::text::{Edge, Walk};
 use dom_query::{Document, LocalName, NodeId, NodeRef, local_name};
@@ -42,7 +44,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let sizes = sizes(body);
     let total = sizes.get(&body.id).copied().unwrap_or_default();
     let mut gone = Vec::new();
-    let mut doubtful: Vec<NodeRef<'_>> = Vec::new();
+    let mut doubtful: Vec<(NodeRef<'_>, bool)> = Vec::new();
     let mut doubted = 0;
     let mut forms = Vec::new();
     let mut questions = Vec::new();
@@ -104,7 +106,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                         gone.push(node);
                     } else {
                         doubted += size.chars;
-                        doubtful.push(node);
+                        doubtful.push((node, about.may_tell(size)));
                     }
                     walk.skip_children();
                     continue;
@@ -148,9 +150,13 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
             }
         }
     }
+    // Where nothing else tells anything, what was in doubt does.
+    if left.sentences < SENTENCE {
+        doubtful.retain(|(_, tells)| !tells);
+    }
     // A name that much of the text goes by names the text.
     if doubted * 5 < total.chars * 2 {
-        gone.append(&mut doubtful);
+        gone.extend(doubtful.into_iter().map(|(node, _)| node));
     }
     for node in gone {
         node.remove_from_parent();
@@ -368,20 +374,55 @@ impl About {
         }
         if pruning == Pruning::Comments {
             let told = size.told >= SENTENCE || size.before >= ENOUGH;
-            let named = self.is_comments(size) && told || self.is_footer(size);
+            let named = self.is_comments(size, total) && told || self.is_footer(size);
+            // Behind a sentence, a box that goes by a name of theirs is one.
+            let box_behind = size.told >= SENTENCE && !size.landmark && self.is_box();
+            let most = size.chars * 2 > total.chars && size.told < SENTENCE;
+            let asks = self.asks_consent() && !size.landmark && !most;
+            let named = named || box_behind || asks;
             return (!size.headline && named).then_some(true);
         }
         self.is_named(size, total, left)
     }
 
+    /// Whether its class or id has a word of those that boxes around an article go by.
+    fn is_box(&self) -> bool {
+        let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n));
+        are_consent(&self.names)
+            || self.names.iter().any(is_strong) && !are_states(&self.names)
+            || has(&["author", "authors", "autor", "auteur", "writer"]) && has(ABOUT)
+    }
+
+    /// Whether its class or id says that it asks for consent.
+    fn asks_consent(&self) -> bool {
+        (are_consent(&self.names) || self.starts(CONSENT)) && !are_states(&self.names)
+    }
+
+    /// Whether a word of its class or id begins with one of these.
+    fn starts(&self, beginnings: &[&str]) -> bool {
+        let mut own = self.names.iter();
+        own.any(|name| beginnings.iter().any(|begin| name.starts_with(begin)))
+    }
+
     /// Whether its class or id says that it is what readers say of the article.
-    fn is_comments(&self, size: Size) -> bool {
+    fn is_comments(&self, size: Size, total: Size) -> bool {
         // A discussion is a page of its own as often.
         let told = size.told >= ENOUGH;
         self.names
             .iter()
             .any(|name| is_comment(name) || told && name.starts_with("discussion"))
-            && !self.is_state()
+            && !are_states(&self.names)
+            && !self.is_opinion(size, total)
+    }
+
+    /// Whether its class calls it a comment and it is the article, as publishers call an opinion.
+    fn is_opinion(&self, size: Size, total: Size) -> bool {
+        let several = |name: &str| is_comment(name) && !matches!(name, "comment" | "kommentar");
+        size.told < SENTENCE
+            && size.before < ENOUGH
+            && size.is_told()
+            && size.sentences * 2 > total.chars.saturating_sub(total.linked)
+            && !self.names.iter().any(several)
     }
 
     /// Whether its class or id says that it is the page's own footer, behind a text.
@@ -391,17 +432,6 @@ impl About {
             && size.chars < CONTROL
             && self.names.iter().any(|n| n == "footer")
             && names.all(|n| matches!(n, "footer" | "site" | "page" | "main" | "global" | "bottom"))
-    }
-
-    /// Whether what would name a part names a state of the page: `has-comments`, `cookies-accepted`.
-    fn is_state(&self) -> bool {
-        let mut before = "";
-        self.names.iter().any(|name| {
-            let state = STATES.contains(&before) && is_strong(name)
-                || name == "accepted" && is_strong(before);
-            before = name;
-            state
-        })
     }
 
     /// Whether its element, role or style says that it is no part of an article.
@@ -449,24 +479,19 @@ impl About {
             return None;
         }
         let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n));
-        let strong = self.names.iter().any(is_strong)
-            || has(&["author", "authors", "autor", "auteur", "writer"]) && has(ABOUT);
-        let comments = self.is_comments(size) && (rest >= ENOUGH || size.told >= SENTENCE);
+        let strong = self.is_box();
+        let comments = self.is_comments(size, total) && (rest >= ENOUGH || size.told >= SENTENCE);
         if comments || self.is_footer(size) {
             return Some(true);
         }
         if strong {
             // What asks for something may be longer than a short article.
             let plain = rest.saturating_sub(left.linked.saturating_sub(size.linked)) >= ENOUGH;
-            let starts = |names: &[&str]| {
-                let mut own = self.names.iter();
-                own.any(|n| names.iter().any(|name| n.starts_with(name)))
-            };
             let most = size.chars * 2 > total.chars;
             let nearly_all = size.chars * 5 > total.chars * 4;
-            if plain && !self.is_state() {
-                let consent = !most || !nearly_all && !size.landmark;
-                if consent && starts(CONSENT) || !most && starts(&["newsletter"]) {
+            if plain {
+                let asks = !most || !nearly_all && !size.landmark;
+                if asks && self.asks_consent() || !most && self.starts(&["newsletter"]) {
                     return Some(true);
                 }
             }
@@ -476,5 +501,10 @@ impl About {
         }
         let weak = enough && links > 0.5 && has(WEAK);
         (weak && self.name != local_name!("p")).then_some(true)
+    }
+
+    /// Whether it may be all that tells anything on its page, whatever it is called.
+    fn may_tell(&self, size: Size) -> bool {
+        size.is_told() && !self.asks_consent() && !self.starts(&["author", "newsletter"])
     }
 }
