@@ -338,6 +338,23 @@ fn paragraphs_are_text_whatever_scoring_makes_of_their_names() {
 }
 
 #[test]
+fn updates_within_an_article_are_text() {
+    let update = |time: &str, text: &str| {
+        format!("<article><a href=#{time}>{time}</a><p>{text}</p></article>")
+    };
+    let intro = paragraphs(&[FIRST, SECOND, THIRD]);
+    let page = format!(
+        "<article><h1>Ferry</h1>{}{}{}<article><h3><a href=1>Milk by boat</a></h3><p>TEASER of it.</p></article></article>",
+        intro.0,
+        update("10.11", FOURTH),
+        update("11.12", FIFTH)
+    );
+    let found = texts(&[&page]).remove(0);
+    assert!(found.contains(FOURTH) && found.contains(FIFTH), "{found}");
+    assert!(!found.contains("TEASER"), "{found}");
+}
+
+#[test]
 fn names_of_components_states_and_opinions_are_not_those_of_boxes() {
     let (body, text) = paragraphs(&[FIRST, SECOND, THIRD]);
     let cookies = format!("<div class='cmp-overlay'><p>COOKIES {FOURTH}</p></div>");

@@ -6,7 +6,7 @@ use super::hidden::{is_faint, is_hiding};
 use super::names::{
     ABOUT, CONSENT, WEAK, Words, are_consent, are_states, is_comment, is_spoken, is_strong,
 };
-use super::sizes::{SENTENCE, Size, sizes};
+use super::sizes::{SENTENCE, Size, name, sizes};
 use super::text::{Edge, Walk};
 use dom_query::{Document, LocalName, NodeId, NodeRef, local_name};
 use rustc_hash::FxHashMap;
@@ -71,9 +71,9 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                     && about.name == local_name!("article")
                     && !about.body
                     && pruning == Pruning::Full
-                    && size.linked > 0
                     && size.chars < TEASER
-                    && size.chars * 4 < total.chars;
+                    && size.chars * 4 < total.chars
+                    && leads_elsewhere(&node, size);
                 if teaser {
                     left.less(size);
                     gone.push(node);
@@ -178,6 +178,23 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
         node.rename("div");
     }
     asked.parts()
+}
+
+/// Whether what an element is for is its link: one of an update in an article only says when that was.
+fn leads_elsewhere(node: &NodeRef<'_>, size: Size) -> bool {
+    let heads = |link: &NodeRef<'_>| {
+        let heading = |other: NodeRef<'_>| is_heading(&name(&other));
+        link.ancestors_it(None)
+            .take_while(|around| around.id != node.id)
+            .chain(link.descendants_it())
+            .any(heading)
+    };
+    size.linked > 0
+        && (size.linked * 4 >= size.chars
+            || node
+                .descendants_it()
+                .filter(|n| n.has_name("a"))
+                .any(|a| heads(&a)))
 }
 
 fn is_heading(name: &LocalName) -> bool {
