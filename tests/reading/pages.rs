@@ -296,6 +296,21 @@ fn an_article_in_parts_several_boxes_deep_is_read_whole() {
 }
 
 #[test]
+fn a_brief_is_read_without_a_box_behind_it_that_asks_for_consent() {
+    let article = format!(
+        "<main><article><h1>The ferry sails again from Monday on</h1><p>{FIRST}</p></article></main>"
+    );
+    let mut pages = Vec::new();
+    for open in ["<div id=cookie-consent>", "<div class=cookie-bar><span>"] {
+        for times in [1, 3] {
+            let asks = format!("<p>{FOURTH}</p>").repeat(times);
+            pages.push((format!("{article}{open}{asks}</div>"), FIRST.to_string()));
+        }
+    }
+    assert_texts(&pages);
+}
+
+#[test]
 fn paragraphs_are_text_whatever_scoring_makes_of_their_names() {
     let (body, text) = paragraphs(&[FIRST, SECOND, THIRD, FOURTH, FIFTH]);
     let pages: Vec<(String, String)> = [

@@ -36,10 +36,14 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
         let asked = prune(&document, pruning);
         let several = stories(&document, title);
         let all = document.body().map(|body| blocks(body, Reading::PRUNED));
+        let own = own_part(&document, &best);
         let landmark = landmark(&document);
         let second = or_landmark(candidate(document, &asked, title), landmark, title);
         for other in [second, several] {
-            if size(&other) > 2 * size(&best) {
+            let beside = own
+                .as_deref()
+                .is_some_and(|own| is_beside(own, &best, &other));
+            if size(&other) > 2 * size(&best) && !beside {
                 best = other;
             }
         }
@@ -60,6 +64,42 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
         }
     }
     best
+}
+
+/// The text of the element that the page calls its article, or else its main part, where a text that is whole
+/// though short stands in it.
+fn own_part(document: &Document, short: &[Block]) -> Option<Vec<Block>> {
+    if !short.last().is_some_and(|block| ends(&block.text)) {
+        return None;
+    }
+    ["article", r#"main, [role="main"]"#]
+        .iter()
+        .find_map(|selector| {
+            let selection = document.select(selector);
+            let parts = selection.nodes().iter().take(STORIES);
+            let mut parts = parts.map(|node| blocks(*node, Reading::PRUNED));
+            parts.find(|part| contains(part, short))
+        })
+}
+
+/// Whether most of what a text has beside a short one stands outside the short one's part of the page.
+fn is_beside(own: &[Block], short: &[Block], text: &[Block]) -> bool {
+    let texts = |blocks: &[Block]| {
+        blocks
+            .iter()
+            .map(|b| b.text.clone())
+            .collect::<HashSet<_>>()
+    };
+    let (own, short) = (texts(own), texts(short));
+    let (mut inside, mut outside) = (0, 0);
+    for block in text.iter().filter(|b| !short.contains(&b.text)) {
+        if own.contains(&block.text) {
+            inside += block.chars;
+        } else {
+            outside += block.chars;
+        }
+    }
+    outside > inside
 }
 
 /// So many stories of a page are looked at.
