@@ -395,3 +395,14 @@ fn names_of_components_states_and_opinions_are_not_those_of_boxes() {
     }
     assert_texts(&pages);
 }
+
+#[test]
+fn links_behind_a_short_text_are_left_out() {
+    let list: String = (1..=12)
+        .map(|i| format!("<li><a href={i}>Another film of ferries, number {i}</a></li>"))
+        .collect();
+    assert_texts(&[(
+        format!("<main><h1>Ferry sails</h1><p>{FIRST}</p><ul>{list}</ul></main>"),
+        FIRST.to_string(),
+    )]);
+}
