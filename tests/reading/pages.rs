@@ -406,3 +406,27 @@ fn links_behind_a_short_text_are_left_out() {
         FIRST.to_string(),
     )]);
 }
+
+#[test]
+fn elements_that_end_in_their_own_tag_hold_nothing() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD]);
+    let world = World::new();
+    world.write(
+        "x.html",
+        format!(
+            "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><head><title/><script \
+             src='a.js'/></head><body><h1>Ferry</h1><iframe src='b'/>{body}</body></html>"
+        ),
+    );
+    world.run("index x.html -c c.nearwise");
+    assert_eq!(world.exported("c.nearwise")[0]["text"], text);
+}
+
+#[test]
+fn what_is_shown_without_programs_is_read_where_nothing_else_is() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD]);
+    assert_texts(&[(
+        format!("<div id=app></div><noscript>{body}</noscript>"),
+        text,
+    )]);
+}

@@ -5,7 +5,7 @@ use super::metadata::{BY, letters};
 use super::prune::{Pruning, prune};
 use super::sizes::{SENTENCE, ends, sizes};
 use super::text::{Block, Kind, Reading, blocks, blocks_behind, visible};
-use super::{clean, parse};
+use super::{clean, parse, xhtml};
 use crate::corpus::article::one_line;
 use dom_query::{Document, NodeId, NodeRef};
 use dom_smoothie::{Config, Readability};
@@ -315,6 +315,21 @@ fn landmark(document: &Document) -> Vec<Block> {
         }
     }
     Vec::new()
+}
+
+/// The text that a page shows where no program runs, if it is an article's rather than a request to let one run.
+pub(super) fn unscripted(source: &str, title: &str) -> Vec<Block> {
+    let inner = xhtml::unscripted(source);
+    if visible(&inner) < ENOUGH {
+        return Vec::new();
+    }
+    let found = body(&inner, parse::page(&inner), &Linked::default(), title);
+    let sentences = found.iter().filter(|block| is_sentence(block)).count();
+    if size(&found) >= ENOUGH && sentences > 1 {
+        found
+    } else {
+        Vec::new()
+    }
 }
 
 /// The element that Readability puts an article into.
