@@ -397,6 +397,20 @@ fn names_of_components_states_and_opinions_are_not_those_of_boxes() {
 }
 
 #[test]
+fn the_part_for_subscribers_is_text_and_what_asks_to_subscribe_is_not() {
+    let (_, text) = paragraphs(&[FIRST, SECOND, THIRD, FOURTH, FIFTH]);
+    let first = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let rest = paragraphs(&[FOURTH, FIFTH]).0;
+    assert_texts(&[(
+        format!(
+            "<article><h1>Ferry</h1>{first}{first}<div class=subscriber-only>{rest}</div>\
+             <div class=subscriber-offer><p>Subscribe for 1 euro a month.</p></div></article>"
+        ),
+        format!("{}\n\n{text}", paragraphs(&[FIRST, SECOND, THIRD]).1),
+    )]);
+}
+
+#[test]
 fn links_behind_a_short_text_are_left_out() {
     let list: String = (1..=12)
         .map(|i| format!("<li><a href={i}>Another film of ferries, number {i}</a></li>"))

@@ -92,6 +92,9 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 {
                     goes = Some(true);
                 }
+                if goes == Some(false) && about.is_metered(size) && !asks(&node.text()) {
+                    goes = None;
+                }
                 if goes.is_some()
                     && about.name == local_name!("button")
                     && !about.hidden
@@ -485,6 +488,15 @@ impl About {
             _ => {}
         }
         self.name == local_name!("aside") && enough && !self.body
+    }
+
+    /// Whether it is the part of a text that is for subscribers, as its class says.
+    fn is_metered(&self, size: Size) -> bool {
+        size.is_told()
+            && size.linked * 10 < size.chars
+            && self.starts(&["subscriber", "readmore", "premium"])
+            && !self.asks_consent()
+            && !self.starts(&["newsletter", "comment", "related"])
     }
 
     /// Whether its class or id says so.
