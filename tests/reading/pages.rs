@@ -444,3 +444,24 @@ fn what_is_shown_without_programs_is_read_where_nothing_else_is() {
         text,
     )]);
 }
+
+#[test]
+fn dates_stand_before_updates_in_lists_and_in_addresses() {
+    let body = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let page = |inner: &str| format!("<article><h1>F</h1>{inner}{body}</article>");
+    let at = |path: &str| {
+        format!(
+            "<html><head><link rel=canonical href='https://post.example/{path}'></head><body>{body}"
+        )
+    };
+    let pages = [
+        page("<p class=post-date>Published May 3, 2024 | Updated May 5, 2024</p>"),
+        page("<dl><dt>Author</dt><dd>Ann Lee</dd><dt>Published</dt><dd>3 May 2024</dd></dl>"),
+        at("news/20240503/ferry"),
+        at("2024-05-03-ferry.html"),
+    ];
+    for article in read(&pages.each_ref().map(String::as_str)) {
+        assert_eq!(article["date"], "2024-05-03", "{article}");
+    }
+    assert_eq!(read(&[&at("news/12345678/ferry")])[0]["date"], Value::Null);
+}
