@@ -465,3 +465,19 @@ fn dates_stand_before_updates_in_lists_and_in_addresses() {
     }
     assert_eq!(read(&[&at("news/12345678/ferry")])[0]["date"], Value::Null);
 }
+
+#[test]
+fn a_headline_is_not_the_logo_and_is_escaped_once() {
+    let body = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let articles = read(&[
+        &format!(
+            "<html><head><title>Ferry sails on Monday | Island Post</title></head><body><h1>Island Post</h1>\
+             <h2>Ferry sails on Monday</h2>{body}"
+        ),
+        &format!(
+            "<html><head><meta property=og:title content='Boats &amp;amp; ferries'></head><body>{body}"
+        ),
+    ]);
+    assert_eq!(articles[0]["title"], "Ferry sails on Monday");
+    assert_eq!(articles[1]["title"], "Boats & ferries");
+}

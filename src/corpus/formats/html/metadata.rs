@@ -1,5 +1,6 @@
 //! What a page says of its article: title, date, source, address, author.
 
+use super::fragment::without_entities;
 use super::linked::{About, Linked};
 use super::marks::Marks;
 use super::names::{Words, begins_comment};
@@ -77,6 +78,15 @@ pub(super) fn about(marks: &Marks<'_>, metas: &Metas) -> About {
 
 /// The headline, without the name of its site.
 pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
+    let title = headline(marks, metas, linked);
+    // Some pages escape it twice.
+    match without_entities(&title) {
+        Some(plain) => one_line(&plain),
+        None => title,
+    }
+}
+
+fn headline(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
     let site = source(metas, linked);
     // Some pages call themselves by their site's name.
     let names_site = |title: &str| {
@@ -96,6 +106,13 @@ pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String
         .filter(|t| !t.is_empty() && t.len() < 500)
         .take(20)
         .collect();
+    if given.is_none()
+        && headline.is_none()
+        && let [logo] = headings.as_slice()
+        && let Some(own) = beside_logo(marks, window.as_deref().unwrap_or_default(), logo)
+    {
+        return own;
+    }
     // The page's own heading is the headline where the titles that it gives itself agree.
     for known in [given, headline, window.as_deref()].into_iter().flatten() {
         let known = letters(known);
@@ -119,6 +136,18 @@ pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String
         .or_else(|| window.as_deref().map(|w| without_last_part(&cut(w))))
         .or_else(|| headings.first().cloned())
         .unwrap_or_default()
+}
+
+/// The headline of a page whose only heading of the first level is its site's name: the heading of the second
+/// level that is the other part of the window's title.
+fn beside_logo(marks: &Marks<'_>, window: &str, logo: &str) -> Option<String> {
+    let (own, logo) = (letters(window), letters(logo));
+    let rest = own.strip_suffix(&logo).or_else(|| own.strip_prefix(&logo));
+    let rest = rest.filter(|rest| rest.len() > logo.len() / 2 && !logo.is_empty())?;
+    let root = marks.root?;
+    let mut headings = root.descendants_it().filter(|n| n.has_name("h2"));
+    let heading = headings.find(|h| letters(&h.text()) == rest)?;
+    Some(one_line(&heading.text()))
 }
 
 pub(super) fn letters(text: &str) -> String {
