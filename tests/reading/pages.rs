@@ -481,3 +481,25 @@ fn a_headline_is_not_the_logo_and_is_escaped_once() {
     assert_eq!(articles[0]["title"], "Ferry sails on Monday");
     assert_eq!(articles[1]["title"], "Boats & ferries");
 }
+
+#[test]
+fn an_author_is_a_person_and_not_the_site() {
+    let body = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let page = |head: &str, byline: &str| {
+        format!(
+            "<html><head><title>F</title>{head}</head>\
+             <body><article><h1>F</h1>{byline}{body}</article>"
+        )
+    };
+    let site = "<meta property=og:site_name content='Island Post'><meta name=author content='Island Post'>";
+    let articles = read(&[
+        &page("", "<p class=article-byline>By Ann Lee</p>"),
+        &page("", "<p class=post-author-name>Ann Lee</p>"),
+        &page("", "<div class=by-author>Ann Lee</div>"),
+        &page("<meta name=author content='By Ann Lee'>", ""),
+        &page(site, "<p class=author-info>Ann Lee</p>"),
+    ]);
+    for article in &articles {
+        assert_eq!(article["metadata"]["author"], "Ann Lee", "{article}");
+    }
+}

@@ -600,7 +600,13 @@ pub(super) fn rest(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Map<Str
             .filter(|t| !t.is_empty() && t.chars().count() < 80)
             .collect();
     }
+    let site = source(metas, linked).map(|site| letters(&site));
     authors.retain(|a| !a.contains("://") && !a.starts_with('@'));
+    // Some pages give their site as who wrote all of it.
+    authors.retain(|a| site.as_ref().is_none_or(|site| letters(a) != *site));
+    for author in &mut authors {
+        *author = without_by(author).to_string();
+    }
     if authors.is_empty() {
         authors.extend(marks.bylines.iter().find_map(byline));
     }
@@ -639,6 +645,19 @@ pub(super) fn rest(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Map<Str
         rest.insert("tags".into(), tags.into());
     }
     rest
+}
+
+/// A name without the English word before it: in other languages that may be a part of the name, as in `von Suttner`.
+fn without_by(author: &str) -> &str {
+    let by = ["by ", "written by ", "posted by "].into_iter().find(|by| {
+        author
+            .get(..by.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(by))
+    });
+    match by.map(|by| author[by.len()..].trim()) {
+        Some(name) if !name.is_empty() => name,
+        _ => author,
+    }
 }
 
 /// What stands before the name of who wrote something.
