@@ -259,3 +259,247 @@ fn a_date_stands_in_a_byline_or_in_a_description_with_a_comma_too_many() {
     assert_eq!(articles[1]["date"], Value::Null);
     assert_eq!(articles[2]["date"], "2024-05-03");
 }
+
+const FOURTH: &str = "The school on the smaller island had sent its older pupils home by noon, lest \
+    the weather kept them.";
+const FIFTH: &str = "Its captain said that she had missed the sound of the engines more than she had \
+    missed the sea.";
+
+#[test]
+fn an_article_in_parts_several_boxes_deep_is_read_whole() {
+    let part = |names: [&str; 3], texts: &[&str]| {
+        let [one, two, three] = names;
+        let body = paragraphs(texts).0;
+        format!("<div class={one}><div class={two}><div class={three}>{body}</div></div></div>")
+    };
+    let wanted = paragraphs(&[FIRST, SECOND, THIRD, FOURTH, FIFTH]).1;
+    let mut pages = Vec::new();
+    for names in [["a1", "b2", "c3"], ["row", "column", "inner"]] {
+        let one = part(names, &[FIRST, SECOND, THIRD]);
+        let two = part(names, &[FOURTH, FIFTH]);
+        let figure = "<div class=m><div><figure><img src=a></figure></div></div>";
+        for (open, close) in [
+            ("<article>", "</article>"),
+            ("<main>", "</main>"),
+            ("<div class=page><div>", "</div></div>"),
+            ("<div itemprop=articleBody>", "</div>"),
+        ] {
+            let page = format!(
+                "<div class=nav><a href=1>Home</a></div>{open}<h1>Ferry</h1>{one}{figure}{two}\
+                 {close}<div><div><div><h3><a href=2>Milk by boat</a></h3><p>Farmers send it at \
+                 night.</p></div></div></div>"
+            );
+            pages.push((page, wanted.clone()));
+        }
+    }
+    assert_texts(&pages);
+}
+
+#[test]
+fn a_brief_is_read_without_a_box_behind_it_that_asks_for_consent() {
+    let article = format!(
+        "<main><article><h1>The ferry sails again from Monday on</h1><p>{FIRST}</p></article></main>"
+    );
+    let mut pages = Vec::new();
+    for open in ["<div id=cookie-consent>", "<div class=cookie-bar><span>"] {
+        for times in [1, 3] {
+            let asks = format!("<p>{FOURTH}</p>").repeat(times);
+            pages.push((format!("{article}{open}{asks}</div>"), FIRST.to_string()));
+        }
+    }
+    assert_texts(&pages);
+}
+
+#[test]
+fn paragraphs_are_text_whatever_scoring_makes_of_their_names() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD, FOURTH, FIFTH]);
+    let pages: Vec<(String, String)> = [
+        "scroll-reveal",
+        "extra-content",
+        "community-story",
+        "text-header",
+        "remarkable",
+        "contact-block",
+        "widget-text",
+    ]
+    .iter()
+    .map(|class| {
+        let named = format!(
+            "<div class='{class}'>{}</div>",
+            paragraphs(&[THIRD, FOURTH]).0
+        );
+        let inner = body.replace(&paragraphs(&[THIRD, FOURTH]).0, &named);
+        (
+            format!("<article><h1>Ferry</h1>{inner}</article>"),
+            text.clone(),
+        )
+    })
+    .collect();
+    assert_texts(&pages);
+    // A heading in boxes of its own is a part of the text, too.
+    let widget = |inner: &str| {
+        format!("<div class=x-widget><div class=x-widget-container>{inner}</div></div>")
+    };
+    let parts = [FIRST, SECOND].map(|t| widget(&format!("<p>{t}</p><p>{FIFTH}</p>")));
+    let heading = widget("<h2>In the yard</h2>");
+    let page = format!(
+        "<main><h1>Ferry</h1>{}{heading}{}</main>",
+        parts[0], parts[1]
+    );
+    assert_texts(&[(
+        page,
+        format!("{FIRST}\n\n{FIFTH}\n\nIn the yard\n\n{SECOND}\n\n{FIFTH}"),
+    )]);
+}
+
+#[test]
+fn updates_within_an_article_are_text() {
+    let update = |time: &str, text: &str| {
+        format!("<article><a href=#{time}>{time}</a><p>{text}</p></article>")
+    };
+    let intro = paragraphs(&[FIRST, SECOND, THIRD]);
+    let page = format!(
+        "<article><h1>Ferry</h1>{}{}{}<article><h3><a href=1>Milk by boat</a></h3><p>TEASER of it.</p></article></article>",
+        intro.0,
+        update("10.11", FOURTH),
+        update("11.12", FIFTH)
+    );
+    let found = texts(&[&page]).remove(0);
+    assert!(found.contains(FOURTH) && found.contains(FIFTH), "{found}");
+    assert!(!found.contains("TEASER"), "{found}");
+}
+
+#[test]
+fn names_of_components_states_and_opinions_are_not_those_of_boxes() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD]);
+    let cookies = format!("<div class='cmp-overlay'><p>COOKIES {FOURTH}</p></div>");
+    let components: String = [FIRST, SECOND, THIRD]
+        .iter()
+        .map(|text| format!("<div class='text cmp-text'><p>{text}</p></div>"))
+        .collect();
+    let mut pages = vec![(
+        format!("<main><h1>Ferry</h1>{components}</main>{cookies}"),
+        text.clone(),
+    )];
+    for class in [
+        "entry comments-open",
+        "js-comments-enabled",
+        "nocomments",
+        "post tag-comments category-social",
+        "article comment",
+    ] {
+        pages.push((
+            format!("<h1>Ferry</h1><div class='{class}'>{body}</div>{cookies}"),
+            text.clone(),
+        ));
+    }
+    assert_texts(&pages);
+}
+
+#[test]
+fn the_part_for_subscribers_is_text_and_what_asks_to_subscribe_is_not() {
+    let (_, text) = paragraphs(&[FIRST, SECOND, THIRD, FOURTH, FIFTH]);
+    let first = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let rest = paragraphs(&[FOURTH, FIFTH]).0;
+    assert_texts(&[(
+        format!(
+            "<article><h1>Ferry</h1>{first}{first}<div class=subscriber-only>{rest}</div>\
+             <div class=subscriber-offer><p>Subscribe for 1 euro a month.</p></div></article>"
+        ),
+        format!("{}\n\n{text}", paragraphs(&[FIRST, SECOND, THIRD]).1),
+    )]);
+}
+
+#[test]
+fn links_behind_a_short_text_are_left_out() {
+    let list: String = (1..=12)
+        .map(|i| format!("<li><a href={i}>Another film of ferries, number {i}</a></li>"))
+        .collect();
+    assert_texts(&[(
+        format!("<main><h1>Ferry sails</h1><p>{FIRST}</p><ul>{list}</ul></main>"),
+        FIRST.to_string(),
+    )]);
+}
+
+#[test]
+fn elements_that_end_in_their_own_tag_hold_nothing() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD]);
+    let world = World::new();
+    world.write(
+        "x.html",
+        format!(
+            "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><head><title/><script \
+             src='a.js'/></head><body><h1>Ferry</h1><iframe src='b'/>{body}</body></html>"
+        ),
+    );
+    world.run("index x.html -c c.nearwise");
+    assert_eq!(world.exported("c.nearwise")[0]["text"], text);
+}
+
+#[test]
+fn what_is_shown_without_programs_is_read_where_nothing_else_is() {
+    let (body, text) = paragraphs(&[FIRST, SECOND, THIRD]);
+    assert_texts(&[(
+        format!("<div id=app></div><noscript>{body}</noscript>"),
+        text,
+    )]);
+}
+
+#[test]
+fn dates_stand_before_updates_in_lists_and_in_addresses() {
+    let body = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let page = |inner: &str| format!("<article><h1>F</h1>{inner}{body}</article>");
+    let at = |path: &str| {
+        format!(
+            "<html><head><link rel=canonical href='https://post.example/{path}'></head><body>{body}"
+        )
+    };
+    let pages = [
+        page("<p class=post-date>Published May 3, 2024 | Updated May 5, 2024</p>"),
+        page("<dl><dt>Author</dt><dd>Ann Lee</dd><dt>Published</dt><dd>3 May 2024</dd></dl>"),
+        at("news/20240503/ferry"),
+        at("2024-05-03-ferry.html"),
+    ];
+    for article in read(&pages.each_ref().map(String::as_str)) {
+        assert_eq!(article["date"], "2024-05-03", "{article}");
+    }
+    assert_eq!(read(&[&at("news/12345678/ferry")])[0]["date"], Value::Null);
+}
+
+#[test]
+fn a_headline_is_not_the_logo_and_is_escaped_once() {
+    let body = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let articles = read(&[
+        &format!(
+            "<html><head><title>Ferry sails on Monday | Island Post</title></head><body><h1>Island Post</h1>\
+             <h2>Ferry sails on Monday</h2>{body}"
+        ),
+        &format!(
+            "<html><head><meta property=og:title content='Boats &amp;amp; ferries'></head><body>{body}"
+        ),
+    ]);
+    assert_eq!(articles[0]["title"], "Ferry sails on Monday");
+    assert_eq!(articles[1]["title"], "Boats & ferries");
+}
+
+#[test]
+fn an_author_is_a_person_and_not_the_site() {
+    let body = paragraphs(&[FIRST, SECOND, THIRD]).0;
+    let page = |head: &str, byline: &str| {
+        format!(
+            "<html><head><title>F</title>{head}</head>\
+             <body><article><h1>F</h1>{byline}{body}</article>"
+        )
+    };
+    let site = "<meta property=og:site_name content='Island Post'><meta name=author content='Island Post'>";
+    let articles = read(&[
+        &page("", "<p class=article-byline>By Ann Lee</p>"),
+        &page("", "<p class=post-author-name>Ann Lee</p>"),
+        &page("", "<div class=by-author>Ann Lee</div>"),
+        &page("<meta name=author content='By Ann Lee'>", ""),
+        &page(site, "<p class=author-info>Ann Lee</p>"),
+    ]);
+    for article in &articles {
+        assert_eq!(article["metadata"]["author"], "Ann Lee", "{article}");
+    }
+}

@@ -3,12 +3,13 @@
 use super::linked::Linked;
 use super::metadata::{BY, letters};
 use super::prune::{Pruning, prune};
-use super::sizes::{SENTENCE, sizes};
+use super::sizes::{SENTENCE, ends, sizes};
 use super::text::{Block, Kind, Reading, blocks, blocks_behind, visible};
-use super::{clean, parse};
+use super::{clean, parse, xhtml};
 use crate::corpus::article::one_line;
 use dom_query::{Document, NodeId, NodeRef};
 use dom_smoothie::{Config, Readability};
+use std::collections::HashSet;
 
 /// An article has this much text, in characters as [`visible`] counts them. Where a way finds less,
 /// another is tried, and the longest text wins if none finds more.
@@ -35,10 +36,14 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
         let asked = prune(&document, pruning);
         let several = stories(&document, title);
         let all = document.body().map(|body| blocks(body, Reading::PRUNED));
+        let own = own_part(&document, &best);
         let landmark = landmark(&document);
         let second = or_landmark(candidate(document, &asked, title), landmark, title);
         for other in [second, several] {
-            if size(&other) > 2 * size(&best) {
+            let beside = own
+                .as_deref()
+                .is_some_and(|own| is_beside(own, &best, &other));
+            if size(&other) > 2 * size(&best) && !beside {
                 best = other;
             }
         }
@@ -59,6 +64,42 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
         }
     }
     best
+}
+
+/// The text of the element that the page calls its article, or else its main part, where a text that is whole
+/// though short stands in it.
+fn own_part(document: &Document, short: &[Block]) -> Option<Vec<Block>> {
+    if !short.last().is_some_and(|block| ends(&block.text)) {
+        return None;
+    }
+    ["article", r#"main, [role="main"]"#]
+        .iter()
+        .find_map(|selector| {
+            let selection = document.select(selector);
+            let parts = selection.nodes().iter().take(STORIES);
+            let mut parts = parts.map(|node| blocks(*node, Reading::PRUNED));
+            parts.find(|part| contains(part, short))
+        })
+}
+
+/// Whether most of what a text has beside a short one stands outside the short one's part of the page.
+fn is_beside(own: &[Block], short: &[Block], text: &[Block]) -> bool {
+    let texts = |blocks: &[Block]| {
+        blocks
+            .iter()
+            .map(|b| b.text.clone())
+            .collect::<HashSet<_>>()
+    };
+    let (own, short) = (texts(own), texts(short));
+    let (mut inside, mut outside) = (0, 0);
+    for block in text.iter().filter(|b| !short.contains(&b.text)) {
+        if own.contains(&block.text) {
+            inside += block.chars;
+        } else {
+            outside += block.chars;
+        }
+    }
+    outside > inside
 }
 
 /// So many stories of a page are looked at.
@@ -82,6 +123,12 @@ fn told(body: &str) -> Vec<Block> {
         .collect()
 }
 
+/// Without what is hidden, which pruning leaves where it is most of a page.
+const SEEN: Reading = Reading {
+    hidden: false,
+    ..Reading::PRUNED
+};
+
 /// The article of a page that was pruned, where `asked` are its question and answers.
 fn candidate(document: Document, asked: &[NodeId], title: &str) -> Vec<Block> {
     let several = stories(&document, title);
@@ -91,10 +138,14 @@ fn candidate(document: Document, asked: &[NodeId], title: &str) -> Vec<Block> {
     let asked = clean::clean(asked, title);
     let marked = clean::clean(marked, title);
     let head = head(&document, title);
-    let scored = clean::clean(scored(document), title);
-    let mut best = scored;
-    // Several parts are marked one by one, of which scoring may find one alone.
-    let much = if parts > 1 {
+    let whole = document.clone();
+    let (found, nodes) = scored(document);
+    let mut best = clean::clean(found, title);
+    if let Some(wider) = wider(&whole, &nodes, &best, title) {
+        best = wider;
+    }
+    // Several parts are marked one by one, of which scoring may find one alone, as of parts in one.
+    let much = if parts > 1 || contains(&marked, &best) {
         size(&best) * 6 / 5
     } else {
         2 * size(&best)
@@ -266,12 +317,29 @@ fn landmark(document: &Document) -> Vec<Block> {
     Vec::new()
 }
 
+/// The text that a page shows where no program runs, if it is an article's rather than a request to let one run.
+pub(super) fn unscripted(source: &str, title: &str) -> Vec<Block> {
+    let inner = xhtml::unscripted(source);
+    if visible(&inner) < ENOUGH {
+        return Vec::new();
+    }
+    let found = body(&inner, parse::page(&inner), &Linked::default(), title);
+    let sentences = found.iter().filter(|block| is_sentence(block)).count();
+    if size(&found) >= ENOUGH && sentences > 1 {
+        found
+    } else {
+        Vec::new()
+    }
+}
+
 /// The element that Readability puts an article into.
 const FOUND: &str = "#readability-page-1";
 
 /// The text of the part that scores best by its paragraphs, links, classes and ids: Mozilla's
 /// Readability, as dom_smoothie ports it.
-fn scored(document: Document) -> Vec<Block> {
+///
+/// With it come the elements that it is in, by which they are found in another copy of the page.
+fn scored(document: Document) -> (Vec<Block>, Vec<NodeId>) {
     let config = Config {
         disable_json_ld: true,
         char_threshold: 250,
@@ -280,16 +348,115 @@ fn scored(document: Document) -> Vec<Block> {
         ..Config::default()
     };
     let Ok(mut readability) = Readability::with_document(document, None, Some(config)) else {
-        return Vec::new();
+        return Default::default();
     };
     if readability.parse().is_err() {
-        return Vec::new();
+        return Default::default();
     }
     // What it found is left in its tree, and need not be parsed once more.
     let found = readability.doc.select_single(FOUND);
     found
         .nodes()
         .first()
-        .map(|node| blocks(*node, Reading::PRUNED))
+        .map(|node| {
+            let inner = node.descendants_it().filter(NodeRef::is_element);
+            (
+                blocks(*node, Reading::PRUNED),
+                inner.map(|n| n.id).collect(),
+            )
+        })
         .unwrap_or_default()
+}
+
+/// Whether a text has nearly all of another's.
+fn contains(text: &[Block], other: &[Block]) -> bool {
+    let own: HashSet<&str> = text.iter().map(|block| block.text.as_str()).collect();
+    let common = other.iter().filter(|b| own.contains(b.text.as_str()));
+    let common: usize = common.map(|b| b.chars).sum();
+    common > 0 && common * 10 >= size(other) * 9
+}
+
+/// What scoring found, with the paragraphs that stand in other parts around it: of an article in several parts, each
+/// some boxes deep, scoring finds one. `nodes` are the elements found, in the `whole` page.
+fn wider(whole: &Document, nodes: &[NodeId], found: &[Block], title: &str) -> Option<Vec<Block>> {
+    /// So many parts around it are read, since each is read whole.
+    const TRIES: usize = 12;
+    let body = whole.body()?;
+    let sizes = sizes(body);
+    let mut tries = 0;
+    let sentences = |id: &NodeId| sizes.get(id).map_or(0, |size| size.sentences);
+    let first = nodes.iter().find(|id| sentences(id) >= SENTENCE)?;
+    let mut best: Option<Vec<Block>> = None;
+    let mut told = nodes
+        .iter()
+        .filter(|id| is_paragraph(whole, id))
+        .map(sentences)
+        .sum::<usize>();
+    let first = whole.tree.get(first)?;
+    for around in std::iter::once(first).chain(first.ancestors_it(None)) {
+        if around.id == body.id || tries == TRIES {
+            break;
+        }
+        let more = sentences(&around.id);
+        if more > told {
+            tries += 1;
+            let all = clean::clean(blocks(around, SEEN), title);
+            let known = best.as_deref().unwrap_or(found);
+            if contains(&all, known) && adds_sentences(&all, known) {
+                best = Some(with_sentences(all, known));
+                told = more;
+            }
+        }
+        // What is beyond them is another article, or what readers say.
+        let marked = around
+            .attr("itemprop")
+            .is_some_and(|p| p.contains("articleBody"));
+        if marked || around.has_name("article") || around.has_name("main") {
+            break;
+        }
+    }
+    best
+}
+
+fn is_paragraph(page: &Document, id: &NodeId) -> bool {
+    page.tree.get(id).is_some_and(|node| node.has_name("p"))
+}
+
+/// Whether a block is a paragraph that ends like a sentence, outside links.
+fn is_sentence(block: &Block) -> bool {
+    block.kind == Kind::Paragraph
+        && block.chars >= SENTENCE
+        && block.link_density() < 0.25
+        && ends(&block.text)
+}
+
+/// Whether what a text has beside another is a good part of an article: sentences for the most part, not cards,
+/// each a link and a line, and more than a note behind it.
+fn adds_sentences(text: &[Block], known: &[Block]) -> bool {
+    /// It has this part of what is known at least.
+    const PART: usize = 7;
+    let least = size(known) / PART;
+    let known: HashSet<&str> = known.iter().map(|block| block.text.as_str()).collect();
+    let (mut told, mut other, mut paragraphs, mut pieces) = (0, 0, 0, 0);
+    for block in text.iter().filter(|b| !known.contains(b.text.as_str())) {
+        if is_sentence(block) {
+            told += block.chars;
+            paragraphs += 1;
+        } else if block.kind == Kind::Paragraph || block.link_density() > 0.5 {
+            other += block.chars;
+            pieces += 1;
+        }
+    }
+    told >= least && told >= other * 4 && paragraphs > 2 * pieces
+}
+
+/// A text without what is no sentence of what it has beside another.
+fn with_sentences(text: Vec<Block>, known: &[Block]) -> Vec<Block> {
+    let known: HashSet<&str> = known.iter().map(|block| block.text.as_str()).collect();
+    let stays = |block: &Block| {
+        known.contains(block.text.as_str())
+            || is_sentence(block)
+            || block.kind != Kind::Paragraph && block.link_density() < 0.5
+    };
+    text.into_iter().filter(stays).collect()
 }

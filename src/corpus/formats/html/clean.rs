@@ -1,6 +1,7 @@
 //! What is left out of an article's blocks: its own title, lists of links, and lines that are said
 //! of it rather than in it.
 
+use super::sizes::ends;
 use super::text::{Block, Kind};
 
 /// Lines that are never an article's, as pages have them between its paragraphs; in lower case,
@@ -235,6 +236,9 @@ fn is_line(block: &Block) -> bool {
         || LINES.contains(&text)
 }
 
+/// A sentence this long, in characters, is a text by itself.
+const TOLD: usize = 50;
+
 /// Runs of blocks that are nothing but links, and single ones that are no sentence.
 fn mark_links(blocks: &[Block], total: usize, gone: &mut [bool]) {
     let is_link =
@@ -256,8 +260,13 @@ fn mark_links(blocks: &[Block], total: usize, gone: &mut [bool]) {
         }
     }
     let linked: usize = links.iter().map(|i| blocks[*i].chars).sum();
-    // An article may be a list of links.
-    if linked * 2 < total {
+    // An article may be a list of links; behind a sentence they are others.
+    let told = links.first().is_some_and(|first| {
+        let before = blocks[..*first].iter();
+        let mut sentences = before.filter(|b| b.kind == Kind::Paragraph && ends(&b.text));
+        sentences.any(|b| b.chars >= TOLD && b.link_density() < 0.25)
+    });
+    if linked * 2 < total || told {
         for i in links {
             gone[i] = true;
         }

@@ -95,7 +95,18 @@ impl<'a> Marks<'a> {
                         | "post-author"
                         | "entry-author"
                         | "p-author"
-                )
+                        | "author-info"
+                        | "by-author"
+                ) || w.contains("byline")
+                    || w.contains("Byline")
+                    || [
+                        "author-name",
+                        "author__name",
+                        "author_name",
+                        "-author__link",
+                    ]
+                    .iter()
+                    .any(|end| w.ends_with(end))
             })
         };
         if self.bylines.len() < BYLINES

@@ -1,5 +1,6 @@
 //! What a page says of its article: title, date, source, address, author.
 
+use super::fragment::without_entities;
 use super::linked::{About, Linked};
 use super::marks::Marks;
 use super::names::{Words, begins_comment};
@@ -77,6 +78,15 @@ pub(super) fn about(marks: &Marks<'_>, metas: &Metas) -> About {
 
 /// The headline, without the name of its site.
 pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
+    let title = headline(marks, metas, linked);
+    // Some pages escape it twice.
+    match without_entities(&title) {
+        Some(plain) => one_line(&plain),
+        None => title,
+    }
+}
+
+fn headline(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
     let site = source(metas, linked);
     // Some pages call themselves by their site's name.
     let names_site = |title: &str| {
@@ -96,6 +106,13 @@ pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String
         .filter(|t| !t.is_empty() && t.len() < 500)
         .take(20)
         .collect();
+    if given.is_none()
+        && headline.is_none()
+        && let [logo] = headings.as_slice()
+        && let Some(own) = beside_logo(marks, window.as_deref().unwrap_or_default(), logo)
+    {
+        return own;
+    }
     // The page's own heading is the headline where the titles that it gives itself agree.
     for known in [given, headline, window.as_deref()].into_iter().flatten() {
         let known = letters(known);
@@ -119,6 +136,18 @@ pub(super) fn title(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String
         .or_else(|| window.as_deref().map(|w| without_last_part(&cut(w))))
         .or_else(|| headings.first().cloned())
         .unwrap_or_default()
+}
+
+/// The headline of a page whose only heading of the first level is its site's name: the heading of the second
+/// level that is the other part of the window's title.
+fn beside_logo(marks: &Marks<'_>, window: &str, logo: &str) -> Option<String> {
+    let (own, logo) = (letters(window), letters(logo));
+    let rest = own.strip_suffix(&logo).or_else(|| own.strip_prefix(&logo));
+    let rest = rest.filter(|rest| rest.len() > logo.len() / 2 && !logo.is_empty())?;
+    let root = marks.root?;
+    let mut headings = root.descendants_it().filter(|n| n.has_name("h2"));
+    let heading = headings.find(|h| letters(&h.text()) == rest)?;
+    Some(one_line(&heading.text()))
 }
 
 pub(super) fn letters(text: &str) -> String {
@@ -409,7 +438,8 @@ fn date_of<'w>(
         "dtpublished",
     ]);
     let byline = has(&["byline", "meta", "metadata", "posted"]);
-    if !certain && name != "time" && !((marked || byline) && name != "a") {
+    let listed = name == "dd" && is_label(node.prev_element_sibling());
+    if !certain && !listed && name != "time" && !((marked || byline) && name != "a") {
         return None;
     }
     for key in ["datetime", "content", "title"] {
@@ -418,41 +448,80 @@ fn date_of<'w>(
         }
     }
     let text = one_line(&node.text());
+    let text = before_update(&text);
     if text.chars().count() > if byline { 120 } else { 60 } {
         return None;
     }
     let parts = text.split(['|', '·', '•', '–', '—']).filter(|_| byline);
-    std::iter::once(text.as_str())
+    std::iter::once(text)
         .chain(parts)
         .find_map(labelled_date)
         .map(|date| (certain, date))
 }
 
+/// A text up to the word behind which it says when it was last changed.
+fn before_update(text: &str) -> &str {
+    const CHANGED: &[&str] = &[
+        "updated",
+        "last update",
+        "update:",
+        "modified",
+        "mis à jour",
+        "aktualisiert",
+        "actualizado",
+        "atualizado",
+        "aggiornato",
+        "bijgewerkt",
+        "обновлено",
+        "更新",
+    ];
+    // Small letters have other lengths in few scripts; where they do, nothing is cut.
+    let lower = text.to_lowercase();
+    let at = CHANGED.iter().filter_map(|word| lower.find(word)).min();
+    match at.and_then(|at| text.get(..at)) {
+        Some(before) if before.bytes().any(|b| b.is_ascii_digit()) => {
+            before.trim_end_matches(|c: char| !c.is_alphanumeric())
+        }
+        _ => text,
+    }
+}
+
+/// Whether the term before a value says that it is the date of publication.
+fn is_label(term: Option<NodeRef<'_>>) -> bool {
+    let Some(term) = term.filter(|term| term.has_name("dt")) else {
+        return false;
+    };
+    let term = one_line(&term.text()).to_lowercase();
+    let term = term.trim_end_matches([':', '：', ' ']);
+    LABELS.contains(&term) || ["date", "datum", "fecha", "data", "publication date"].contains(&term)
+}
+
+/// What stands before a date of publication, in lower case, the longer before those that they begin with.
+const LABELS: &[&str] = &[
+    "first published on",
+    "first published",
+    "published on",
+    "published at",
+    "published",
+    "posted on",
+    "posted at",
+    "posted",
+    "veröffentlicht am",
+    "veröffentlicht",
+    "erschienen am",
+    "publié le",
+    "publicado el",
+    "publicado em",
+    "publicado",
+    "pubblicato il",
+    "gepubliceerd op",
+    "опубликовано",
+    "发布于",
+    "發布於",
+];
+
 /// A date, or one behind what says that it is the one of publication.
 fn labelled_date(text: &str) -> Option<String> {
-    /// In lower case, the longer before those that they begin with.
-    const LABELS: &[&str] = &[
-        "first published on",
-        "first published",
-        "published on",
-        "published at",
-        "published",
-        "posted on",
-        "posted at",
-        "posted",
-        "veröffentlicht am",
-        "veröffentlicht",
-        "erschienen am",
-        "publié le",
-        "publicado el",
-        "publicado em",
-        "publicado",
-        "pubblicato il",
-        "gepubliceerd op",
-        "опубликовано",
-        "发布于",
-        "發布於",
-    ];
     let text = text.trim();
     let behind = || {
         let lower = text.to_lowercase();
@@ -469,13 +538,36 @@ fn labelled_date(text: &str) -> Option<String> {
 fn date_in_address(address: &str) -> Option<String> {
     let path = address.split_once("://").map_or(address, |(_, rest)| rest);
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    parts.windows(3).find_map(|w| {
+    let of_parts = parts.windows(3).find_map(|w| {
         let [y, m, d] = w else { return None };
         let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
         (digits(y, 4) && digits(m, 2) && digits(d, 2) && y.starts_with(['1', '2']))
             .then(|| parse_date(&format!("{y}-{m}-{d}")))
             .flatten()
-    })
+    });
+    of_parts.or_else(|| parts.iter().find_map(|part| date_before_name(part)))
+}
+
+/// The day that a part of an address begins with or is: `2024-05-03-bridge`, `20240503`.
+fn date_before_name(part: &str) -> Option<String> {
+    let digits = |range: std::ops::Range<usize>| {
+        let digits = part.get(range)?;
+        digits.bytes().all(|b| b.is_ascii_digit()).then_some(digits)
+    };
+    let (y, m, d) = match part.len() {
+        8 => (digits(0..4)?, digits(4..6)?, digits(6..8)?),
+        10.. if part
+            .get(10..)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_'])) =>
+        {
+            let dashes = part.get(4..5)? == "-" && part.get(7..8)? == "-";
+            dashes.then_some((digits(0..4)?, digits(5..7)?, digits(8..10)?))?
+        }
+        _ => return None,
+    };
+    // Any other number of eight digits is no day of the years in which there are pages.
+    let known = y.starts_with("19") && *y >= *"1990" || y.starts_with("20");
+    known.then(|| parse_date(&format!("{y}-{m}-{d}"))).flatten()
 }
 
 /// What else is known of it and has no field of its own.
@@ -508,7 +600,13 @@ pub(super) fn rest(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Map<Str
             .filter(|t| !t.is_empty() && t.chars().count() < 80)
             .collect();
     }
+    let site = source(metas, linked).map(|site| letters(&site));
     authors.retain(|a| !a.contains("://") && !a.starts_with('@'));
+    // Some pages give their site as who wrote all of it.
+    authors.retain(|a| site.as_ref().is_none_or(|site| letters(a) != *site));
+    for author in &mut authors {
+        *author = without_by(author).to_string();
+    }
     if authors.is_empty() {
         authors.extend(marks.bylines.iter().find_map(byline));
     }
@@ -547,6 +645,19 @@ pub(super) fn rest(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Map<Str
         rest.insert("tags".into(), tags.into());
     }
     rest
+}
+
+/// A name without the English word before it: in other languages that may be a part of the name, as in `von Suttner`.
+fn without_by(author: &str) -> &str {
+    let by = ["by ", "written by ", "posted by "].into_iter().find(|by| {
+        author
+            .get(..by.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(by))
+    });
+    match by.map(|by| author[by.len()..].trim()) {
+        Some(name) if !name.is_empty() => name,
+        _ => author,
+    }
 }
 
 /// What stands before the name of who wrote something.

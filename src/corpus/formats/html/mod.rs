@@ -1,6 +1,7 @@
 //! HTML: the article's own text out of its page.
 //!
-//! A page goes through these steps, a module each: `parse` builds its tree within bounds; `marks`
+//! A page goes through these steps, a module each: `xhtml` writes the end tags that XML's syntax leaves out;
+//! `parse` builds its tree within bounds; `marks`
 //! finds the elements that say something of its article, which `linked` and `metadata` read; `prune`
 //! takes out what is no part of one, what is `hidden` and by the `names` and the `sizes` of its elements, and gathers what is
 //! `asked` and answered; `body` finds the part that is, mostly by Mozilla's Readability as the crate dom_smoothie ports
@@ -26,6 +27,7 @@ mod shortcodes;
 mod sizes;
 mod text;
 mod within;
+mod xhtml;
 
 pub(in crate::corpus) use fragment::{block, fragment};
 pub(in crate::corpus) use within::{is_of_a_site, is_page, page_in, without_head};

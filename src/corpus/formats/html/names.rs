@@ -160,7 +160,9 @@ pub(super) const CONSENT: &[&str] = &[
     "axeptio",
     "borlabs",
     "cky",
-    "cmp",
+    "cmp2",
+    "cmpbox",
+    "cmpwrapper",
     "complianz",
     "consent",
     "cookie",
@@ -179,8 +181,47 @@ pub(super) const CONSENT: &[&str] = &[
     "usercentrics",
 ];
 
+/// With "cmp", which also begins the names of all that some systems write, a word of these names a box asking
+/// for consent.
+const OF_CONSENT: &[&str] = &[
+    "app", "banner", "dialog", "layer", "modal", "notice", "overlay", "popup", "root", "sp",
+    "wrapper",
+];
+
+/// Whether two words that follow each other name a box asking for consent.
+pub(super) fn are_consent(names: &Words) -> bool {
+    let all = names.iter();
+    all.clone()
+        .zip(all.skip(1))
+        .any(|(one, next)| one == "cmp" && OF_CONSENT.contains(&next))
+}
+
 /// Behind one of these, what names a part names a state of the page.
-pub(super) const STATES: &[&str] = &["has", "no", "with", "without"];
+const STATES: &[&str] = &["category", "has", "no", "tag", "with", "without"];
+
+/// And so it does before one of these.
+const STATES_BEHIND: &[&str] = &[
+    "accepted", "allowed", "closed", "disabled", "enabled", "off", "open",
+];
+
+/// Whether all that would name a part of the page names a state of it: `has-comments`, `cookies-accepted`.
+pub(super) fn are_states(names: &Words) -> bool {
+    let (mut before, mut states) = ("", false);
+    let mut names = names.iter().peekable();
+    while let Some(name) = names.next() {
+        if is_strong(name) || is_comment(name) {
+            let behind = names
+                .peek()
+                .is_some_and(|next| STATES_BEHIND.contains(next));
+            if !behind && !STATES.contains(&before) {
+                return false;
+            }
+            states = true;
+        }
+        before = name;
+    }
+    states
+}
 
 /// With "author", a word of these names a note on the author.
 pub(super) const ABOUT: &[&str] = &[
@@ -200,7 +241,9 @@ pub(super) const ABOUT: &[&str] = &[
 /// Whether a word says that something is readers' comments.
 pub(super) fn is_comment(name: &str) -> bool {
     let ends = ["comments", "kommentare", "kommentar"];
-    (begins_comment(name) || ends.iter().any(|e| name.ends_with(e))) && !is_other(name)
+    (begins_comment(name) || ends.iter().any(|e| name.ends_with(e)))
+        && !is_other(name)
+        && !name.starts_with("nocomment")
 }
 
 /// Whether a word begins as words for readers' comments do, and some others.

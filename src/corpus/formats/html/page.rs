@@ -3,11 +3,12 @@
 use super::linked::linked;
 use super::marks::Marks;
 use super::metadata::{self, Metas};
-use super::{body, parse};
+use super::{body, parse, xhtml};
 use crate::corpus::article::{Article, tidy};
 use serde_json::Value;
 
 pub(super) fn extract(source: &str) -> Article {
+    let source = &*xhtml::with_end_tags(source);
     let document = parse::page(source);
     let marks = Marks::of(&document);
     let metas = Metas::of(&marks);
@@ -23,6 +24,11 @@ pub(super) fn extract(source: &str) -> Article {
     let blocks = body::body(source, document, &linked, &title);
     let text: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
     let mut text = tidy(&text.join("\n\n"));
+    if text.trim().is_empty() {
+        let blocks = body::unscripted(source, &title);
+        let told: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
+        text = tidy(&told.join("\n\n"));
+    }
     if text.trim().is_empty()
         && let Some(description) = description
     {

@@ -3,8 +3,10 @@
 
 use super::asked::{self, Asked, Part};
 use super::hidden::{is_faint, is_hiding};
-use super::names::{ABOUT, CONSENT, STATES, WEAK, Words, is_comment, is_spoken, is_strong};
-use super::sizes::{SENTENCE, Size, sizes};
+use super::names::{
+    ABOUT, CONSENT, WEAK, Words, are_consent, are_states, is_comment, is_spoken, is_strong,
+};
+use super::sizes::{SENTENCE, Size, name, sizes};
 use super::text::{Edge, Walk};
 use dom_query::{Document, LocalName, NodeId, NodeRef, local_name};
 use rustc_hash::FxHashMap;
@@ -30,6 +32,9 @@ const CONTROL: usize = 250;
 /// An article within another of fewer characters than this may be a teaser.
 const TEASER: usize = 400;
 
+/// So many boxes around a heading are looked at.
+const BOXES: usize = 4;
+
 /// Takes out of a page what is no part of an article; the elements of its question and its answers,
 /// in order, where it has both.
 pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
@@ -39,11 +44,11 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let sizes = sizes(body);
     let total = sizes.get(&body.id).copied().unwrap_or_default();
     let mut gone = Vec::new();
-    let mut doubtful: Vec<NodeRef<'_>> = Vec::new();
+    let mut doubtful: Vec<(NodeRef<'_>, bool)> = Vec::new();
     let mut doubted = 0;
     let mut forms = Vec::new();
     let mut questions = Vec::new();
-    let mut headers = Vec::new();
+    let mut misread = Vec::new();
     let mut articles = 0usize;
     let mut left = total;
     let mut breaks = Vec::new();
@@ -66,9 +71,9 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                     && about.name == local_name!("article")
                     && !about.body
                     && pruning == Pruning::Full
-                    && size.linked > 0
                     && size.chars < TEASER
-                    && size.chars * 4 < total.chars;
+                    && size.chars * 4 < total.chars
+                    && leads_elsewhere(&node, size);
                 if teaser {
                     left.less(size);
                     gone.push(node);
@@ -87,6 +92,9 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 {
                     goes = Some(true);
                 }
+                if goes == Some(false) && about.is_metered(size) && !asks(&node.text()) {
+                    goes = None;
+                }
                 if goes.is_some()
                     && about.name == local_name!("button")
                     && !about.hidden
@@ -101,7 +109,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                         gone.push(node);
                     } else {
                         doubted += size.chars;
-                        doubtful.push(node);
+                        doubtful.push((node, about.may_tell(size)));
                     }
                     walk.skip_children();
                     continue;
@@ -109,8 +117,18 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 if let Some(part) = about.part {
                     asked.open(node.id, part);
                 }
-                if is_heading(&about.name) && about.names.iter().any(|name| name == "header") {
-                    headers.push(node);
+                let header =
+                    is_heading(&about.name) && about.names.iter().any(|name| name == "header");
+                if header || size.is_told() && size.chars >= ENOUGH && is_misread(&node) {
+                    misread.push(node);
+                }
+                if is_heading(&about.name) && size.linked == 0 {
+                    // So would it a heading in boxes of its own.
+                    let alone = |around: &NodeRef<'_>| {
+                        sizes.get(&around.id).is_some_and(|s| s.chars == size.chars)
+                    };
+                    let boxes = node.ancestors_it(Some(BOXES)).take_while(alone);
+                    misread.extend(boxes.filter(is_misread));
                 }
                 if about.name == local_name!("form") {
                     forms.push(node);
@@ -135,9 +153,13 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
             }
         }
     }
+    // Where nothing else tells anything, what was in doubt does.
+    if left.sentences < SENTENCE {
+        doubtful.retain(|(_, tells)| !tells);
+    }
     // A name that much of the text goes by names the text.
     if doubted * 5 < total.chars * 2 {
-        gone.append(&mut doubtful);
+        gone.extend(doubtful.into_iter().map(|(node, _)| node));
     }
     for node in gone {
         node.remove_from_parent();
@@ -149,8 +171,8 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     for node in questions {
         node.rename("span");
     }
-    // Scoring takes it for the page's header by its class: `section-header`, `accordion-header`.
-    for node in headers {
+    // Scoring takes it for no part of the article by its class: `section-header`, `scroll-reveal`.
+    for node in misread {
         node.remove_attr("class");
         node.remove_attr("id");
     }
@@ -161,8 +183,65 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     asked.parts()
 }
 
+/// Whether what an element is for is its link: one of an update in an article only says when that was.
+fn leads_elsewhere(node: &NodeRef<'_>, size: Size) -> bool {
+    let heads = |link: &NodeRef<'_>| {
+        let heading = |other: NodeRef<'_>| is_heading(&name(&other));
+        link.ancestors_it(None)
+            .take_while(|around| around.id != node.id)
+            .chain(link.descendants_it())
+            .any(heading)
+    };
+    size.linked > 0
+        && (size.linked * 4 >= size.chars
+            || node
+                .descendants_it()
+                .filter(|n| n.has_name("a"))
+                .any(|a| heads(&a)))
+}
+
 fn is_heading(name: &LocalName) -> bool {
     matches!(name.as_ref(), "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
+}
+
+/// Whether scoring would leave an element out by its class or id, whatever it holds: it looks for pieces of
+/// words, while what words name has been weighed here.
+fn is_misread(node: &NodeRef<'_>) -> bool {
+    const PIECES: &[&str] = &[
+        "com-",
+        "comment",
+        "community",
+        "contact",
+        "cover-wrap",
+        "extra",
+        "header",
+        "hidden",
+        "legends",
+        "masthead",
+        "media",
+        "meta",
+        "pager",
+        "promo",
+        "remark",
+        "rss",
+        "scroll",
+        "share",
+        "shopping",
+        "sponsor",
+        "supplemental",
+        "tags",
+        "widget",
+    ];
+    let mut misread = false;
+    for value in ["class", "id"].iter().filter_map(|key| node.attr(key)) {
+        let value = value.to_ascii_lowercase();
+        // The class tells that it is one.
+        if value.contains("caption") {
+            return false;
+        }
+        misread |= PIECES.iter().any(|piece| value.contains(piece));
+    }
+    misread
 }
 
 /// Whether a button is a heading or a question that shows the answer below it.
@@ -315,20 +394,55 @@ impl About {
         }
         if pruning == Pruning::Comments {
             let told = size.told >= SENTENCE || size.before >= ENOUGH;
-            let named = self.is_comments(size) && told || self.is_footer(size);
+            let named = self.is_comments(size, total) && told || self.is_footer(size);
+            // Behind a sentence, a box that goes by a name of theirs is one.
+            let box_behind = size.told >= SENTENCE && !size.landmark && self.is_box();
+            let most = size.chars * 2 > total.chars && size.told < SENTENCE;
+            let asks = self.asks_consent() && !size.landmark && !most;
+            let named = named || box_behind || asks;
             return (!size.headline && named).then_some(true);
         }
         self.is_named(size, total, left)
     }
 
+    /// Whether its class or id has a word of those that boxes around an article go by.
+    fn is_box(&self) -> bool {
+        let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n));
+        are_consent(&self.names)
+            || self.names.iter().any(is_strong) && !are_states(&self.names)
+            || has(&["author", "authors", "autor", "auteur", "writer"]) && has(ABOUT)
+    }
+
+    /// Whether its class or id says that it asks for consent.
+    fn asks_consent(&self) -> bool {
+        (are_consent(&self.names) || self.starts(CONSENT)) && !are_states(&self.names)
+    }
+
+    /// Whether a word of its class or id begins with one of these.
+    fn starts(&self, beginnings: &[&str]) -> bool {
+        let mut own = self.names.iter();
+        own.any(|name| beginnings.iter().any(|begin| name.starts_with(begin)))
+    }
+
     /// Whether its class or id says that it is what readers say of the article.
-    fn is_comments(&self, size: Size) -> bool {
+    fn is_comments(&self, size: Size, total: Size) -> bool {
         // A discussion is a page of its own as often.
         let told = size.told >= ENOUGH;
         self.names
             .iter()
             .any(|name| is_comment(name) || told && name.starts_with("discussion"))
-            && !self.is_state()
+            && !are_states(&self.names)
+            && !self.is_opinion(size, total)
+    }
+
+    /// Whether its class calls it a comment and it is the article, as publishers call an opinion.
+    fn is_opinion(&self, size: Size, total: Size) -> bool {
+        let several = |name: &str| is_comment(name) && !matches!(name, "comment" | "kommentar");
+        size.told < SENTENCE
+            && size.before < ENOUGH
+            && size.is_told()
+            && size.sentences * 2 > total.chars.saturating_sub(total.linked)
+            && !self.names.iter().any(several)
     }
 
     /// Whether its class or id says that it is the page's own footer, behind a text.
@@ -338,17 +452,6 @@ impl About {
             && size.chars < CONTROL
             && self.names.iter().any(|n| n == "footer")
             && names.all(|n| matches!(n, "footer" | "site" | "page" | "main" | "global" | "bottom"))
-    }
-
-    /// Whether what would name a part names a state of the page: `has-comments`, `cookies-accepted`.
-    fn is_state(&self) -> bool {
-        let mut before = "";
-        self.names.iter().any(|name| {
-            let state = STATES.contains(&before) && is_strong(name)
-                || name == "accepted" && is_strong(before);
-            before = name;
-            state
-        })
     }
 
     /// Whether its element, role or style says that it is no part of an article.
@@ -387,6 +490,15 @@ impl About {
         self.name == local_name!("aside") && enough && !self.body
     }
 
+    /// Whether it is the part of a text that is for subscribers, as its class says.
+    fn is_metered(&self, size: Size) -> bool {
+        size.is_told()
+            && size.linked * 10 < size.chars
+            && self.starts(&["subscriber", "readmore", "premium"])
+            && !self.asks_consent()
+            && !self.starts(&["newsletter", "comment", "related"])
+    }
+
     /// Whether its class or id says so.
     fn is_named(&self, size: Size, total: Size, left: Size) -> Option<bool> {
         let rest = left.chars.saturating_sub(size.chars);
@@ -396,24 +508,19 @@ impl About {
             return None;
         }
         let has = |names: &[&str]| self.names.iter().any(|n| names.contains(&n));
-        let strong = self.names.iter().any(is_strong)
-            || has(&["author", "authors", "autor", "auteur", "writer"]) && has(ABOUT);
-        let comments = self.is_comments(size) && (rest >= ENOUGH || size.told >= SENTENCE);
+        let strong = self.is_box();
+        let comments = self.is_comments(size, total) && (rest >= ENOUGH || size.told >= SENTENCE);
         if comments || self.is_footer(size) {
             return Some(true);
         }
         if strong {
             // What asks for something may be longer than a short article.
             let plain = rest.saturating_sub(left.linked.saturating_sub(size.linked)) >= ENOUGH;
-            let starts = |names: &[&str]| {
-                let mut own = self.names.iter();
-                own.any(|n| names.iter().any(|name| n.starts_with(name)))
-            };
             let most = size.chars * 2 > total.chars;
             let nearly_all = size.chars * 5 > total.chars * 4;
-            if plain && !self.is_state() {
-                let consent = !most || !nearly_all && !size.landmark;
-                if consent && starts(CONSENT) || !most && starts(&["newsletter"]) {
+            if plain {
+                let asks = !most || !nearly_all && !size.landmark;
+                if asks && self.asks_consent() || !most && self.starts(&["newsletter"]) {
                     return Some(true);
                 }
             }
@@ -423,5 +530,10 @@ impl About {
         }
         let weak = enough && links > 0.5 && has(WEAK);
         (weak && self.name != local_name!("p")).then_some(true)
+    }
+
+    /// Whether it may be all that tells anything on its page, whatever it is called.
+    fn may_tell(&self, size: Size) -> bool {
+        size.is_told() && !self.asks_consent() && !self.starts(&["author", "newsletter"])
     }
 }

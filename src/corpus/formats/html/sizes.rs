@@ -21,13 +21,22 @@ pub(super) struct Size {
     pub before: usize,
     /// Characters of paragraphs that are sentences between the headline and it.
     pub told: usize,
+    /// Characters outside links of paragraphs in it that end like a sentence.
+    pub sentences: usize,
 }
 
 impl Size {
+    /// Whether it is mostly paragraphs that are sentences, with few links.
+    pub(super) fn is_told(&self) -> bool {
+        let plain = self.chars - self.linked;
+        self.sentences >= SENTENCE && self.sentences * 3 > plain * 2 && self.linked * 4 < self.chars
+    }
+
     /// Takes away what another has.
     pub(super) fn less(&mut self, other: Self) {
         self.chars = self.chars.saturating_sub(other.chars);
         self.linked = self.linked.saturating_sub(other.linked);
+        self.sentences = self.sentences.saturating_sub(other.sentences);
     }
 }
 
@@ -55,9 +64,7 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
                     && let Some(top) = open.last_mut()
                 {
                     let (chars, ends) = node.query_or((0, false), |node| match &node.data {
-                        NodeData::Text { contents } => {
-                            (visible(contents), titled && ends(contents))
-                        }
+                        NodeData::Text { contents } => (visible(contents), ends(contents)),
                         _ => (0, false),
                     });
                     top.chars += chars;
@@ -78,17 +85,24 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
                 let name = name(&node);
                 links -= usize::from(name == local_name!("a"));
                 unseen -= usize::from(is_code(&name));
-                let Some(size) = open.pop() else { continue };
+                let Some(mut size) = open.pop() else {
+                    continue;
+                };
+                let plain = size.chars - size.linked;
+                let sentence = name == local_name!("p") && ended && plain >= SENTENCE;
+                if sentence {
+                    size.sentences = plain;
+                }
                 if let Some(parent) = open.last_mut() {
                     parent.chars += size.chars;
                     parent.linked += size.linked;
+                    parent.sentences += size.sentences;
                     parent.headline |= size.headline;
                     parent.landmark |= size.landmark;
                 }
-                let plain = size.chars - size.linked;
                 if name == local_name!("h1") {
                     (titled, before, told) = (true, 0, 0);
-                } else if name == local_name!("p") && titled && ended && plain >= SENTENCE {
+                } else if sentence && titled {
                     told += plain;
                 }
                 sizes.insert(node.id, size);
@@ -99,7 +113,7 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
 }
 
 /// Whether a text ends like a sentence.
-fn ends(text: &str) -> bool {
+pub(super) fn ends(text: &str) -> bool {
     let quotes = ['"', '\'', '”', '’', '»', '」', '』', ')'];
     let text = text.trim_end().trim_end_matches(quotes);
     text.ends_with(['.', '!', '?', '…', '。', '！', '？', '؟', '।'])
