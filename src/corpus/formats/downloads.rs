@@ -6,6 +6,7 @@ use super::Context;
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::dates::parse_date;
 use crate::error::Result;
+use memchr::memmem;
 use serde_json::Value;
 
 /// Hands on the articles of a download; `false` where the text is none.
@@ -23,7 +24,16 @@ pub(super) fn read(text: &str, context: &mut Context<'_>) -> Result<bool> {
     Ok(true)
 }
 
+/// Whether a text has one of the words that every download has, so that others are looked at but once.
+fn may_be_one(text: &str) -> bool {
+    let has = |word: &str| memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    text.starts_with("AN") || ["Document", "DOCUMENTS", "\nAN"].into_iter().any(has)
+}
+
 fn articles(text: &str) -> Option<Vec<Article>> {
+    if !may_be_one(text) {
+        return None;
+    }
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let has = |is: &dyn Fn(&str) -> bool| lines.iter().any(|line| is(line.trim()));
     let end = |line: &str| line == "End of Document";
@@ -101,7 +111,7 @@ const LENGTH: &str = "length";
 /// Lines of an article: its title, where it stood, when; then what is known of it, and its text.
 fn nexis(lines: &[&str]) -> Article {
     let body = lines.iter().position(|line| line.trim() == "Body");
-    let (head, text) = halves(lines, body.map(|at| (at, at + 1)));
+    let (head, text) = halves(lines, body);
     let mut said = head
         .iter()
         .map(|line| line.trim())
@@ -122,7 +132,7 @@ fn nexis(lines: &[&str]) -> Article {
 /// The same of before 2019: where it stood comes first, and the title stands behind the date or has a name.
 fn older_nexis(lines: &[&str]) -> Article {
     let body = lines.iter().position(|line| named(line, "body").is_some());
-    let (head, text) = halves(lines, body.map(|at| (at, at + 1)));
+    let (head, text) = halves(lines, body);
     let names = ["byline", "section", LENGTH, "dateline", "headline"];
     let known = first_named(&head, &names).unwrap_or(head.len());
     let mut said = head[..known]
@@ -140,11 +150,11 @@ fn older_nexis(lines: &[&str]) -> Article {
 }
 
 /// What is in front of the text and the text: parted where one begins, or behind the line that says its length.
-fn halves<'l>(lines: &[&'l str], body: Option<(usize, usize)>) -> (Vec<&'l str>, Vec<&'l str>) {
-    let behind = |at: usize| (at + 1, at + 1);
-    let (head, text) = body
-        .or_else(|| first_named(lines, &[LENGTH]).map(behind))
-        .unwrap_or((0, 0));
+fn halves<'l>(lines: &[&'l str], body: Option<usize>) -> (Vec<&'l str>, Vec<&'l str>) {
+    let (head, text) = match body {
+        Some(at) => (at, at + 1),
+        None => first_named(lines, &[LENGTH]).map_or((0, 0), |at| (at + 1, at + 1)),
+    };
     (lines[..head].to_vec(), lines[text..].to_vec())
 }
 
@@ -233,21 +243,17 @@ fn of_names(lines: &[&str]) -> Article {
     let mut full = String::new();
     let mut field = String::new();
     for line in lines {
-        let name = line.split_once(": ").map(|(name, _)| name.trim());
-        let new = name.filter(|name| {
-            let words = name.split_whitespace().count();
-            words <= 4 && name.starts_with(char::is_uppercase)
+        let named = line.split_once(": ").filter(|(name, _)| {
+            let name = name.trim();
+            name.split_whitespace().count() <= 4 && name.starts_with(char::is_uppercase)
         });
-        let after_blank = field.is_empty();
-        let value = match new {
-            Some(name) if after_blank || field != "full text" => {
-                field = name.to_lowercase();
-                line.split_once(": ").map_or("", |(_, value)| value)
-            }
+        let value = match named {
             // A text has colons of its own, but no names of fields.
-            Some(name) if NAMES.contains(&name.to_lowercase().as_str()) => {
-                field = name.to_lowercase();
-                line.split_once(": ").map_or("", |(_, value)| value)
+            Some((name, value))
+                if field != "full text" || NAMES.contains(&name.trim().to_lowercase().as_str()) =>
+            {
+                field = name.trim().to_lowercase();
+                value
             }
             _ => line,
         };
