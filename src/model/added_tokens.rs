@@ -10,7 +10,7 @@ use tokenizers::AddedToken;
 pub(super) const ADDED_FILE: &str = "added_tokens.json";
 pub(super) const SPECIAL_FILE: &str = "special_tokens_map.json";
 /// The special tokens that every tokenizer has a name for, in the order in which they are added.
-const NAMED: [&str; 7] = [
+pub(super) const NAMED: [&str; 7] = [
     "bos_token",
     "eos_token",
     "unk_token",

@@ -1,5 +1,6 @@
 //! How a model judges pairs of texts: its labels, and what becomes of its logits.
 
+use super::added_tokens::NAMED;
 use super::architecture::Activation;
 use super::chat::{self, Given, Unfit, Written};
 use super::config;
@@ -326,21 +327,12 @@ impl Form<'_> {
 
     /// What the template is given by name.
     fn variables(&self) -> std::result::Result<Vec<(String, Value)>, String> {
-        const TOKENS: [&str; 7] = [
-            "bos_token",
-            "eos_token",
-            "unk_token",
-            "sep_token",
-            "pad_token",
-            "cls_token",
-            "mask_token",
-        ];
         let token = |name: &&str| {
             let value = self.tokenizer.get(*name)?;
             let text = value.get("content").unwrap_or(value);
             text.is_string().then(|| (name.to_string(), text.clone()))
         };
-        let mut all: Vec<(String, Value)> = TOKENS.iter().filter_map(token).collect();
+        let mut all: Vec<(String, Value)> = NAMED.iter().filter_map(token).collect();
         let kinds = self
             .sentence
             .get("processing_kwargs")

@@ -30,9 +30,9 @@ const TIME: Duration = Duration::from_millis(40);
 /// `NEARWISE_CPU_LEVEL` names no level of this processor.
 pub fn cpu_rates() -> Result<Vec<CpuRate>> {
     let level = wanted_level()?;
+    let (faithful, other) = (level.chosen(true), level.chosen(false));
     let mut out = Vec::new();
     for dtype in [Dtype::Int8, Dtype::Bf16, Dtype::F32] {
-        let (faithful, other) = (level.chosen(true), level.chosen(false));
         let (chosen, why) = match dtype {
             _ if dtype == other && faithful == other => (true, "for all models"),
             _ if dtype == other => (true, "for all other models"),
