@@ -261,10 +261,10 @@ def main():
     try:
         from openvino import __version__ as openvino_version
     except ImportError:
-        openvino_version = "not installed: left out"
+        openvino_version = None
     version = run(args.nearwise, "--version").strip()
     print(f"{processor()}, {os.cpu_count()} cores; {version}; torch {torch.__version__}, "
-          f"sentence-transformers {sentence_transformers.__version__}, onnxruntime {onnxruntime.__version__}, openvino {openvino_version}")
+          f"sentence-transformers {sentence_transformers.__version__}, onnxruntime {onnxruntime.__version__}, openvino {openvino_version or 'not installed: left out'}")
     path = run(args.nearwise, "model", "path").strip()
     tokenizer = Tokenizer.from_file(path + "/tokenizer.json")
     tokenizer.enable_truncation(LENGTH)
@@ -273,7 +273,7 @@ def main():
     bf16 = sentence_transformers.SentenceTransformer(path, device="cpu", model_kwargs={"dtype": torch.bfloat16})
     with tempfile.TemporaryDirectory() as folder:
         exported = export_onnx(args.nearwise, Path(folder))
-        graphs = {} if "not" in openvino_version else openvino_graphs(exported["plain f32"], tokenizer)
+        graphs = openvino_graphs(exported["plain f32"], tokenizer) if openvino_version else {}
         for threads in args.threads:
             torch.set_num_threads(threads)
             os.environ["RAYON_NUM_THREADS"] = str(threads)
