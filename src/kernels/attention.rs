@@ -240,9 +240,7 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
             }
         }
         let mut weights = [0.0; MR];
-        for m in 0..MR {
-            weights[m] = weigh::<S, D>(a, row + m, first_key..end, scores.add(m * padded));
-        }
+        weigh::<S, D>(a, row, first_key..end, (scores, padded), &mut weights);
         let first_group = first_key / D::GROUP;
         let some = end.div_ceil(D::GROUP) - first_group;
         for panel in 0..a.head_dim.div_ceil(wide) {
@@ -265,24 +263,54 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
     }
 }
 
-/// The softmax of a query's scores of some keys, as far as it sees them; by what its results are multiplied.
+/// The softmax of the scores that queries from one on have with some keys, as far as each sees them;
+/// by what their results are multiplied.
 #[inline(always)]
 pub(super) unsafe fn weigh<S: Simd, D: Dot<S>>(
     a: &Attention,
     query: usize,
     keys: Range<usize>,
-    scores: *mut u32,
-) -> f32 {
+    (scores, stride): (*mut u32, usize),
+    weights: &mut [f32],
+) {
+    // Several rows at once, for a row's operations wait for each other.
+    const AT_ONCE: usize = 4;
+    let (several, rest) = weights.as_chunks_mut::<AT_ONCE>();
+    let first_left = query + AT_ONCE * several.len();
+    // SAFETY: the caller's.
+    unsafe {
+        let at = |row: usize| scores.add((row - query) * stride);
+        for (i, weights) in several.iter_mut().enumerate() {
+            let row = query + AT_ONCE * i;
+            *weights = weigh_some::<S, D, AT_ONCE>(a, row, keys.clone(), (at(row), stride));
+        }
+        for (row, weight) in (first_left..).zip(rest) {
+            [*weight] = weigh_some::<S, D, 1>(a, row, keys.clone(), (at(row), stride));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn weigh_some<S: Simd, D: Dot<S>, const R: usize>(
+    a: &Attention,
+    query: usize,
+    keys: Range<usize>,
+    (scores, stride): (*mut u32, usize),
+) -> [f32; R] {
     // SAFETY: the caller's; the bias reaches from the first key to the last.
     unsafe {
-        let bias = if a.bias.is_null() {
-            a.bias
-        } else {
-            a.bias.sub(query).add(keys.start)
-        };
-        let seen = a.keys(query);
-        let seen = seen.start - keys.start..seen.end - keys.start;
-        1.0 / softmax::<S, D>(scores, keys.len(), seen, bias)
+        let rows = std::array::from_fn(|r| {
+            let seen = a.keys(query + r);
+            Row {
+                scores: scores.add(r * stride),
+                seen: seen.start - keys.start..seen.end - keys.start,
+                bias: match a.bias.is_null() {
+                    true => a.bias,
+                    false => a.bias.sub(query + r).add(keys.start),
+                },
+            }
+        });
+        softmax::<S, D, R>(&rows, keys.len()).map(|sum| 1.0 / sum)
     }
 }
 
@@ -327,57 +355,69 @@ unsafe fn mask<S: Simd>(i: usize, seen: &Range<usize>) -> S::F {
     }
 }
 
-/// Powers of two of a row's scores less the largest, of those that are `seen`, as operands in
-/// their place, and zero for the others of the first `n`; returns their sum.
-#[inline(always)]
-unsafe fn softmax<S: Simd, D: Dot<S>>(
+/// A row of scores.
+struct Row {
     scores: *mut u32,
-    n: usize,
+    /// Of the scores, those of keys that the query sees.
     seen: Range<usize>,
+    /// What is added to them, or null.
     bias: *const f32,
-) -> f32 {
-    let row = scores.cast::<f32>();
-    // SAFETY: the caller's; the row is filled up to a whole vector.
+}
+
+/// Powers of two of rows' scores less a row's largest, of those that are seen, as operands in
+/// their place, and zero for the others of the first `n`; returns their sums.
+#[inline(always)]
+unsafe fn softmax<S: Simd, D: Dot<S>, const R: usize>(rows: &[Row; R], n: usize) -> [f32; R] {
+    // SAFETY: the caller's; the rows are filled up to a whole vector.
     unsafe {
-        let mut largest = S::splat(LEAST);
+        // From where to where all rows see all.
+        let whole_from = rows.iter().fold(0, |from, row| from.max(row.seen.start));
+        let whole_to = rows.iter().fold(n, |to, row| to.min(row.seen.end));
+        let mut largest = [S::splat(LEAST); R];
         for i in (0..n).step_by(S::LANES) {
-            let whole = i >= seen.start && i + S::LANES <= seen.end;
-            let mut x = S::load(row.add(i));
-            if !bias.is_null() {
-                let left = n - i;
-                let bias = if left >= S::LANES {
-                    S::load(bias.add(i))
+            let whole = i >= whole_from && i + S::LANES <= whole_to;
+            for (row, largest) in rows.iter().zip(&mut largest) {
+                let at = row.scores.cast::<f32>().add(i);
+                let mut x = S::load(at);
+                if !row.bias.is_null() {
+                    let left = n - i;
+                    let bias = if left >= S::LANES {
+                        S::load(row.bias.add(i))
+                    } else {
+                        S::load_first(row.bias.add(i), left)
+                    };
+                    x = S::add(x, bias);
+                }
+                if !whole {
+                    // What is behind the end of the text is any finite number.
+                    let seen = mask::<S>(i, &row.seen);
+                    x = S::fma(S::sub(S::splat(1.0), seen), S::splat(LEAST), x);
+                }
+                if !row.bias.is_null() || !whole {
+                    S::store(at, x);
+                }
+                *largest = S::max(*largest, x);
+            }
+        }
+        let largest = largest.map(|x| S::splat(S::largest(x)));
+        let mut sums = [S::splat(0.0); R];
+        for i in (0..n).step_by(S::LANES) {
+            let whole = i >= whole_from && i + S::LANES <= whole_to;
+            for ((row, largest), sum) in rows.iter().zip(largest).zip(&mut sums) {
+                let x = S::sub(S::load(row.scores.cast::<f32>().add(i)), largest);
+                let mut x = if D::ROUGH {
+                    math::exp2::<S, true>(x)
                 } else {
-                    S::load_first(bias.add(i), left)
+                    math::exp2::<S, false>(x)
                 };
-                x = S::add(x, bias);
+                if !whole {
+                    x = S::mul(x, mask::<S>(i, &row.seen));
+                }
+                *sum = S::add(*sum, x);
+                // What is written takes no more room than what was read, so it stays behind it.
+                D::put(row.scores, i, x, 0);
             }
-            if !whole {
-                // What is behind the end of the text is any finite number.
-                let seen = mask::<S>(i, &seen);
-                x = S::fma(S::sub(S::splat(1.0), seen), S::splat(LEAST), x);
-            }
-            if !bias.is_null() || !whole {
-                S::store(row.add(i), x);
-            }
-            largest = S::max(largest, x);
         }
-        let largest = S::splat(S::largest(largest));
-        let mut sum = S::splat(0.0);
-        for i in (0..n).step_by(S::LANES) {
-            let x = S::sub(S::load(row.add(i)), largest);
-            let mut x = if D::ROUGH {
-                math::exp2::<S, true>(x)
-            } else {
-                math::exp2::<S, false>(x)
-            };
-            if i < seen.start || i + S::LANES > seen.end {
-                x = S::mul(x, mask::<S>(i, &seen));
-            }
-            sum = S::add(sum, x);
-            // What is written takes no more room than what was read, so it stays behind it.
-            D::put(scores, i, x, 0);
-        }
-        S::sum(sum)
+        sums.map(|sum| S::sum(sum))
     }
 }

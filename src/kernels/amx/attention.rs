@@ -65,9 +65,10 @@ pub(super) unsafe fn attention<T: Tiles, S: Simd, D: Dot<S>, const NV: usize>(
             }
             let n = end - first_key;
             let mut weights = [0.0; 2 * ROWS];
+            let keys = first_key..end;
+            weigh::<S, D>(a, row, keys, (scores, stride), &mut weights[..count]);
             for m in 0..count {
                 let scores = scores.add(m * stride);
-                weights[m] = weigh::<S, D>(a, row + m, first_key..end, scores);
                 // Up to the end of the last tile.
                 for i in (n.next_multiple_of(S::LANES)..n.next_multiple_of(WIDTH)).step_by(S::LANES)
                 {
