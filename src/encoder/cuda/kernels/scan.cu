@@ -344,22 +344,24 @@ template <typename Scan> __device__ __forceinline__ void above(const Above &a) {
     }
 }
 
-// Keys of a row's lists, of which each has some of its room filled.
+// Keys of a row's lists, of which each has some of its room filled: the first four of all lists, then
+// the next four, so that threads side by side find keys while there are any.
 struct CountedKeys {
     typedef ListedKeys::Raw Raw;
     typedef ListedKeys::Least Least;
     const unsigned long long *keys;
     const uint32_t *counts;
+    uint32_t parts;
     uint32_t begin, end;
 
     __device__ __forceinline__ Raw load(uint32_t at) const {
         Raw raw = {};
         if (at < end) {
-            uint32_t count = counts[at / ABOVE_ROOM], place = at % ABOVE_ROOM;
+            uint32_t part = at / 4 % parts, place = at / 4 / parts * 4, count = counts[part];
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 if (place + i < count) {
-                    raw.x[i] = keys[at + i];
+                    raw.x[i] = keys[part * ABOVE_ROOM + place + i];
                 }
             }
         }
@@ -383,10 +385,29 @@ struct MergeAbove {
 
 // Merges the lists of a row into its best; a block for each row.
 __device__ __forceinline__ void merge_listed(const MergeAbove &a) {
-    uint32_t all = a.parts * ABOVE_ROOM;
+    SHARED(uint32_t, longest, SELECT_THREADS / 32);
+    const uint32_t *counts = at<uint32_t>(a.counts) + size_t(blockIdx.x) * a.parts;
+    uint32_t most = 0;
+    for (uint32_t part = threadIdx.x; part < a.parts; part += SELECT_THREADS) {
+        most = counts[part] > most ? counts[part] : most;
+    }
+#pragma unroll
+    for (int lanes = 16; lanes > 0; lanes /= 2) {
+        uint32_t other = shuffle_xor(most, lanes);
+        most = other > most ? other : most;
+    }
+    if (threadIdx.x % 32 == 0) {
+        longest[threadIdx.x / 32] = most;
+    }
+    BARRIER();
+#pragma unroll
+    for (int warp = 0; warp < SELECT_THREADS / 32; warp++) {
+        most = longest[warp] > most ? longest[warp] : most;
+    }
+    const unsigned long long *lists =
+        at<unsigned long long>(a.lists) + size_t(blockIdx.x) * a.parts * ABOVE_ROOM;
     merge_into(at<unsigned long long>(a.best) + size_t(blockIdx.x) * a.k, a.k,
-               CountedKeys{at<unsigned long long>(a.lists) + size_t(blockIdx.x) * all,
-                           at<uint32_t>(a.counts) + size_t(blockIdx.x) * a.parts, 0, all});
+               CountedKeys{lists, counts, a.parts, 0, (most + 3) / 4 * 4 * a.parts});
 }
 
 struct NearestOf {
