@@ -27,7 +27,7 @@ use std::str::FromStr;
 
 type Failure = Box<dyn std::error::Error>;
 
-const USAGE: &str = "say `check [MODEL ...]`, `time MODEL [MODEL ...]` or `texts FOLDER`, with
+const USAGE: &str = "say `check [MODEL ...]`, `time [MODEL ...]` or `texts FOLDER`, with
   --device NAME      cuda by default; cpu goes through the motions
   --small            sizes that take seconds on any device
   --parts A,B        of check: shapes, families, model, vectors; of time: texts, query, vectors, device, graph

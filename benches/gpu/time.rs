@@ -20,8 +20,9 @@ const F32_LENGTHS: [usize; 2] = [64, 512];
 
 /// What others are compared with comes first, in case the time runs out.
 pub(super) fn run(options: &Options, models: &[String]) -> Result<(), Failure> {
-    if models.is_empty() {
-        return Err("time: name a model".into());
+    let of_models = ["texts", "query", "device"];
+    if models.is_empty() && of_models.iter().any(|part| options.wants(part)) {
+        return Err("time: name a model, or --parts vectors,graph".into());
     }
     for name in models {
         if options.wants("texts") {
