@@ -14,6 +14,7 @@ pub(super) fn operand(value: &Value) -> Result<String, String> {
         Value::Number(year) if year.fract() == 0.0 && (0.0..10_000.0).contains(year) => {
             Ok(format!("{year:04}"))
         }
+        Value::Long(number) => Err(wrong(number.to_string())),
         // 20160324
         Value::Number(number) => {
             parse_date(&number.to_string()).ok_or_else(|| wrong(number.to_string()))

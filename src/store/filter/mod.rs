@@ -180,6 +180,10 @@ pub enum Op {
 pub enum Value {
     /// `true` and `false` are the numbers 1 and 0, as which they are stored.
     Bool(bool),
+    /// A whole number beyond ±2⁵³, of which [`Value::Number`] would hold a neighbour: ids are such
+    /// numbers. Nearer ones are `Number`s.
+    #[serde(deserialize_with = "long")]
+    Long(i64),
     /// A number; it must be finite.
     Number(f64),
     /// A text, or a date as ISO 8601 writes it, whole or its beginning.
@@ -333,6 +337,18 @@ impl std::str::FromStr for Filter {
     }
 }
 
+/// The largest number up to which `f64` holds all whole ones.
+const EXACT: u64 = 1 << 53;
+
+/// A number that [`Value::Long`] is for; another is left to the next kind of value.
+fn long<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<i64, D::Error> {
+    let number = i64::deserialize(from)?;
+    match Value::from(number) {
+        Value::Long(number) => Ok(number),
+        _ => Err(serde::de::Error::custom("a number that f64 holds")),
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_string())
@@ -364,9 +380,12 @@ impl From<u32> for Value {
 }
 
 impl From<i64> for Value {
-    /// Numbers beyond 2⁵³ are rounded.
     fn from(number: i64) -> Self {
-        Self::Number(number as f64)
+        if number.unsigned_abs() > EXACT {
+            Self::Long(number)
+        } else {
+            Self::Number(number as f64)
+        }
     }
 }
 

@@ -18,9 +18,9 @@ pub(super) struct Known {
 }
 
 /// Names of metadata; some are those of other fields, keywords, or no words.
-pub(super) const METADATA: [&str; 12] = [
+pub(super) const METADATA: [&str; 13] = [
     "section", "words", "odd name", "Title", "topic", "not", "`; --", "Größe", "WORDS", "", "tags",
-    "author",
+    "author", "tweet",
 ];
 
 pub(super) fn articles() -> Vec<Known> {
@@ -43,6 +43,7 @@ pub(super) fn articles() -> Vec<Known> {
                 Some("2016-03-01T10:00:00"),
                 Some("x"),
                 json!({"section": "sport", "words": "600", "odd name": 1, "Title": "own", "topic": 7,
+                    "tweet": 1_700_000_000_000_000_001_i64,
                     "tags": ["bridge", "local"], "author": {"name": "Ann", "langs": ["en", "de"]}}),
             )
         },
@@ -53,7 +54,7 @@ pub(super) fn articles() -> Vec<Known> {
                 "Cup 100% _",
                 Some("2016-03-02"),
                 Some("y"),
-                json!({"section": "tv", "words": 90, "not": true, "`; --": "'; DROP TABLE article",
+                json!({"section": "tv", "words": 90, "not": true, "tweet": "1700000000000000002", "`; --": "'; DROP TABLE article",
                     "tags": [], "author": [{"name": "Ann"}, {"name": "Bo", "langs": "en"}, "x"]}),
             )
         },
@@ -65,7 +66,7 @@ pub(super) fn articles() -> Vec<Known> {
                 "O'Brien",
                 None,
                 None,
-                json!({"words": "none", "Größe": 1.5, "WORDS": 3, "": "empty",
+                json!({"words": "none", "tweet": -1_700_000_000_000_000_003_i64, "Größe": 1.5, "WORDS": 3, "": "empty",
                     "tags": ["local", null, 90, "600", true, ["x"], {"name": "Ann"}], "author": {"name": null}}),
             )
         },
@@ -250,6 +251,10 @@ impl Known {
         match value {
             Value::Text(text) if is("topic") => self.topic.map(|t| t.1.cmp(text)),
             Value::Text(text) => Some(written(own).cmp(text)),
+            Value::Long(number) => match whole(own) {
+                Some(own) => Some(own.cmp(number)),
+                None => numeric(own).and_then(|n| n.partial_cmp(&(*number as f64))),
+            },
             Value::Number(number) => numeric(own).and_then(|n| n.partial_cmp(number)),
             Value::Bool(truth) => {
                 numeric(own).and_then(|n| n.partial_cmp(&f64::from(u8::from(*truth))))
@@ -283,6 +288,14 @@ fn written(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// A whole number, or a text that is one.
+fn whole(value: &Json) -> Option<i64> {
+    match value {
+        Json::String(text) => text.parse().ok(),
+        other => other.as_i64(),
     }
 }
 

@@ -36,6 +36,7 @@ enum Token {
     Quoted(String),
     Text(String),
     Number(f64),
+    Long(i64),
     Date(String),
     Symbol(&'static str),
 }
@@ -107,7 +108,10 @@ fn tokens(expression: &str) -> Result<Vec<(Token, usize)>> {
         } else if let (true, Some(number)) =
             (c.is_ascii_digit() || matches!(c, '-' | '+' | '.'), number)
         {
-            Token::Number(number)
+            match word.parse::<i64>().map(Value::from) {
+                Ok(Value::Long(number)) => Token::Long(number),
+                _ => Token::Number(number),
+            }
         } else {
             Token::Word(word)
         };
@@ -260,6 +264,7 @@ impl Parser<'_> {
             }
             Some((Token::Text(text) | Token::Date(text), _)) => Value::Text(text.clone()),
             Some((Token::Number(number), _)) => Value::Number(*number),
+            Some((Token::Long(number), _)) => Value::Long(*number),
             _ => return Err(self.fail("expected a value: \"text\", 12 or 2016-03-01")),
         };
         self.at += 1;
@@ -324,6 +329,7 @@ impl Parser<'_> {
             let text = match self.literal()? {
                 Value::Text(text) => text,
                 Value::Number(number) => number.to_string(),
+                Value::Long(number) => number.to_string(),
                 Value::Bool(truth) => truth.to_string(),
             };
             return Ok(Filter::Contains { field, text });

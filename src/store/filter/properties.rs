@@ -75,6 +75,7 @@ fn value() -> impl Strategy<Value = Value> {
         4 => text().prop_map(Value::Text),
         3 => proptest::sample::select(NUMBERS).prop_map(Value::Number),
         1 => any::<i32>().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
         1 => any::<bool>().prop_map(Value::Bool),
     ]
 }

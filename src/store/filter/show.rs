@@ -171,7 +171,13 @@ impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bool(truth) => write!(f, "{truth}"),
-            Self::Number(number) => write!(f, "{number}"),
+            Self::Long(number) => write!(f, "{number}"),
+            Self::Number(number) => {
+                write!(f, "{number}")?;
+                // Without a point it would be read as another kind of number.
+                let long = number.fract() == 0.0 && number.abs() >= super::EXACT as f64;
+                f.write_str(if long { ".0" } else { "" })
+            }
             Self::Text(text) if is_date(text) => f.write_str(text),
             Self::Text(text) => quoted(f, text, '"'),
         }

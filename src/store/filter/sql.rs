@@ -89,6 +89,7 @@ fn operand(known: &Known<'_>, value: &Value) -> Result<(Side, Bound)> {
             };
             (side, Bound::Text(text.clone()))
         }
+        Value::Long(number) => (Side::Number, Bound::Integer(*number)),
         Value::Number(number) => (Side::Number, Bound::Real(*number)),
         Value::Bool(truth) => (Side::Number, Bound::Real(f64::from(u8::from(*truth)))),
     })
@@ -286,6 +287,7 @@ impl<'a> Compiler<'a> {
             let (side, value) = operand(known, value)?;
             lists.entry(side).or_default().push(match value {
                 Bound::Real(number) => number.into(),
+                Bound::Integer(number) => number.into(),
                 Bound::Text(text) => text.into(),
                 // `operand` makes no other.
                 _ => serde_json::Value::Null,
@@ -309,10 +311,11 @@ impl<'a> Compiler<'a> {
     fn side(&mut self, known: &Known<'_>, side: Side) {
         let (before, after) = match side {
             Side::Text => ("CAST(", " AS TEXT)".to_string()),
-            // Numbers from CSV are texts; a text that begins as no number is none.
+            // Numbers from CSV are texts; a text that begins as no number is none. Whole numbers stay
+            // whole, so that long ones are compared to the last digit.
             Side::Number => (
                 "(SELECT CASE WHEN typeof(w) = 'text' AND w NOT GLOB '[-+.0-9]*' THEN NULL \
-                 ELSE CAST(w AS REAL) END FROM (SELECT ",
+                 ELSE CAST(w AS NUMERIC) END FROM (SELECT ",
                 " AS w))".to_string(),
             ),
             Side::Start(length) => ("substr(", format!(", 1, {length})")),

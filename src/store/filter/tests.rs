@@ -73,6 +73,22 @@ fn comparisons() {
         ("author.name.first = 'x'", "2016"),
         ("author.name IS NULL", "c d"),
         ("author.nothing = 'x'", ""),
+        // Neighbours that f64 does not tell apart, as numbers and as a text.
+        ("tweet = 1700000000000000001", "a"),
+        ("tweet = 1700000000000000002", "b"),
+        ("tweet != 1700000000000000001", "b c"),
+        ("tweet > 1700000000000000001", "b"),
+        ("tweet <= 1700000000000000001", "a c"),
+        (
+            "tweet IN (1700000000000000002, -1700000000000000003)",
+            "b c",
+        ),
+        (
+            "tweet BETWEEN 1700000000000000002 AND 1700000000000000003",
+            "b",
+        ),
+        ("tweet > 1700000000000000000.5e0", "a b"),
+        ("tweet ~ 1700000000000000002", "b"),
         ("date = 'March 2, 2016'", "b"),
         ("date >= 20160302", "b d"),
     ] {
@@ -137,6 +153,12 @@ fn json() {
     assert_eq!(serde_json::from_str::<Filter>(text).unwrap(), filter);
     let compact: String = text.split_whitespace().collect();
     assert_eq!(serde_json::to_string(&filter).unwrap(), compact);
+    let long = r#"{"compare":{"field":"a","op":"=","value":9007199254740993}}"#;
+    let filter: Filter = serde_json::from_str(long).unwrap();
+    assert_eq!(filter, Filter::eq("a", 9_007_199_254_740_993_i64));
+    assert_eq!(serde_json::to_string(&filter).unwrap(), long);
+    let nearer: Filter = serde_json::from_str(&long.replace("40993", "40992")).unwrap();
+    assert_eq!(nearer, Filter::eq("a", 9_007_199_254_740_992.0));
     for (wrong, part) in [
         (
             r#"{"compare":{"field":"a","op":"=","value":null}}"#,
