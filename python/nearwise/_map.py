@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from . import _nearwise
 from .errors import ParameterError
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ class Map:
             text = self.page
         else:
             raise ParameterError(f"path: {name!r} ends in {ending!r}; use .html, .svg or .png")
-        with open(name, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        _nearwise.write_file(name, text)
 
     def __repr__(self) -> str:
         return f"<map of {self._corpus!r}>"

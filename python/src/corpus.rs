@@ -1,7 +1,7 @@
 //! `_nearwise.Corpus`: a file of articles. Options and answers are JSON here.
 
 use crate::arrow;
-use crate::encoder::{Encoder, device, parsed};
+use crate::encoder::{Encoder, parsed, usable_device};
 use crate::errors::parameter;
 use crate::new_articles::{Articles, Batches};
 use crate::run::{job, quick, run};
@@ -424,7 +424,7 @@ impl Corpus {
     ) -> PyResult<()> {
         let job = job(listener);
         let encoder = encoder.map(|e| &e.inner);
-        let device = self::device(py, device)?;
+        let device = usable_device(py, device)?;
         run(py, &job, || {
             let mut find: nearwise::topics::TopicOptions = options(find)?;
             find.device = device;
@@ -559,7 +559,7 @@ impl Corpus {
         listener: Option<Py<PyAny>>,
     ) -> PyResult<String> {
         let job = job(listener);
-        let device = self::device(py, device)?;
+        let device = usable_device(py, device)?;
         run(py, &job, || {
             let (reader, layout) = laid_out(&self.inner, seed, device, &job)?;
             let map = Map::new(&reader, &layout, &job)?;
@@ -579,13 +579,17 @@ impl Corpus {
         listener: Option<Py<PyAny>>,
     ) -> PyResult<String> {
         let job = job(listener);
-        let device = self::device(py, device)?;
+        let device = usable_device(py, device)?;
         run(py, &job, || {
             let (reader, layout) = laid_out(&self.inner, seed, device, &job)?;
             let map = Map::new(&reader, &layout, &job)?;
             match png {
                 None => nearwise::topics::map::svg(&map),
-                Some(path) => nearwise::topics::map::png(&map, &path).map(|()| String::new()),
+                Some(path) => {
+                    let file = nearwise::NewFile::create(&path)?;
+                    nearwise::topics::map::png(&map, file.path())?;
+                    file.finish().map(|()| String::new())
+                }
             }
         })
     }

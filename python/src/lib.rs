@@ -37,5 +37,6 @@ fn _nearwise(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pieces::embed_unless, module)?)?;
     module.add_function(wrap_pyfunction!(pieces::filter_data, module)?)?;
     module.add_function(wrap_pyfunction!(topics::topics, module)?)?;
+    module.add_function(wrap_pyfunction!(run::write_file, module)?)?;
     Ok(())
 }

@@ -54,6 +54,18 @@ pub(crate) fn job(listener: Option<Py<PyAny>>) -> Job {
     })
 }
 
+/// Writes a text to a file, which appears when it is complete or stays as it was.
+#[pyfunction]
+pub(crate) fn write_file(py: Python<'_>, path: std::path::PathBuf, text: &str) -> PyResult<()> {
+    let written = || {
+        let mut file = nearwise::NewFile::create(&path)?;
+        let done = std::io::Write::write_all(&mut file, text.as_bytes());
+        done.map_err(|e| Error::io(&path, e))?;
+        file.finish()
+    };
+    py.detach(written).map_err(|e| raised(py, &e))
+}
+
 /// Runs `f` on a thread of its own, without Python's lock, while this one looks for signals: where
 /// a handler raises, as Ctrl-C's does, the job is cancelled, and what was raised goes on when the
 /// work has ended. A panic is an internal error.

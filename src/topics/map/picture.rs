@@ -39,11 +39,20 @@ pub fn svg(map: &Map) -> Result<String> {
 /// # Errors
 /// Drawing fails, or the file cannot be written.
 pub fn png(map: &Map, path: &Path) -> Result<()> {
-    // What cannot be written is said in the system's words, not in those of the drawing library.
-    std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
-    let area = BitMapBackend::new(path, SIZE).into_drawing_area();
-    draw(map, &area)?;
-    area.present().map_err(failed)
+    let mut pixels = vec![0; 3 * (SIZE.0 * SIZE.1) as usize];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
+        draw(map, &area)?;
+        area.present().map_err(failed)?;
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = ::png::Encoder::new(&mut bytes, SIZE.0, SIZE.1);
+    encoder.set_color(::png::ColorType::Rgb);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&pixels).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    // What cannot be written is said in the system's words.
+    std::fs::write(path, bytes).map_err(|e| Error::io(path, e))
 }
 
 fn draw<D: DrawingBackend>(map: &Map, area: &DrawingArea<D, Shift>) -> Result<()> {
