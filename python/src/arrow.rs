@@ -64,10 +64,23 @@ fn array(capsules: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     Ok(make_array(data))
 }
 
+/// A piece whose offsets are within its memory and whose strings are UTF-8: whoever made it need not
+/// have looked, as pyarrow does not where it reads Parquet, and what reads strings here does not either.
+fn checked(piece: ArrayRef, first: usize) -> PyResult<ArrayRef> {
+    let wrong = |e| {
+        let message = format!(
+            "the Arrow data from row {first} on holds what is no text in UTF-8, or is damaged: {e}"
+        );
+        PyValueError::new_err(message)
+    };
+    piece.to_data().validate_full().map_err(wrong)?;
+    Ok(piece)
+}
+
 /// The column of an object that speaks the interface; `None` where it does not.
 ///
 /// # Errors
-/// It is a table of several columns, or cannot be read.
+/// It is a table of several columns, cannot be read, or holds strings that are no UTF-8.
 pub(crate) fn column(from: &Bound<'_, PyAny>) -> PyResult<Option<Vec<ArrayRef>>> {
     let mut pieces = Vec::new();
     if let Some(capsule) = asked(from, "__arrow_c_stream__")? {
@@ -88,11 +101,14 @@ pub(crate) fn column(from: &Bound<'_, PyAny>) -> PyResult<Option<Vec<ArrayRef>>>
             table.num_columns()
         ))),
     };
-    pieces
-        .into_iter()
-        .map(of_table)
-        .collect::<PyResult<_>>()
-        .map(Some)
+    let mut first = 0;
+    let mut checked_pieces = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let piece = checked(of_table(piece)?, first)?;
+        first += piece.len();
+        checked_pieces.push(piece);
+    }
+    Ok(Some(checked_pieces))
 }
 
 /// A table as a capsule, which whoever takes it reads without a copy.
