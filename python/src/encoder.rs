@@ -29,6 +29,15 @@ pub(crate) fn device(py: Python<'_>, name: &str) -> PyResult<DeviceChoice> {
     parsed(py, "device", name)
 }
 
+/// As [`device`], of one that is used only where there is much to do: one that was named must work.
+pub(crate) fn usable_device(py: Python<'_>, name: &str) -> PyResult<DeviceChoice> {
+    let device = device(py, name)?;
+    if device != DeviceChoice::Auto {
+        device.open().map_err(|e| crate::errors::raised(py, &e))?;
+    }
+    Ok(device)
+}
+
 /// What is put in front of texts: a kind, and a name or a text for some of them.
 fn prompt(kind: &str, value: Option<String>) -> Prompt {
     match (kind, value) {
@@ -263,6 +272,10 @@ pub(crate) fn quantize<'py>(
     let (rows, dim) = (vectors.shape()[0], vectors.shape()[1]);
     if dim == 0 {
         return Err(parameter(py, "vectors", "they have no values"));
+    }
+    if ranges.is_some() && !precision.needs_ranges() {
+        let message = format!("{} needs none; leave it out", precision.name());
+        return Err(parameter(py, "calibration_embeddings", message));
     }
     let values = vectors.as_slice()?;
     let of = ranges.as_ref().unwrap_or(&vectors);

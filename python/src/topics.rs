@@ -1,7 +1,7 @@
 //! `_nearwise.topics`: topics of vectors in memory.
 
 use crate::corpus::{json, options};
-use crate::encoder::{Encoder, device};
+use crate::encoder::{Encoder, usable_device};
 use crate::errors::parameter;
 use crate::run::{job, run};
 use crate::texts::Texts;
@@ -54,7 +54,7 @@ pub(crate) fn topics<'py>(
     listener: Option<Py<PyAny>>,
 ) -> PyResult<Found<'py>> {
     let job = job(listener);
-    let device = self::device(py, device)?;
+    let device = usable_device(py, device)?;
     let (rows, dim) = (vectors.shape()[0], vectors.shape()[1]);
     let values = vectors.as_slice()?;
     let texts = texts.map(Texts::take).transpose()?;

@@ -195,13 +195,20 @@ impl Reader {
     /// and what is listed.
     ///
     /// # Errors
-    /// The threshold is none; the file is damaged; the job is cancelled.
+    /// The threshold is none; `reworded` by another than meaning; the file is damaged; the job is
+    /// cancelled.
     pub fn duplicates(&self, options: DuplicateOptions, job: &Job) -> Result<Duplicates> {
         let threshold = options.threshold;
         if !(0.05..=1.0).contains(&threshold) {
             return Err(Error::parameter(
                 "threshold",
                 "give a number from 0.05 to 1",
+            ));
+        }
+        if options.reworded && options.by != By::Meaning {
+            return Err(Error::parameter(
+                "reworded",
+                "it is for articles alike by meaning, from which it takes those alike by words",
             ));
         }
         job.check()?;
