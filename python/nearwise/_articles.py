@@ -8,6 +8,7 @@ import math
 import numbers
 from typing import Any, Iterator, Mapping
 
+from ._listen import warn
 from ._results import Article
 from ._texts import broken
 from .errors import InputError, ParameterError
@@ -23,24 +24,32 @@ Row = tuple[Any, ...]
 def batches(articles: Any, columns: Mapping[str, str] | None) -> Iterator[list[Row]]:
     """Lists of rows as the compiled part takes them, checked one by one."""
     named = _columns(columns)
+    asked = set((columns or {}).values())
+    unseen = set(asked)
     batch: list[Row] = []
-    for number, article in enumerate(_dicts(articles)):
+    for number, article in enumerate(_dicts(articles, asked)):
         if isinstance(article, Article):  # of a corpus
             article = {**article.meta, **{field: getattr(article, field) for field in FIELDS}}
         elif not columns and isinstance(article, Mapping) and _OF_CORPUS <= article.keys() <= _COLUMNS:
             article = _as_added(article)
         batch.append(_row(article, number, named))
+        if unseen:
+            unseen -= article.keys()
         if len(batch) == _BATCH:
             yield batch
             batch = []
     if batch:
         yield batch
+    if unseen != asked:
+        for key in unseen:
+            # Some articles have no date; that none has one may as well be a slip of the pen.
+            warn(f"columns: no article has the key {key!r}")
 
 
 #: Columns of an article that a corpus gives (``Corpus.to_pandas`` and its like, and exports), and those of them
 #: that nothing else has all of.
 _COLUMNS = {*FIELDS, "origin", "metadata", "topic", "topic_label", "topic_similarity", "vector"}
-_OF_CORPUS = {"id", "title", "text", "metadata"}
+_OF_CORPUS = {"id", "title", "text", "origin", "metadata"}
 
 
 def _as_added(article: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,44 +85,63 @@ def _columns(columns: Mapping[str, str] | None) -> dict[str, str]:
     return named
 
 
-def _dicts(articles: Any) -> Iterator[Any]:
-    """The articles one by one."""
+def _dicts(articles: Any, asked: set[str]) -> Iterator[Any]:
+    """The articles one by one; a table has all columns that are ``asked`` for."""
     if isinstance(articles, Mapping) or isinstance(articles, (str, bytes)):
         raise TypeError(
             f"articles is a list of dicts, a data frame or an Arrow table, not a {type(articles).__name__}"
         )
     kind = type(articles).__module__.partition(".")[0]
     if kind == "pandas" and hasattr(articles, "columns"):
-        names = [str(c) for c in articles.columns]
+        names = _named([str(c) for c in articles.columns], asked)
         for row in articles.itertuples(index=False, name=None):
             yield dict(zip(names, row))
     elif kind == "polars" and hasattr(articles, "iter_rows"):
+        _named(articles.columns, asked)
         yield from articles.iter_rows(named=True)
     elif kind == "polars" and hasattr(articles, "collect"):
-        yield from articles.collect().iter_rows(named=True)
+        yield from _dicts(articles.collect(), asked)
     elif hasattr(articles, "to_batches"):  # pyarrow.Table
+        _named(articles.schema.names, asked)
         for batch in articles.to_batches(max_chunksize=_BATCH):
             yield from batch.to_pylist()
     elif hasattr(articles, "__arrow_c_stream__") or hasattr(articles, "__arrow_c_array__"):
-        yield from _arrow(articles)
+        yield from _arrow(articles, asked)
     else:
         for article in articles:
             if hasattr(article, "to_pylist"):  # a batch of pyarrow
+                _named(article.schema.names, asked)
                 yield from article.to_pylist()
             else:
                 yield article
 
 
-def _arrow(table: Any) -> Iterator[Any]:
+def _arrow(table: Any, asked: set[str]) -> Iterator[Any]:
     try:
         import pyarrow as pa
     except ImportError:
         raise ImportError("tables of this kind are read with pyarrow: pip install pyarrow") from None
     if hasattr(table, "__arrow_c_stream__"):
-        for batch in pa.RecordBatchReader.from_stream(table):
+        reader = pa.RecordBatchReader.from_stream(table)
+        _named(reader.schema.names, asked)
+        for batch in reader:
             yield from batch.to_pylist()
     else:
-        yield from pa.record_batch(table).to_pylist()
+        batch = pa.record_batch(table)
+        _named(batch.schema.names, asked)
+        yield from batch.to_pylist()
+
+
+def _named(names: list[str], asked: set[str]) -> list[str]:
+    """Names of columns; fails where two have the same, of which a dict would keep the last, or one that is asked
+    for is not there."""
+    double = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if double is not None:
+        raise InputError(f"the table has two columns {double!r}; rename or leave out one of them")
+    missing = next((name for name in sorted(asked, key=str) if name not in names), None)
+    if missing is not None:
+        raise ParameterError(f"columns: the table has no column {missing!r}; there are {', '.join(map(repr, names[:20]))}")
+    return names
 
 
 def _missing(value: Any) -> bool:
@@ -122,7 +150,8 @@ def _missing(value: Any) -> bool:
         return True
     if isinstance(value, float):
         return math.isnan(value)
-    return type(value).__name__ in ("NAType", "NaTType")
+    kind = type(value).__name__
+    return kind in ("NAType", "NaTType") or (kind == "datetime64" and str(value) == "NaT")
 
 
 def _row(article: Any, number: int, named: Mapping[str, str]) -> Row:
@@ -143,28 +172,30 @@ def _row(article: Any, number: int, named: Mapping[str, str]) -> Row:
         if isinstance(article.get(column), str) and broken(article[column]):
             raise InputError(f"article {number}: its {field} holds half a character (a lone surrogate)")
     used = set(named.values())
-    meta = {str(k): _plain(v) for k, v in article.items() if k not in used and not _missing(v)}
     try:
+        meta = {str(k): _plain(v) for k, v in article.items() if k not in used and not _missing(v)}
         packed = json.dumps(meta, ensure_ascii=False, allow_nan=False) if meta else None
     except (TypeError, ValueError) as e:
         raise InputError(f"article {number}: its metadata cannot be stored as JSON ({e})") from None
     if packed is not None and broken(packed):
         raise InputError(f"article {number}: its metadata holds half a character (a lone surrogate)")
     return (
-        _word(article, named["id"]),
-        _word(article, named["title"]) or "",
+        _word(article, number, "id", named),
+        _word(article, number, "title", named) or "",
         text,
         date_text(article.get(named["date"])),
-        _word(article, named["url"]),
-        _word(article, named["source"]),
+        _word(article, number, "url", named),
+        _word(article, number, "source", named),
         packed,
     )
 
 
-def _word(article: Mapping[str, Any], key: str) -> str | None:
-    value = article.get(key)
+def _word(article: Mapping[str, Any], number: int, field: str, named: Mapping[str, str]) -> str | None:
+    value = article.get(named[field])
     if _missing(value):
         return None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"article {number}: its {field} is of the type {type(value).__name__}; decode it first")
     # What a data frame made a float of because another row had none.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -182,8 +213,10 @@ def date_text(value: Any) -> str | None:
         return value.date().isoformat() if value.time() == datetime.time() else value.isoformat()
     if isinstance(value, datetime.date):
         return value.isoformat()
-    if hasattr(value, "astype"):  # datetime64
-        return str(value.astype("datetime64[s]"))
+    if hasattr(value, "astype"):  # datetime64, of any unit
+        if str(value.dtype).endswith(("[Y]", "[M]", "[D]")):
+            return str(value)
+        return str(value.astype("datetime64[s]")).removesuffix("T00:00:00")
     return str(value)
 
 
@@ -193,6 +226,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"{type(value).__name__} are no text; decode them first")
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, Mapping):

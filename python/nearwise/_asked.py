@@ -8,7 +8,7 @@ from typing import Any
 
 from ._articles import date_text
 
-from ._refuse import article_id, choice, number, whole
+from ._refuse import article_id, choice, is_id, number, whole
 from ._vectors import finite, matrix
 from .errors import ParameterError
 
@@ -33,17 +33,19 @@ def examples_of(name: str, examples: Any) -> tuple[list[str], list[list[float]]]
     """Ids and vectors of what was given: one of them, or a list."""
     if examples is None:
         return [], []
-    if isinstance(examples, (str, int)):
+    if is_id(examples):
         return [article_id(name, examples)], []
     if isinstance(examples, (list, tuple)) and not (examples and isinstance(examples[0], float)):
         items = list(examples)
+    elif hasattr(examples, "tolist") and _of_texts(examples.tolist()):  # a column, or an array of NumPy
+        items = examples.tolist()
     else:
         array = matrix(name, examples)
         items = list(array) if array.ndim == 2 else [array]
     ids: list[str] = []
     vectors: list[list[float]] = []
     for item in items:
-        if isinstance(item, (str, int)):
+        if is_id(item):
             ids.append(article_id(name, item))
             continue
         vector = finite(name, matrix(name, item))
@@ -51,6 +53,10 @@ def examples_of(name: str, examples: Any) -> tuple[list[str], list[list[float]]]
             raise ParameterError(f"{name}: an array of shape {vector.shape}; give ids and vectors")
         vectors.append(vector.tolist())
     return ids, vectors
+
+
+def _of_texts(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(value, str) for value in values)
 
 
 def _moment(value: Any) -> str:
@@ -70,6 +76,10 @@ def search_options(**options: Any) -> str:
     for name in ("k", "offset", "facets_limit"):
         if name in options:
             options[name] = whole(name, options[name])
+    if isinstance(options.get("facets"), str):
+        options["facets"] = [options["facets"]]
+    elif "facets" in options:
+        options["facets"] = list(options["facets"])
     choice("by", options.get("by", "meaning"), _BY)
     choice("mode", options.get("mode", "auto"), ("auto", "exact", "approximate"))
     if isinstance(options.get("diverse"), bool):

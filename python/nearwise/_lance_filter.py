@@ -107,7 +107,10 @@ class Conditions:
             among = " OR ".join(f"topic = {i}" for i in number) or "false"
             return f"({among})" if op == "=" else f"(topic IS NOT NULL AND NOT ({among}))"
         sign = "<>" if op == "!=" else op
-        return f"({_name(name)} {sign} {self._value(name, kind, value)})"
+        column, compared = _name(name), self._value(name, kind, value)
+        if pa.types.is_integer(kind) and not compared.lstrip("-").isdigit():
+            column = f"CAST({column} AS DOUBLE)"
+        return f"({column} {sign} {compared})"
 
     def _value(self, name: str, kind: pa.DataType, value: Any) -> str:
         if _is_text(kind):
@@ -118,6 +121,8 @@ class Conditions:
             if value not in (True, False, "true", "false"):
                 raise FilterError(f"filter: {name} is true or false, and not {value!r}")
             return "true" if value in (True, "true") else "false"
+        if isinstance(value, int):
+            return str(int(value))
         try:
             number = float(value)
         except (TypeError, ValueError):

@@ -9,11 +9,26 @@ Listener = Callable[[str, str, int, Optional[int]], None]
 
 def bar(total: int | None, what: str, unit: str) -> Any:
     """A bar of tqdm, which is asked for only when somebody wants one."""
+    return _tqdm()(total=total, desc=what, unit=unit)
+
+
+def _tqdm() -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise ImportError("a progress bar needs tqdm: pip install tqdm") from None
-    return tqdm(total=total, desc=what, unit=unit)
+    return tqdm
+
+
+def _logger() -> Any:
+    import logging  # Here, as it is slow to import.
+
+    return logging.getLogger("nearwise")
+
+
+def warn(text: str) -> None:
+    """Tells the logger ``nearwise`` what is likely a mistake."""
+    _logger().warning("%s", text)
 
 
 class NoBar:
@@ -45,13 +60,11 @@ class Listening:
         self._stage: str | None = None
         self._bar: Any = None
         if self._progress:
-            bar(0, "", "").close()  # Fails now where tqdm is missing, and not within the work.
+            _tqdm()  # Fails now where tqdm is missing, and not within the work.
 
     def __call__(self, name: str, what: str, done: int, total: int | None) -> None:
         if name == "note":
-            import logging  # Here, as it is slow to import.
-
-            logging.getLogger("nearwise").info("%s", what)
+            _logger().info("%s", what)
             return
         if not self._progress:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ._texts import check_characters
@@ -93,7 +94,22 @@ def number(name: str, value: Any) -> float | None:
         return None
     if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
         raise TypeError(f"{name} is a number, not {value!r}")
-    return float(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise wrong(name, f"{number} is no finite number")
+    return number
+
+
+def several(name: str, values: Any) -> list[Any]:
+    """A list of texts or ids; one text is none, though Python would take it for its letters."""
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{name} is a list of str, and this is one {type(values).__name__}")
+    return list(values)
+
+
+def is_id(value: Any) -> bool:
+    """Whether this is one article's id: a text or a whole number, of NumPy too."""
+    return isinstance(value, str) or (hasattr(value, "__index__") and not hasattr(value, "__len__"))
 
 
 def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
@@ -101,6 +117,11 @@ def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise wrong(name, f"{value!r}; use {', '.join(choices)}")
     return str(value)
+
+
+def article_ids(name: str, values: Any) -> list[str]:
+    """The ids of one article or of several."""
+    return [article_id(name, value) for value in ([values] if is_id(values) else values)]
 
 
 def article_id(name: str, value: Any) -> str:

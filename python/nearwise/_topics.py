@@ -64,7 +64,7 @@ def _guide(guide: Any) -> dict[str, Any]:
     return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FoundTopics:
     """Topics of vectors."""
 

@@ -75,12 +75,16 @@ def similarity_name(value: Any) -> SimilarityName:
 def _unit(array: np.ndarray) -> np.ndarray:
     import numpy as np
 
-    length = np.linalg.norm(array, axis=-1, keepdims=True)
-    return array / np.maximum(length, np.finfo(np.float32).tiny)
+    # Squares of tiny and of huge values are beyond float32.
+    wide = array.astype(np.float64)
+    length = np.linalg.norm(wide, axis=-1, keepdims=True)
+    return np.divide(wide, length, out=np.zeros_like(wide), where=length > 0).astype(np.float32)
 
 
 def _two(first: Any, second: Any) -> tuple[np.ndarray, np.ndarray]:
     a, b = matrix("embeddings1", first), matrix("embeddings2", second)
+    # An empty list is no vector.
+    a, b = (array.reshape(0, 0) if array.shape == (0,) else array for array in (a, b))
     for name, array in (("embeddings1", a), ("embeddings2", b)):
         if array.ndim not in (1, 2):
             raise ValueError(f"{name}: an array of {array.ndim} dimensions; give vectors of shape (n, dimensions)")
@@ -141,6 +145,13 @@ def similarity_pairwise(how: SimilarityName, first: Any, second: Any) -> np.ndar
     return (_euclidean if how == "euclidean" else _manhattan)(a - b)
 
 
+def _rows(name: str, vectors: Any) -> np.ndarray:
+    array = matrix(name, vectors)
+    if array.ndim != 2:
+        raise wrong(name, f"an array of shape {array.shape}; give vectors of shape (n, dimensions)")
+    return finite(name, array)
+
+
 def quantize_embeddings(embeddings: Any, precision: Precision, calibration_embeddings: Any = None) -> np.ndarray:
     """Vectors of fewer bits, as sentence-transformers' function of this name makes them.
 
@@ -149,6 +160,6 @@ def quantize_embeddings(embeddings: Any, precision: Precision, calibration_embed
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; use {', '.join(PRECISIONS)}")
-    array = matrix("embeddings", embeddings)
-    ranges = None if calibration_embeddings is None else matrix("calibration_embeddings", calibration_embeddings)
+    array = _rows("embeddings", embeddings)
+    ranges = None if calibration_embeddings is None else _rows("calibration_embeddings", calibration_embeddings)
     return _nearwise.quantize(array, precision, ranges)

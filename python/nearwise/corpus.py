@@ -12,13 +12,13 @@ from ._asked import examples_of, search_options
 from ._corpus_topics import Topics
 from ._listen import Listening
 from ._map import Map
-from ._refuse import article_id, number, whole
+from ._refuse import article_id, article_ids, device_name, dtype_name, is_id, number, positive, whole
 from ._results import Article, Duplicates, Found, Report, made
 from ._rows import articles_of
 from ._texts import check_characters, check_texts
 from ._vectors import finite, matrix
-from .encoder import Encoder
-from .errors import ParameterError, UnknownError
+from .encoder import Encoder, in_its_place
+from .errors import ParameterError, UnknownError, WrongModelError
 from .filters import Filter, sent
 
 if TYPE_CHECKING:
@@ -66,14 +66,21 @@ class Corpus:
         threads: int | None = None,
         encoder: Encoder | None = None,
     ) -> None:
-        if encoder is not None and not isinstance(encoder, Encoder):
-            raise TypeError(f"encoder is a nearwise.Encoder, not {type(encoder).__name__}")
-        if encoder is not None and (model, truncate_dim, threads) != (None, None, None):
-            raise TypeError("encoder stands in place of model, truncate_dim and threads; give one of both")
-        how = {None: "either", True: "create", False: "open"}[create]
-        self._open: Any = _nearwise.Corpus(os.fspath(path), how)
+        how = {"model": model, "device": device, "dtype": dtype, "truncate_dim": truncate_dim, "offline": offline}
+        in_its_place(encoder, {**how, "threads": threads})
+        if create not in (None, True, False):
+            raise TypeError(f"create is True, False or None, not {create!r}")
+        opened = {None: "either", True: "create", False: "open"}[create]
+        self._open: Any = _nearwise.Corpus(os.fspath(path), opened)
         self._encoder = encoder
-        self._how = (model, str(device), str(dtype), truncate_dim, bool(offline), threads)
+        self._how = (
+            None if model is None else os.fspath(model),
+            device_name(device),
+            dtype_name(dtype),
+            positive("truncate_dim", truncate_dim),
+            bool(offline),
+            positive("threads", threads),
+        )
 
     @property
     def _inner(self) -> Any:
@@ -114,7 +121,7 @@ class Corpus:
 
     def __contains__(self, id: object) -> bool:
         """Whether there is an article with this id."""
-        return isinstance(id, (str, int)) and self._inner.contains(article_id("id", id))
+        return is_id(id) and self._inner.contains(article_id("id", id))
 
     def __iter__(self) -> Iterator[Article]:
         """The articles as they are now, one by one, with their topics and without their passages.
@@ -143,6 +150,12 @@ class Corpus:
     def encoder(self) -> Encoder:
         """The encoder of the corpus's vectors, loaded when it is asked for first."""
         if self._encoder is None:
+            identity = self.identity if self._how[0] is None else None
+            if identity is not None and identity["revision"] == "external":
+                raise WrongModelError(
+                    f"{self.path}: its vectors are of another program's model ({identity['model']});"
+                    " give vectors rather than texts, or search by words"
+                )
             with Listening(False) as listener:
                 core = self._inner.encoder(*self._how, listener)
             names = ("model", "device", "dtype", "truncate_dim", "offline", "threads")
@@ -151,7 +164,7 @@ class Corpus:
             self._encoder = encoder
         return self._encoder
 
-    def article(self, id: str) -> Article:
+    def article(self, id: str | int) -> Article:
         """The article with this id.
 
         Raises ``UnknownError`` (a ``KeyError``) where there is none.
@@ -286,13 +299,12 @@ class Corpus:
             )
         return made(Report, json.loads(report))
 
-    def delete(self, ids: str | Iterable[str]) -> int:
+    def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Deletes articles; returns how many.
 
         Raises ``UnknownError`` (a ``KeyError``) where an id is not there; nothing is deleted then.
         """
-        ids = [ids] if isinstance(ids, (str, int)) else list(ids)
-        return self._inner.delete([article_id("ids", id) for id in ids])
+        return self._inner.delete(article_ids("ids", ids))
 
     # Searching
 
@@ -367,7 +379,7 @@ class Corpus:
             fold=fold,
             half_life=half_life,
             now=now,
-            facets=[facets] if isinstance(facets, str) else list(facets),
+            facets=facets,
             facets_limit=facets_limit,
             sentences=sentences,
         )
@@ -383,8 +395,14 @@ class Corpus:
             vector = finite("query", matrix("query", query))
             if vector.ndim != 1:
                 raise ParameterError(f"query: an array of shape {vector.shape}; give a text, or one vector")
-            if by == "both" and not words:
-                raise ParameterError("words: a vector has no words, and a search by both needs some")
+            if by == "words":
+                raise ParameterError("query: a search by words needs a text, and this is a vector")
+            if bool(words) != (by == "both"):
+                raise ParameterError(
+                    "words: they are for a search by both; by meaning a vector stands alone"
+                    if words
+                    else "words: a vector has no words, and a search by both needs some"
+                )
             found = self._inner.search(words, options, sent(filter), None, vector)
         return made(Found, json.loads(found))
 
@@ -430,7 +448,7 @@ class Corpus:
             fold=fold,
             half_life=half_life,
             now=now,
-            facets=[facets] if isinstance(facets, str) else list(facets),
+            facets=facets,
             facets_limit=facets_limit,
         )
         (likes, like_vectors), (unlikes, unlike_vectors) = examples_of("like", like), examples_of("unlike", unlike)

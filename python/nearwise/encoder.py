@@ -432,7 +432,15 @@ class Encoder(Recognised):
             vectors = np.concatenate(parts) if parts else vectors_of([])
         else:
             vectors = vectors_of(texts)
-        if precision != "float32":
+        if precision in ("int8", "uint8") and len(vectors) < 2:
+            if len(vectors):
+                raise wrong(
+                    "precision",
+                    f"{precision} takes the range of each dimension from the vectors, of which there must be two or more;"
+                    " encode more texts together, or use quantize_embeddings with calibration_embeddings",
+                )
+            vectors = vectors.astype(precision)
+        elif precision != "float32":
             vectors = quantize_embeddings(vectors, precision)
         if convert_to_tensor or not convert_to_numpy:
             vectors = tensor(vectors)
@@ -524,3 +532,14 @@ def _named(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         if name not in _NAMES:
             raise TypeError(f"got an unexpected keyword argument {name!r}")
     return {**named, **kwargs}
+
+
+def in_its_place(encoder: Any, how: dict[str, Any]) -> None:
+    """Fails where what ``encoder`` is given as is none, or something is given that it stands in place of."""
+    if encoder is None:
+        return
+    if not isinstance(encoder, Encoder):
+        raise TypeError(f"encoder is a nearwise.Encoder, not {type(encoder).__name__}")
+    given = next((name for name, value in how.items() if value not in (None, "auto", False)), None)
+    if given is not None:
+        raise TypeError(f"encoder stands in place of {', '.join(how)}, and {given} is given as well")

@@ -14,6 +14,7 @@ import json
 import math
 from typing import Any, Iterable, Union
 
+from ._articles import _missing, date_text
 from ._texts import check_characters
 from .errors import FilterError
 
@@ -23,9 +24,11 @@ Value = Union[str, int, float, bool, datetime.date]
 
 
 def _value(value: Any) -> Any:
-    """A value as the library compares it; dates are texts."""
-    if isinstance(value, (datetime.date, datetime.datetime)):
-        return value.isoformat()
+    """A value as the library compares it; dates are texts, and a time at midnight is its day."""
+    if _missing(value):
+        raise FilterError(f"filter: {value} is no value to compare with; is_null() finds articles without one")
+    if isinstance(value, datetime.date) or type(value).__name__ == "datetime64":
+        return date_text(value)  # As articles were added with it.
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):  # a scalar of numpy
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -48,10 +51,15 @@ class Filter:
         return self._data
 
     def __and__(self, other: Filter) -> Filter:
-        return Filter({"and": [self._data, _filter(other)._data]})
+        return self._joined("and", other)
 
     def __or__(self, other: Filter) -> Filter:
-        return Filter({"or": [self._data, _filter(other)._data]})
+        return self._joined("or", other)
+
+    def _joined(self, how: str, other: Filter) -> Filter:
+        # A chain is one list, or a long one would be nested more deeply than can be read.
+        parts = self._data[how] if how in self._data else [self._data]
+        return Filter({how: [*parts, _filter(other)._data]})
 
     def __invert__(self) -> Filter:
         return Filter({"not": self._data})

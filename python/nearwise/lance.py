@@ -16,9 +16,10 @@ import os
 from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
 from ._plugin import missing
+from ._refuse import article_id, article_ids, is_id
 from ._results import Article, Found, Hit, Passage, StoredPassage, Topic, made
-from ._vectors import matrix
-from .encoder import Encoder
+from ._vectors import finite, matrix
+from .encoder import Encoder, in_its_place
 from .errors import Error, NothingYetError, ParameterError, UnknownError
 
 try:
@@ -80,6 +81,7 @@ class Dataset:
         offline: bool = False,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
+        in_its_place(encoder, {"model": model, "device": device, "dtype": dtype, "offline": offline})
         self.uri = os.fspath(uri)
         self.storage_options = dict(storage_options or {}) or None
         self._lance = opened(self.uri, self.storage_options)
@@ -105,7 +107,9 @@ class Dataset:
 
     def __contains__(self, id: object) -> bool:
         """Whether there is an article with this id."""
-        return isinstance(id, str) and self.lance.count_rows(f"id = {quoted(id)} AND passage = 0") > 0
+        if not is_id(id):
+            return False
+        return self.lance.count_rows(f"id = {quoted(article_id('id', id))} AND passage = 0") > 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -178,8 +182,9 @@ class Dataset:
             raise NothingYetError(f"{self.uri}: no topics were found yet; find them by fit_topics")
         return [made(Topic, topic) for topic in topics]
 
-    def article(self, id: str) -> Article:
+    def article(self, id: str | int) -> Article:
         """The article with this id. Raises ``UnknownError`` (a ``KeyError``) where there is none."""
+        id = article_id("id", id)
         found = self._articles([id]).get(id)
         if found is None:
             raise UnknownError(f"no article has the id {id!r}")
@@ -273,7 +278,7 @@ class Dataset:
         self._refuse("similar", unlike=unlike, fold=fold, half_life=half_life, now=now, facets=facets)
         self._refuse("similar", facets_limit=facets_limit)
         several = isinstance(like, (list, tuple)) and not (like and isinstance(like[0], (int, float)))
-        examples = list(like) if several else [like]
+        examples = list(like) if several else [article_id("like", like) if is_id(like) else like]
         if not examples:
             raise ParameterError("like: give an id or a vector at least")
         ids = [example for example in examples if isinstance(example, str)]
@@ -290,10 +295,12 @@ class Dataset:
 
     def _refuse(self, what: str, **options: Any) -> None:
         usual = {"by": "meaning", "facets": (), "unlike": (), "sentences": False, "words": ""}
+        # What a corpus has by default, or takes for nothing.
+        also = {"fold": False, "facets_limit": 10}
         for name, value in options.items():
             if name in ("facets", "unlike") and not isinstance(value, str):
                 value = tuple(value)
-            if value != usual.get(name):
+            if value != usual.get(name) and (name not in also or value != also[name]):
                 raise TypeError(
                     f"{what} over a Lance dataset does not support {name}={value!r}; a corpus does, see from_lance"
                 )
@@ -312,6 +319,7 @@ class Dataset:
         without: Iterable[str],
     ) -> Found:
         dim = self.identity["dim"]
+        finite(what, vector)
         if vector.shape != (dim,):
             raise ParameterError(f"{what}: an array of shape {vector.shape}; the dataset's vectors have {dim} values")
         if mode not in ("auto", "exact", "approximate"):
@@ -379,12 +387,12 @@ class Dataset:
 
     # Keeping
 
-    def delete(self, ids: str | Iterable[str]) -> int:
+    def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Deletes articles; ids that are not there are passed over. Returns how many were."""
-        ids = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        names = list(dict.fromkeys(article_ids("ids", ids)))
         before = len(self)
-        for start in range(0, len(ids), CHUNK):
-            among = ", ".join(quoted(id) for id in ids[start : start + CHUNK])
+        for start in range(0, len(names), CHUNK):
+            among = ", ".join(quoted(id) for id in names[start : start + CHUNK])
             self.lance.delete(f"id IN ({among})")
         return before - len(self)
 

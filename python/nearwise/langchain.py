@@ -14,10 +14,10 @@ import uuid
 from typing import Any, Callable, Iterable, Sequence
 
 from ._plugin import Model, missing
-from ._refuse import positive
+from ._refuse import positive, several
 from .corpus import Corpus
 from .encoder import Encoder
-from .errors import ParameterError, UnknownError
+from .errors import ParameterError, UnknownError, WrongModelError
 from .filters import F, Filter
 
 try:
@@ -55,7 +55,7 @@ class NearwiseEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text."""
-        return self.encoder.encode_document(list(texts)).tolist()
+        return self.encoder.encode_document(several("texts", texts)).tolist()
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a query."""
@@ -97,6 +97,18 @@ class NearwiseVectorStore(VectorStore):
         """The embeddings."""
         return self._embedding
 
+    def _label(self) -> str:
+        """The name of the embeddings by which vectors are stored: their class, and their model where they say
+        which. Raises ``WrongModelError`` where the corpus's vectors are of others."""
+        kind = type(self._embedding).__name__
+        model = next((m for n in _MODEL if isinstance(m := getattr(self._embedding, n, None), str) and m), None)
+        label = f"{kind} {model}" if model else kind
+        stored = self.corpus.identity
+        # Stores of before had the class alone.
+        if stored is None or stored["model"] in (label, kind):
+            return label if stored is None else str(stored["model"])
+        raise WrongModelError(f"{self.corpus.path}: its vectors are of {stored['model']}, and these are of {label}")
+
     # In and out
 
     def add_texts(
@@ -115,7 +127,8 @@ class NearwiseVectorStore(VectorStore):
         """
         _none("add_texts", kwargs)
         step = positive("batch_size", batch_size)
-        texts = list(texts)
+        texts = several("texts", texts)
+        ids = None if ids is None else several("ids", ids)
         for name, given in (("metadatas", metadatas), ("ids", ids)):
             if given is not None and len(given) != len(texts):
                 raise ParameterError(f"{name}: {len(given)} with {len(texts)} texts; give one for each")
@@ -131,8 +144,7 @@ class NearwiseVectorStore(VectorStore):
                 self.corpus.add(articles[some], columns=columns)
             else:
                 vectors = self._embedding.embed_documents(texts[some])
-                model = type(self._embedding).__name__
-                self.corpus.add(articles[some], vectors, columns=columns, vectors_model=model)
+                self.corpus.add(articles[some], vectors, columns=columns, vectors_model=self._label())
         return named
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool | None:
@@ -140,6 +152,7 @@ class NearwiseVectorStore(VectorStore):
         _none("delete", kwargs)
         if ids is None:
             raise ParameterError("ids: say which texts are to be deleted")
+        ids = several("ids", ids)
         there = [id for id in dict.fromkeys(ids) if id in self.corpus]
         self.corpus.delete(there)
         return len(there) == len(set(ids))
@@ -147,7 +160,7 @@ class NearwiseVectorStore(VectorStore):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents with these ids; those that are not there are passed over."""
         found = []
-        for id in ids:
+        for id in several("ids", ids):
             try:
                 found.append(self._document(id))
             except UnknownError:
@@ -167,6 +180,7 @@ class NearwiseVectorStore(VectorStore):
             return []
         if isinstance(query, str) and not self._own and options.get("by", "meaning") != "words":
             options["words"] = query if options.get("by") == "both" else ""
+            self._label()  # Vectors of another model are compared with nothing.
             query = self._embedding.embed_query(query)
         return self.corpus.search(query, k, filter=filter_of(filter), **options)
 
@@ -245,6 +259,9 @@ class NearwiseVectorStore(VectorStore):
         store.add_texts(texts, metadatas, ids=ids, batch_size=batch_size)
         return store
 
+
+#: Attributes by which LangChain's embeddings name their model.
+_MODEL = ("model", "model_name", "model_id", "deployment")
 
 #: Candidates of MMR where no number is given, as LangChain's own stores have it.
 _FETCHED = 20

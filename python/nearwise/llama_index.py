@@ -13,7 +13,7 @@ import os
 from typing import Any, Callable, Sequence
 
 from ._plugin import Model, missing
-from ._refuse import positive, refuse
+from ._refuse import positive, refuse, several
 from .corpus import Corpus
 from .encoder import Encoder
 from .errors import ParameterError, UnknownError
@@ -214,7 +214,7 @@ class NearwiseVectorStore(BasePydanticVectorStore):
         """The nodes with these ids, or of these that a filter lets through; those not there are passed over."""
         if node_ids is not None and filters is None:
             nodes = []
-            for id in node_ids:
+            for id in several("node_ids", node_ids):
                 try:
                     nodes.append(self._node(id))
                 except UnknownError:

@@ -12,6 +12,7 @@ from langchain_core.embeddings import Embeddings  # noqa: E402
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore  # noqa: E402
 
 from nearwise import F  # noqa: E402
+from nearwise.errors import WrongModelError  # noqa: E402
 from nearwise.langchain import NearwiseEmbeddings, NearwiseVectorStore  # noqa: E402
 
 from made_texts import encoder, tiny  # noqa: E402, F401
@@ -199,3 +200,35 @@ def test_other_embeddings_give_each_text_a_vector(tmp_path):
     assert store.corpus.identity["model"].startswith("Letters")
     again = NearwiseVectorStore(tmp_path / "s.nearwise", Letters())
     assert again.similarity_search("a b", k=1)[0].page_content == "aab"
+
+
+def test_one_id_is_no_list_of_letters(store):
+    store.add_texts(["one", "two", "twelve"], ids=["1", "2", "12"])
+    for call in (store.delete, store.get_by_ids, store.add_texts, store.embeddings.embed_documents):
+        with pytest.raises(TypeError, match="list"):
+            call("12")
+    assert [d.id for d in store.get_by_ids(["1", "2", "12"])] == ["1", "2", "12"]
+
+
+def test_vectors_of_other_models_are_not_mixed(tmp_path):
+    class Remote(Embeddings):
+        def __init__(self, model):
+            self.model = model
+
+        def embed_documents(self, texts):
+            return [self.embed_query(text) for text in texts]
+
+        def embed_query(self, text):
+            return [float(len(text)), 1.0]
+
+    class Other(Remote):
+        pass
+
+    path = tmp_path / "s.nearwise"
+    NearwiseVectorStore(path, Remote("small")).add_texts(["a"])
+    assert len(NearwiseVectorStore(path, Remote("small")).similarity_search("a")) == 1
+    for other in (Remote("large"), Other("small")):
+        store = NearwiseVectorStore(path, other)
+        for call in (store.similarity_search, lambda text: store.add_texts([text])):
+            with pytest.raises(WrongModelError, match="Remote small"):
+                call("b")

@@ -154,6 +154,8 @@ def test_filters_and_nodes(store):
     with pytest.raises(ValueError, match="text_match"):
         ask(store, filters=only(MetadataFilter(key="kind", value="a", operator=FilterOperator.TEXT_MATCH)))
     assert [n.node_id for n in store.get_nodes(["n3", "no"])] == ["n3"]
+    with pytest.raises(TypeError, match="node_ids"):
+        store.get_nodes("n3")
     assert {n.node_id for n in store.get_nodes(filters=only(late))} == {"n4", "n5"}
     store.delete_nodes(filters=only(late))
     assert len(store.client) == 4

@@ -266,3 +266,22 @@ def test_topics_on_this_machine(corpus, tmp_path, encoder):
     # Found anew, of a sample: nearly all articles are in the topics of those that are alike.
     part = dataset.fit_topics(4, method="kmeans", sample=300, encoder=False)
     assert len(part.labels) == 300 and sum(t.size for t in dataset.topics) > 550
+
+
+def test_values_and_ids_are_taken_as_a_corpus_takes_them(tmp_path, encoder):
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as corpus:
+        long = 1_700_000_000_000_000_001
+        corpus.add([{"id": i, "text": f"bank {i}", "words": i, "tweet": long + i} for i in range(6)])
+        to_lance(corpus, tmp_path / "a.lance", fields=("words", "tweet"))
+        dataset = Dataset(tmp_path / "a.lance", encoder=encoder)
+        for wanted in (F.words > 2.5, F.words >= 3, F.tweet == long + 1, F.tweet > long + 3):
+            ids = [sorted(hit.id for hit in of.search("bank", k=9, filter=wanted)) for of in (corpus, dataset)]
+            assert ids[0] == ids[1] and ids[0]
+        assert 1 in dataset and dataset.article(1).id == "1" and dataset.similar(1, k=1)[0].id != "1"
+        assert len(dataset.search("bank", fold=False, facets_limit=10)) == 6
+        for vector in (np.full(32, np.nan), np.full(32, np.inf)):
+            with pytest.raises(ValueError, match="finite"):
+                dataset.search(vector)
+        assert dataset.delete(1) == 1 and 1 not in dataset
+        with pytest.raises(TypeError, match="model is given"):
+            Dataset(tmp_path / "a.lance", encoder=encoder, model="m")
