@@ -469,3 +469,137 @@ def test_dates_and_spans_as_python_has_them(corpus):
         assert ids(half_life=datetime.timedelta(days=30), now=now) == wanted
     with pytest.raises(TypeError, match="now is a date"):
         corpus.search("a", half_life=3, now=2024)
+
+
+MIDNIGHTS = [
+    datetime.date(2024, 1, 2),
+    datetime.datetime(2024, 1, 2),
+    datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone.utc),
+    pd.Timestamp("2024-01-02"),
+    np.datetime64("2024-01-02"),
+    np.datetime64("2024-01-02T00:00:00.000000000"),
+    "2024-01-02",
+]
+
+
+@pytest.mark.parametrize("day", MIDNIGHTS, ids=repr)
+def test_what_was_added_by_a_date_is_found_by_it(tmp_path, encoder, day):
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as made:
+        made.add([{"id": "a", "text": "a", "date": "2024-01-01"}, {"id": "b", "text": "b", "date": day}])
+        made.add([{"id": "c", "text": "c", "date": datetime.datetime(2024, 1, 3, 7, 30)}])
+        assert made["b"].date == "2024-01-02"
+
+        def found(filter):
+            return "".join(sorted(hit.id for hit in made.search("a", filter=filter)))
+
+        assert [found(F.date == day), found(F.date != day), found(F.date.isin([day]))] == ["b", "ac", "b"]
+        assert [found(F.date >= day), found(F.date > day)] == ["bc", "c"]
+        assert [found(F.date <= day), found(F.date < day)] == ["ab", "a"]
+        assert found(F.date.between(day, day)) == "b"
+    with pytest.raises(errors.FilterError, match="NaT"):
+        F.date == pd.NaT
+    with pytest.raises(errors.FilterError, match="NaT"):
+        F.date >= np.datetime64("NaT")
+
+
+def test_long_numbers_are_told_apart(tmp_path, encoder):
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as made:
+        first = 1_700_000_000_000_000_001
+        made.add([{"id": str(i), "text": "a", "tweet": first + i} for i in range(3)])
+        for filter, ids in [
+            (F.tweet == first, "0"),
+            (F.tweet != first, "12"),
+            (F.tweet > first, "12"),
+            (F.tweet.isin([first, np.int64(first + 2)]), "02"),
+            (f"tweet = {first + 1}", "1"),
+        ]:
+            assert "".join(sorted(hit.id for hit in made.search("a", filter=filter))) == ids
+
+
+def test_long_chains_of_filters(corpus):
+    wanted = F.words == -1
+    for words in range(2_000):
+        wanted = wanted | (F.words == words)
+    assert len(corpus.search("rate", k=100, filter=wanted)) == 30
+    assert hash(wanted) == hash(nearwise.Filter(wanted.to_dict())) and list(wanted.to_dict()) == ["or"]
+    assert ((F.a == 1) & (F.b == 2) & (F.c == 3)).to_dict() == {
+        "and": [(F.a == 1).to_dict(), (F.b == 2).to_dict(), (F.c == 3).to_dict()]
+    }
+
+
+def test_nothing_is_lost_while_adding(tmp_path, encoder, caplog):
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as made:
+        double = pd.DataFrame([["1", "the article", "summary"]], columns=["id", "text", "text"])
+        table = pa.table([pa.array(["1"]), pa.array(["a"]), pa.array(["b"])], names=["id", "text", "text"])
+        for twice in (double, table, table.to_batches()):
+            with pytest.raises(errors.InputError, match="two columns 'text'"):
+                made.add(twice)
+        with pytest.raises(TypeError, match="article 0: its id is of the type bytes"):
+            made.add([{"id": b"x", "text": "a"}])
+        with pytest.raises(errors.InputError, match="article 0.*decode"):
+            made.add([{"text": "a", "of": b"x"}])
+        columns = {"title": "headlnie", "source": "paper"}
+        told = [{"text": "a", "headline": "b", "paper": "c"}]
+        for frame in (pd.DataFrame(told), pl.DataFrame(told), pl.LazyFrame(told), pa.Table.from_pylist(told)):
+            with pytest.raises(errors.ParameterError, match="no column 'headlnie'"):
+                made.add(frame, columns=columns)
+        made.add(told, columns=columns)
+        assert "no article has the key 'headlnie'" in caplog.text
+        # What is not all that a corpus gives is a user's own.
+        made.add(pd.DataFrame([{"id": "2", "title": "t", "text": "a", "metadata": "m", "topic": "sport"}]))
+        assert made["2"].meta == {"metadata": "m", "topic": "sport"}
+
+
+def test_no_argument_is_passed_over(tmp_path, encoder):
+    for how in ({"device": "cuda"}, {"dtype": "f32"}, {"offline": True}, {"threads": 1}, {"model": "m"}):
+        with pytest.raises(TypeError, match=f"in place of .*{next(iter(how))}"):
+            nearwise.Corpus(tmp_path / "b.nearwise", encoder=encoder, **how)
+    with nearwise.Corpus(tmp_path / "a.nearwise", encoder=encoder) as made:
+        made.add(rows())
+        vector = encoder.encode_query("rate")
+        with pytest.raises(ValueError, match="words"):
+            made.search(vector, words="zebra")
+        with pytest.raises(ValueError, match="query"):
+            made.search(vector, by="words", words="3")
+        with pytest.raises(ValueError, match="reworded"):
+            made.duplicates(by="words", reworded=True)
+        # No wheel for this system computes there.
+        for call in (made.topics.fit, made.map, lambda device: nearwise.topics(np.eye(40, 8), device=device)):
+            with pytest.raises(errors.DeviceError, match="metal"):
+                call(device="metal")
+        with pytest.raises(ValueError, match="threshold"):
+            made.search("rate", threshold=float("nan"))
+
+
+def test_ids_as_numpy_has_them(corpus):
+    corpus.add([{"id": 7, "text": "The bank raised the rate."}])
+    seven = np.int64(7)
+    assert seven in corpus and corpus[seven].id == "7"
+    assert corpus.similar(seven, k=1)[0].id != "7"
+    assert corpus.similar(np.array(["a1", "a2"]), k=2)[0].id == corpus.similar(["a1", "a2"], k=2)[0].id
+    assert corpus.similar(pd.Series(["a1"]), k=1)[0].id == corpus.similar("a1", k=1)[0].id
+    assert corpus.delete(seven) == 1 and seven not in corpus
+
+
+def test_vectors_of_another_program_are_no_models(tmp_path):
+    with nearwise.Corpus(tmp_path / "a.nearwise") as made:
+        made.add([{"id": "1", "text": "a"}], np.ones((1, 4)), vectors_model="mine")
+        with pytest.raises(errors.WrongModelError, match="mine"):
+            made.search("a")
+        with pytest.raises(errors.WrongModelError, match="mine"):
+            made.add([{"id": "2", "text": "b"}])
+        assert len(made.search("a", by="words")) == 1 and len(made.search(np.ones(4))) == 1
+
+
+@pytest.mark.parametrize("ending", ["html", "svg", "png"])
+def test_a_map_that_cannot_be_written_leaves_the_old_one(corpus, tmp_path, ending):
+    corpus.topics.fit(2)
+    page = corpus.map()
+    path = tmp_path / f"map.{ending}"
+    page.save(path)
+    before = path.read_bytes()
+    assert before and (ending != "png" or before.startswith(b"\x89PNG"))
+    with pytest.raises(errors.NotFoundError, match="nowhere"):
+        page.save(tmp_path / "nowhere" / f"map.{ending}")
+    page.save(path)
+    assert path.read_bytes() == before and sorted(p.name for p in tmp_path.glob("*map*")) == [path.name]

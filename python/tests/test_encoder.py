@@ -299,3 +299,37 @@ def test_dimensions_that_are_kept():
     assert np.isclose(np.linalg.norm(short.encode("a", normalize_embeddings=True)), 1, atol=1e-6)
     with pytest.raises(ValueError, match="truncate_dim: 900"):
         nearwise.Encoder(TINY, truncate_dim=900)
+
+
+def test_columns_that_are_no_utf8_are_refused(encoder):
+    latin = pa.array(["a".encode(), "caf\u00e9".encode("latin-1"), b"\xff" * 40], pa.binary())
+    columns = [latin.view(pa.string()), latin.cast(pa.large_binary()).view(pa.large_string())]
+    columns.append(pa.chunked_array([pa.array(["fine"]), columns[0]]))
+    columns.append(columns[0].dictionary_encode())
+    # Offsets that fall.
+    offsets = pa.py_buffer(np.array([0, 4, 2], np.int32).tobytes())
+    columns.append(pa.StringArray.from_buffers(2, offsets, pa.py_buffer(b"abcd")))
+    for column in columns:
+        for use in (encoder.encode, encoder.tokenize, lambda c: nearwise.topics(np.eye(len(c)), c)):
+            with pytest.raises(ValueError, match="Arrow data"):
+                use(column)
+
+
+def test_few_vectors_to_quantize(encoder):
+    assert encoder.encode([], precision="int8").shape == (0, encoder.dimensions)
+    with pytest.raises(ValueError, match="precision"):
+        encoder.encode("a", precision="int8")
+    vectors = encoder.encode(["a", "b", "c"])
+    for wrong, said in ((vectors[0], "shape"), (np.full((2, 4), np.nan), "finite")):
+        with pytest.raises(ValueError, match=f"embeddings: .*{said}"):
+            nearwise.quantize_embeddings(wrong, "int8")
+    with pytest.raises(ValueError, match="calibration_embeddings"):
+        nearwise.quantize_embeddings(vectors, "binary", calibration_embeddings=vectors)
+
+
+def test_cosines_of_tiny_and_of_huge_vectors(encoder):
+    for size in (1e-30, 1.0, 1e30):
+        vector = np.full((1, 8), size, np.float32)
+        np.testing.assert_allclose(encoder.similarity(vector, -vector), [[-1.0]], rtol=1e-6)
+    assert encoder.similarity(np.zeros((1, 8)), np.ones((1, 8)))[0, 0] == 0.0
+    assert encoder.similarity([], []).shape == (0, 0)
