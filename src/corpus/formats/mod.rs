@@ -59,6 +59,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 use watched::{Met, Watched};
@@ -366,7 +367,7 @@ fn read_unpacked(
             });
             let text = encoding.utf8(&bytes);
             let head = text[..text.len().min(HEAD)].to_vec();
-            (head, Box::new(io::Cursor::new(text)))
+            (Head(head.into()), Box::new(io::Cursor::new(text)))
         }
     };
     let name = context.path.to_lowercase();
@@ -417,7 +418,7 @@ fn read_unpacked(
         Format::Email => mail::read(stream, context),
         Format::Mhtml => mail::read_mhtml(stream, context),
         Format::Mbox => mbox::read(BufReader::with_capacity(1 << 16, stream), context),
-        _ => read_stream(stream, format, context),
+        _ => read_stream(stream, &head, format, context),
     }
 }
 
@@ -444,28 +445,65 @@ fn read_member(
     read_source(stream, hints, &mut member)
 }
 
+/// So much room a stream's bytes are given at first, so that a small file's need no more.
+const BUFFER: usize = 64 << 10;
+
 /// The first bytes of a stream, as many as there are up to `most`, and the whole stream.
 /// One read may bring fewer than there are: pipes and decoders give what they have. An error
 /// behind some bytes is met again by whoever reads on, as [`Unpacked`] promises.
-fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Vec<u8>, impl Read + use<R>)> {
-    let mut head = Vec::new();
+fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Head, impl Read + use<R>)> {
+    let mut head = Vec::with_capacity(most.min(BUFFER));
     let outcome = stream.by_ref().take(most as u64).read_to_end(&mut head);
     if let Err(e) = outcome
         && head.is_empty()
     {
         return Err(Error::io(path, e));
     }
+    let head = Head(head.into());
     Ok((head.clone(), io::Cursor::new(head).chain(stream)))
 }
 
-fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>) -> Result<()> {
+/// The first bytes of a stream, which is still to give them.
+#[derive(Clone)]
+struct Head(Rc<Vec<u8>>);
+
+impl AsRef<[u8]> for Head {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Deref for Head {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A stream that begins so without its mark: UTF-16 with one becomes UTF-8 here. Every other byte passes
+/// unchanged, and where there is none the stream is as it is.
+fn without_mark<'r>(stream: impl Read + 'r, head: &[u8]) -> Box<dyn Read + 'r> {
+    if Encoding::for_bom(head).is_none() {
+        return Box::new(stream);
+    }
+    Box::new(
+        encoding_rs_io::DecodeReaderBytesBuilder::new()
+            .utf8_passthru(true)
+            .strip_bom(true)
+            .bom_override(true)
+            .build(stream),
+    )
+}
+
+fn read_stream(
+    stream: Met<impl Read>,
+    head: &[u8],
+    format: Format,
+    context: &mut Context<'_>,
+) -> Result<()> {
     let Met { inner, met } = stream;
-    // UTF-16 with its mark becomes UTF-8 here; every other byte passes unchanged.
-    let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
-        .utf8_passthru(true)
-        .strip_bom(true)
-        .bom_override(true)
-        .build(inner);
+    let stream = without_mark(inner, head);
     let (sample, inner) = look(stream, SAMPLE, context.path)?;
     // A buffer is zeroed first; a small file needs a small one.
     let capacity = sample.len().clamp(1 << 10, 1 << 16);
@@ -484,7 +522,8 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
         Some(encoding) => {
             // What looks at the beginning sees what the stream gives.
             let sample = encoding.decode_without_bom_handling(&sample).0.into_owned();
-            (decoded(stream, encoding, context), sample.into_bytes())
+            let sample = Head(sample.into_bytes().into());
+            (decoded(stream, encoding, context), sample)
         }
         None => (Box::new(stream) as Box<dyn BufRead>, sample),
     };
@@ -547,7 +586,7 @@ const TOO_LONG: &str =
 
 /// Reads a whole file that is one article; `None` after having called it bad.
 fn whole(stream: impl Read, context: &mut Context<'_>) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(BUFFER);
     stream
         .take(LONGEST + 1)
         .read_to_end(&mut bytes)
