@@ -16,29 +16,29 @@ pub(super) fn with_end_tags(source: &str) -> Cow<'_, str> {
     if !is_xhtml(source) {
         return Cow::Borrowed(source);
     }
-    let mut written = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
-        written.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = match end_of_tag(rest) {
-            Some(end) => end,
-            None => break,
+    let mut written = String::new();
+    // Up to where the source is written, and read.
+    let (mut copied, mut at) = (0, 0);
+    while let Some(start) = memchr::memchr(b'<', &source.as_bytes()[at..]).map(|i| at + i) {
+        let Some(end) = end_of_tag(&source[start..]) else {
+            break;
         };
-        let tag = &rest[..end];
-        let name = HOLDING.iter().find(|name| is_named(&tag[1..], name));
-        match (name, tag.strip_suffix("/>")) {
-            (Some(name), Some(start)) => {
-                written.push_str(start);
-                written.push_str("></");
-                written.push_str(name);
-                written.push('>');
-            }
-            _ => written.push_str(tag),
+        at = start + end;
+        let tag = &source[start..at];
+        if let Some(open) = tag.strip_suffix("/>")
+            && let Some(name) = HOLDING.iter().find(|name| is_named(&tag[1..], name))
+        {
+            written.push_str(&source[copied..start + open.len()]);
+            written.push_str("></");
+            written.push_str(name);
+            written.push('>');
+            copied = at;
         }
-        rest = &rest[end..];
     }
-    written.push_str(rest);
+    if copied == 0 {
+        return Cow::Borrowed(source);
+    }
+    written.push_str(&source[copied..]);
     Cow::Owned(written)
 }
 
@@ -53,16 +53,18 @@ fn end_of_tag(text: &str) -> Option<usize> {
     if text.starts_with("<!--") {
         return text.find("-->").map(|at| at + 3);
     }
-    let mut quote = None;
-    for (at, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at + 1),
-            (None, b'"' | b'\'') if text[..at].trim_end().ends_with('=') => quote = Some(byte),
-            (Some(open), _) if open == byte => quote = None,
-            _ => {}
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        at += memchr::memchr3(b'>', b'"', b'\'', &bytes[at..])?;
+        match bytes[at] {
+            b'>' => return Some(at + 1),
+            quote if text[..at].trim_end().ends_with('=') => {
+                at += 2 + memchr::memchr(quote, &bytes[at + 1..])?;
+            }
+            _ => at += 1,
         }
     }
-    None
 }
 
 fn is_named(tag: &str, name: &str) -> bool {
