@@ -7,6 +7,7 @@
 //! two, tags beyond the bounds are left out and their text stays, so that every page is read, and
 //! in linear time.
 
+use super::xhtml;
 use crate::corpus::decode::lossy;
 use dom_query::{Document, NodeId};
 use html5ever::interface::{
@@ -54,8 +55,9 @@ pub(super) fn page(source: &str) -> Document {
 }
 
 fn whole(source: &str, texts: Texts) -> Document {
+    let xml = xhtml::is_xhtml(source);
     let sink = Bounded::default();
-    build(source, TreeBuilder::new(sink, options()), texts)
+    build(source, TreeBuilder::new(sink, options()), texts, xml)
 }
 
 /// The tree of a part of a page, such as a field of a table.
@@ -67,7 +69,7 @@ pub(super) fn fragment(source: &str) -> Document {
     let body = QualName::new(None, ns!(html), local_name!("body"));
     let context = create_element(&sink, body, Vec::new());
     let builder = TreeBuilder::new_for_fragment(sink, context, None, options());
-    build(source, builder, Texts::Written)
+    build(source, builder, Texts::Written, false)
 }
 
 fn options() -> TreeBuilderOpts {
@@ -77,10 +79,11 @@ fn options() -> TreeBuilderOpts {
     }
 }
 
-fn build(source: &str, builder: TreeBuilder<NodeId, Bounded>, texts: Texts) -> Document {
+fn build(source: &str, builder: TreeBuilder<NodeId, Bounded>, texts: Texts, xml: bool) -> Document {
     let bridge = Bridge {
         builder: &builder,
         texts,
+        xml,
         raw: None,
         preformatted: 0,
         flowing: String::new(),
@@ -108,6 +111,8 @@ enum Raw {
 struct Bridge<'a> {
     builder: &'a TreeBuilder<NodeId, Bounded>,
     texts: Texts,
+    /// Whether any element may end in its own tag.
+    xml: bool,
     /// Within such an element: what becomes of its text.
     raw: Option<Raw>,
     /// How many elements are open whose blanks are their own.
@@ -304,7 +309,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
             CallbackEvent::OpenStartTag { name } => {
                 self.tag = Some(Tag {
                     kind: TagKind::StartTag,
-                    name: LocalName::from(&*lossy(name)),
+                    name: local(name),
                     self_closing: false,
                     attrs: Vec::new(),
                     had_duplicate_attributes: false,
@@ -318,7 +323,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
                     let past = tag.attrs.len() == MOST_ATTRIBUTES;
                     let name: &[u8] = if past { b"past-the-bound" } else { name };
                     tag.attrs.push(Attribute {
-                        name: QualName::new(None, ns!(), LocalName::from(&*lossy(name))),
+                        name: QualName::new(None, ns!(), local(name)),
                         value: StrTendril::new(),
                     });
                 }
@@ -333,14 +338,21 @@ impl Callback<Infallible, ()> for Bridge<'_> {
             }
             CallbackEvent::CloseStartTag { self_closing } => {
                 if let Some(mut tag) = self.tag.take() {
-                    tag.self_closing = self_closing;
+                    let ended = self.xml && self_closing && xhtml::holds(&tag.name);
+                    let ended = ended.then(|| tag.name.clone());
+                    tag.self_closing = self_closing && ended.is_none();
                     tag.attrs.truncate(MOST_ATTRIBUTES);
                     keep_first_of_each(&mut tag.attrs);
                     self.start(tag);
+                    if let Some(name) = ended {
+                        // Nothing is in it.
+                        self.next = None;
+                        self.end(name);
+                    }
                 }
             }
             CallbackEvent::EndTag { name } => {
-                self.end(LocalName::from(&*lossy(name)));
+                self.end(local(name));
             }
             CallbackEvent::String { value } => {
                 self.text(&lossy(value));
@@ -363,6 +375,30 @@ impl Callback<Infallible, ()> for Bridge<'_> {
             CallbackEvent::Comment { .. } | CallbackEvent::Error(_) => {}
         }
         None
+    }
+}
+
+/// A name as the tree has it. The most frequent ones need not be looked up among all.
+fn local(name: &[u8]) -> LocalName {
+    match name {
+        b"a" => local_name!("a"),
+        b"br" => local_name!("br"),
+        b"class" => local_name!("class"),
+        b"div" => local_name!("div"),
+        b"href" => local_name!("href"),
+        b"id" => local_name!("id"),
+        b"img" => local_name!("img"),
+        b"li" => local_name!("li"),
+        b"p" => local_name!("p"),
+        b"rel" => local_name!("rel"),
+        b"span" => local_name!("span"),
+        b"src" => local_name!("src"),
+        b"style" => local_name!("style"),
+        b"td" => local_name!("td"),
+        b"title" => local_name!("title"),
+        b"tr" => local_name!("tr"),
+        b"ul" => local_name!("ul"),
+        _ => LocalName::from(&*lossy(name)),
     }
 }
 
@@ -654,6 +690,22 @@ mod tests {
         let theirs = dom_query::Document::from(source).html();
         assert_eq!(ours, theirs);
         assert_eq!(fragment("<p>x</p>").text().as_ref(), "x");
+    }
+
+    #[test]
+    fn elements_that_end_in_their_own_tag_end_there_in_xml() {
+        let page_of = |start: &str| {
+            page(&format!(
+                "{start}<title/><script src='a>b'\n/><textarea/><p>1 > 0</p><DIV/><a/><i/>x"
+            ))
+            .html()
+        };
+        let tree = "<head><title></title><script src=\"a&gt;b\"></script></head><body><textarea></textarea>\
+            <p>1 &gt; 0</p><div></div><a></a><i>x</i></body>";
+        let xml = page_of("<?xml version='1.0'?><!-- <a/> -->");
+        assert!(xml.contains(tree), "{xml}");
+        let html = page_of("");
+        assert!(!html.contains("<p>"), "{html}");
     }
 
     #[test]

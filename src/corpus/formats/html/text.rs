@@ -244,20 +244,21 @@ impl Writer {
     }
 
     fn flush(&mut self) {
-        let text = std::mem::take(&mut self.text);
         if self.chars > 0 {
             let kind = if self.preformatted > 0 {
                 Kind::Preformatted
             } else {
                 self.kind
             };
+            // The next block is written into the same room.
+            let text = self.text.as_str();
             let text = match kind {
                 Kind::Preformatted => text.trim_matches('\n').trim_end().to_string(),
                 // A link to the heading itself.
                 Kind::Heading if text.ends_with('¶') => {
                     text.trim_end_matches(['¶', ' ']).to_string()
                 }
-                _ => text,
+                _ => text.to_string(),
             };
             self.blocks.push(Block {
                 kind,
@@ -266,6 +267,7 @@ impl Writer {
                 chars: self.chars,
             });
         }
+        self.text.clear();
         (self.chars, self.linked, self.breaks) = (0, 0, 0);
         self.blank = false;
         self.cell = None;
