@@ -44,7 +44,7 @@ mod window;
 pub use table::TableOptions;
 
 use super::article::Article;
-use super::columns::{ColumnReport, GONE, Mapping, Role, Tally};
+use super::columns::{ColumnReport, Mapping, Role, Tally, Unread};
 use super::dates::is_no_date;
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, ReadOptions, Sink};
@@ -109,13 +109,14 @@ impl<'a> Context<'a> {
     }
 
     /// Says what is wrong with a row. Those whose text was removed are counted, and told at the end.
-    pub(super) fn bad(&mut self, row: Option<u64>, message: impl Into<String>) -> Result<()> {
-        let message = message.into();
-        if message == GONE {
-            self.gone += 1;
-            return Ok(());
+    pub(super) fn bad(&mut self, row: Option<u64>, why: impl Into<Unread>) -> Result<()> {
+        match why.into() {
+            Unread::Removed => {
+                self.gone += 1;
+                Ok(())
+            }
+            Unread::Bad(message) => self.sink.bad(Error::input(self.path, row, message)),
         }
-        self.sink.bad(Error::input(self.path, row, message))
     }
 
     /// Says that the input is of no known format.
@@ -351,14 +352,14 @@ fn read_unpacked(
     context: &mut Context<'_>,
 ) -> Result<()> {
     let (health, compressed) = (stream.health(), stream.was_compressed());
-    let (head, stream) = look(stream, HEAD, context.path)?;
+    let (head, rest) = look(stream, HEAD, context.path)?;
     if head.is_empty() {
         return context.bad(None, "the input is empty");
     }
     let (head, stream): (_, Box<dyn Read + '_>) = match Recoded::of(&head) {
-        None => (head, Box::new(stream)),
+        None => (head.clone(), Box::new(head.before(rest))),
         Some(encoding) => {
-            let Some(bytes) = whole(stream, context)? else {
+            let Some(bytes) = whole(head.before(rest), context)? else {
                 return Ok(());
             };
             context.sink.note(Note::Encoding {
@@ -448,10 +449,10 @@ fn read_member(
 /// So much room a stream's bytes are given at first, so that a small file's need no more.
 const BUFFER: usize = 64 << 10;
 
-/// The first bytes of a stream, as many as there are up to `most`, and the whole stream.
+/// The first bytes of a stream, as many as there are up to `most`, and the rest of it.
 /// One read may bring fewer than there are: pipes and decoders give what they have. An error
 /// behind some bytes is met again by whoever reads on, as [`Unpacked`] promises.
-fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Head, impl Read + use<R>)> {
+fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Head, R)> {
     let mut head = Vec::with_capacity(most.min(BUFFER));
     let outcome = stream.by_ref().take(most as u64).read_to_end(&mut head);
     if let Err(e) = outcome
@@ -459,13 +460,19 @@ fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Head, impl R
     {
         return Err(Error::io(path, e));
     }
-    let head = Head(head.into());
-    Ok((head.clone(), io::Cursor::new(head).chain(stream)))
+    Ok((Head(head.into()), stream))
 }
 
-/// The first bytes of a stream, which is still to give them.
+/// The first bytes of a stream. Clones are the same bytes.
 #[derive(Clone)]
 struct Head(Rc<Vec<u8>>);
+
+impl Head {
+    /// The whole stream: these, and the rest of it.
+    fn before<R: Read>(self, rest: R) -> io::Chain<io::Cursor<Self>, R> {
+        io::Cursor::new(self).chain(rest)
+    }
+}
 
 impl AsRef<[u8]> for Head {
     fn as_ref(&self) -> &[u8] {
@@ -507,7 +514,8 @@ fn read_stream(
     let (sample, inner) = look(stream, SAMPLE, context.path)?;
     // A buffer is zeroed first; a small file needs a small one.
     let capacity = sample.len().clamp(1 << 10, 1 << 16);
-    let stream = BufReader::with_capacity(capacity, Met { inner, met });
+    let stream = sample.clone().before(Met { inner, met });
+    let stream = BufReader::with_capacity(capacity, stream);
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
