@@ -197,9 +197,7 @@ fn with_lead(mut article: Vec<Block>, head: Vec<Block>) -> Vec<Block> {
         return article;
     };
     let is_lead = |block: &Block| {
-        let ends = block
-            .text
-            .ends_with(['.', '!', '?', '…', '”', '"', '。', '！', '？', '؟', '।']);
+        let ends = ends(&block.text) || block.text.ends_with(['”', '"']);
         // Who wrote it, and when.
         let lower = block.text.to_lowercase();
         let by = BY.iter().any(|by| lower.starts_with(by)) || block.text.contains(['|', '©']);

@@ -38,6 +38,15 @@ const BOXES: usize = 4;
 /// Takes out of a page what is no part of an article; the elements of its question and its answers,
 /// in order, where it has both.
 pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
+    // Scoring looks for elements on the whole page, many times.
+    for node in document.head().iter().flat_map(NodeRef::children) {
+        if ["link", "script", "style"]
+            .iter()
+            .any(|name| node.has_name(name))
+        {
+            discard(&node);
+        }
+    }
     let Some(body) = document.body() else {
         return Vec::new();
     };
