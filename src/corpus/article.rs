@@ -64,7 +64,8 @@ pub fn split_title(text: &str) -> (String, String) {
 pub(crate) fn tidy(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     let dropped = ['\u{feff}', '\0'];
-    let plain = memchr::memchr2(0, b'\r', text.as_bytes()).is_none() && !text.contains('\u{feff}');
+    let mark = memchr::memmem::find(text.as_bytes(), "\u{feff}".as_bytes());
+    let plain = memchr::memchr2(0, b'\r', text.as_bytes()).is_none() && mark.is_none();
     let mut begin = 0;
     let ends = memchr::memchr_iter(b'\n', text.as_bytes());
     for end in ends.chain([text.len()]) {

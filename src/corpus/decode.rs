@@ -33,17 +33,23 @@ struct Evidence {
 
 impl Evidence {
     fn of(bytes: &[u8]) -> Self {
-        let mut evidence = Self::default();
-        if std::str::from_utf8(bytes).is_ok() {
-            // Each character begins with one byte that goes on with others or is ASCII.
-            evidence.valid = count(bytes, |b| b >= 0xc0);
-            return evidence;
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Self::of_text(text);
         }
+        let mut evidence = Self::default();
         for chunk in bytes.utf8_chunks() {
             evidence.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
             evidence.invalid += usize::from(!chunk.invalid().is_empty());
         }
         evidence
+    }
+
+    fn of_text(text: &str) -> Self {
+        Self {
+            // Each character begins with one byte that goes on with others or is ASCII.
+            valid: count(text.as_bytes(), |b| b >= 0xc0),
+            invalid: 0,
+        }
     }
 
     /// Whether it is UTF-8 with mistakes. In texts of other encodings, few pairs of bytes happen
@@ -58,7 +64,15 @@ impl Decoder {
     /// A decoder that has seen the beginning of its file.
     pub(super) fn for_sample(sample: &[u8]) -> Self {
         let mut decoder = Self::default();
-        let sample = whole_characters(sample);
+        let sample = match std::str::from_utf8(sample) {
+            Ok(text) => {
+                decoder.evidence = Evidence::of_text(text);
+                return decoder;
+            }
+            // It ends within a character, which is not an error.
+            Err(e) if is_cut(sample, e) => &sample[..e.valid_up_to()],
+            Err(_) => sample,
+        };
         decoder.evidence = Evidence::of(sample);
         if decoder.evidence.invalid > 0 && !decoder.evidence.is_utf8() {
             decoder.fallback = Some(guess(sample));
@@ -147,7 +161,7 @@ impl Decoder {
 }
 
 fn without_nul(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.contains('\0') {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
         return Cow::Owned(text.replace('\0', ""));
     }
     text
@@ -162,14 +176,6 @@ pub(super) fn encoding_of(label: &str) -> Option<&'static Encoding> {
 /// several times as long as its checking one.
 pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
-}
-
-/// A sample without the character that it may be cut within, which is not an error.
-fn whole_characters(sample: &[u8]) -> &[u8] {
-    match std::str::from_utf8(sample) {
-        Err(e) if is_cut(sample, e) => &sample[..e.valid_up_to()],
-        _ => sample,
-    }
 }
 
 /// Whether all that is wrong with a sample is that it ends within a character.

@@ -12,7 +12,7 @@ use super::line::clean;
 use guess::{Names, given, guessed, strong, uri_is_an_id};
 use path::Path;
 pub(crate) use program::{FAILURE, is_failure};
-pub(crate) use row::{EXPORTED, GONE, Mapping};
+pub(crate) use row::{EXPORTED, Mapping, Unread};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

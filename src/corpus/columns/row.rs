@@ -11,10 +11,38 @@ use crate::corpus::formats::html::{fragment, is_page, page_in};
 use crate::corpus::formats::{mail, mail_text, markdown};
 use serde_json::{Map, Value};
 use std::cell::{Cell, OnceCell};
+use std::fmt;
 use std::rc::Rc;
 
-/// Said of a row that has nothing but a mark of what was there; it is left out and counted.
-pub(crate) const GONE: &str = "its text was removed";
+/// Why a row gives no article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It has nothing but a mark of what was there; such rows are counted rather than told.
+    Removed,
+    /// What is wrong with it.
+    Bad(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Removed => "its text was removed",
+            Self::Bad(message) => message,
+        })
+    }
+}
+
+impl From<String> for Unread {
+    fn from(message: String) -> Self {
+        Self::Bad(message)
+    }
+}
+
+impl From<&str> for Unread {
+    fn from(message: &str) -> Self {
+        Self::Bad(message.to_string())
+    }
+}
 
 /// So many first rows of an input tell whether a column without a role holds the articles.
 const LOOKED_AT: u32 = 20;
@@ -138,8 +166,8 @@ impl Mapping {
         }
     }
 
-    /// Makes an article of one row; an error's message says what the row lacks.
-    pub(crate) fn article(&self, mut row: Map<String, Value>) -> Result<Article, String> {
+    /// Makes an article of one row; an error says what the row lacks.
+    pub(crate) fn article(&self, mut row: Map<String, Value>) -> Result<Article, Unread> {
         let mut article = if self.own {
             own(&mut row)
         } else {
@@ -150,9 +178,9 @@ impl Mapping {
         if article.text.trim().is_empty() && article.title.is_empty() {
             let mut texts = row.values().filter_map(Value::as_str);
             if texts.any(is_gone) {
-                return Err(GONE.to_string());
+                return Err(Unread::Removed);
             }
-            return Err(self.no_text(&row));
+            return Err(self.no_text(&row).into());
         }
         if !self.sparse {
             self.longer_unknown(&article, &row)?;

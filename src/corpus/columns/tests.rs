@@ -89,7 +89,7 @@ fn a_row_without_text_is_refused() {
     }
 }
 
-fn article(columns: &Columns, row: Value) -> Result<Article, String> {
+fn article(columns: &Columns, row: Value) -> Result<Article, Unread> {
     let row = object(row);
     let keys: Vec<String> = row.keys().cloned().collect();
     columns.map(&keys)?.article(row)
@@ -224,7 +224,7 @@ fn columns_that_a_user_names() {
         ..Columns::default()
     };
     let row = json!({"title": "T", "lead": "L", "fields": {"Main": "M", "n": 1}, "updated": "", "created": "2024-05-03"});
-    let message = article(&columns, row.clone()).unwrap_err();
+    let message = article(&columns, row.clone()).unwrap_err().to_string();
     assert!(
         message.contains("no column \"missing\" for the text"),
         "{message}"
@@ -259,7 +259,8 @@ fn the_likeliest_column_is_proposed() {
     let long = "A text that is long enough. ".repeat(10);
     let message = mapping
         .article(object(json!({"title": "t", "blob": long})))
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("\"blob\""), "{message}");
     // Long addresses and vectors beside a headline are no texts.
     for blob in [

@@ -163,6 +163,9 @@ fn pdf_within(head: &[u8]) -> bool {
 /// Whether a text has the first two lines of a PDF file in it, which all such files have: its version,
 /// then bytes that say that it is binary, or its first object.
 fn pdf_lines(head: &[u8]) -> bool {
+    if memchr::memmem::find(head, PDF).is_none() {
+        return false;
+    }
     let mut lines = head.split(|b| matches!(b, b'\n' | b'\r')).skip(1);
     let mut before = 0;
     while let Some(line) = lines.next() {

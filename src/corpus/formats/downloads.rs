@@ -6,7 +6,6 @@ use super::Context;
 use crate::corpus::article::{Article, one_line, tidy};
 use crate::corpus::dates::parse_date;
 use crate::error::Result;
-use memchr::memmem;
 use serde_json::Value;
 
 /// Hands on the articles of a download; `false` where the text is none.
@@ -24,10 +23,17 @@ pub(super) fn read(text: &str, context: &mut Context<'_>) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether a text has one of the words that every download has, so that others are looked at but once.
+/// Whether a text has one of the words that every download has, so that others are looked at but once. All
+/// are found in one pass, by the letters that they begin with.
 fn may_be_one(text: &str) -> bool {
-    let has = |word: &str| memmem::find(text.as_bytes(), word.as_bytes()).is_some();
-    text.starts_with("AN") || ["Document", "DOCUMENTS", "\nAN"].into_iter().any(has)
+    let bytes = text.as_bytes();
+    memchr::memchr2_iter(b'A', b'D', bytes).any(|at| {
+        let (before, word) = bytes.split_at(at);
+        let begins_line = before.last().is_none_or(|b| *b == b'\n');
+        word.starts_with(b"Document")
+            || word.starts_with(b"DOCUMENTS")
+            || begins_line && word.starts_with(b"AN")
+    })
 }
 
 fn articles(text: &str) -> Option<Vec<Article>> {

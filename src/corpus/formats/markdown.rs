@@ -3,7 +3,7 @@
 use super::answers::is_status;
 use super::{Context, no_article, whole};
 use crate::corpus::article::{Article, one_line, tidy};
-use crate::corpus::columns::{Columns, Role};
+use crate::corpus::columns::{Columns, Role, Unread};
 use crate::corpus::decode::Decoder;
 use crate::corpus::formats::html;
 use crate::error::Result;
@@ -47,7 +47,7 @@ fn article(
     heading: String,
     mut text: String,
     context: &Context<'_>,
-) -> std::result::Result<Article, String> {
+) -> std::result::Result<Article, Unread> {
     let mut columns = Columns {
         text: Some(TEXT.to_string()),
         ..context.options.columns.clone()

@@ -44,7 +44,7 @@ mod window;
 pub use table::TableOptions;
 
 use super::article::Article;
-use super::columns::{ColumnReport, GONE, Mapping, Role, Tally};
+use super::columns::{ColumnReport, Mapping, Role, Tally, Unread};
 use super::dates::is_no_date;
 use super::decode::{Decoder, SAMPLE, looks_binary, unmarked};
 use super::inputs::{Note, ReadOptions, Sink};
@@ -59,6 +59,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 use watched::{Met, Watched};
@@ -108,13 +109,14 @@ impl<'a> Context<'a> {
     }
 
     /// Says what is wrong with a row. Those whose text was removed are counted, and told at the end.
-    pub(super) fn bad(&mut self, row: Option<u64>, message: impl Into<String>) -> Result<()> {
-        let message = message.into();
-        if message == GONE {
-            self.gone += 1;
-            return Ok(());
+    pub(super) fn bad(&mut self, row: Option<u64>, why: impl Into<Unread>) -> Result<()> {
+        match why.into() {
+            Unread::Removed => {
+                self.gone += 1;
+                Ok(())
+            }
+            Unread::Bad(message) => self.sink.bad(Error::input(self.path, row, message)),
         }
-        self.sink.bad(Error::input(self.path, row, message))
     }
 
     /// Says that the input is of no known format.
@@ -350,14 +352,14 @@ fn read_unpacked(
     context: &mut Context<'_>,
 ) -> Result<()> {
     let (health, compressed) = (stream.health(), stream.was_compressed());
-    let (head, stream) = look(stream, HEAD, context.path)?;
+    let (head, rest) = look(stream, HEAD, context.path)?;
     if head.is_empty() {
         return context.bad(None, "the input is empty");
     }
     let (head, stream): (_, Box<dyn Read + '_>) = match Recoded::of(&head) {
-        None => (head, Box::new(stream)),
+        None => (head.clone(), Box::new(head.before(rest))),
         Some(encoding) => {
-            let Some(bytes) = whole(stream, context)? else {
+            let Some(bytes) = whole(head.before(rest), context)? else {
                 return Ok(());
             };
             context.sink.note(Note::Encoding {
@@ -366,7 +368,7 @@ fn read_unpacked(
             });
             let text = encoding.utf8(&bytes);
             let head = text[..text.len().min(HEAD)].to_vec();
-            (head, Box::new(io::Cursor::new(text)))
+            (Head(head.into()), Box::new(io::Cursor::new(text)))
         }
     };
     let name = context.path.to_lowercase();
@@ -417,7 +419,7 @@ fn read_unpacked(
         Format::Email => mail::read(stream, context),
         Format::Mhtml => mail::read_mhtml(stream, context),
         Format::Mbox => mbox::read(BufReader::with_capacity(1 << 16, stream), context),
-        _ => read_stream(stream, format, context),
+        _ => read_stream(stream, &head, format, context),
     }
 }
 
@@ -444,32 +446,76 @@ fn read_member(
     read_source(stream, hints, &mut member)
 }
 
-/// The first bytes of a stream, as many as there are up to `most`, and the whole stream.
+/// So much room a stream's bytes are given at first, so that a small file's need no more.
+const BUFFER: usize = 64 << 10;
+
+/// The first bytes of a stream, as many as there are up to `most`, and the rest of it.
 /// One read may bring fewer than there are: pipes and decoders give what they have. An error
 /// behind some bytes is met again by whoever reads on, as [`Unpacked`] promises.
-fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Vec<u8>, impl Read + use<R>)> {
-    let mut head = Vec::new();
+fn look<R: Read>(mut stream: R, most: usize, path: &str) -> Result<(Head, R)> {
+    let mut head = Vec::with_capacity(most.min(BUFFER));
     let outcome = stream.by_ref().take(most as u64).read_to_end(&mut head);
     if let Err(e) = outcome
         && head.is_empty()
     {
         return Err(Error::io(path, e));
     }
-    Ok((head.clone(), io::Cursor::new(head).chain(stream)))
+    Ok((Head(head.into()), stream))
 }
 
-fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>) -> Result<()> {
+/// The first bytes of a stream. Clones are the same bytes.
+#[derive(Clone)]
+struct Head(Rc<Vec<u8>>);
+
+impl Head {
+    /// The whole stream: these, and the rest of it.
+    fn before<R: Read>(self, rest: R) -> io::Chain<io::Cursor<Self>, R> {
+        io::Cursor::new(self).chain(rest)
+    }
+}
+
+impl AsRef<[u8]> for Head {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Deref for Head {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A stream that begins so without its mark: UTF-16 with one becomes UTF-8 here. Every other byte passes
+/// unchanged, and where there is none the stream is as it is.
+fn without_mark<'r>(stream: impl Read + 'r, head: &[u8]) -> Box<dyn Read + 'r> {
+    if Encoding::for_bom(head).is_none() {
+        return Box::new(stream);
+    }
+    Box::new(
+        encoding_rs_io::DecodeReaderBytesBuilder::new()
+            .utf8_passthru(true)
+            .strip_bom(true)
+            .bom_override(true)
+            .build(stream),
+    )
+}
+
+fn read_stream(
+    stream: Met<impl Read>,
+    head: &[u8],
+    format: Format,
+    context: &mut Context<'_>,
+) -> Result<()> {
     let Met { inner, met } = stream;
-    // UTF-16 with its mark becomes UTF-8 here; every other byte passes unchanged.
-    let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
-        .utf8_passthru(true)
-        .strip_bom(true)
-        .bom_override(true)
-        .build(inner);
+    let stream = without_mark(inner, head);
     let (sample, inner) = look(stream, SAMPLE, context.path)?;
     // A buffer is zeroed first; a small file needs a small one.
     let capacity = sample.len().clamp(1 << 10, 1 << 16);
-    let stream = BufReader::with_capacity(capacity, Met { inner, met });
+    let stream = sample.clone().before(Met { inner, met });
+    let stream = BufReader::with_capacity(capacity, stream);
     if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
@@ -484,7 +530,8 @@ fn read_stream(stream: Met<impl Read>, format: Format, context: &mut Context<'_>
         Some(encoding) => {
             // What looks at the beginning sees what the stream gives.
             let sample = encoding.decode_without_bom_handling(&sample).0.into_owned();
-            (decoded(stream, encoding, context), sample.into_bytes())
+            let sample = Head(sample.into_bytes().into());
+            (decoded(stream, encoding, context), sample)
         }
         None => (Box::new(stream) as Box<dyn BufRead>, sample),
     };
@@ -547,7 +594,7 @@ const TOO_LONG: &str =
 
 /// Reads a whole file that is one article; `None` after having called it bad.
 fn whole(stream: impl Read, context: &mut Context<'_>) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(BUFFER);
     stream
         .take(LONGEST + 1)
         .read_to_end(&mut bytes)

@@ -88,7 +88,8 @@ fn read(value: Value) -> Result<Article, String> {
         Some(_) => return Err("its metadata are no object".to_string()),
     };
     let names: Vec<String> = row.keys().cloned().collect();
-    let mut article = Columns::default().map(&names)?.article(row)?;
+    let article = Columns::default().map(&names)?.article(row);
+    let mut article = article.map_err(|why| why.to_string())?;
     article.meta.extend(metadata);
     checked(article)
 }

@@ -172,11 +172,10 @@ fn head(document: &Document, title: &str) -> Vec<Block> {
     let Some(body) = document.body() else {
         return Vec::new();
     };
-    let selection = document.select("h1");
-    let headings = selection.nodes();
+    let headings = elements(document, |node| node.has_name("h1"));
     let title = letters(title);
     let own = headings.iter().find(|h| letters(&h.text()) == title);
-    match own.or(if let [only] = headings {
+    match own.or(if let [only] = headings.as_slice() {
         Some(only)
     } else {
         None
@@ -198,9 +197,7 @@ fn with_lead(mut article: Vec<Block>, head: Vec<Block>) -> Vec<Block> {
         return article;
     };
     let is_lead = |block: &Block| {
-        let ends = block
-            .text
-            .ends_with(['.', '!', '?', '…', '”', '"', '。', '！', '？', '؟', '।']);
+        let ends = ends(&block.text) || block.text.ends_with(['”', '"']);
         // Who wrote it, and when.
         let lower = block.text.to_lowercase();
         let by = BY.iter().any(|by| lower.starts_with(by)) || block.text.contains(['|', '©']);
@@ -282,10 +279,9 @@ fn or_landmark(best: Vec<Block>, landmark: Vec<Block>, title: &str) -> Vec<Block
 fn marked(document: &Document) -> (Vec<Block>, usize) {
     let mut count = 0;
     let mut all: Vec<Block> = Vec::new();
-    let selection = document.select(r#"[itemprop~="articleBody" i], [property~="articleBody" i]"#);
-    let nodes = selection.nodes();
-    let parts: std::collections::HashSet<_> = nodes.iter().map(|n| n.id).collect();
-    for node in nodes {
+    let nodes = elements(document, is_marked);
+    let parts: HashSet<_> = nodes.iter().map(|n| n.id).collect();
+    for node in &nodes {
         let nested = node.ancestors_it(None).any(|a| parts.contains(&a.id));
         if !nested {
             count += 1;
@@ -293,6 +289,25 @@ fn marked(document: &Document) -> (Vec<Block>, usize) {
         }
     }
     (all, count)
+}
+
+/// The elements of a page that are so, in order.
+fn elements<'d>(document: &'d Document, is: impl Fn(&NodeRef<'d>) -> bool) -> Vec<NodeRef<'d>> {
+    let root = document.root();
+    root.descendants_it().filter(is).collect()
+}
+
+/// Whether an element is marked as the article's text.
+fn is_marked(node: &NodeRef<'_>) -> bool {
+    let names = |value: &str| {
+        let mut words = value.split_ascii_whitespace();
+        words.any(|word| word.eq_ignore_ascii_case("articleBody"))
+    };
+    node.element_ref().is_some_and(|element| {
+        let mut attributes = element.attrs.iter();
+        attributes
+            .any(|a| matches!(a.name.local.as_ref(), "itemprop" | "property") && names(&a.value))
+    })
 }
 
 /// The text of the element that the page calls its article or main part, by how much text it has.

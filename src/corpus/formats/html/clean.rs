@@ -230,7 +230,7 @@ fn is_line(block: &Block) -> bool {
     }
     let text = block.text.to_lowercase();
     let text = text.trim_matches(|c: char| !c.is_alphanumeric());
-    POINTERS.iter().any(|p| text.starts_with(p)) && block.link_density() > 0.4
+    block.link_density() > 0.4 && POINTERS.iter().any(|p| text.starts_with(p))
         || REQUESTS.iter().any(|r| text.starts_with(r))
         || text.is_empty() && block.kind != Kind::Item && block.chars < 3
         || LINES.contains(&text)

@@ -80,42 +80,40 @@ impl<'a> Marks<'a> {
         if author(&local_name!("itemprop")) || author(&local_name!("rel")) {
             self.authors.push(node);
         }
-        let byline = |class: &str| {
-            words(class).any(|w| {
-                matches!(
-                    w,
-                    "author"
-                        | "byline"
-                        | "author-name"
-                        | "byline-name"
-                        | "byline__name"
-                        | "author__name"
-                        | "article-author"
-                        | "article__author"
-                        | "post-author"
-                        | "entry-author"
-                        | "p-author"
-                        | "author-info"
-                        | "by-author"
-                ) || w.contains("byline")
-                    || w.contains("Byline")
-                    || [
-                        "author-name",
-                        "author__name",
-                        "author_name",
-                        "-author__link",
-                    ]
-                    .iter()
-                    .any(|end| w.ends_with(end))
-            })
-        };
         if self.bylines.len() < BYLINES
             && !self.headings.is_empty()
-            && value(element, &local_name!("class")).is_some_and(byline)
+            && value(element, &local_name!("class")).is_some_and(names_author)
         {
             self.bylines.push(node);
         }
     }
+}
+
+/// Whether a class is an author's or a byline's.
+fn names_author(class: &str) -> bool {
+    let author = |word: &str| {
+        matches!(
+            word,
+            "author"
+                | "article-author"
+                | "article__author"
+                | "post-author"
+                | "entry-author"
+                | "p-author"
+                | "author-info"
+                | "by-author"
+        ) || [
+            "author-name",
+            "author__name",
+            "author_name",
+            "-author__link",
+        ]
+        .iter()
+        .any(|end| word.ends_with(end))
+    };
+    class.contains("byline")
+        || class.contains("Byline")
+        || class.contains("author") && words(class).any(author)
 }
 
 fn words(value: &str) -> impl Iterator<Item = &str> {

@@ -1,8 +1,7 @@
 //! HTML: the article's own text out of its page.
 //!
-//! A page goes through these steps, a module each: `xhtml` writes the end tags that XML's syntax leaves out;
-//! `parse` builds its tree within bounds; `marks`
-//! finds the elements that say something of its article, which `linked` and `metadata` read; `prune`
+//! A page goes through these steps, a module each: `parse` builds its tree within bounds, also where `xhtml`
+//! tells that it is in XML's syntax; `marks` finds the elements that say something of its article, which `linked` and `metadata` read; `prune`
 //! takes out what is no part of one, what is `hidden` and by the `names` and the `sizes` of its elements, and gathers what is
 //! `asked` and answered; `body` finds the part that is, mostly by Mozilla's Readability as the crate dom_smoothie ports
 //! it; `text` writes that part's text, and `clean` leaves out lines that are not the article's.

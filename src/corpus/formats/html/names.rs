@@ -1,5 +1,8 @@
 //! What classes and ids say of their elements.
 
+use rustc_hash::FxHashSet;
+use std::sync::LazyLock;
+
 /// Names for what surrounds an article. An element whose class or id has a word of these, or a
 /// word that begins with a [`STEMS`] one, goes, however long it is. Sorted, as are the stems.
 const WORDS: &[&str] = &[
@@ -257,6 +260,19 @@ fn is_other(name: &str) -> bool {
     NOT_STEMS.iter().any(|s| name.starts_with(s))
 }
 
+/// So many bytes of a word are looked up before it is compared; no stem has fewer.
+const FIRST: usize = 3;
+
+/// How the words and stems begin. Most words of a page's names begin otherwise.
+static FIRSTS: LazyLock<FxHashSet<&[u8]>> = LazyLock::new(|| {
+    let all = WORDS.iter().chain(STEMS).chain(CONSENT);
+    all.map(|word| first(word)).collect()
+});
+
+fn first(word: &str) -> &[u8] {
+    &word.as_bytes()[..word.len().min(FIRST)]
+}
+
 pub(super) fn is_strong(name: &str) -> bool {
     // Of sorted stems none of which begins with another, only the last that is not behind the name
     // may begin it.
@@ -264,7 +280,9 @@ pub(super) fn is_strong(name: &str) -> bool {
         let stem = stems.partition_point(|stem| *stem <= name);
         stem > 0 && name.starts_with(stems[stem - 1])
     };
-    WORDS.binary_search(&name).is_ok() || (begins(STEMS) || begins(CONSENT)) && !is_other(name)
+    FIRSTS.contains(first(name))
+        && (WORDS.binary_search(&name).is_ok()
+            || (begins(STEMS) || begins(CONSENT)) && !is_other(name))
 }
 
 /// Whether names say that an element is only read aloud: `sr-only`, `visually-hidden` …
@@ -314,6 +332,19 @@ impl Words {
     /// Adds those of one value.
     pub(super) fn add(&mut self, value: &str) {
         let mut lower = false;
+        if value.is_ascii() {
+            for byte in value.bytes() {
+                if !byte.is_ascii_alphanumeric() || lower && byte.is_ascii_uppercase() {
+                    self.end();
+                }
+                if byte.is_ascii_alphanumeric() {
+                    self.text.push(byte.to_ascii_lowercase().into());
+                }
+                lower = byte.is_ascii_lowercase();
+            }
+            self.end();
+            return;
+        }
         for c in value.chars() {
             let (inner, upper) = if c.is_ascii() {
                 (c.is_ascii_alphanumeric(), c.is_ascii_uppercase())
@@ -342,7 +373,7 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONSENT, STEMS, WORDS, Words, is_strong};
+    use super::{CONSENT, FIRST, STEMS, WORDS, Words, is_strong};
 
     #[test]
     fn a_class_is_taken_to_words() {
@@ -364,6 +395,7 @@ mod tests {
     #[test]
     fn names_are_sorted_and_no_stem_begins_another() {
         assert!(WORDS.is_sorted());
+        assert!(STEMS.iter().chain(CONSENT).all(|s| s.len() >= FIRST));
         assert!(CONSENT.iter().all(|name| is_strong(name)));
         for pair in STEMS.windows(2) {
             assert!(

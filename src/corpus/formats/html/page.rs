@@ -3,12 +3,11 @@
 use super::linked::linked;
 use super::marks::Marks;
 use super::metadata::{self, Metas};
-use super::{body, parse, xhtml};
+use super::{body, parse};
 use crate::corpus::article::{Article, tidy};
 use serde_json::Value;
 
 pub(super) fn extract(source: &str) -> Article {
-    let source = &*xhtml::with_end_tags(source);
     let document = parse::page(source);
     let marks = Marks::of(&document);
     let metas = Metas::of(&marks);

@@ -7,6 +7,7 @@
 //! two, tags beyond the bounds are left out and their text stays, so that every page is read, and
 //! in linear time.
 
+use super::xhtml;
 use crate::corpus::decode::lossy;
 use dom_query::{Document, NodeId};
 use html5ever::interface::{
@@ -22,7 +23,6 @@ use html5gum::{Emitter, ForwardingEmitter, Span, State, Tokenizer};
 use std::borrow::Cow;
 use std::cell::{Cell, Ref};
 use std::convert::Infallible;
-use std::rc::Rc;
 
 /// How deep elements nest; half of where browsers stop (512), since each start tag may look at all
 /// elements that are open.
@@ -39,27 +39,37 @@ const MOST_TEMPLATES: usize = 8;
 /// paragraph that follows.
 const MOST_FORMATTING: usize = 24;
 
-/// The tree of a whole page.
+/// Which text of a source is in its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    /// All of it, as it is written.
+    Written,
+    /// What a page shows: a run of blanks is one, and programs and style sheets are not read. Of the public
+    /// pages' text two thirds are the blanks that indent it, which every later step would go through.
+    Shown,
+}
+
+/// The tree of a whole page. Descriptions for search engines and preformatted text are in it as they are written.
 pub(super) fn page(source: &str) -> Document {
-    let sink = Bounded {
-        document: Document::default(),
-        state: Rc::default(),
-    };
-    let state = sink.state.clone();
-    build(source, TreeBuilder::new(sink, options()), state)
+    whole(source, Texts::Shown)
+}
+
+fn whole(source: &str, texts: Texts) -> Document {
+    let xml = xhtml::is_xhtml(source);
+    let sink = Bounded::default();
+    build(source, TreeBuilder::new(sink, options()), texts, xml)
 }
 
 /// The tree of a part of a page, such as a field of a table.
 pub(super) fn fragment(source: &str) -> Document {
     let sink = Bounded {
         document: Document::fragment_sink(),
-        state: Rc::default(),
+        ..Bounded::default()
     };
-    let state = sink.state.clone();
     let body = QualName::new(None, ns!(html), local_name!("body"));
     let context = create_element(&sink, body, Vec::new());
     let builder = TreeBuilder::new_for_fragment(sink, context, None, options());
-    build(source, builder, state)
+    build(source, builder, Texts::Written, false)
 }
 
 fn options() -> TreeBuilderOpts {
@@ -69,10 +79,14 @@ fn options() -> TreeBuilderOpts {
     }
 }
 
-fn build(source: &str, builder: TreeBuilder<NodeId, Bounded>, growth: Rc<Growth>) -> Document {
+fn build(source: &str, builder: TreeBuilder<NodeId, Bounded>, texts: Texts, xml: bool) -> Document {
     let bridge = Bridge {
         builder: &builder,
-        growth,
+        texts,
+        xml,
+        raw: None,
+        preformatted: 0,
+        flowing: String::new(),
         tag: None,
         next: None,
         left_out: Vec::new(),
@@ -86,18 +100,25 @@ fn build(source: &str, builder: TreeBuilder<NodeId, Bounded>, growth: Rc<Growth>
     builder.sink.finish()
 }
 
-/// What the tree has grown to.
-#[derive(Default)]
-struct Growth {
-    elements: Cell<usize>,
-    /// Where the last node was added or closed.
-    depth: Cell<usize>,
+/// What becomes of the text of an element that holds nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Raw {
+    Kept,
+    Unread,
 }
 
 /// Tokens on their way from the tokenizer to the tree.
 struct Bridge<'a> {
     builder: &'a TreeBuilder<NodeId, Bounded>,
-    growth: Rc<Growth>,
+    texts: Texts,
+    /// Whether any element may end in its own tag.
+    xml: bool,
+    /// Within such an element: what becomes of its text.
+    raw: Option<Raw>,
+    /// How many elements are open whose blanks are their own.
+    preformatted: usize,
+    /// The text that is being written, with one blank for each run of them.
+    flowing: String,
     tag: Option<Tag>,
     next: Option<State>,
     /// Open elements that were left out, so that their end tags are too.
@@ -121,7 +142,11 @@ impl Bridge<'_> {
     }
 
     fn full(&self) -> bool {
-        self.growth.elements.get() >= MOST_ELEMENTS
+        self.builder.sink.elements.get() >= MOST_ELEMENTS
+    }
+
+    fn depth(&self) -> usize {
+        self.builder.sink.depth()
     }
 
     /// What stands in for a tag that is left out: the words before and after it stay apart, and
@@ -144,7 +169,7 @@ impl Bridge<'_> {
     }
 
     fn start(&mut self, tag: Tag) {
-        let depth = self.growth.depth.get();
+        let depth = self.depth();
         // A void element does not nest, and text of a raw one would become the page's. Foreign
         // elements of these names nest all the same, hence the second bound.
         let flat = is_void(&tag.name) || is_raw(&tag.name);
@@ -175,8 +200,15 @@ impl Bridge<'_> {
         if !flat {
             self.left_out.clear();
         }
+        self.preformatted += usize::from(is_preformatted(&tag.name));
+        let raw = if is_unread(&tag) {
+            Raw::Unread
+        } else {
+            Raw::Kept
+        };
         self.token(Token::TagToken(tag));
-        if self.growth.depth.get() >= DEEPEST && !self.formatting.is_empty() {
+        self.raw = self.next.is_some().then_some(raw);
+        if !self.formatting.is_empty() && self.depth() >= DEEPEST {
             // However it came about, so many formatting elements are open that each paragraph
             // is as deep as the bound: no more of them on this page.
             self.formatting.resize(MOST_FORMATTING, local_name!("nobr"));
@@ -184,6 +216,10 @@ impl Bridge<'_> {
     }
 
     fn end(&mut self, name: LocalName) {
+        self.raw = None;
+        if is_preformatted(&name) {
+            self.preformatted = self.preformatted.saturating_sub(1);
+        }
         // Only the innermost few are looked at: end tags in another order are rare, and looking
         // through all would take the square of the page's time.
         let inner = self.left_out.len().saturating_sub(8);
@@ -209,9 +245,61 @@ impl Bridge<'_> {
             attrs: Vec::new(),
             had_duplicate_attributes: false,
         }));
-        if self.growth.depth.get() < DEEPEST {
+        if !self.left_out.is_empty() && self.depth() < DEEPEST {
             self.left_out.clear();
         }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.parted = self.parted && text.trim().is_empty();
+        match self.raw {
+            Some(Raw::Unread) if self.texts == Texts::Shown => {}
+            None if self.texts == Texts::Shown && self.preformatted == 0 => {
+                let mut flowing = std::mem::take(&mut self.flowing);
+                flow(text, &mut flowing);
+                self.characters(&flowing);
+                self.flowing = flowing;
+            }
+            _ => self.characters(text),
+        }
+    }
+
+    fn characters(&mut self, text: &str) {
+        for part in text.split('\0').filter(|part| !part.is_empty()) {
+            self.token(Token::CharacterTokens(StrTendril::from_slice(part)));
+        }
+    }
+}
+
+/// Writes a text with one blank for each run of them.
+fn flow(text: &str, out: &mut String) {
+    out.clear();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.bytes().position(|b| b.is_ascii_whitespace());
+        let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        out.push_str(word);
+        if !behind.is_empty() {
+            out.push(' ');
+        }
+        let blanks = behind.bytes().position(|b| !b.is_ascii_whitespace());
+        rest = &behind[blanks.unwrap_or(behind.len())..];
+    }
+}
+
+/// Whether an element's text is a program or a style sheet, and no description for search engines.
+fn is_unread(tag: &Tag) -> bool {
+    let described = || {
+        let mut kinds = tag
+            .attrs
+            .iter()
+            .filter(|a| a.name.local == local_name!("type"));
+        kinds.any(|kind| kind.value.to_ascii_lowercase().contains("ld+json"))
+    };
+    match tag.name {
+        local_name!("style") => true,
+        local_name!("script") => !described(),
+        _ => false,
     }
 }
 
@@ -221,7 +309,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
             CallbackEvent::OpenStartTag { name } => {
                 self.tag = Some(Tag {
                     kind: TagKind::StartTag,
-                    name: LocalName::from(&*lossy(name)),
+                    name: local(name),
                     self_closing: false,
                     attrs: Vec::new(),
                     had_duplicate_attributes: false,
@@ -235,7 +323,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
                     let past = tag.attrs.len() == MOST_ATTRIBUTES;
                     let name: &[u8] = if past { b"past-the-bound" } else { name };
                     tag.attrs.push(Attribute {
-                        name: QualName::new(None, ns!(), LocalName::from(&*lossy(name))),
+                        name: QualName::new(None, ns!(), local(name)),
                         value: StrTendril::new(),
                     });
                 }
@@ -245,26 +333,29 @@ impl Callback<Infallible, ()> for Bridge<'_> {
                     && tag.attrs.len() <= MOST_ATTRIBUTES
                     && let Some(attribute) = tag.attrs.last_mut()
                 {
-                    attribute.value.push_slice(&lossy(value));
+                    attribute.value = StrTendril::from_slice(&lossy(value));
                 }
             }
             CallbackEvent::CloseStartTag { self_closing } => {
                 if let Some(mut tag) = self.tag.take() {
-                    tag.self_closing = self_closing;
+                    let ended = self.xml && self_closing && xhtml::holds(&tag.name);
+                    let ended = ended.then(|| tag.name.clone());
+                    tag.self_closing = self_closing && ended.is_none();
                     tag.attrs.truncate(MOST_ATTRIBUTES);
                     keep_first_of_each(&mut tag.attrs);
                     self.start(tag);
+                    if let Some(name) = ended {
+                        // Nothing is in it.
+                        self.next = None;
+                        self.end(name);
+                    }
                 }
             }
             CallbackEvent::EndTag { name } => {
-                self.end(LocalName::from(&*lossy(name)));
+                self.end(local(name));
             }
             CallbackEvent::String { value } => {
-                let text = lossy(value);
-                self.parted = self.parted && text.trim().is_empty();
-                for part in text.split('\0').filter(|part| !part.is_empty()) {
-                    self.token(Token::CharacterTokens(StrTendril::from_slice(part)));
-                }
+                self.text(&lossy(value));
             }
             CallbackEvent::Doctype {
                 name,
@@ -284,6 +375,30 @@ impl Callback<Infallible, ()> for Bridge<'_> {
             CallbackEvent::Comment { .. } | CallbackEvent::Error(_) => {}
         }
         None
+    }
+}
+
+/// A name as the tree has it. The most frequent ones need not be looked up among all.
+fn local(name: &[u8]) -> LocalName {
+    match name {
+        b"a" => local_name!("a"),
+        b"br" => local_name!("br"),
+        b"class" => local_name!("class"),
+        b"div" => local_name!("div"),
+        b"href" => local_name!("href"),
+        b"id" => local_name!("id"),
+        b"img" => local_name!("img"),
+        b"li" => local_name!("li"),
+        b"p" => local_name!("p"),
+        b"rel" => local_name!("rel"),
+        b"span" => local_name!("span"),
+        b"src" => local_name!("src"),
+        b"style" => local_name!("style"),
+        b"td" => local_name!("td"),
+        b"title" => local_name!("title"),
+        b"tr" => local_name!("tr"),
+        b"ul" => local_name!("ul"),
+        _ => LocalName::from(&*lossy(name)),
     }
 }
 
@@ -361,6 +476,13 @@ fn is_raw(name: &LocalName) -> bool {
     )
 }
 
+fn is_preformatted(name: &LocalName) -> bool {
+    matches!(
+        name.as_ref(),
+        "listing" | "plaintext" | "pre" | "textarea" | "xmp"
+    )
+}
+
 fn is_formatting(name: &LocalName) -> bool {
     matches!(
         name.as_ref(),
@@ -381,19 +503,27 @@ fn is_formatting(name: &LocalName) -> bool {
 }
 
 /// A document that counts what is added to it.
+#[derive(Default)]
 struct Bounded {
     document: Document,
-    state: Rc<Growth>,
+    elements: Cell<usize>,
+    /// Where the last node was added or closed: a node, and how much deeper than it.
+    last: Cell<Option<(NodeId, isize)>>,
 }
 
 impl Bounded {
     fn added_to(&self, parent: NodeId, child: &NodeOrText<NodeId>) {
-        let own = usize::from(matches!(child, NodeOrText::AppendNode(_)));
-        self.state.depth.set(self.depth(parent) + own);
+        let deeper = isize::from(matches!(child, NodeOrText::AppendNode(_)));
+        self.last.set(Some((parent, deeper)));
     }
 
-    fn depth(&self, node: NodeId) -> usize {
-        self.document.tree.ancestor_ids_of_it(&node, None).count()
+    /// How deep the last node was added or closed. It is looked for only where it is asked for: there
+    /// are several nodes for each start tag.
+    fn depth(&self) -> usize {
+        self.last.get().map_or(0, |(node, deeper)| {
+            let above = self.document.tree.ancestor_ids_of_it(&node, None).count();
+            above.saturating_add_signed(deeper)
+        })
     }
 }
 
@@ -422,7 +552,7 @@ impl TreeSink for Bounded {
         attributes: Vec<Attribute>,
         flags: ElementFlags,
     ) -> NodeId {
-        self.state.elements.set(self.state.elements.get() + 1);
+        self.elements.set(self.elements.get() + 1);
         self.document.create_element(name, attributes, flags)
     }
 
@@ -456,7 +586,7 @@ impl TreeSink for Bounded {
     }
 
     fn pop(&self, node: &NodeId) {
-        self.state.depth.set(self.depth(*node).saturating_sub(1));
+        self.last.set(Some((*node, -1)));
     }
 
     fn get_template_contents(&self, target: &NodeId) -> NodeId {
@@ -496,7 +626,7 @@ impl TreeSink for Bounded {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEEPEST, MOST_ELEMENTS, fragment, page};
+    use super::{DEEPEST, MOST_ELEMENTS, Texts, fragment, page, whole};
     use crate::corpus::formats::html::page::extract;
 
     fn depth(document: &dom_query::Document) -> usize {
@@ -556,9 +686,35 @@ mod tests {
         let source = r#"<!doctype html><title>a &amp; b</title><body class="x y" CLASS=z><p>One<p>Two <b>x<i>y</b>z</i>
             <table>t<tr><td>1<td>2</table><ul><li>a<li>b</ul><svg><title>s</title><path/></svg>
             <script>if (a<b) "</p>"</script><textarea><b></textarea>&nbsp;&eacute;&#8212;&bogus; <br/>end"#;
-        let ours = page(source).html();
+        let ours = whole(source, Texts::Written).html();
         let theirs = dom_query::Document::from(source).html();
         assert_eq!(ours, theirs);
         assert_eq!(fragment("<p>x</p>").text().as_ref(), "x");
+    }
+
+    #[test]
+    fn elements_that_end_in_their_own_tag_end_there_in_xml() {
+        let page_of = |start: &str| {
+            page(&format!(
+                "{start}<title/><script src='a>b'\n/><textarea/><p>1 > 0</p><DIV/><a/><i/>x"
+            ))
+            .html()
+        };
+        let tree = "<head><title></title><script src=\"a&gt;b\"></script></head><body><textarea></textarea>\
+            <p>1 &gt; 0</p><div></div><a></a><i>x</i></body>";
+        let xml = page_of("<?xml version='1.0'?><!-- <a/> -->");
+        assert!(xml.contains(tree), "{xml}");
+        let html = page_of("");
+        assert!(!html.contains("<p>"), "{html}");
+    }
+
+    #[test]
+    fn a_page_has_the_text_that_it_shows() {
+        let source = "<body>\n  <p>One \n two<b> </b>\u{a0} three\t</p><pre>\n\n a\n  b</pre> \n c\
+            <script>d  e</script><style>f</style><script type='application/LD+JSON'>g  h</script>\
+            <textarea> i  j</textarea><svg><style>k  l</style></svg>";
+        let wanted = " One two \u{a0} three \n a\n  b cg  h i  jk l";
+        assert_eq!(page(source).text().as_ref(), wanted);
+        assert_eq!(fragment("a \n b").text().as_ref(), "a \n b");
     }
 }

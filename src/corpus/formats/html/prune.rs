@@ -8,7 +8,7 @@ use super::names::{
 };
 use super::sizes::{SENTENCE, Size, name, sizes};
 use super::text::{Edge, Walk};
-use dom_query::{Document, LocalName, NodeId, NodeRef, local_name};
+use dom_query::{Document, LocalName, NodeData, NodeId, NodeRef, local_name};
 use rustc_hash::FxHashMap;
 
 /// How much is taken out.
@@ -38,6 +38,15 @@ const BOXES: usize = 4;
 /// Takes out of a page what is no part of an article; the elements of its question and its answers,
 /// in order, where it has both.
 pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
+    // Scoring looks for elements on the whole page, many times.
+    for node in document.head().iter().flat_map(NodeRef::children) {
+        if ["link", "script", "style"]
+            .iter()
+            .any(|name| node.has_name(name))
+        {
+            discard(&node);
+        }
+    }
     let Some(body) = document.body() else {
         return Vec::new();
     };
@@ -162,7 +171,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
         gone.extend(doubtful.into_iter().map(|(node, _)| node));
     }
     for node in gone {
-        node.remove_from_parent();
+        discard(&node);
     }
     // Scoring leaves a break out where a paragraph follows the text behind it.
     for node in breaks {
@@ -181,6 +190,15 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
         node.rename("div");
     }
     asked.parts()
+}
+
+/// Takes an element out of its page, and empties it: copies of the tree copy what was taken out too.
+fn discard(node: &NodeRef<'_>) {
+    node.remove_from_parent();
+    let all: Vec<NodeRef<'_>> = node.descendants_it().collect();
+    for node in all.iter().chain([node]) {
+        node.update(|node| node.data = NodeData::Fragment);
+    }
 }
 
 /// Whether what an element is for is its link: one of an update in an article only says when that was.

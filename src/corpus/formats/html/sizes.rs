@@ -2,7 +2,7 @@
 
 use super::text::{Edge, Walk, visible};
 use dom_query::{LocalName, NodeData, NodeId, NodeRef, local_name};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 /// A text this long, in characters, is a sentence.
 pub(super) const SENTENCE: usize = 20;
@@ -42,10 +42,12 @@ impl Size {
 
 /// The sizes of all elements in `root`, in one walk.
 pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
-    let mut sizes = FxHashMap::default();
+    let mut sizes = FxHashMap::with_capacity_and_hasher(root.tree.len() / 4, FxBuildHasher);
     let mut open: Vec<Size> = Vec::new();
     let (mut links, mut unseen) = (0usize, 0usize);
-    let (mut titled, mut before, mut told, mut ended) = (false, 0, 0, false);
+    let (mut titled, mut before, mut told) = (false, 0, 0);
+    // The last text that shows anything.
+    let mut last: Option<NodeRef<'_>> = None;
     for edge in Walk::new(root) {
         match edge {
             Edge::Open(node) => {
@@ -63,10 +65,7 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
                 } else if unseen == 0
                     && let Some(top) = open.last_mut()
                 {
-                    let (chars, ends) = node.query_or((0, false), |node| match &node.data {
-                        NodeData::Text { contents } => (visible(contents), ends(contents)),
-                        _ => (0, false),
-                    });
+                    let chars = of_text(&node, visible).unwrap_or(0);
                     top.chars += chars;
                     if links > 0 {
                         top.linked += chars;
@@ -74,7 +73,7 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
                         before += chars;
                     }
                     if chars > 0 {
-                        ended = ends;
+                        last = Some(node);
                     }
                 }
             }
@@ -89,7 +88,9 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
                     continue;
                 };
                 let plain = size.chars - size.linked;
-                let sentence = name == local_name!("p") && ended && plain >= SENTENCE;
+                let sentence = name == local_name!("p")
+                    && plain >= SENTENCE
+                    && last.is_some_and(|text| of_text(&text, ends) == Some(true));
                 if sentence {
                     size.sentences = plain;
                 }
@@ -110,6 +111,14 @@ pub(super) fn sizes(root: NodeRef<'_>) -> FxHashMap<NodeId, Size> {
         }
     }
     sizes
+}
+
+/// What `f` says of a node's own text.
+fn of_text<T>(node: &NodeRef<'_>, f: impl FnOnce(&str) -> T) -> Option<T> {
+    node.query_or(None, |node| match &node.data {
+        NodeData::Text { contents } => Some(f(contents)),
+        _ => None,
+    })
 }
 
 /// Whether a text ends like a sentence.

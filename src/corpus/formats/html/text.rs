@@ -2,7 +2,7 @@
 
 use super::hidden::is_hidden;
 use crate::corpus::decode::count;
-use dom_query::{Element, NodeRef};
+use dom_query::{Element, NodeData, NodeRef};
 use html5ever::{LocalName, QualName, local_name};
 
 /// What a block of text is.
@@ -225,8 +225,12 @@ impl Writer {
                             drop(element);
                             walk.skip_children();
                         }
-                    } else if node.is_text() {
-                        self.text(&node.text());
+                    } else {
+                        node.query_or((), |node| {
+                            if let NodeData::Text { contents } = &node.data {
+                                self.text(contents);
+                            }
+                        });
                     }
                 }
                 Edge::Close(node) => {
@@ -240,20 +244,21 @@ impl Writer {
     }
 
     fn flush(&mut self) {
-        let text = std::mem::take(&mut self.text);
         if self.chars > 0 {
             let kind = if self.preformatted > 0 {
                 Kind::Preformatted
             } else {
                 self.kind
             };
+            // The next block is written into the same room.
+            let text = self.text.as_str();
             let text = match kind {
                 Kind::Preformatted => text.trim_matches('\n').trim_end().to_string(),
                 // A link to the heading itself.
                 Kind::Heading if text.ends_with('¶') => {
                     text.trim_end_matches(['¶', ' ']).to_string()
                 }
-                _ => text,
+                _ => text.to_string(),
             };
             self.blocks.push(Block {
                 kind,
@@ -262,6 +267,7 @@ impl Writer {
                 chars: self.chars,
             });
         }
+        self.text.clear();
         (self.chars, self.linked, self.breaks) = (0, 0, 0);
         self.blank = false;
         self.cell = None;
@@ -374,7 +380,7 @@ impl Writer {
             if word.is_empty() {
                 break;
             }
-            let end = word.find(char::is_whitespace).unwrap_or(word.len());
+            let end = end_of_word(word);
             let word = &word[..end];
             rest = &rest[blanks.len() + end..];
             if newlines > 1 && self.reading.blank_lines {
@@ -389,9 +395,11 @@ impl Writer {
             }
             self.breaks = 0;
             self.text.push_str(word);
-            let n = visible(word);
-            self.chars += n;
-            self.linked += if self.links > 0 { n } else { 0 };
+            self.add(if word.is_ascii() {
+                word.len()
+            } else {
+                visible(word)
+            });
         }
         if newlines > 1 && self.reading.blank_lines {
             self.flush();
@@ -402,12 +410,25 @@ impl Writer {
     }
 
     fn count(&mut self, text: &str) {
-        let n = visible(text);
+        self.add(visible(text));
+    }
+
+    fn add(&mut self, n: usize) {
         self.chars += n;
         if self.links > 0 {
             self.linked += n;
         }
     }
+}
+
+/// Where the word that a text begins with ends.
+fn end_of_word(text: &str) -> usize {
+    let is_letter = |b: u8| b.is_ascii() && !matches!(b, b'\t'..=b'\r' | b' ');
+    let Some(letters) = text.bytes().position(|b| !is_letter(b)) else {
+        return text.len();
+    };
+    let rest = &text[letters..];
+    letters + rest.find(char::is_whitespace).unwrap_or(rest.len())
 }
 
 /// How much text there is: its characters without blanks, where a character of a script that writes

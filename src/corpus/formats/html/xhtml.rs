@@ -1,80 +1,42 @@
 //! Pages in XML's syntax, where any element may end in its own tag: `<script src="a.js"/>`. To a parser of HTML it
 //! is open, and holds the rest of the page.
 
-use std::borrow::Cow;
+use html5ever::LocalName;
 
 /// Elements that hold whatever follows them until their end tag.
 const HOLDING: [&str; 8] = [
     "script", "style", "title", "iframe", "textarea", "noscript", "div", "a",
 ];
 
+/// What a page of this kind may begin with.
+const XML: &str = "<?xml?>";
+
 /// How far into a page it says that it is of this kind, in bytes.
 const HEAD: usize = 1024;
 
-/// A page with an end tag behind each start tag that ends its element itself, where it is of this kind.
-pub(super) fn with_end_tags(source: &str) -> Cow<'_, str> {
-    if !is_xhtml(source) {
-        return Cow::Borrowed(source);
-    }
-    let mut written = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
-        written.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = match end_of_tag(rest) {
-            Some(end) => end,
-            None => break,
-        };
-        let tag = &rest[..end];
-        let name = HOLDING.iter().find(|name| is_named(&tag[1..], name));
-        match (name, tag.strip_suffix("/>")) {
-            (Some(name), Some(start)) => {
-                written.push_str(start);
-                written.push_str("></");
-                written.push_str(name);
-                written.push('>');
-            }
-            _ => written.push_str(tag),
-        }
-        rest = &rest[end..];
-    }
-    written.push_str(rest);
-    Cow::Owned(written)
-}
-
-fn is_xhtml(source: &str) -> bool {
+/// Whether a page is of this kind.
+pub(super) fn is_xhtml(source: &str) -> bool {
     let start = source.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     let head = &start.as_bytes()[..start.len().min(HEAD)];
     start.starts_with("<?xml") || memchr::memmem::find(head, b"www.w3.org/1999/xhtml").is_some()
 }
 
-/// Where the tag or comment ends that a text begins with, past `>` in quotes.
-fn end_of_tag(text: &str) -> Option<usize> {
-    if text.starts_with("<!--") {
-        return text.find("-->").map(|at| at + 3);
-    }
-    let mut quote = None;
-    for (at, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at + 1),
-            (None, b'"' | b'\'') if text[..at].trim_end().ends_with('=') => quote = Some(byte),
-            (Some(open), _) if open == byte => quote = None,
-            _ => {}
-        }
-    }
-    None
-}
-
-fn is_named(tag: &str, name: &str) -> bool {
-    let own = tag.as_bytes().get(..name.len());
-    own.is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
-        && tag[name.len()..].starts_with(|c: char| c == '/' || c == '>' || c.is_whitespace())
+/// Whether an element holds whatever follows it in HTML's syntax, so that it is to be ended where XML ends it.
+pub(super) fn holds(name: &LocalName) -> bool {
+    HOLDING.contains(&name.as_ref())
 }
 
 /// What a page shows where no program runs: all that its `<noscript>` elements hold.
 pub(super) fn unscripted(source: &str) -> String {
     let lower = source.to_ascii_lowercase();
-    let (mut all, mut at) = (String::new(), 0);
+    let xhtml = is_xhtml(source);
+    // What was in a page of this kind is read as one.
+    let mut all = if xhtml {
+        XML.to_string()
+    } else {
+        String::new()
+    };
+    let mut at = 0;
     while let Some(start) = lower[at..].find("<noscript") {
         let Some(open) = lower[at + start..]
             .find('>')
@@ -82,6 +44,10 @@ pub(super) fn unscripted(source: &str) -> String {
         else {
             break;
         };
+        if xhtml && lower[..open].ends_with("/>") {
+            at = open;
+            continue;
+        }
         let end = lower[open..]
             .find("</noscript")
             .map_or(lower.len(), |end| open + end);
@@ -93,18 +59,7 @@ pub(super) fn unscripted(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{unscripted, with_end_tags};
-
-    #[test]
-    fn elements_that_end_in_their_own_tag_get_an_end_tag() {
-        let page = "<?xml version='1.0'?><!-- <a/> --><title/><script src='a>b'\n/><br/><p>1 > 0</p><DIV/><abbr/>";
-        let wanted = "<?xml version='1.0'?><!-- <a/> --><title></title><script src='a>b'\n></script><br/>\
-            <p>1 > 0</p><DIV></div><abbr/>";
-        assert_eq!(with_end_tags(page), wanted);
-        let html = "<html><script src=a/><p>";
-        assert_eq!(with_end_tags(html), html);
-        assert_eq!(with_end_tags("<?xml ?><p <"), "<?xml ?><p <");
-    }
+    use super::unscripted;
 
     #[test]
     fn what_is_shown_without_programs_is_found() {
@@ -113,5 +68,7 @@ mod tests {
             "<p>b</p>d"
         );
         assert_eq!(unscripted("<noscript"), "");
+        let xhtml = "<?xml version='1.0'?><noscript/><p>a</p><noscript>b</noscript>";
+        assert_eq!(unscripted(xhtml), "<?xml?>b");
     }
 }

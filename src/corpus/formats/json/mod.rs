@@ -14,7 +14,7 @@ pub(super) use value::repaired;
 
 use super::window::Window;
 use super::{Context, LONGEST};
-use crate::corpus::columns::{GONE, Mapping};
+use crate::corpus::columns::{Mapping, Unread};
 use crate::corpus::decode::Decoder;
 use crate::corpus::inputs::Note;
 use crate::error::{Error, Result};
@@ -169,14 +169,14 @@ impl<R: Read> Reader<'_, '_, R> {
         }
     }
 
-    fn bad(&mut self, line: u64, message: impl std::fmt::Display) -> Result<()> {
-        let message = message.to_string();
-        let message = if self.open.is_empty() || message == GONE {
-            message
-        } else {
-            format!("item {}: {message}", self.items)
+    fn bad(&mut self, line: u64, why: impl Into<Unread>) -> Result<()> {
+        let why = match why.into() {
+            Unread::Bad(message) if !self.open.is_empty() => {
+                format!("item {}: {message}", self.items).into()
+            }
+            why => why,
         };
-        self.context.bad(Some(line), message)
+        self.context.bad(Some(line), why)
     }
 
     /// Passes an assignment or a call around the JSON, as in archives for browsers.

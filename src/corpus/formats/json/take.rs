@@ -112,7 +112,7 @@ impl<R: Read> Reader<'_, '_, R> {
                 }
                 mapping.article(object)
             }
-            Err(message) => Err(message.clone()),
+            Err(message) => Err(message.clone().into()),
         };
         // Rows differ, also where a file holds lines and lists.
         let row = if self.open.is_empty() {

@@ -10,7 +10,7 @@ mod tests;
 use super::window::Window;
 use super::{Context, LONGEST};
 use crate::corpus::article::Article;
-use crate::corpus::columns::{Mapping, Role, proposed};
+use crate::corpus::columns::{Mapping, Role, Unread, proposed};
 use crate::corpus::decode::Decoder;
 use crate::corpus::inputs::Note;
 use crate::corpus::line::snippet;
@@ -243,7 +243,7 @@ impl Table {
         &self,
         record: &Record,
         decoder: &mut Decoder,
-    ) -> std::result::Result<Option<Article>, String> {
+    ) -> std::result::Result<Option<Article>, Unread> {
         let empty = |field: Option<&[u8]>| field.is_none_or(|f| f.trim_ascii().is_empty());
         if record.fields().all(empty) || self.is_header(record) {
             return Ok(None);
@@ -253,7 +253,8 @@ impl Table {
         if n < self.least || record.fields().skip(columns).any(|f| !empty(f)) {
             return Err(format!(
                 "{n} fields where the first row has {columns}; quote fields that hold the delimiter or a line end"
-            ));
+            )
+            .into());
         }
         let fields = fields(&self.names, record, decoder);
         self.mapping.article(fields).map(Some)
