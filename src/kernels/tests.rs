@@ -5,15 +5,16 @@ use super::Level;
 use super::*;
 use proptest::prelude::*;
 
-/// Those of this processor, and those of the tile unit's twin.
+/// Those of this processor, and those of the twins of the tile unit and of the matrix instructions.
 fn kernels() -> impl Iterator<Item = (Level, Dtype, Kernels)> {
     let here = Level::ALL.into_iter().flat_map(|level| {
         Dtype::CPU
             .into_iter()
             .filter_map(move |dtype| Some((level, dtype, level.kernels(dtype)?)))
     });
-    let twins = amx::tests::TWINS.into_iter();
-    here.chain(twins.map(|(dtype, kernels)| (Level::Amx, dtype, kernels)))
+    let twins = |level, twins: [(Dtype, Kernels); 2]| twins.map(|(dtype, k)| (level, dtype, k));
+    here.chain(twins(Level::Amx, amx::tests::TWINS))
+        .chain(twins(Level::NeonMmla, mmla::tests::TWINS))
 }
 
 /// Numbers from -1 to 1 that a seed decides.
