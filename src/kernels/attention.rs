@@ -1,11 +1,11 @@
 //! Self-attention of one head over one text, without the scores of all pairs in memory at a
 //! time; of a query that sees a part of the text, no others are computed than those beside it.
 
-use super::gemm::tile;
 use super::math;
-use super::pack::Aligned;
+use super::pack::{Aligned, pair};
 use super::simd::{Dot, Simd};
 use std::ops::Range;
+use std::slice;
 
 /// One head of one text.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: us
     let words = a.head_dim / D::GROUP;
     let key_panels = a.tokens.div_ceil(width);
     let value_panels = a.head_dim.div_ceil(wide);
-    let groups = a.tokens.div_ceil(D::GROUP);
+    let groups = value_groups::<S, D>(a.tokens);
     let padded = key_panels * width;
     scratch.keys.reserve(padded * words);
     scratch.values.reserve(value_panels * wide * groups);
@@ -93,6 +93,17 @@ pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: us
     unsafe {
         pack_keys::<S, D>(a, words, width, scratch.keys.as_mut_ptr());
         pack_values::<S, D>(a, groups, wide, scratch.values.as_mut_ptr());
+        if D::PAIRED {
+            let keys = scratch.keys.as_mut_ptr();
+            for panel in 0..key_panels {
+                let panel = keys.add(panel * words * width);
+                pair(slice::from_raw_parts_mut(panel, words * width), width);
+            }
+            // Of an even number of groups no panel ends with one that stands alone.
+            let values = value_panels * groups * wide;
+            let values = slice::from_raw_parts_mut(scratch.values.as_mut_ptr(), values);
+            pair(values, wide);
+        }
         let mut row = 0;
         while row + MR <= a.tokens {
             rows::<S, D, MR, NV>(a, row, words, groups, padded, scratch);
@@ -110,6 +121,19 @@ pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: us
             rows::<S, D, 1, NV>(a, row, words, groups, padded, scratch);
             row += 1;
         }
+    }
+}
+
+/// Groups of so many values; behind the last there may be one of zeros.
+#[inline(always)]
+fn value_groups<S: Simd, D: Dot<S>>(tokens: usize) -> usize {
+    // As many weights are written: whole vectors.
+    const { assert!(!D::PAIRED || (S::LANES / D::GROUP).is_multiple_of(2)) };
+    let groups = tokens.div_ceil(D::GROUP);
+    if D::PAIRED {
+        groups.next_multiple_of(2)
+    } else {
+        groups
     }
 }
 
@@ -230,7 +254,7 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
         for panel in start..end.div_ceil(width) {
             let mut acc = [[D::start(0, std::ptr::null()); NV]; MR];
             let keys = scratch.keys.as_ptr().add(panel * words * width);
-            tile::<S, D, MR, NV>(queries, a.stride, keys, words, &mut acc);
+            D::tile(queries, a.stride, keys, words, &mut acc);
             for m in 0..MR {
                 for v in 0..NV {
                     let x = D::finish(acc[m][v], 1.0, std::ptr::null());
@@ -242,12 +266,12 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
         let mut weights = [0.0; MR];
         weigh::<S, D>(a, row, first_key..end, (scores, padded), &mut weights);
         let first_group = first_key / D::GROUP;
-        let some = end.div_ceil(D::GROUP) - first_group;
+        let some = value_groups::<S, D>(end) - first_group;
         for panel in 0..a.head_dim.div_ceil(wide) {
             let mut acc = [[D::start(0, std::ptr::null()); 2]; MR];
             let at = (panel * groups + first_group) * wide;
             let values = scratch.values.as_ptr().add(at);
-            tile::<S, D, MR, 2>(scores, padded, values, some, &mut acc);
+            D::tile(scores, padded, values, some, &mut acc);
             for m in 0..MR {
                 for v in 0..2 {
                     let number = panel * wide + v * S::LANES;

@@ -52,9 +52,11 @@ pub(super) unsafe fn floats<S: Simd>(words: S::I) -> S::F {
 /// hold `$group` numbers; `$store` stores a row's, less `$offset`.
 ///
 /// A row's number x stands for scale * (x - zero), so the sums begin at -zero times the sums
-/// of the weights, which makes them exact whatever the zero point is.
+/// of the weights, which makes them exact whatever the zero point is. What else the dot product has
+/// of its own may follow.
 macro_rules! quantised {
-    ($dot:ty, $simd:ty, $group:literal, $store:ident, $number:ty, $offset:literal, $product:expr) => {
+    ($dot:ty, $simd:ty, $group:literal, $store:ident, $number:ty, $offset:literal, $product:expr
+     $(; $($own:tt)*)?) => {
         impl Dot<$simd> for $dot {
             const GROUP: usize = $group;
             const QUANTISED: bool = true;
@@ -97,6 +99,8 @@ macro_rules! quantised {
                 // SAFETY: the caller's.
                 unsafe { <$simd>::$store(row.cast::<$number>().add(column), x, zero) }
             }
+
+            $($($own)*)?
         }
     };
 }

@@ -126,7 +126,7 @@ unsafe fn block<S: Simd, D: Dot<S>, O: Dot<S>, const MR: usize, const NV: usize>
         }
         let a = g.rows.add(row * g.stride);
         let b = w.words.as_ptr().add(panel * w.groups * NV * S::LANES);
-        tile::<S, D, MR, NV>(a, g.stride, b, w.groups, &mut acc);
+        D::tile(a, g.stride, b, w.groups, &mut acc);
         for m in 0..MR {
             finish::<S, D, O, NV>(g, panel, row + m, scales[m], &acc[m]);
         }

@@ -47,11 +47,14 @@ pub enum Level {
     Neon,
     /// NEON with the dot product instructions for int8.
     NeonDotprod,
+    /// NEON with the matrix instructions of Arm's servers (I8MM, BF16) for the products of weights in
+    /// int8 and bf16 and those of the attention in bf16.
+    NeonMmla,
 }
 
 impl Level {
     /// All of them, from the least to the fastest.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Portable,
         Self::Avx2,
         Self::AvxVnni,
@@ -61,6 +64,7 @@ impl Level {
         Self::Amx,
         Self::Neon,
         Self::NeonDotprod,
+        Self::NeonMmla,
     ];
 
     /// Its name.
@@ -75,6 +79,7 @@ impl Level {
             Self::Amx => "amx",
             Self::Neon => "neon",
             Self::NeonDotprod => "neon-dotprod",
+            Self::NeonMmla => "neon-mmla",
         }
     }
 
@@ -99,7 +104,7 @@ impl Level {
                 Self::Avx512Vnni => avx512() && has!("avx512vnni"),
                 Self::Avx512Bf16 => avx512() && has!("avx512vnni") && has!("avx512bf16"),
                 Self::Amx => Self::Avx512Bf16.available() && kernels::amx::works(),
-                Self::Neon | Self::NeonDotprod => false,
+                Self::Neon | Self::NeonDotprod | Self::NeonMmla => false,
             }
         }
         #[cfg(target_arch = "aarch64")]
@@ -109,6 +114,7 @@ impl Level {
                 Self::Portable => true,
                 Self::Neon => has!("neon"),
                 Self::NeonDotprod => has!("neon") && has!("dotprod"),
+                Self::NeonMmla => Self::NeonDotprod.available() && has!("i8mm") && has!("bf16"),
                 _ => false,
             }
         }
@@ -137,10 +143,15 @@ impl Level {
         match dtype {
             Dtype::F32 => true,
             Dtype::F16 => false,
-            Dtype::Bf16 => matches!(self, Self::Avx512Bf16 | Self::Amx),
+            Dtype::Bf16 => matches!(self, Self::Avx512Bf16 | Self::Amx | Self::NeonMmla),
             Dtype::Int8 => matches!(
                 self,
-                Self::AvxVnni | Self::Avx512Vnni | Self::Avx512Bf16 | Self::Amx | Self::NeonDotprod
+                Self::AvxVnni
+                    | Self::Avx512Vnni
+                    | Self::Avx512Bf16
+                    | Self::Amx
+                    | Self::NeonDotprod
+                    | Self::NeonMmla
             ),
         }
     }
@@ -189,14 +200,18 @@ impl Level {
             (Self::Avx512, Dtype::Int8) => kernels::avx512_pairs::KERNELS,
             (Self::Avx512Vnni, Dtype::Int8) => kernels::avx512_vnni::KERNELS,
             (Self::Avx512Bf16, Dtype::Int8) => kernels::avx512_vnni_bf16::KERNELS,
-            (Self::Neon | Self::NeonDotprod, _) => return None,
+            (Self::Neon | Self::NeonDotprod | Self::NeonMmla, _) => return None,
         };
         #[cfg(target_arch = "aarch64")]
         let kernels = match (self, dtype) {
-            (Self::Neon | Self::NeonDotprod, Dtype::F32) => kernels::neon_f32::KERNELS,
+            (Self::Neon | Self::NeonDotprod | Self::NeonMmla, Dtype::F32) => {
+                kernels::neon_f32::KERNELS
+            }
             (Self::Neon | Self::NeonDotprod, Dtype::Bf16) => kernels::neon_bf16::KERNELS,
             (Self::Neon, Dtype::Int8) => kernels::neon_int8::KERNELS,
             (Self::NeonDotprod, Dtype::Int8) => kernels::neon_dotprod_int8::KERNELS,
+            (Self::NeonMmla, Dtype::Bf16) => kernels::mmla::BF16,
+            (Self::NeonMmla, Dtype::Int8) => kernels::mmla::INT8,
             _ => return Self::portable(dtype),
         };
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -268,6 +283,10 @@ mod tests {
             (Level::Avx512Vnni, true, Dtype::Int8),
             (Level::Avx512Vnni, false, Dtype::F32),
             (Level::Avx2, true, Dtype::F32),
+            (Level::NeonMmla, true, Dtype::Int8),
+            (Level::NeonMmla, false, Dtype::Bf16),
+            (Level::NeonDotprod, true, Dtype::Int8),
+            (Level::NeonDotprod, false, Dtype::F32),
         ] {
             assert_eq!(level.chosen(faithful), dtype, "{level:?} {faithful}");
         }

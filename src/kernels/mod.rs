@@ -23,6 +23,8 @@ mod dtype;
 mod gemm;
 mod level;
 mod math;
+#[cfg(any(target_arch = "aarch64", test))]
+mod mmla;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod ordered;
@@ -196,3 +198,13 @@ entry_points!(neon_bf16, Neon, F32<true> as Format::RoundedBf16, F32<true> as Fo
 entry_points!(neon_int8, Neon, Int8Pairs as Format::Int8Pairs, F32<false> as Format::F32, 8 x 3, "neon");
 #[cfg(target_arch = "aarch64")]
 entry_points!(neon_dotprod_int8, Neon, DotProduct as Format::Int8Signed, F32<false> as Format::F32, 8 x 3, "neon,dotprod");
+
+// All but their peak.
+#[cfg(target_arch = "aarch64")]
+entry_points!(neon_mmla_bf16, Neon, mmla::BfMmla as Format::PairedBf16, mmla::BfMmla as Format::PairedBf16, 8 x 3, "neon,bf16");
+#[cfg(target_arch = "aarch64")]
+entry_points!(neon_mmla_int8, Neon, mmla::UsMmla as Format::PairedInt8, mmla::BfMmla as Format::PairedBf16, 8 x 3, "neon,i8mm,bf16");
+#[cfg(test)]
+entry_points!(twin_paired_bf16, Portable, mmla::tests::Pairs as Format::PairedBf16, mmla::tests::Pairs as Format::PairedBf16, 8 x 2);
+#[cfg(test)]
+entry_points!(twin_paired_int8, Portable, mmla::tests::Bytes as Format::PairedInt8, mmla::tests::Pairs as Format::PairedBf16, 8 x 2);

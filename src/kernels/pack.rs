@@ -71,6 +71,10 @@ pub(crate) enum Format {
     Int8Signed,
     /// Two signed 16-bit numbers, each that of a byte.
     Int8Pairs,
+    /// As `Bf16`; panels are laid by [`pair`].
+    PairedBf16,
+    /// As `Int8`; panels are laid by [`pair`].
+    PairedInt8,
 }
 
 impl Format {
@@ -78,14 +82,22 @@ impl Format {
     pub(crate) fn group(self) -> usize {
         match self {
             Self::F32 | Self::RoundedBf16 => 1,
-            Self::Bf16 | Self::Int8Pairs => 2,
-            Self::Int8 | Self::Int8Signed => 4,
+            Self::Bf16 | Self::PairedBf16 | Self::Int8Pairs => 2,
+            Self::Int8 | Self::PairedInt8 | Self::Int8Signed => 4,
         }
     }
 
     /// Whether numbers are integers with a scale.
     pub(crate) fn quantised(self) -> bool {
-        matches!(self, Self::Int8 | Self::Int8Signed | Self::Int8Pairs)
+        matches!(
+            self,
+            Self::Int8 | Self::PairedInt8 | Self::Int8Signed | Self::Int8Pairs
+        )
+    }
+
+    /// Whether panels are laid by [`pair`].
+    fn paired(self) -> bool {
+        matches!(self, Self::PairedBf16 | Self::PairedInt8)
     }
 }
 
@@ -117,8 +129,10 @@ impl Packed {
             match format {
                 Format::F32 => out.put(column, row, width, |[x]| x.to_bits()),
                 Format::RoundedBf16 => out.put(column, row, width, |[x]| bf16(x) << 16),
-                Format::Bf16 => out.put(column, row, width, |[x, y]| bf16(x) | bf16(y) << 16),
-                Format::Int8 | Format::Int8Signed | Format::Int8Pairs => {
+                Format::Bf16 | Format::PairedBf16 => {
+                    out.put(column, row, width, |[x, y]| bf16(x) | bf16(y) << 16)
+                }
+                Format::Int8 | Format::PairedInt8 | Format::Int8Signed | Format::Int8Pairs => {
                     let largest = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
                     let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
                     let mut sum = 0;
@@ -140,6 +154,15 @@ impl Packed {
                     out.scales[column] = scale;
                     out.sums[column] = sum;
                 }
+            }
+        }
+        if format.paired() {
+            let panel = groups * width;
+            // SAFETY: there are that many words, and nothing else refers to them.
+            let words =
+                unsafe { std::slice::from_raw_parts_mut(out.words.as_mut_ptr(), panels * panel) };
+            for panel in words.chunks_exact_mut(panel) {
+                pair(panel, width);
             }
         }
         out
@@ -165,6 +188,24 @@ impl Packed {
         }
     }
 }
+
+/// Lays a panel's groups in twos: of each column the word of the first beside that of the second. A
+/// last one without another stays as it is.
+#[inline(always)]
+pub(super) fn pair(panel: &mut [u32], width: usize) {
+    let mut two = [0; 2 * WIDEST];
+    let two = &mut two[..2 * width];
+    for words in panel.chunks_exact_mut(2 * width) {
+        two.copy_from_slice(words);
+        let (first, second) = two.split_at(width);
+        for ((to, x), y) in words.chunks_exact_mut(2).zip(first).zip(second) {
+            to.copy_from_slice(&[*x, *y]);
+        }
+    }
+}
+
+/// Columns of the widest panel that is laid so.
+const WIDEST: usize = 16;
 
 /// A copy with zeros behind it.
 fn filled(values: &[f32], len: usize) -> Vec<f32> {

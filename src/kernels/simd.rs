@@ -1,5 +1,7 @@
 //! What the kernels ask of a vector unit.
 
+use super::gemm;
+
 /// A vector unit: `LANES` floats, or as many 32-bit words, at a time.
 ///
 /// The kernels are written once, over this trait; each level of instructions implements it.
@@ -69,13 +71,16 @@ pub(super) trait Simd: Copy {
 ///
 /// Operands are addressed in words of 32 bits, each holding `GROUP` numbers that stand one
 /// after another along the inner dimension.
-pub(super) trait Dot<S: Simd> {
+pub(super) trait Dot<S: Simd>: Sized {
     /// Numbers in a word.
     const GROUP: usize;
     /// Whether activations are stored as integers, each row with a scale and a zero point.
     const QUANTISED: bool;
     /// Whether approximations below the rounding of the stored numbers will do.
     const ROUGH: bool;
+    /// Whether [`Dot::tile`] takes two words of each column at a time, which then stand side by side
+    /// in panels: see [`pair`](super::pack::pair).
+    const PAIRED: bool = false;
     /// Sums, one for each lane.
     type Acc: Copy;
 
@@ -88,4 +93,17 @@ pub(super) trait Dot<S: Simd> {
     /// Stores `LANES` numbers of a row, from number `column` on; those of a quantised row are
     /// in steps of its scale, and `zero` is its zero point.
     unsafe fn put(row: *mut u32, column: usize, x: S::F, zero: i32);
+
+    /// The register tile; see [`gemm::tile`].
+    #[inline(always)]
+    unsafe fn tile<const MR: usize, const NV: usize>(
+        a: *const u32,
+        stride: usize,
+        b: *const u32,
+        groups: usize,
+        acc: &mut [[Self::Acc; NV]; MR],
+    ) {
+        // SAFETY: the caller's.
+        unsafe { gemm::tile::<S, Self, MR, NV>(a, stride, b, groups, acc) }
+    }
 }

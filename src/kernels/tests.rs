@@ -5,15 +5,16 @@ use super::Level;
 use super::*;
 use proptest::prelude::*;
 
-/// Those of this processor, and those of the tile unit's twin.
+/// Those of this processor, and those of the twins of the tile unit and of the matrix instructions.
 fn kernels() -> impl Iterator<Item = (Level, Dtype, Kernels)> {
     let here = Level::ALL.into_iter().flat_map(|level| {
         Dtype::CPU
             .into_iter()
             .filter_map(move |dtype| Some((level, dtype, level.kernels(dtype)?)))
     });
-    let twins = amx::tests::TWINS.into_iter();
-    here.chain(twins.map(|(dtype, kernels)| (Level::Amx, dtype, kernels)))
+    let twins = |level, twins: [(Dtype, Kernels); 2]| twins.map(|(dtype, k)| (level, dtype, k));
+    here.chain(twins(Level::Amx, amx::tests::TWINS))
+        .chain(twins(Level::NeonMmla, mmla::tests::TWINS))
 }
 
 /// Numbers from -1 to 1 that a seed decides.
@@ -67,8 +68,10 @@ fn operand(words: &[u32], format: Format, scale: f32, zero: i32, i: usize) -> f6
     let shift = i % format.group() * 32 / format.group();
     match format {
         Format::F32 | Format::RoundedBf16 => f64::from(f32::from_bits(word)),
-        Format::Bf16 => f64::from(f32::from_bits((word >> shift) << 16)),
-        Format::Int8 => f64::from(scale) * f64::from((word >> shift & 0xff) as i32 - zero),
+        Format::Bf16 | Format::PairedBf16 => f64::from(f32::from_bits((word >> shift) << 16)),
+        Format::Int8 | Format::PairedInt8 => {
+            f64::from(scale) * f64::from((word >> shift & 0xff) as i32 - zero)
+        }
         Format::Int8Signed => {
             f64::from(scale) * f64::from(i32::from((word >> shift) as i8) + 128 - zero)
         }
@@ -199,6 +202,45 @@ proptest! {
                         );
                     }
                 }
+            }
+        }
+    }
+
+    /// A row's numbers do not depend on the rows beside it, by a bit.
+    #[test]
+    fn rows_do_not_depend_on_each_other(
+        seed in any::<u64>(), rows in 1usize..40, inner in 1usize..80, columns in 1usize..60,
+    ) {
+        let weights = numbers(seed, columns * inner);
+        let bias = numbers(seed ^ 1, columns);
+        for (level, dtype, k) in kernels() {
+            let mut values = numbers(seed ^ 2, rows * inner);
+            let packed = Packed::new(&weights, &bias, inner, k.format, k.width);
+            let a = operands(&k, &mut values, inner);
+            let wide = packed.panels * k.width;
+            let product = |first: usize, count: usize| {
+                let mut out = vec![0.0f32; count * wide];
+                let g = Gemm {
+                    rows: a.words.as_ptr().wrapping_add(first * a.stride),
+                    stride: a.stride,
+                    count,
+                    scales: &raw const a.scales[first],
+                    zeros: &raw const a.zeros[first],
+                    weights: &packed,
+                    panels: 0..packed.panels,
+                    out: out.as_mut_ptr().cast(),
+                    out_stride: wide,
+                    output: Output::F32,
+                    epilogue: Epilogue::Plain,
+                };
+                // SAFETY: the level is there, and the buffers are as long as the counts say.
+                unsafe { (k.gemm)(&g) };
+                out
+            };
+            let all = product(0, rows);
+            for (row, among) in all.chunks_exact(wide).enumerate() {
+                let alone = product(row, 1);
+                prop_assert_eq!(&alone[..], among, "{:?} {:?}", level, dtype);
             }
         }
     }
@@ -471,6 +513,60 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// Of the numbers that stand behind a row's nothing is seen: they are another row's.
+#[test]
+fn what_is_behind_a_row_is_not_read() {
+    for (level, dtype, k) in kernels().filter(|(_, _, k)| k.format.group() > 1) {
+        for inner in [1, 3, 8, 13, 24] {
+            let (weights, mut values) = (numbers(1, 5 * inner), numbers(2, 3 * inner));
+            let packed = Packed::new(&weights, &[0.0; 5], inner, k.format, k.width);
+            let a = operands(&k, &mut values, inner);
+            let wide = packed.panels * k.width;
+            let product = |words: &Aligned| {
+                let mut out = vec![0.0f32; 3 * wide];
+                let g = Gemm {
+                    rows: words.as_ptr(),
+                    stride: a.stride,
+                    count: 3,
+                    scales: a.scales.as_ptr(),
+                    zeros: a.zeros.as_ptr(),
+                    weights: &packed,
+                    panels: 0..packed.panels,
+                    out: out.as_mut_ptr().cast(),
+                    out_stride: wide,
+                    output: Output::F32,
+                    epilogue: Epilogue::Plain,
+                };
+                // SAFETY: the level is there, and the buffers are as long as the counts say.
+                unsafe { (k.gemm)(&g) };
+                out
+            };
+            let mut words = a.words.clone();
+            for row in 0..3 {
+                for word in inner.div_ceil(k.format.group())..a.stride {
+                    // SAFETY: the buffer has a stride for each row.
+                    unsafe { *words.as_mut_ptr().add(row * a.stride + word) = 0x7fc0_7fc0 };
+                }
+            }
+            assert_eq!(
+                product(&words),
+                product(&a.words),
+                "{level:?} {dtype:?} {inner}"
+            );
+        }
+    }
+}
+
+/// What is measured ends, and is a number.
+#[test]
+fn peaks() {
+    for (level, dtype, k) in kernels() {
+        // SAFETY: the level is there.
+        let sum = unsafe { (k.peak)(3) };
+        assert!(sum.is_finite() && k.peak_words > 0, "{level:?} {dtype:?}");
     }
 }
 

@@ -33,7 +33,7 @@ impl<const INT8: bool> Twin<INT8> {
 }
 
 /// The numbers of a word.
-fn halves(word: u32) -> [f32; 2] {
+pub(in super::super) fn halves(word: u32) -> [f32; 2] {
     [
         f32::from_bits(word << 16),
         f32::from_bits(word & 0xffff_0000),
