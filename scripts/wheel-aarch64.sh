@@ -101,11 +101,13 @@ fetched_root() {
         (cd "$root/apt" && apt download "$version-minimal" "lib$version-minimal" "lib$version-stdlib") 2>/dev/null &&
             break
     done
-    (cd "$root/apt" && apt download libc6 libexpat1 zlib1g libgcc-s1 libstdc++6 libffi8 libssl3) || return 1
+    (cd "$root/apt" && apt download libc6 libexpat1 zlib1g libgcc-s1 libstdc++6) || return 1
     for package in "$root"/apt/*.deb; do
         dpkg-deb --extract "$package" "$root"
     done
     rm -rf "$root/apt"
+    # Where the loader lies in usr/lib alone, programs still ask for it in lib.
+    [ -e "$root/lib" ] || ln -s usr/lib "$root/lib"
     touch "$root/ready"
 }
 root=${AARCH64_ROOT:-}

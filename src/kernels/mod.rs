@@ -199,7 +199,7 @@ entry_points!(neon_int8, Neon, Int8Pairs as Format::Int8Pairs, F32<false> as For
 #[cfg(target_arch = "aarch64")]
 entry_points!(neon_dotprod_int8, Neon, DotProduct as Format::Int8Signed, F32<false> as Format::F32, 8 x 3, "neon,dotprod");
 
-// All but their peak.
+// What `mmla` takes; it has peaks of its own.
 #[cfg(target_arch = "aarch64")]
 entry_points!(neon_mmla_bf16, Neon, mmla::BfMmla as Format::PairedBf16, mmla::BfMmla as Format::PairedBf16, 8 x 3, "neon,bf16");
 #[cfg(target_arch = "aarch64")]
