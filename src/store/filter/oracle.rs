@@ -255,7 +255,14 @@ impl Known {
                 Some(own) => Some(own.cmp(number)),
                 None => numeric(own).and_then(|n| n.partial_cmp(&(*number as f64))),
             },
-            Value::Number(number) => numeric(own).and_then(|n| n.partial_cmp(number)),
+            Value::Number(number) => numeric(own).and_then(|n| {
+                let order = n.partial_cmp(number)?;
+                // As numbers of f64 they are the same, which need not be all.
+                Some(order.then_with(|| match whole(own) {
+                    Some(own) => i128::from(own).cmp(&(*number as i128)),
+                    None => Ordering::Equal,
+                }))
+            }),
             Value::Bool(truth) => {
                 numeric(own).and_then(|n| n.partial_cmp(&f64::from(u8::from(*truth))))
             }
