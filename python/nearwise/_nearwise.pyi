@@ -19,6 +19,7 @@ __all__ = [
     "filter_data",
     "quantize",
     "topics",
+    "write_file",
 ]
 
 __version__: str
