@@ -39,6 +39,10 @@ pub(crate) struct DeviceInfo {
 pub(crate) fn missing() -> Option<String> {
     static WHY: OnceLock<Option<String>> = OnceLock::new();
     WHY.get_or_init(|| {
+        // candle's CUDA backend links the driver: without it the program would not have begun.
+        #[cfg(feature = "candle-cuda")]
+        let driver = true;
+        #[cfg(not(feature = "candle-cuda"))]
         // SAFETY: it loads the library by its name and runs its initialisers, as linking it would.
         let driver = unsafe { sys::is_culib_present() };
         if !driver {
