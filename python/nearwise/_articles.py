@@ -25,7 +25,9 @@ def batches(articles: Any, columns: Mapping[str, str] | None) -> Iterator[list[R
     """Lists of rows as the compiled part takes them, checked one by one."""
     named = _columns(columns)
     asked = set((columns or {}).values())
-    unseen = set(asked)
+    # What begins so is nobody's key: by it a plug-in says that there is no such field.
+    unseen = {key for key in asked if not str(key).startswith("\x00")}
+    number = -1
     batch: list[Row] = []
     for number, article in enumerate(_dicts(articles, asked)):
         if isinstance(article, Article):  # of a corpus
@@ -40,10 +42,9 @@ def batches(articles: Any, columns: Mapping[str, str] | None) -> Iterator[list[R
             batch = []
     if batch:
         yield batch
-    if unseen != asked:
-        for key in unseen:
-            # Some articles have no date; that none has one may as well be a slip of the pen.
-            warn(f"columns: no article has the key {key!r}")
+    for key in unseen if number >= 0 else ():
+        # Some articles have no date; that none has one may as well be a slip of the pen.
+        warn(f"columns: no article has the key {key!r}")
 
 
 #: Columns of an article that a corpus gives (``Corpus.to_pandas`` and its like, and exports), and those of them

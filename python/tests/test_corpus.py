@@ -544,7 +544,11 @@ def test_nothing_is_lost_while_adding(tmp_path, encoder, caplog):
             with pytest.raises(errors.ParameterError, match="no column 'headlnie'"):
                 made.add(frame, columns=columns)
         made.add(told, columns=columns)
-        assert "no article has the key 'headlnie'" in caplog.text
+        assert caplog.text.count("no article has the key 'headlnie'") == 1
+        # The only one that is named, too; and none where there are no articles.
+        made.add(told, columns={"title": "headlnie"})
+        made.add([], columns={"title": "headlnie"})
+        assert caplog.text.count("no article has the key 'headlnie'") == 2
         # What is not all that a corpus gives is a user's own.
         made.add(pd.DataFrame([{"id": "2", "title": "t", "text": "a", "metadata": "m", "topic": "sport"}]))
         assert made["2"].meta == {"metadata": "m", "topic": "sport"}

@@ -161,3 +161,8 @@ def test_filters_and_nodes(store):
     assert len(store.client) == 4
     store.clear()
     assert len(store.client) == 0 and ask(store).ids == []
+
+
+def test_fields_that_no_node_has_are_not_warned_of(store, caplog):
+    store.add([TextNode(id_="n9", text="nine", embedding=[0.5] * store.client.identity["dim"])])
+    assert store.get_nodes(["n9"])[0].text == "nine" and "no article" not in caplog.text
