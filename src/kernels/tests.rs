@@ -122,6 +122,34 @@ fn operands(k: &Kernels, values: &mut [f32], inner: usize) -> Operands {
 }
 
 impl Operands {
+    /// Products of some rows with weights, into numbers that are as many as rows times the panels' columns.
+    fn multiply(
+        &self,
+        k: &Kernels,
+        rows: std::ops::Range<usize>,
+        weights: &Packed,
+        epilogue: Epilogue,
+        out: &mut [f32],
+    ) {
+        let out_stride = weights.panels * k.width;
+        assert!(rows.end <= self.scales.len() && out.len() == rows.len() * out_stride);
+        let g = Gemm {
+            rows: self.words.as_ptr().wrapping_add(rows.start * self.stride),
+            stride: self.stride,
+            count: rows.len(),
+            scales: &raw const self.scales[rows.start],
+            zeros: &raw const self.zeros[rows.start],
+            weights,
+            panels: 0..weights.panels,
+            out: out.as_mut_ptr().cast(),
+            out_stride,
+            output: Output::F32,
+            epilogue,
+        };
+        // SAFETY: the level is there, and the buffers are as long as the counts say.
+        unsafe { (k.gemm)(&g) }
+    }
+
     fn number(&self, format: Format, row: usize, i: usize) -> f64 {
         // SAFETY: the buffer has a stride for each row.
         let words = unsafe {
@@ -172,21 +200,7 @@ proptest! {
                 let out_stride = packed.panels * k.width;
                 let before = numbers(seed ^ 3, rows * out_stride);
                 let mut out = before.clone();
-                let g = Gemm {
-                    rows: a.words.as_ptr(),
-                    stride: a.stride,
-                    count: rows,
-                    scales: a.scales.as_ptr(),
-                    zeros: a.zeros.as_ptr(),
-                    weights: &packed,
-                    panels: 0..packed.panels,
-                    out: out.as_mut_ptr().cast(),
-                    out_stride,
-                    output: Output::F32,
-                    epilogue,
-                };
-                // SAFETY: the level is there, and the buffers are as long as the counts say.
-                unsafe { (k.gemm)(&g) };
+                a.multiply(&k, 0..rows, &packed, epilogue, &mut out);
                 for row in 0..rows {
                     for column in 0..columns {
                         let sum: f64 = (0..inner)
@@ -218,28 +232,14 @@ proptest! {
             let packed = Packed::new(&weights, &bias, inner, k.format, k.width);
             let a = operands(&k, &mut values, inner);
             let wide = packed.panels * k.width;
-            let product = |first: usize, count: usize| {
-                let mut out = vec![0.0f32; count * wide];
-                let g = Gemm {
-                    rows: a.words.as_ptr().wrapping_add(first * a.stride),
-                    stride: a.stride,
-                    count,
-                    scales: &raw const a.scales[first],
-                    zeros: &raw const a.zeros[first],
-                    weights: &packed,
-                    panels: 0..packed.panels,
-                    out: out.as_mut_ptr().cast(),
-                    out_stride: wide,
-                    output: Output::F32,
-                    epilogue: Epilogue::Plain,
-                };
-                // SAFETY: the level is there, and the buffers are as long as the counts say.
-                unsafe { (k.gemm)(&g) };
+            let product = |rows: std::ops::Range<usize>| {
+                let mut out = vec![0.0f32; rows.len() * wide];
+                a.multiply(&k, rows, &packed, Epilogue::Plain, &mut out);
                 out
             };
-            let all = product(0, rows);
+            let all = product(0..rows);
             for (row, among) in all.chunks_exact(wide).enumerate() {
-                let alone = product(row, 1);
+                let alone = product(row..row + 1);
                 prop_assert_eq!(&alone[..], among, "{:?} {:?}", level, dtype);
             }
         }
@@ -523,39 +523,20 @@ fn what_is_behind_a_row_is_not_read() {
         for inner in [1, 3, 8, 13, 24] {
             let (weights, mut values) = (numbers(1, 5 * inner), numbers(2, 3 * inner));
             let packed = Packed::new(&weights, &[0.0; 5], inner, k.format, k.width);
-            let a = operands(&k, &mut values, inner);
-            let wide = packed.panels * k.width;
-            let product = |words: &Aligned| {
-                let mut out = vec![0.0f32; 3 * wide];
-                let g = Gemm {
-                    rows: words.as_ptr(),
-                    stride: a.stride,
-                    count: 3,
-                    scales: a.scales.as_ptr(),
-                    zeros: a.zeros.as_ptr(),
-                    weights: &packed,
-                    panels: 0..packed.panels,
-                    out: out.as_mut_ptr().cast(),
-                    out_stride: wide,
-                    output: Output::F32,
-                    epilogue: Epilogue::Plain,
-                };
-                // SAFETY: the level is there, and the buffers are as long as the counts say.
-                unsafe { (k.gemm)(&g) };
+            let mut a = operands(&k, &mut values, inner);
+            let product = |a: &Operands| {
+                let mut out = vec![0.0f32; 3 * packed.panels * k.width];
+                a.multiply(&k, 0..3, &packed, Epilogue::Plain, &mut out);
                 out
             };
-            let mut words = a.words.clone();
+            let alone = product(&a);
             for row in 0..3 {
                 for word in inner.div_ceil(k.format.group())..a.stride {
                     // SAFETY: the buffer has a stride for each row.
-                    unsafe { *words.as_mut_ptr().add(row * a.stride + word) = 0x7fc0_7fc0 };
+                    unsafe { *a.words.as_mut_ptr().add(row * a.stride + word) = 0x7fc0_7fc0 };
                 }
             }
-            assert_eq!(
-                product(&words),
-                product(&a.words),
-                "{level:?} {dtype:?} {inner}"
-            );
+            assert_eq!(product(&a), alone, "{level:?} {dtype:?} {inner}");
         }
     }
 }
