@@ -32,9 +32,7 @@ pub(crate) fn device(py: Python<'_>, name: &str) -> PyResult<DeviceChoice> {
 /// As [`device`], of one that is used only where there is much to do: one that was named must work.
 pub(crate) fn usable_device(py: Python<'_>, name: &str) -> PyResult<DeviceChoice> {
     let device = device(py, name)?;
-    if device != DeviceChoice::Auto {
-        device.open().map_err(|e| crate::errors::raised(py, &e))?;
-    }
+    device.check().map_err(|e| crate::errors::raised(py, &e))?;
     Ok(device)
 }
 

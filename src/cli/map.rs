@@ -55,10 +55,7 @@ impl Map {
                 ));
             }
         };
-        // Few articles need no GPU; that one was named which is not there is told all the same.
-        if self.device != DeviceChoice::Auto {
-            self.device.open()?;
-        }
+        self.device.check()?;
         let corpus = CorpusArg {
             corpus: self.file.or(self.corpus.corpus),
         };

@@ -184,6 +184,18 @@ impl DeviceChoice {
         }
     }
 
+    /// Fails where a device was named that cannot be used: for what uses it only where there is much to do,
+    /// and would pass it over elsewhere.
+    ///
+    /// # Errors
+    /// As [`DeviceChoice::open`].
+    pub fn check(self) -> Result<()> {
+        match self {
+            Self::Auto => Ok(()),
+            named => named.open().map(drop),
+        }
+    }
+
     /// As [`DeviceChoice::open`], for a dtype: where the choice of the device is left
     /// open, the CPU stands in for one that does not compute with it.
     ///

@@ -138,10 +138,7 @@ impl Points {
     /// A device that was asked for by name cannot be used.
     pub fn on(mut self, device: DeviceChoice) -> Result<Self> {
         if self.len() < MIN_FOR_DEVICE || device == DeviceChoice::Cpu {
-            // Few vectors need no GPU; that one was named which is not there is told all the same.
-            if device != DeviceChoice::Auto {
-                device.open()?;
-            }
+            device.check()?;
             return Ok(self);
         }
         let dim = self.vectors.ncols();

@@ -106,10 +106,7 @@ impl Fit {
         };
         // A wrong option is told before the corpus is opened.
         options.check()?;
-        // Few articles need no GPU; that one was named which is not there is told all the same.
-        if self.device != DeviceChoice::Auto {
-            self.device.open()?;
-        }
+        self.device.check()?;
         let mut writer = self.shown.corpus.writer()?;
         let running = ui::Running::new();
         let job = running.job();
