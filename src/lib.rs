@@ -7,6 +7,10 @@
 #[cfg(test)]
 extern crate self as nearwise;
 
+#[cfg(test)]
+#[path = "../tests/common/cases.rs"]
+mod cases;
+
 mod error;
 mod guard;
 mod job;

@@ -1,6 +1,8 @@
 //! The CPU encoder against the plain reference on random models of odd shapes, of the families
 //! and of any architecture: each dtype and level of instructions that this processor has.
 
+#[path = "common/cases.rs"]
+mod cases;
 #[path = "common/random_architecture.rs"]
 mod random_architecture;
 #[path = "common/random_model.rs"]
@@ -22,7 +24,7 @@ fn levels() -> Vec<Level> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases::cases(40), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_level_computes_what_the_reference_does(shape in shapes(), seed in any::<u64>()) {

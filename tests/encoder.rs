@@ -123,7 +123,7 @@ fn lengths_around_the_model_s_own() {
 static ENCODER: LazyLock<Encoder> = LazyLock::new(|| tiny_encoder("tiny-bert"));
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(common::cases(24)))]
 
     /// A text's vector does not depend by a bit on what else is in the batch, nor on where it
     /// stands.

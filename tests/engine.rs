@@ -1035,7 +1035,7 @@ fn what_an_old_file_left_behind_is_not_mixed_into_a_new_one() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: common::cases(12), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Adding in any split, with embedding in between, ends with the same vectors.
     #[test]

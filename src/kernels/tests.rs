@@ -177,7 +177,7 @@ fn normalised(row: &[f32], norm: &Norm<'_>) -> Vec<f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases::cases(40)))]
 
     #[test]
     fn products(

@@ -74,7 +74,7 @@ fn is_settled(world: &World, ranking: &[Place], options: &SearchOptions) -> bool
 const WORDS: &str = "bank goal minister";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::common::cases(96), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_combination_equals_its_definition(

@@ -2,8 +2,11 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+mod cases;
 mod offline;
 
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub(crate) use cases::cases;
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub(crate) use offline::may_fetch;
 
@@ -231,14 +234,6 @@ pub enum Damage {
     Cut(usize),
     Insert(usize, Vec<u8>),
     Repeat(usize, usize),
-}
-
-/// How many cases a law is tried on: as many as `PROPTEST_CASES` says, `few` otherwise.
-pub fn cases(few: u32) -> u32 {
-    std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(few)
 }
 
 /// Flips of bits mostly, which leave the most of a file to be read.

@@ -331,7 +331,7 @@ fn near(got: &[f32], expected: &[f64]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases::cases(48)))]
 
     #[test]
     fn tiles_multiply_as_plain_arithmetic_does(

@@ -175,7 +175,7 @@ fn soup() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1000,
+        cases: crate::cases::cases(1000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

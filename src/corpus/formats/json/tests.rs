@@ -310,7 +310,7 @@ fn a_list_larger_than_any_object_may_be() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn articles_come_back_from_any_layout(

@@ -303,7 +303,7 @@ fn records(bytes: &[u8], dialect: Dialect) -> Vec<Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_the_csv_crate_writes_is_read(

@@ -40,7 +40,7 @@ fn with_heads(mut architecture: Architecture, head_dim: Option<usize>) -> Archit
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(12), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Also architectures that no family has: any norms, places, reaches, groups of heads, gates.
     #[test]

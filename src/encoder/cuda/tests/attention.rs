@@ -292,7 +292,7 @@ fn queries_see_the_keys_within_their_reach_alone() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(20), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn attention_is_softmax_attention_on_any_mix(

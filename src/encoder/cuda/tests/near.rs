@@ -6,7 +6,7 @@ use super::*;
 use crate::vectors::Accelerator;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(12), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_best_scores_are_those_of_sorting(

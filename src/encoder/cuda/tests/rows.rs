@@ -281,7 +281,7 @@ fn activations_are_their_definition() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(40), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn heads_are_normed_and_rotated_in_place(

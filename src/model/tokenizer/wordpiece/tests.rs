@@ -220,7 +220,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases::cases(64)))]
 
     #[test]
     fn all_settings_give_what_the_crate_gives(text in text(), other in text()) {
@@ -379,7 +379,9 @@ fn the_default_model_gives_what_the_crate_gives() {
     let twins = Twins::new(DEFAULT_MODEL.to_string(), || {
         Tokenizer::load(&files, &config).unwrap()
     });
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(256));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(
+        crate::cases::cases(256),
+    ));
     let tested = runner.run(&(text(), text()), |(text, other)| {
         twins.agree(&text, &other)
     });
