@@ -1,6 +1,7 @@
 //! The one error type of the library: a kind that a program acts on, a sentence that a person
 //! understands, and the error behind it.
 
+use crate::line::cleaned;
 use std::fmt;
 use std::path::Path;
 
@@ -231,11 +232,7 @@ impl Error {
 
 /// Messages repeat what files say, such as names of columns; an error is one line all the same.
 fn one_line(text: String) -> String {
-    if text.chars().any(char::is_control) {
-        text.replace(char::is_control, " ")
-    } else {
-        text
-    }
+    cleaned(text.into()).into_owned()
 }
 
 #[cfg(test)]

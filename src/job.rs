@@ -19,6 +19,7 @@
 //! ```
 
 use crate::error::{Error, Result};
+use crate::line::cleaned;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -248,12 +249,12 @@ impl Job {
         }));
     }
 
-    /// Tells something in one line.
+    /// Tells something in one line, whatever names of files and of articles it repeats.
     pub fn note<'a>(&self, kind: NoteKind, text: impl Into<Cow<'a, str>>) {
         if self.inner.listener.is_some() {
             self.tell(&Event::Note {
                 kind,
-                text: text.into(),
+                text: cleaned(text.into()),
             });
         }
     }
@@ -308,6 +309,19 @@ mod tests {
         assert!(job.check().is_ok());
         clone.cancel();
         assert!(job.check().unwrap_err().is_cancelled());
+    }
+
+    #[test]
+    fn a_note_is_one_line() {
+        let heard = Arc::new(std::sync::Mutex::new(String::new()));
+        let line = heard.clone();
+        let job = Job::new().on_event(move |event| {
+            if let Event::Note { text, .. } = event {
+                line.lock().unwrap().push_str(text);
+            }
+        });
+        job.note(NoteKind::LeftOut, "a\nb\u{1b}.txt");
+        assert_eq!(*heard.lock().unwrap(), "a b .txt");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod error;
 mod guard;
 mod job;
 mod kernels;
+mod line;
 mod new_file;
 
 pub mod vectors;

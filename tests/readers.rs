@@ -21,12 +21,14 @@ impl Sink for Seen {
     }
 
     fn bad(&mut self, problem: Error) -> Result<()> {
-        self.bad.push(problem.to_string());
+        let told = problem.to_string();
+        assert!(!told.contains(char::is_control), "{told:?}");
+        self.bad.push(told);
         Ok(())
     }
 
     fn note(&mut self, note: Note) {
-        assert!(!note.to_string().contains('\n'));
+        assert!(!note.to_string().contains(char::is_control), "{note}");
     }
 
     fn incomplete(&mut self, _: &str) {}

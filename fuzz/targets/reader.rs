@@ -13,11 +13,13 @@ impl Sink for Dropped {
     }
 
     fn bad(&mut self, problem: Error) -> Result<()> {
-        assert!(!problem.to_string().contains('\n'));
+        assert!(!problem.to_string().contains(char::is_control));
         Ok(())
     }
 
-    fn note(&mut self, _: Note) {}
+    fn note(&mut self, note: Note) {
+        assert!(!note.to_string().contains(char::is_control));
+    }
 
     fn incomplete(&mut self, _: &str) {}
 }

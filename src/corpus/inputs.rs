@@ -5,6 +5,7 @@ use super::columns::{ColumnReport, Columns, NAME_THE_TEXT, Role};
 use super::formats::{Context, Format, TableOptions, read_file, read_unnamed};
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::job::NoteKind;
+use crate::line::clean;
 use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 use std::collections::{HashSet, VecDeque};
@@ -219,15 +220,19 @@ impl Note {
 
 impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Paths, members of archives and ids are whatever others called them.
+        f.write_str(&clean(&self.text()))
+    }
+}
+
+impl Note {
+    fn text(&self) -> String {
         match self {
-            Self::Columns(report) => report.fmt(f),
-            Self::Encoding { path, encoding } => write!(f, "{path}: read as {encoding}"),
+            Self::Columns(report) => report.to_string(),
+            Self::Encoding { path, encoding } => format!("{path}: read as {encoding}"),
             Self::Replaced { path, count } => {
                 let places = if *count == 1 { "place" } else { "places" };
-                write!(
-                    f,
-                    "{path}: not UTF-8 in {count} {places}, replaced by \u{fffd}"
-                )
+                format!("{path}: not UTF-8 in {count} {places}, replaced by \u{fffd}")
             }
             Self::Unused {
                 path,
@@ -246,33 +251,30 @@ impl std::fmt::Display for Note {
                     _ => "could not be read and are kept as metadata, such as",
                 };
                 let comma = if *count == 1 { ":" } else { "" };
-                write!(f, "{path}: {what} {kept}{comma} {example:?}")
+                format!("{path}: {what} {kept}{comma} {example:?}")
             }
-            Self::LeftOut { path } => write!(f, "{path}: left out, of no known format"),
-            Self::Link { path, why } => write!(f, "{path}: left out, {why}"),
+            Self::LeftOut { path } => format!("{path}: left out, of no known format"),
+            Self::Link { path, why } => format!("{path}: left out, {why}"),
             Self::Numbered {
                 path,
                 count,
                 own,
                 id,
             } => match count {
-                1 => write!(
-                    f,
+                1 => format!(
                     "{path}: the id {own:?} comes again for another article; both are kept, that one as {id:?}"
                 ),
-                n => write!(
-                    f,
+                n => format!(
                     "{path}: {n} ids come again for other articles, such as {own:?}; all are kept, these as {id:?} and so on"
                 ),
             },
             Self::Short { path, count } => {
                 let rows = if *count == 1 { "row has" } else { "rows have" };
-                write!(
-                    f,
+                format!(
                     "{path}: {count} {rows} fewer fields than the first; what is missing is taken as empty"
                 )
             }
-            Self::Ignored { path, what } => write!(f, "{path}: ignored: {what}"),
+            Self::Ignored { path, what } => format!("{path}: ignored: {what}"),
         }
     }
 }

@@ -14,11 +14,11 @@ pub(crate) mod fingerprint;
 pub mod fold;
 mod formats;
 mod inputs;
-mod line;
 pub mod paragraphs;
 pub mod passages;
 pub mod segment;
 
+pub use crate::line::{clean, plain_json, snippet};
 pub use article::{Article, split_title};
 #[cfg(feature = "server")]
 pub(crate) use article::{one_line, tidy};
@@ -28,4 +28,3 @@ pub use dates::parse_date;
 pub use decode::looks_binary;
 pub use formats::{Format, TableOptions};
 pub use inputs::{Input, Note, OriginPattern, ReadOptions, Sink, read, read_single, read_stream};
-pub use line::{clean, plain_json, snippet};

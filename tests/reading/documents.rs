@@ -28,15 +28,18 @@ impl Sink for Seen {
     }
 
     fn bad(&mut self, problem: Error) -> Result<()> {
-        self.bad.push(problem.to_string());
+        let told = problem.to_string();
+        assert!(!told.contains(char::is_control), "{told:?}");
+        self.bad.push(told);
         Ok(())
     }
 
     fn note(&mut self, note: Note) {
-        assert!(!note.to_string().contains('\n'));
+        let told = note.to_string();
+        assert!(!told.contains(char::is_control), "{told:?}");
         match note {
             Note::Columns(report) => self.columns.push(report.path),
-            other => self.notes.push(other.to_string()),
+            _ => self.notes.push(told),
         }
     }
 
@@ -1099,6 +1102,66 @@ fn what_is_not_read_is_named_with_the_way_out() {
     world.fails_with(&mut command, "an image on standard input", 1, &["an image"]);
     // Whoever wants source code as text says so.
     world.run("index main.py --format txt -c code.nearwise");
+}
+
+/// A name that would start a line of its own, steer the terminal, and turn its own end around.
+#[cfg(unix)]
+const STEERING: &str = "a\n\nb\u{1b}[31m\u{202e}";
+
+#[cfg(unix)]
+#[test]
+fn names_that_hold_line_ends_and_controls_are_told_in_one_plain_line() {
+    let of = |name: &str| format!("{STEERING}{name}");
+    let files: Vec<(String, &[u8])> = vec![
+        (of("/m.txt"), b"Ferry\n\nIt sails at nine."),
+        (of(".unknown"), b"\0\x01\x02"),
+        (of(".csv"), b"title,body\nx,one\n\"y,open\n"),
+        (
+            of(".jsonl"),
+            b"{\"title\": \"t\", \"text\": \"Some.\"}\n{\"tex",
+        ),
+        (of(".xml"), b"<?xml version=\"1.0\"?><nothing/>"),
+        (of(".gz"), b"\x1f\x8b\x08 cut"),
+        (of(".txt"), b"Caf\xe9 and bridge"),
+        (of(".eml"), b"Subject"),
+    ];
+    let members: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), *b)).collect();
+    let world = World::new();
+    let folder = world.path("d");
+    std::fs::create_dir_all(folder.join(STEERING)).unwrap();
+    for (name, bytes) in &members {
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+    std::os::unix::fs::symlink("nowhere", folder.join(of("link"))).unwrap();
+    std::fs::write(folder.join(of(".tar")), tar(&members)).unwrap();
+    std::fs::write(folder.join(of(".zip")), zip(&members)).unwrap();
+    // The sink refuses what is no plain line.
+    let seen = read_path(&folder);
+    assert_eq!(seen.titles().iter().filter(|t| **t == "Ferry").count(), 3);
+    assert!(
+        seen.notes.len() >= 4 && seen.bad.len() >= 6 && seen.columns.len() >= 2,
+        "{:?} {:?} {:?}",
+        seen.notes,
+        seen.bad,
+        seen.columns
+    );
+
+    // As a person sees it.
+    let out = world
+        .command("index d -c c.nearwise --skip-bad")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success(), "{said}");
+    assert!(!said.contains(|c: char| c.is_control() && c != '\n') && !said.contains('\u{202e}'));
+    assert!(
+        said.lines().all(|line| !line.starts_with('b')),
+        "a name starts a line of its own: {said}"
+    );
+    assert!(
+        said.lines().filter(|l| l.contains("d/a  b")).count() >= 10,
+        "{said}"
+    );
 }
 
 /// A small file of each format.

@@ -8,7 +8,7 @@ mod row;
 mod tally;
 mod values;
 
-use super::line::clean;
+use crate::line::clean;
 use guess::{Names, given, guessed, strong, uri_is_an_id};
 use path::Path;
 pub(crate) use program::{FAILURE, is_failure};

@@ -1,7 +1,7 @@
 //! Values with a role that could not be used, counted for each input.
 
 use super::Role;
-use crate::corpus::line::snippet;
+use crate::line::snippet;
 use std::cell::RefCell;
 
 /// The longest example, in characters.

@@ -3,6 +3,7 @@
 
 use super::super::error::ApiError;
 use crate::error::{Error, ErrorKind};
+use crate::line::clean;
 use crate::search::{FoldBy, HalfLife, Mode, SearchBy, SearchOptions};
 use crate::store::{Field, Filter};
 use axum::body::Bytes;
@@ -38,7 +39,7 @@ fn refused(message: &str) -> ApiError {
     ApiError::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid_parameter",
-        message.replace(char::is_control, " "),
+        clean(message),
     )
 }
 
@@ -122,7 +123,7 @@ pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Err(ApiError::new(
         StatusCode::BAD_REQUEST,
         "invalid_input",
-        format!("the body is no JSON: {error}").replace(char::is_control, " "),
+        clean(&format!("the body is no JSON: {error}")),
     ))
 }
 

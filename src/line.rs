@@ -1,4 +1,4 @@
-//! Texts of articles as one harmless line.
+//! Texts that others wrote as one harmless line: of articles, names of files, members of archives.
 
 use std::borrow::Cow;
 
@@ -14,6 +14,15 @@ pub fn clean(text: &str) -> String {
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// As [`clean`], of a text that is mostly harmless as it is.
+pub(crate) fn cleaned(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains(is_unseen) {
+        Cow::Owned(clean(&text))
+    } else {
+        text
+    }
 }
 
 /// JSON whose strings hold no character that a terminal obeys: each is written as an escape, which
