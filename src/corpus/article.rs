@@ -25,6 +25,13 @@ pub struct Article {
     pub row: Option<u64>,
 }
 
+impl Article {
+    /// Whether neither its text nor its title shows anything.
+    pub(crate) fn is_blank(&self) -> bool {
+        is_blank(&self.text) && is_blank(&self.title)
+    }
+}
+
 /// The longest first line, in characters, that is taken for a title.
 const LONGEST_TITLE: usize = 250;
 
@@ -90,6 +97,16 @@ pub(crate) fn tidy(text: &str) -> String {
         out.drain(..start);
     }
     out
+}
+
+/// Whether nothing of a text is seen: blanks, controls, and marks without a width, such as a zero-width space.
+pub(crate) fn is_blank(text: &str) -> bool {
+    let unseen = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    };
+    text.chars().all(unseen)
 }
 
 /// A title on one line.

@@ -1164,6 +1164,44 @@ fn names_that_hold_line_ends_and_controls_are_told_in_one_plain_line() {
     );
 }
 
+#[test]
+fn a_file_that_shows_nothing_is_told() {
+    for name in [
+        "a.txt",
+        "a.md",
+        "a.html",
+        "a.json",
+        "a.jsonl",
+        "a.csv",
+        "a.tsv",
+        "a.eml",
+        "a.rss",
+        "a.sgm",
+        "a",
+        "a.jsonl.bz2",
+    ] {
+        for nothing in [
+            "",
+            " ",
+            "\n \n",
+            "\0",
+            "\0\0\n",
+            "\0\u{c}",
+            "\u{feff}",
+            "\u{feff}\n\n",
+            "\u{200b}\n",
+        ] {
+            let seen = read_bytes(name, nothing.as_bytes());
+            assert!(
+                seen.articles.is_empty(),
+                "{name} {nothing:?}: {:?}",
+                seen.articles
+            );
+            assert_eq!(seen.bad.len(), 1, "{name} {nothing:?}: {:?}", seen.bad);
+        }
+    }
+}
+
 /// A small file of each format.
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let xz = STANDARD.decode(XZ).unwrap();

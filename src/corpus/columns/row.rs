@@ -175,7 +175,7 @@ impl Mapping {
             self.ways_lead_somewhere(&row)?;
             self.fill(&mut row)
         };
-        if article.text.trim().is_empty() && article.title.is_empty() {
+        if article.is_blank() {
             let mut texts = row.values().filter_map(Value::as_str);
             if texts.any(is_gone) {
                 return Err(Unread::Removed);

@@ -48,7 +48,7 @@ pub(super) fn read(archive: &mut ZipArchive<File>, context: &mut Context<'_>) ->
     }
     let properties = part(archive, "docProps/core.xml").unwrap_or_default();
     let mut article = article(body, &properties);
-    if article.text.is_empty() && article.title.is_empty() {
+    if article.is_blank() {
         return context.bad(None, "a Word document without text");
     }
     article.id = context.file_id.clone();

@@ -372,7 +372,7 @@ impl Item {
                 article.text = plain(other);
             }
         }
-        if article.text.is_empty() && article.title.is_empty() {
+        if article.is_blank() {
             return Err("an item without title and text".to_string());
         }
         self.dates.sort_by_key(|(rank, _)| *rank);

@@ -161,7 +161,7 @@ pub(in crate::corpus) fn parse(
         id: message.message_id().map(one_line),
         ..Article::default()
     };
-    if article.text.is_empty() && article.title.is_empty() {
+    if article.is_blank() {
         return Err("a mail without subject and text".to_string());
     }
     let said = message.header_raw(HeaderName::Date).map(one_line);

@@ -2,7 +2,7 @@
 
 use super::answers::is_status;
 use super::{Context, no_article, whole};
-use crate::corpus::article::{Article, one_line, tidy};
+use crate::corpus::article::{Article, is_blank, one_line, tidy};
 use crate::corpus::columns::{Columns, Role, Unread};
 use crate::corpus::decode::Decoder;
 use crate::corpus::formats::html;
@@ -25,7 +25,7 @@ pub(super) fn read(
     }
     let (row, body) = front_matter(&source);
     let (heading, text) = plain(body);
-    if text.trim().is_empty() && heading.is_empty() {
+    if is_blank(&text) && is_blank(&heading) {
         return context.bad(None, "no text in it");
     }
     match article(row, one_line(&heading), text, context) {

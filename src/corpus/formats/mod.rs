@@ -516,7 +516,8 @@ fn read_stream(
     let capacity = sample.len().clamp(1 << 10, 1 << 16);
     let stream = sample.clone().before(Met { inner, met });
     let stream = BufReader::with_capacity(capacity, stream);
-    if sample.iter().all(u8::is_ascii_whitespace) && sample.len() < SAMPLE {
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    if sample.iter().all(blank) && sample.len() < SAMPLE {
         return context.bad(None, "the file is empty");
     }
     let rows = matches!(

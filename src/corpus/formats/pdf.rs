@@ -52,7 +52,7 @@ pub(super) fn read(mut file: File, context: &mut Context<'_>) -> Result<()> {
 
 #[cfg(feature = "documents")]
 mod document {
-    use crate::corpus::article::{Article, one_line, split_title, tidy};
+    use crate::corpus::article::{Article, is_blank, one_line, split_title, tidy};
     use crate::corpus::dates::parse_date;
     use crate::corpus::formats::LONGEST;
     use crate::corpus::formats::pdf_bounds::{
@@ -131,7 +131,7 @@ mod document {
         }
         failed += total.saturating_sub(PAGES);
         let text = tidy(&running_heads::without(&texts).join("\n\n"));
-        if text.trim().is_empty() {
+        if is_blank(&text) {
             return Err(match (failed == total, pictures) {
                 (true, _) => damaged(&"no page of it can be read"),
                 (_, true) => "a PDF file without text: its pages are pictures; make their text readable (OCR) first".to_string(),

@@ -234,7 +234,7 @@ fn article(document: &str) -> Option<Article> {
     } else {
         String::new()
     };
-    (!(article.text.is_empty() && article.title.is_empty())).then_some(article)
+    (!article.is_blank()).then_some(article)
 }
 
 /// The page of an encyclopedia as WikiExtractor writes it: its title, a blank line and its text behind a

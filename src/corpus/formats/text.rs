@@ -2,7 +2,7 @@
 
 use super::answers::is_status;
 use super::{Context, downloads, no_article, whole};
-use crate::corpus::article::{Article, one_line, split_title, tidy};
+use crate::corpus::article::{Article, is_blank, one_line, split_title, tidy};
 use crate::corpus::decode::Decoder;
 use crate::error::Result;
 use std::io::Read;
@@ -21,6 +21,9 @@ pub(super) fn read(
     }
     if downloads::read(&text, context)? {
         return Ok(());
+    }
+    if is_blank(&text) {
+        return context.bad(None, "no text in it");
     }
     let (title, text) = split_title(&text);
     let article = Article {

@@ -96,7 +96,7 @@ fn read(value: Value) -> Result<Article, String> {
 
 /// The article, where it can be stored.
 fn checked(article: Article) -> Result<Article, String> {
-    if article.text.trim().is_empty() && article.title.is_empty() {
+    if article.is_blank() {
         return Err("it has neither a text nor a title".to_string());
     }
     if article.id.as_ref().is_some_and(|id| id.len() > LONGEST_ID) {

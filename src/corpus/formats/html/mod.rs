@@ -33,7 +33,7 @@ pub(in crate::corpus) use within::{is_of_a_site, is_page, page_in, without_head}
 
 use super::answers::{self, of_page};
 use super::{Context, no_article, whole};
-use crate::corpus::article::Article;
+use crate::corpus::article::{Article, is_blank};
 use crate::corpus::decode::{Decoder, encoding_of};
 use crate::error::Result;
 use encoding_rs::Encoding;
@@ -80,7 +80,7 @@ pub(super) fn article(
         _ => decoder.decode_declared(bytes, &declared),
     };
     let article = page::extract(&source);
-    if article.text.trim().is_empty() {
+    if is_blank(&article.text) {
         return Err(NO_TEXT.to_string());
     }
     let what = of_page(&article.title, &article.text).or_else(|| {

@@ -4,7 +4,7 @@ use super::linked::linked;
 use super::marks::Marks;
 use super::metadata::{self, Metas};
 use super::{body, parse};
-use crate::corpus::article::{Article, tidy};
+use crate::corpus::article::{Article, is_blank, tidy};
 use serde_json::Value;
 
 pub(super) fn extract(source: &str) -> Article {
@@ -23,12 +23,12 @@ pub(super) fn extract(source: &str) -> Article {
     let blocks = body::body(source, document, &linked, &title);
     let text: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
     let mut text = tidy(&text.join("\n\n"));
-    if text.trim().is_empty() {
+    if is_blank(&text) {
         let blocks = body::unscripted(source, &title);
         let told: Vec<String> = blocks.into_iter().map(|b| b.text).collect();
         text = tidy(&told.join("\n\n"));
     }
-    if text.trim().is_empty()
+    if is_blank(&text)
         && let Some(description) = description
     {
         text = tidy(&description);
