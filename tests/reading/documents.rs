@@ -1200,6 +1200,18 @@ fn a_file_that_shows_nothing_is_told() {
             assert_eq!(seen.bad.len(), 1, "{name} {nothing:?}: {:?}", seen.bad);
         }
     }
+    for between in [",", ";", ")\n", "\u{feff},", ", ,\n;\n"] {
+        for name in ["a.json", "a.jsonl", "a.jsonl.zst"] {
+            let seen = read_bytes(name, between.as_bytes());
+            assert!(
+                seen.articles.is_empty() && seen.bad.len() == 1,
+                "{name} {between:?}"
+            );
+        }
+    }
+    // A list of none is a list.
+    let seen = read_bytes("a.json", b"[]\n");
+    assert!(seen.articles.is_empty() && seen.bad.is_empty());
 }
 
 /// A small file of each format.

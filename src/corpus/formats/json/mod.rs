@@ -56,6 +56,7 @@ pub(super) fn read(
         list: String::new(),
         kin: Vec::new(),
         around: Vec::new(),
+        met: false,
         items: 0,
         row: 0,
         line_start: true,
@@ -68,6 +69,9 @@ pub(super) fn read(
     };
     reader.prefix()?;
     while reader.next()? {}
+    if !reader.met {
+        return reader.context.bad(None, "no JSON in it");
+    }
     if reader.notices > 0 {
         reader.context.sink.note(Note::Ignored {
             path: reader.context.path.to_string(),
@@ -131,6 +135,8 @@ struct Reader<'r, 'a, R> {
     /// The names of the members of its articles, and of the objects around it, the outermost one apart.
     kin: Vec<String>,
     around: Vec<String>,
+    /// Whether anything was met but what stands between values.
+    met: bool,
     /// Items of lists so far.
     items: u64,
     /// The last article's row.
@@ -237,6 +243,7 @@ impl<R: Read> Reader<'_, '_, R> {
             }
             return Ok(more);
         };
+        self.met = true;
         match first {
             b']' if !top => {
                 self.open.pop();
