@@ -95,6 +95,20 @@ macro_rules! quantised {
             }
 
             #[inline(always)]
+            unsafe fn finish_plus(
+                acc: Self::Acc,
+                row_scale: f32,
+                weight_scales: *const f32,
+                plus: <$simd as Simd>::F,
+            ) -> <$simd as Simd>::F {
+                // SAFETY: the caller's.
+                unsafe {
+                    let x = <$simd>::mul(<$simd>::to_float(acc), <$simd>::splat(row_scale));
+                    <$simd>::fma(x, <$simd>::load(weight_scales), plus)
+                }
+            }
+
+            #[inline(always)]
             unsafe fn put(row: *mut u32, column: usize, x: <$simd as Simd>::F, zero: i32) {
                 // SAFETY: the caller's.
                 unsafe { <$simd>::$store(row.cast::<$number>().add(column), x, zero) }

@@ -151,8 +151,8 @@ pub(super) unsafe fn finish<S: Simd, D: Dot<S>, O: Dot<S>, const NV: usize>(
         let to = g.out.add(row * g.out_stride);
         for v in 0..NV {
             let at = (panel * NV + v) * S::LANES;
-            let x = D::finish(acc[v], scale, w.scales.as_ptr().add(at));
-            let x = S::add(x, S::load(w.bias.as_ptr().add(at)));
+            let bias = S::load(w.bias.as_ptr().add(at));
+            let x = D::finish_plus(acc[v], scale, w.scales.as_ptr().add(at), bias);
             let x = match g.epilogue {
                 Epilogue::Add => S::add(x, S::load(to.cast::<f32>().add(at))),
                 other => activate::<S, D>(x, other),

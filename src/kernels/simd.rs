@@ -90,6 +90,17 @@ pub(super) trait Dot<S: Simd>: Sized {
     unsafe fn dot(acc: Self::Acc, a: S::I, b: S::I) -> Self::Acc;
     /// The sums as numbers: times the row's scale and the weights' scales.
     unsafe fn finish(acc: Self::Acc, row_scale: f32, weight_scales: *const f32) -> S::F;
+    /// The same, plus a vector.
+    #[inline(always)]
+    unsafe fn finish_plus(
+        acc: Self::Acc,
+        row_scale: f32,
+        weight_scales: *const f32,
+        plus: S::F,
+    ) -> S::F {
+        // SAFETY: the caller's.
+        unsafe { S::add(Self::finish(acc, row_scale, weight_scales), plus) }
+    }
     /// Stores `LANES` numbers of a row, from number `column` on; those of a quantised row are
     /// in steps of its scale, and `zero` is its zero point.
     unsafe fn put(row: *mut u32, column: usize, x: S::F, zero: i32);

@@ -31,7 +31,7 @@ fn numbers(seed: u64, n: usize) -> Vec<f32> {
 }
 
 /// `erf`, to 1e-9: by its series, and far out by the first terms of its asymptotic expansion.
-fn erf(x: f64) -> f64 {
+pub(super) fn erf(x: f64) -> f64 {
     let root_pi = std::f64::consts::PI.sqrt();
     if x.abs() > 3.5 {
         let y = 1.0 / (2.0 * x * x);
