@@ -66,6 +66,20 @@ unsafe fn store<S: Simd>(row: *mut f32, i: usize, n: usize, x: S::F) {
     }
 }
 
+/// Rows at once: what is done to one waits for itself at every turn.
+const AT_ONCE: usize = 4;
+
+/// How many rows are done so: of long ones not even a few stay in the first-level cache from one turn
+/// to the next.
+fn several(r: &Rows) -> usize {
+    const LONGEST: usize = 1024;
+    if r.len > LONGEST {
+        0
+    } else {
+        r.count - r.count % AT_ONCE
+    }
+}
+
 /// LayerNorm (<https://arxiv.org/abs/1607.06450>) or RMSNorm (<https://arxiv.org/abs/1910.07467>)
 /// of each row, and the operands.
 ///
@@ -74,55 +88,83 @@ unsafe fn store<S: Simd>(row: *mut f32, i: usize, n: usize, x: S::F) {
 /// for `len` numbers filled up to a whole vector; `norm` has `len` numbers.
 #[inline(always)]
 pub(super) unsafe fn norm<S: Simd, D: Dot<S>>(r: &Rows, norm: &Norm<'_>) {
-    let n = r.len;
+    let several = several(r);
     // SAFETY: the caller's.
     unsafe {
-        for row in 0..r.count {
-            let x = r.values.add(row * r.stride);
-            let to = r.normed.add(row * r.normed_stride);
-            let moments = moments::<S>(x, n, norm);
-            let (mut low, mut high) = (S::splat(0.0), S::splat(0.0));
-            for i in (0..n).step_by(S::LANES) {
-                let y = normed::<S>(x, i, n, norm, moments);
-                store::<S>(to, i, n, y);
-                if D::QUANTISED {
-                    // Behind the end of a row y is zero, which the range holds anyway.
-                    low = S::min(low, y);
-                    high = S::max(high, y);
-                } else {
-                    D::put(r.operands.add(row * r.operand_stride), i, y, 0);
-                }
-            }
-            if D::QUANTISED {
-                quantise::<S, D>(r, row, to, S::smallest(low), S::largest(high));
-            }
+        for row in (0..several).step_by(AT_ONCE) {
+            norm_some::<S, D, AT_ONCE>(r, row, norm);
+        }
+        for row in several..r.count {
+            norm_some::<S, D, 1>(r, row, norm);
         }
     }
 }
 
-/// A row's mean, or zero, and what numbers less the mean are multiplied by.
+/// The same of `R` rows.
 #[inline(always)]
-unsafe fn moments<S: Simd>(x: *const f32, n: usize, norm: &Norm<'_>) -> (S::F, S::F) {
+unsafe fn norm_some<S: Simd, D: Dot<S>, const R: usize>(r: &Rows, first: usize, norm: &Norm<'_>) {
+    let n = r.len;
     // SAFETY: the caller's.
     unsafe {
-        let mut mean = S::splat(0.0);
-        if norm.centred {
-            let mut sum = S::splat(0.0);
-            for i in (0..n).step_by(S::LANES) {
-                sum = S::add(sum, load::<S>(x, i, n));
-            }
-            mean = S::splat(S::sum(sum) / n as f32);
-        }
-        let mut squares = S::splat(0.0);
+        let values: [_; R] =
+            std::array::from_fn(|m| r.values.add((first + m) * r.stride).cast_const());
+        let normed_rows: [_; R] =
+            std::array::from_fn(|m| r.normed.add((first + m) * r.normed_stride));
+        let moments = moments::<S, R>(&values, n, norm);
+        let (mut low, mut high) = ([S::splat(0.0); R], [S::splat(0.0); R]);
         for i in (0..n).step_by(S::LANES) {
-            let mut d = S::sub(load::<S>(x, i, n), mean);
-            if i + S::LANES > n {
-                d = S::keep_first(d, n - i, 0.0);
+            for m in 0..R {
+                let y = normed::<S>(values[m], i, n, norm, moments[m]);
+                store::<S>(normed_rows[m], i, n, y);
+                if D::QUANTISED {
+                    // Behind the end of a row y is zero, which the range holds anyway.
+                    low[m] = S::min(low[m], y);
+                    high[m] = S::max(high[m], y);
+                } else {
+                    D::put(r.operands.add((first + m) * r.operand_stride), i, y, 0);
+                }
             }
-            squares = S::fma(d, d, squares);
         }
-        let factor = 1.0 / (S::sum(squares) / n as f32 + norm.eps).sqrt();
-        (mean, S::splat(factor))
+        if D::QUANTISED {
+            let rows = normed_rows.map(|row| row.cast_const());
+            quantise::<S, D, R>(r, first, &rows, &low, &high);
+        }
+    }
+}
+
+/// Of each row the mean, or zero, and what numbers less the mean are multiplied by.
+#[inline(always)]
+unsafe fn moments<S: Simd, const R: usize>(
+    rows: &[*const f32; R],
+    n: usize,
+    norm: &Norm<'_>,
+) -> [(S::F, S::F); R] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut means = [S::splat(0.0); R];
+        if norm.centred {
+            let mut sums = [S::splat(0.0); R];
+            for i in (0..n).step_by(S::LANES) {
+                for m in 0..R {
+                    sums[m] = S::add(sums[m], load::<S>(rows[m], i, n));
+                }
+            }
+            means = sums.map(|sum| S::splat(S::sum(sum) / n as f32));
+        }
+        let mut squares = [S::splat(0.0); R];
+        for i in (0..n).step_by(S::LANES) {
+            for m in 0..R {
+                let mut d = S::sub(load::<S>(rows[m], i, n), means[m]);
+                if i + S::LANES > n {
+                    d = S::keep_first(d, n - i, 0.0);
+                }
+                squares[m] = S::fma(d, d, squares[m]);
+            }
+        }
+        std::array::from_fn(|m| {
+            let factor = 1.0 / (S::sum(squares[m]) / n as f32 + norm.eps).sqrt();
+            (means[m], S::splat(factor))
+        })
     }
 }
 
@@ -155,7 +197,7 @@ pub(super) unsafe fn add_normed<S: Simd>(r: &Rows, norm: &Norm<'_>) {
         for row in 0..r.count {
             let x = r.values.add(row * r.stride);
             let to = r.normed.add(row * r.normed_stride);
-            let moments = moments::<S>(x, n, norm);
+            let [moments] = moments::<S, 1>(&[x.cast_const()], n, norm);
             for i in (0..n).step_by(S::LANES) {
                 let y = normed::<S>(x, i, n, norm, moments);
                 store::<S>(to, i, n, S::add(load::<S>(to, i, n), y));
@@ -207,7 +249,7 @@ pub(super) unsafe fn heads<S: Simd, O: Dot<S>>(h: &Heads<'_>) {
                 let x = x.add(head * n);
                 if let Some(norms) = &h.norms {
                     let norm = &norms[usize::from(head >= h.heads[0])];
-                    let moments = moments::<S>(x, n, norm);
+                    let [moments] = moments::<S, 1>(&[x.cast_const()], n, norm);
                     for i in (0..n).step_by(S::LANES) {
                         let y = normed::<S>(x, i, n, norm, moments);
                         store::<S>(x, i, n, y);
@@ -267,7 +309,7 @@ pub(super) unsafe fn gate<S: Simd, D: Dot<S>>(r: &Rows, activation: Epilogue) {
                 }
             }
             if D::QUANTISED {
-                quantise::<S, D>(r, row, x, S::smallest(low), S::largest(high));
+                quantise::<S, D, 1>(r, row, &[x.cast_const()], &[low], &[high]);
             }
         }
     }
@@ -279,46 +321,74 @@ pub(super) unsafe fn gate<S: Simd, D: Dot<S>>(r: &Rows, activation: Epilogue) {
 /// As for [`norm`].
 #[inline(always)]
 pub(super) unsafe fn operands<S: Simd, D: Dot<S>>(r: &Rows) {
-    let n = r.len;
+    let several = several(r);
     // SAFETY: the caller's.
     unsafe {
-        for row in 0..r.count {
-            let x = r.values.add(row * r.stride);
-            if D::QUANTISED {
-                let (mut low, mut high) = (S::splat(0.0), S::splat(0.0));
-                for i in (0..n).step_by(S::LANES) {
-                    let x = load::<S>(x, i, n);
-                    low = S::min(low, x);
-                    high = S::max(high, x);
-                }
-                quantise::<S, D>(r, row, x, S::smallest(low), S::largest(high));
-            } else {
-                for i in (0..n).step_by(S::LANES) {
-                    let to = r.operands.add(row * r.operand_stride);
-                    D::put(to, i, load::<S>(x, i, n), 0);
-                }
-            }
+        for row in (0..several).step_by(AT_ONCE) {
+            operands_of_some::<S, D, AT_ONCE>(r, row);
+        }
+        for row in several..r.count {
+            operands_of_some::<S, D, 1>(r, row);
         }
     }
 }
 
-/// Quantises a row to 0..=255 so that its range, which holds zero, just fits: what is one-sided,
-/// as after the GELU, keeps a bit more than it would by a symmetric scale.
+/// The same of `R` rows.
 #[inline(always)]
-unsafe fn quantise<S: Simd, D: Dot<S>>(r: &Rows, row: usize, x: *const f32, low: f32, high: f32) {
+unsafe fn operands_of_some<S: Simd, D: Dot<S>, const R: usize>(r: &Rows, first: usize) {
     let n = r.len;
-    let range = high - low;
-    let scale = if range > 0.0 { range / 255.0 } else { 1.0 };
-    let inverse = 1.0 / scale;
-    let zero = (-low * inverse).round_ties_even() as i32;
     // SAFETY: the caller's.
     unsafe {
-        *r.scales.add(row) = scale;
-        *r.zeros.add(row) = zero;
-        let to = r.operands.add(row * r.operand_stride);
-        let factor = S::splat(inverse);
+        let rows: [_; R] =
+            std::array::from_fn(|m| r.values.add((first + m) * r.stride).cast_const());
+        let (mut low, mut high) = ([S::splat(0.0); R], [S::splat(0.0); R]);
         for i in (0..n).step_by(S::LANES) {
-            D::put(to, i, S::mul(load::<S>(x, i, n), factor), zero);
+            for m in 0..R {
+                let x = load::<S>(rows[m], i, n);
+                if D::QUANTISED {
+                    low[m] = S::min(low[m], x);
+                    high[m] = S::max(high[m], x);
+                } else {
+                    D::put(r.operands.add((first + m) * r.operand_stride), i, x, 0);
+                }
+            }
+        }
+        if D::QUANTISED {
+            quantise::<S, D, R>(r, first, &rows, &low, &high);
+        }
+    }
+}
+
+/// Quantises rows to 0..=255 so that the range of each, which holds zero, just fits: what is one-sided,
+/// as after the GELU, keeps a bit more than it would by a symmetric scale. The least and the
+/// largest numbers are the least and largest of all lanes.
+#[inline(always)]
+unsafe fn quantise<S: Simd, D: Dot<S>, const R: usize>(
+    r: &Rows,
+    first: usize,
+    rows: &[*const f32; R],
+    low: &[S::F; R],
+    high: &[S::F; R],
+) {
+    let n = r.len;
+    // SAFETY: the caller's.
+    unsafe {
+        let ways: [(S::F, i32); R] = std::array::from_fn(|m| {
+            let (low, high) = (S::smallest(low[m]), S::largest(high[m]));
+            let range = high - low;
+            let scale = if range > 0.0 { range / 255.0 } else { 1.0 };
+            let inverse = 1.0 / scale;
+            let zero = (-low * inverse).round_ties_even() as i32;
+            *r.scales.add(first + m) = scale;
+            *r.zeros.add(first + m) = zero;
+            (S::splat(inverse), zero)
+        });
+        for i in (0..n).step_by(S::LANES) {
+            for m in 0..R {
+                let to = r.operands.add((first + m) * r.operand_stride);
+                let (factor, zero) = ways[m];
+                D::put(to, i, S::mul(load::<S>(rows[m], i, n), factor), zero);
+            }
         }
     }
 }
