@@ -85,13 +85,14 @@ pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: us
     let key_panels = a.tokens.div_ceil(width);
     let value_panels = a.head_dim.div_ceil(wide);
     let groups = value_groups::<S, D>(a.tokens);
-    let padded = key_panels * width;
+    let last = last_panel::<S, D, NV>(a.tokens);
+    let padded = key_panels.saturating_sub(1) * width + last * S::LANES;
     scratch.keys.reserve(padded * words);
     scratch.values.reserve(value_panels * wide * groups);
     scratch.scores.reserve(MR * padded);
     // SAFETY: the caller's; the scratch is as long as just asked for.
     unsafe {
-        pack_keys::<S, D>(a, words, width, scratch.keys.as_mut_ptr());
+        pack_keys::<S, D>(a, words, width, last * S::LANES, scratch.keys.as_mut_ptr());
         pack_values::<S, D>(a, groups, wide, scratch.values.as_mut_ptr());
         if D::PAIRED {
             let keys = scratch.keys.as_mut_ptr();
@@ -124,6 +125,16 @@ pub(super) unsafe fn attention<S: Simd, D: Dot<S>, const MR: usize, const NV: us
     }
 }
 
+/// Vectors of keys in the last panel, which may be narrower than the others.
+#[inline(always)]
+fn last_panel<S: Simd, D: Dot<S>, const NV: usize>(tokens: usize) -> usize {
+    let left = tokens - tokens.saturating_sub(1) / (NV * S::LANES) * (NV * S::LANES);
+    match left.div_ceil(S::LANES) {
+        few @ (1 | 2) if few < NV && !D::PAIRED => few,
+        _ => NV,
+    }
+}
+
 /// Groups of so many values; behind the last there may be one of zeros.
 #[inline(always)]
 fn value_groups<S: Simd, D: Dot<S>>(tokens: usize) -> usize {
@@ -137,22 +148,27 @@ fn value_groups<S: Simd, D: Dot<S>>(tokens: usize) -> usize {
     }
 }
 
-/// Keys to panels of `width` keys: (panels, `room`, width), whose words behind a key's are zero.
+/// Keys to panels of `width` keys: (panels, `room`, width), whose words behind a key's are zero. The
+/// last panel holds `last` keys.
 #[inline(always)]
 pub(super) unsafe fn pack_keys<S: Simd, D: Dot<S>>(
     a: &Attention,
     room: usize,
     width: usize,
+    last: usize,
     to: *mut u32,
 ) {
     let (first, words) = (a.columns[1] / D::GROUP, a.head_dim / D::GROUP);
     // SAFETY: the caller's.
     unsafe {
         let from = a.qkv.add(first);
-        for panel in 0..a.tokens.div_ceil(width) {
+        let panels = a.tokens.div_ceil(width);
+        for panel in 0..panels {
             let to = to.add(panel * room * width);
+            let first_key = panel * width;
+            let width = if panel + 1 < panels { width } else { last };
             for at in (0..width).step_by(S::LANES) {
-                let key = panel * width + at;
+                let key = first_key + at;
                 let whole = key + S::LANES <= a.tokens;
                 let mut word = 0;
                 while whole && word + S::LANES <= words {
@@ -248,19 +264,18 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
     let start = a.keys(row).start / width;
     let end = a.keys(row + MR - 1).end;
     let first_key = start * width;
+    let (panels, last) = (a.tokens.div_ceil(width), last_panel::<S, D, NV>(a.tokens));
     // SAFETY: the caller's; keys of panels from the first to the last are within the packed ones.
     unsafe {
         let queries = a.qkv.add(row * a.stride + a.columns[0] / D::GROUP);
         for panel in start..end.div_ceil(width) {
-            let mut acc = [[D::start(0, std::ptr::null()); NV]; MR];
             let keys = scratch.keys.as_ptr().add(panel * words * width);
-            D::tile(queries, a.stride, keys, words, &mut acc);
-            for m in 0..MR {
-                for v in 0..NV {
-                    let x = D::finish(acc[m][v], 1.0, std::ptr::null());
-                    let at = m * padded + (panel - start) * width + v * S::LANES;
-                    S::store(scores.cast::<f32>().add(at), x);
-                }
+            let to = scores.cast::<f32>().add((panel - start) * width);
+            let (queries, to) = ((queries, a.stride), (to, padded));
+            match last {
+                1 if panel + 1 == panels => score::<S, D, MR, 1>(queries, keys, words, to),
+                2 if panel + 1 == panels => score::<S, D, MR, 2>(queries, keys, words, to),
+                _ => score::<S, D, MR, NV>(queries, keys, words, to),
             }
         }
         let mut weights = [0.0; MR];
@@ -282,6 +297,27 @@ unsafe fn rows<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
                     let x = S::mul(x, S::splat(weights[m]));
                     put::<S>(a, row + m, number, x);
                 }
+            }
+        }
+    }
+}
+
+/// Scores of `MR` queries and `NV` vectors of keys; where each stand, and the numbers from a row to the next.
+#[inline(always)]
+unsafe fn score<S: Simd, D: Dot<S>, const MR: usize, const NV: usize>(
+    (queries, stride): (*const u32, usize),
+    keys: *const u32,
+    words: usize,
+    (to, to_stride): (*mut f32, usize),
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut acc = [[D::start(0, std::ptr::null()); NV]; MR];
+        D::tile(queries, stride, keys, words, &mut acc);
+        for m in 0..MR {
+            for v in 0..NV {
+                let x = D::finish(acc[m][v], 1.0, std::ptr::null());
+                S::store(to.add(m * to_stride + v * S::LANES), x);
             }
         }
     }

@@ -38,7 +38,7 @@ pub(super) unsafe fn attention<T: Tiles, S: Simd, D: Dot<S>, const NV: usize>(
     let mut shaped = 0;
     // SAFETY: the caller's; the scratch is as long as just asked for.
     unsafe {
-        pack_keys::<S, D>(a, words, WIDTH, scratch.keys.as_mut_ptr());
+        pack_keys::<S, D>(a, words, WIDTH, WIDTH, scratch.keys.as_mut_ptr());
         pack_values::<S, D>(a, groups, WIDTH, scratch.values.as_mut_ptr());
         for row in (0..a.tokens).step_by(2 * ROWS) {
             let count = (a.tokens - row).min(2 * ROWS);
