@@ -2,12 +2,14 @@
 
 Every error of the library is a :class:`Error` and the built-in exception that fits its kind, with
 one line of text that names the file, the row or the parameter and what is wrong. ``place`` is the
-file, row, parameter or device concerned (``""`` where there is none).
+file, row, parameter or device concerned (``""`` where there is none). Those of files have
+``errno`` and ``filename`` as Python's own have them.
 """
 
 from __future__ import annotations
 
 import builtins
+import errno
 
 __all__ = [
     "BusyError",
@@ -40,24 +42,42 @@ class Error(Exception):
     place: str = ""
 
 
-class FileError(Error, OSError):
+class _OfAFile:
+    """What programs ask of an ``OSError``; its text stays the one line."""
+
+    @property
+    def filename(self) -> str | None:
+        return getattr(self, "place", "").removeprefix("corpus ") or None
+
+
+class FileError(_OfAFile, Error, OSError):
     """A file or folder could not be read or written."""
 
+    errno: int | None = None
 
-class NotFoundError(Error, FileNotFoundError):
+
+class NotFoundError(_OfAFile, Error, FileNotFoundError):
     """A file, a corpus, a model or an input is not there."""
 
+    errno = errno.ENOENT
 
-class PermissionError(Error, builtins.PermissionError):
+
+class PermissionError(_OfAFile, Error, builtins.PermissionError):
     """A file may not be read or written."""
 
+    errno = errno.EACCES
 
-class ExistsError(Error, FileExistsError):
+
+class ExistsError(_OfAFile, Error, FileExistsError):
     """A corpus was to be created where there is a file already."""
 
+    errno = errno.EEXIST
 
-class DiskFullError(Error, OSError):
+
+class DiskFullError(_OfAFile, Error, OSError):
     """The disk or a quota is full; what was committed is kept."""
+
+    errno = errno.ENOSPC
 
 
 class NotACorpusError(Error, ValueError):

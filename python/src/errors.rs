@@ -5,14 +5,16 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::error::Error as _;
 
+/// What the system said.
+fn io_error(error: &Error) -> Option<&std::io::Error> {
+    error.source()?.downcast_ref()
+}
+
 /// The class in `nearwise.errors` for an error.
 fn class(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Io => {
-            let io = error
-                .source()
-                .and_then(|e| e.downcast_ref::<std::io::Error>());
-            match io.map(std::io::Error::kind) {
+            match io_error(error).map(std::io::Error::kind) {
                 Some(std::io::ErrorKind::NotFound) => "NotFoundError",
                 Some(std::io::ErrorKind::PermissionDenied) => "PermissionError",
                 _ => "FileError",
@@ -66,6 +68,9 @@ pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
         let class = py.import("nearwise.errors")?.getattr(name)?;
         let exception = class.call1((&text,))?;
         exception.setattr("place", place)?;
+        if let Some(number) = io_error(error).and_then(std::io::Error::raw_os_error) {
+            exception.setattr("errno", number)?;
+        }
         match error.kind() {
             ErrorKind::InvalidParameter(name) => exception.setattr("parameter", named(name))?,
             ErrorKind::InvalidFilter { position } => exception.setattr("position", position)?,

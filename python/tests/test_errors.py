@@ -1,6 +1,7 @@
 """Errors are exceptions of their kind, with one line of text."""
 
 import builtins
+import errno
 import pickle
 
 import nearwise
@@ -19,9 +20,13 @@ def test_kinds(tmp_path, corpus):
     with pytest.raises(FileNotFoundError) as raised:
         nearwise.Corpus(tmp_path / "none.nearwise", create=False)
     assert isinstance(raised.value, nearwise.Error) and "none.nearwise" in line(raised)
+    assert raised.value.errno == errno.ENOENT and raised.value.strerror is None
+    assert raised.value.filename == str(tmp_path / "none.nearwise")
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (again.errno, again.filename) == (raised.value.errno, raised.value.filename)
     with pytest.raises(FileExistsError) as raised:
         nearwise.Corpus(corpus.path, create=True)
-    assert isinstance(raised.value, errors.ExistsError)
+    assert isinstance(raised.value, errors.ExistsError) and raised.value.errno == errno.EEXIST
     (tmp_path / "text.nearwise").write_text("no corpus " * 100)
     with pytest.raises(errors.NotACorpusError):
         nearwise.Corpus(tmp_path / "text.nearwise")
