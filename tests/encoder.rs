@@ -4,9 +4,9 @@
 mod common;
 
 use common::{copy, on_cpu, tiny, tiny_encoder};
-use nearwise::Encoder;
-use nearwise::encoder::{DeviceChoice, Dtype, Prompt};
+use nearwise::encoder::{DeviceChoice, Dtype, MOST_THREADS, Prompt};
 use nearwise::model::DEFAULT_MODEL;
+use nearwise::{Encoder, ErrorKind};
 use proptest::prelude::*;
 use serde::Deserialize;
 use std::sync::LazyLock;
@@ -211,6 +211,24 @@ fn damaged_models_are_refused() {
 }
 
 /// The length is part of what decides a vector, wherever the model says it.
+#[test]
+fn a_number_of_threads_that_cannot_be_is_refused() {
+    let with = |threads: usize| {
+        let model = tiny("tiny-bert");
+        let builder = Encoder::builder().model(model.to_str().unwrap());
+        builder.device(DeviceChoice::Cpu).threads(threads).open()
+    };
+    for threads in [0, MOST_THREADS + 1, usize::MAX] {
+        let error = with(threads).err().unwrap();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::InvalidParameter("threads"),
+            "{error}"
+        );
+    }
+    assert!(with(2).is_ok());
+}
+
 #[test]
 fn the_identity_covers_the_length() {
     let with = |length: usize| {

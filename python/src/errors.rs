@@ -13,13 +13,11 @@ fn io_error(error: &Error) -> Option<&std::io::Error> {
 /// The class in `nearwise.errors` for an error.
 fn class(error: &Error) -> &'static str {
     match error.kind() {
-        ErrorKind::Io => {
-            match io_error(error).map(std::io::Error::kind) {
-                Some(std::io::ErrorKind::NotFound) => "NotFoundError",
-                Some(std::io::ErrorKind::PermissionDenied) => "PermissionError",
-                _ => "FileError",
-            }
-        }
+        ErrorKind::Io => match io_error(error).map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::NotFound) => "NotFoundError",
+            Some(std::io::ErrorKind::PermissionDenied) => "PermissionError",
+            _ => "FileError",
+        },
         ErrorKind::DiskFull => "DiskFullError",
         ErrorKind::ReadOnly => "PermissionError",
         ErrorKind::InvalidInput => "InputError",

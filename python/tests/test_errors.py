@@ -49,6 +49,9 @@ def test_kinds(tmp_path, corpus):
         nearwise.Encoder(str(tmp_path / "no-model"), offline=True)
     with pytest.raises(ValueError, match="dtype"):
         nearwise.Encoder(TINY, dtype="float17")
+    for threads in (0, 10**6):
+        with pytest.raises(errors.ParameterError, match="threads: .* from 1 to 1024"):
+            nearwise.Encoder(TINY, threads=threads)
     with pytest.raises(ValueError, match="device"):
         nearwise.Encoder(TINY, device="tpu")
     with pytest.raises(nearwise.Error):

@@ -50,7 +50,7 @@ struct Cli {
         global = true,
         value_name = "N",
         env = "NEARWISE_THREADS",
-        value_parser = clap::value_parser!(u16).range(1..=1024),
+        value_parser = clap::value_parser!(u16).range(1..=nearwise::encoder::MOST_THREADS as i64),
         help_heading = "General"
     )]
     threads: Option<u16>,

@@ -5,6 +5,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Job, NoteKind};
 use crate::model::{Config, DEFAULT_MODEL, Fetch, KeptPrompts, ModelFiles, PromptSource, find};
 
+/// The most threads of an encoder.
+pub const MOST_THREADS: usize = 1024;
+
 /// What any model is opened with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Opening {
@@ -21,12 +24,19 @@ impl Opening {
     /// Finds the model, `default` where none is named, and reads its configuration with `load`.
     ///
     /// # Errors
-    /// It cannot be found, verified or read; the job is cancelled.
+    /// There cannot be so many threads; the model cannot be found, verified or read; the job is
+    /// cancelled.
     pub(super) fn find(
         &self,
         default: &str,
         load: impl Fn(&ModelFiles) -> Result<Config>,
     ) -> Result<(ModelFiles, Config)> {
+        if let Some(threads) = self.threads
+            && !(1..=MOST_THREADS).contains(&threads)
+        {
+            let message = format!("{threads} is not from 1 to {MOST_THREADS}");
+            return Err(Error::parameter("threads", message));
+        }
         let name = self.model.as_deref().unwrap_or(default);
         let fetch = Fetch {
             offline: self.offline,
@@ -110,10 +120,11 @@ macro_rules! opening_setters {
         }
 
         /// How many threads compute on the CPU. By default as many as rayon's global pool has, shared
-        /// by all encoders of the process; with a number the encoder has that many of its own.
+        /// by all encoders of the process; with a number, up to
+        /// [`MOST_THREADS`](crate::encoder::MOST_THREADS), the encoder has that many of its own.
         #[must_use]
         pub fn threads(mut self, threads: usize) -> Self {
-            self.opening.threads = Some(threads.max(1));
+            self.opening.threads = Some(threads);
             self
         }
 

@@ -25,7 +25,7 @@ mod token_vectors;
 pub use crate::kernels::{Dtype, DtypeChoice, Level};
 pub use backend::{Backend, Call, Done, Priority, Queue};
 pub use batch::{Batch, plan};
-pub use builder::EncoderBuilder;
+pub use builder::{EncoderBuilder, MOST_THREADS};
 #[doc(hidden)]
 pub use cpu::bench;
 pub use cpu::{CpuBackend, CpuRate, cpu_rates};
