@@ -301,21 +301,18 @@ fn written(value: &Json) -> String {
 /// A whole number, or a text that is one.
 fn whole(value: &Json) -> Option<i64> {
     match value {
-        Json::String(text) => text.parse().ok(),
+        Json::String(text) => text.trim_start().parse().ok(),
         other => other.as_i64(),
     }
 }
 
-/// A number, or the number that a text begins with; 0 where it only looks so.
+/// A number, or the number that a text begins with.
 fn numeric(value: &Json) -> Option<f64> {
     let Json::String(text) = value else {
         return value.as_f64();
     };
-    if !text.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c)) {
-        return None;
-    }
+    let text = text.trim_start();
     let is_part = |c: char| c.is_ascii_digit() || "-+.eE".contains(c);
     let length = text.find(|c| !is_part(c)).unwrap_or(text.len());
-    let longest = (1..=length).rev().find_map(|n| text[..n].parse().ok());
-    Some(longest.unwrap_or(0.0))
+    (1..=length).rev().find_map(|n| text[..n].parse().ok())
 }

@@ -254,6 +254,12 @@ impl Parser<'_> {
         Ok(field)
     }
 
+    /// The word that begins there.
+    fn word(&self, at: usize) -> &str {
+        let rest = &self.expression[at..];
+        &rest[..rest.find(|c| !is_in_word(c)).unwrap_or(rest.len())]
+    }
+
     fn literal(&mut self) -> Result<Value> {
         let value = match self.tokens.get(self.at) {
             Some((Token::Word(w), _)) if w.eq_ignore_ascii_case("true") => Value::Bool(true),
@@ -263,7 +269,16 @@ impl Parser<'_> {
                 return Err(self.fail(message));
             }
             Some((Token::Text(text) | Token::Date(text), _)) => Value::Text(text.clone()),
-            Some((Token::Number(number), _)) => Value::Number(*number),
+            Some((Token::Number(number), at)) => {
+                let word = self.word(*at);
+                let mut digits = word.trim_start_matches(['-', '+']).bytes();
+                if digits.all(|b| b.is_ascii_digit()) && word.parse::<i64>().is_err() {
+                    return Err(self.fail(
+                        "a whole number of more than 64 bits is compared as text, in quotes, or roughly, with .0 behind it",
+                    ));
+                }
+                Value::Number(*number)
+            }
             Some((Token::Long(number), _)) => Value::Long(*number),
             _ => return Err(self.fail("expected a value: \"text\", 12 or 2016-03-01")),
         };
@@ -326,6 +341,12 @@ impl Parser<'_> {
             }
         }
         if self.symbol("~") || self.keyword("CONTAINS") {
+            // A number as it is written: 007 is another text than 7.
+            if let Some(&(Token::Number(_) | Token::Long(_), at)) = self.tokens.get(self.at) {
+                let text = self.word(at).to_string();
+                self.at += 1;
+                return Ok(Filter::Contains { field, text });
+            }
             let text = match self.literal()? {
                 Value::Text(text) => text,
                 Value::Number(number) => number.to_string(),

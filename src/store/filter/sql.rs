@@ -314,9 +314,10 @@ impl<'a> Compiler<'a> {
             // Numbers from CSV are texts; a text that begins as no number is none. Whole numbers stay
             // whole, so that long ones are compared to the last digit.
             Side::Number => (
-                "(SELECT CASE WHEN typeof(w) = 'text' AND w NOT GLOB '[-+.0-9]*' THEN NULL \
-                 ELSE CAST(w AS NUMERIC) END FROM (SELECT ",
-                " AS w))".to_string(),
+                "(SELECT CASE WHEN typeof(w) = 'text' AND t NOT GLOB '[0-9]*' \
+                 AND t NOT GLOB '[-+.][0-9]*' AND t NOT GLOB '[-+].[0-9]*' THEN NULL \
+                 ELSE CAST(w AS NUMERIC) END FROM (SELECT w, ltrim(w, char(9, 10, 13, 32)) AS t FROM (SELECT ",
+                " AS w)))".to_string(),
             ),
             Side::Start(length) => ("substr(", format!(", 1, {length})")),
             Side::Label => (
