@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// The name of the file in a folder that lists what to leave out, in gitignore's syntax.
 const IGNORE_FILE: &str = ".nearwiseignore";
 
+/// Why a pipe, a socket or a device in a folder is not read.
+const NO_FILE: &str = "a pipe, socket or device; what it gives is read where it is named";
+
 /// One thing to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -168,7 +171,7 @@ pub enum Note {
         /// The file.
         path: String,
     },
-    /// A link in a folder was not followed.
+    /// A link in a folder was not followed, or is no file: a pipe, a socket.
     Link {
         /// The link.
         path: String,
@@ -493,6 +496,11 @@ impl Walk<'_> {
             } else if kind.is_file() {
                 let id = id_of(&Path::new(&root_name).join(inside));
                 any |= self.file(path, root.join(inside), id, false)?;
+            } else {
+                self.sink.note(Note::Link {
+                    path: path.to_string_lossy().into_owned(),
+                    why: NO_FILE,
+                });
             }
         }
         Ok(any)
@@ -528,6 +536,10 @@ impl Walk<'_> {
             return Ok(false);
         }
         if !target.is_file() {
+            self.sink.note(Note::Link {
+                path: shown,
+                why: NO_FILE,
+            });
             return Ok(false);
         }
         if self.files.contains(&target) {

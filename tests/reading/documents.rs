@@ -1164,6 +1164,24 @@ fn names_that_hold_line_ends_and_controls_are_told_in_one_plain_line() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_in_a_folder_is_told() {
+    let world = World::new();
+    let path = world.write("d/a.txt", "Ferry\n\nIt sails at nine.");
+    let folder = path.parent().unwrap();
+    let _listening = std::os::unix::net::UnixListener::bind(folder.join("s.txt")).unwrap();
+    std::os::unix::fs::symlink("s.txt", folder.join("link.txt")).unwrap();
+    let seen = read_path(folder);
+    assert_eq!(seen.titles(), ["Ferry"]);
+    assert_eq!(seen.notes.len(), 2, "{:?}", seen.notes);
+    assert!(
+        seen.notes
+            .iter()
+            .all(|note| note.contains("a pipe, socket or device"))
+    );
+}
+
 #[test]
 fn a_file_that_shows_nothing_is_told() {
     for name in [

@@ -503,3 +503,15 @@ fn an_author_is_a_person_and_not_the_site() {
         assert_eq!(article["metadata"]["author"], "Ann Lee", "{article}");
     }
 }
+
+#[test]
+fn json_of_a_page_in_a_comment_that_ends_as_scripts_end_it() {
+    let page = format!(
+        "<html><head><title>X</title><script type=\"application/ld+json\">\n<!--\n{}\n//-->\n</script></head><body>{}</body></html>",
+        r#"{"@type":"NewsArticle","headline":"A bridge opens","datePublished":"2024-03-05"}"#,
+        "<article><p>The bridge over the river opened on Tuesday after two years of work, the city said.</p></article>"
+    );
+    let articles = read(&[&page]);
+    assert_eq!(articles[0]["title"], "A bridge opens");
+    assert_eq!(articles[0]["date"], "2024-03-05");
+}

@@ -286,6 +286,9 @@ impl Columns {
             .iter()
             .any(|claim| matches!(claim.role, Role::Text | Role::Title))
         {
+            if names.is_empty() {
+                return Err("it has no columns".to_string());
+            }
             return Err(format!(
                 "no column is called text, body or content, of {}; {NAME_THE_TEXT}",
                 listed(names)

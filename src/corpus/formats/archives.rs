@@ -150,6 +150,7 @@ pub(super) fn read_tar(
     if names.passed_over > 0 {
         let n = names.passed_over;
         let what = match names.last {
+            Some(_) if n == 1 => "a member that came again behind, as which it is read".to_string(),
             Some(_) => format!("{n} members that came again behind, of which the last is read"),
             None => format!(
                 "{n} members with the name of one before, which may be newer; give the archive as a file to read the last of each"

@@ -164,6 +164,7 @@ impl Linked {
 fn parse(text: &str) -> Option<Value> {
     let mut text = text.trim();
     for (begin, end) in [
+        ("<!--", "//-->"),
         ("<!--", "-->"),
         ("//<![CDATA[", "//]]>"),
         ("<![CDATA[", "]]>"),
