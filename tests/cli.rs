@@ -970,3 +970,93 @@ fn odd_values_of_options_are_told() {
     let pages = fs::read_dir(world.path("pages")).unwrap().count();
     assert!(pages > 20, "{pages}");
 }
+
+#[test]
+fn a_text_that_begins_as_no_number_is_none_and_long_numbers_are_what_they_are() {
+    let world = World::new();
+    let values = ["-", "+ bonus", "...", " 12", "12 km", "-.5", "007"];
+    let mut lines: Vec<String> = values
+        .iter()
+        .enumerate()
+        .map(|(i, n)| {
+            json!({"id": format!("a{i}"), "text": format!("Text {i}."), "n": n}).to_string()
+        })
+        .collect();
+    lines.push(r#"{"id": "long", "text": "Long.", "n": "12345678901234567890"}"#.to_string());
+    lines.push(r#"{"id": "zero", "text": "Zero.", "n": 0}"#.to_string());
+    world.write("n.jsonl", lines.join("\n"));
+    world.run("index n.jsonl -c n.nearwise");
+    let found = |filter: &str| -> Vec<String> {
+        let mut command = world.command("export -c n.nearwise --where");
+        let out = command.arg(filter).output().unwrap();
+        let lines = String::from_utf8(out.stdout).unwrap();
+        let id = |line: &str| {
+            serde_json::from_str::<Value>(line).unwrap()["id"]
+                .as_str()
+                .unwrap()
+                .to_string()
+        };
+        lines.lines().map(id).collect()
+    };
+    assert_eq!(found("n = 0"), ["zero"]);
+    assert_eq!(found("n <= 0"), ["a5", "zero"]);
+    assert_eq!(found("n = 12"), ["a3", "a4"]);
+    assert_eq!(found("n ~ 12345678901234567890"), ["long"]);
+    assert_eq!(found("n ~ 007"), ["a6"]);
+    assert_eq!(found("n > 9223372036854775807.0"), ["long"]);
+    for long in [
+        "9223372036854775808",
+        "-9223372036854775809",
+        "18446744073709551615",
+    ] {
+        for filter in [format!("n = {long}"), format!("n IN (1, {long})")] {
+            let mut command = world.command("export -c n.nearwise --where");
+            world.fails_with(
+                command.arg(&filter),
+                &filter,
+                2,
+                &["whole number", "quotes"],
+            );
+        }
+    }
+}
+
+#[test]
+fn an_index_that_finds_nothing_leaves_nothing() {
+    let world = World::new();
+    world.write("bad.json", "{\"text\": ");
+    world.fails("index bad.json -c new.nearwise", 1, &["bad.json"]);
+    let left: Vec<_> = fs::read_dir(world.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name.to_string_lossy().contains("new.nearwise"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_dash_is_standard_output() {
+    let world = indexed();
+    let out = world.run("export -c six.nearwise");
+    assert_eq!(world.run("export -c six.nearwise -o -"), out);
+    assert_eq!(
+        world.run("export -c six.nearwise --format jsonl -o /dev/stdout"),
+        out
+    );
+    assert!(!world.path("-").exists());
+}
+
+#[test]
+fn a_fit_that_leaves_no_article_in_a_topic_keeps_the_topics() {
+    let world = indexed();
+    world.run("topics fit --topics 2 -c six.nearwise");
+    world.run("topics rename 0 Mine -c six.nearwise");
+    world.fails(
+        "topics fit --topics 2 --min-similarity 1 -c six.nearwise",
+        1,
+        &["lower cosine"],
+    );
+    assert!(world.run("topics list -c six.nearwise").contains("Mine"));
+    world.run("topics assign --threshold -1 -c six.nearwise");
+    world.run("topics fit --topics 2 --min-similarity -1 -c six.nearwise");
+}

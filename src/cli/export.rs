@@ -19,7 +19,7 @@ use std::path::PathBuf;
     nearwise export --format jsonl --where 'topic = 3' | head"
 )]
 pub(super) struct Export {
-    /// The file to write; jsonl and csv go to standard output without it
+    /// The file to write; jsonl and csv go to standard output without it, or with -
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The format; by default as the file's name says
@@ -47,7 +47,8 @@ enum To {
 }
 
 impl Export {
-    pub(super) fn run(self) -> Result<Outcome> {
+    pub(super) fn run(mut self) -> Result<Outcome> {
+        self.out = self.out.filter(|path| path.as_os_str() != "-");
         if let Some(path) = &self.out {
             super::args::no_dataset("--out", path, "export")?;
         }
@@ -109,7 +110,12 @@ impl Export {
                     ui::number(exported.without_vector)
                 ));
             }
-            ui::print(&format!("{line}\n"))?;
+            // Standard output may be what was written to.
+            if path.starts_with("/dev") {
+                ui::tell(&line);
+            } else {
+                ui::print(&format!("{line}\n"))?;
+            }
         }
         Ok(if exported.articles == 0 {
             Outcome::NothingFound

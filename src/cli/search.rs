@@ -30,7 +30,7 @@ use std::path::PathBuf;
     nearwise search --file queries.txt > answers.jsonl\n\n\
     --where compares id, title, text, date, url, source, origin, topic and any metadata with\n\
     =, !=, <, <=, >, >=, ~ (contains), IN (…), BETWEEN … AND …, IS [NOT] NULL, joined by AND, OR, NOT.\n\n\
-    --half-life: the score is cosine × 2^(−age/TIME); an article without a date counts as old as the\n\
+    --half-life: the score is cosine × 2^(−age/TIME), of a cosine above 0; an article without a date counts as old as the\n\
     middle one of those that have one.\n\
     --diverse: each hit has the highest LAMBDA × cosine − (1 − LAMBDA) × (its greatest cosine with a hit\n\
     before it); the n-th is chosen from the first max(100, 5 n) of the ranking.\n\

@@ -140,7 +140,13 @@ impl Writer {
         if !self.made || self.counts()?.articles > 0 {
             return Ok(());
         }
-        // Deleted before another writer may begin; what SQLite keeps beside it goes as it is closed.
+        // Deleted before another writer may begin. What SQLite keeps beside it goes as it leaves its
+        // log, but not as it closes a file that is gone; where it cannot, that is left behind.
+        let connection = self.reader.connection();
+        let alone = connection.busy_timeout(std::time::Duration::ZERO);
+        let _ = alone.and_then(|()| {
+            connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+        });
         let path = self.path().to_path_buf();
         std::fs::remove_file(&path).map_err(|e| Error::io(path, e))
     }

@@ -326,6 +326,11 @@ fn cluster(context: &Context<'_>, options: &TopicOptions) -> Result<Clustering> 
     if !options.method.finds_its_own_number() || options.min_similarity.is_some() {
         outliers::take_out(points, near, &mut topics, options.min_similarity)?;
     }
+    if topics.members.iter().all(|&topic| topic == NONE) {
+        return Err(Error::no_result(
+            "no article is as near to the centre of its topic as is asked; allow a lower cosine",
+        ));
+    }
     Ok(topics)
 }
 

@@ -71,7 +71,7 @@ pub(super) struct Fit {
     batch: Option<usize>,
     /// Leave articles in no topic whose cosine to their topic's centroid is less; by default
     /// only those far from every article and from their topic's centre
-    #[arg(long, value_name = "COSINE")]
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     min_similarity: Option<f32>,
     /// A file of topics that should be there, described by words, texts or articles
     #[arg(long, value_name = "FILE")]

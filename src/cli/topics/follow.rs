@@ -132,7 +132,7 @@ fn text(t: &Timeline) -> String {
 )]
 pub(super) struct Assign {
     /// The cosine from which an article in no topic joins the nearest
-    #[arg(long, value_name = "COSINE")]
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     threshold: Option<f32>,
     #[command(flatten)]
     corpus: CorpusArg,
