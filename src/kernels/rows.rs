@@ -88,45 +88,66 @@ fn several(r: &Rows) -> usize {
 /// for `len` numbers filled up to a whole vector; `norm` has `len` numbers.
 #[inline(always)]
 pub(super) unsafe fn norm<S: Simd, D: Dot<S>>(r: &Rows, norm: &Norm<'_>) {
+    // SAFETY: the caller's.
+    unsafe { all::<S, D>(r, Some(norm)) }
+}
+
+/// The operands of all rows, normalised or as they are.
+#[inline(always)]
+unsafe fn all<S: Simd, D: Dot<S>>(r: &Rows, norm: Option<&Norm<'_>>) {
     let several = several(r);
     // SAFETY: the caller's.
     unsafe {
         for row in (0..several).step_by(AT_ONCE) {
-            norm_some::<S, D, AT_ONCE>(r, row, norm);
+            some::<S, D, AT_ONCE>(r, row, norm);
         }
         for row in several..r.count {
-            norm_some::<S, D, 1>(r, row, norm);
+            some::<S, D, 1>(r, row, norm);
         }
     }
 }
 
 /// The same of `R` rows.
 #[inline(always)]
-unsafe fn norm_some<S: Simd, D: Dot<S>, const R: usize>(r: &Rows, first: usize, norm: &Norm<'_>) {
+unsafe fn some<S: Simd, D: Dot<S>, const R: usize>(
+    r: &Rows,
+    first: usize,
+    norm: Option<&Norm<'_>>,
+) {
     let n = r.len;
     // SAFETY: the caller's.
     unsafe {
         let values: [_; R] =
             std::array::from_fn(|m| r.values.add((first + m) * r.stride).cast_const());
+        // Where nothing is normalised, they may not be there.
         let normed_rows: [_; R] =
-            std::array::from_fn(|m| r.normed.add((first + m) * r.normed_stride));
-        let moments = moments::<S, R>(&values, n, norm);
+            std::array::from_fn(|m| r.normed.wrapping_add((first + m) * r.normed_stride));
+        let norm = norm.map(|norm| (norm, moments::<S, R>(&values, n, norm)));
         let (mut low, mut high) = ([S::splat(0.0); R], [S::splat(0.0); R]);
         for i in (0..n).step_by(S::LANES) {
             for m in 0..R {
-                let y = normed::<S>(values[m], i, n, norm, moments[m]);
-                store::<S>(normed_rows[m], i, n, y);
+                let x = match &norm {
+                    Some((norm, moments)) => {
+                        let y = normed::<S>(values[m], i, n, norm, moments[m]);
+                        store::<S>(normed_rows[m], i, n, y);
+                        y
+                    }
+                    None => load::<S>(values[m], i, n),
+                };
                 if D::QUANTISED {
-                    // Behind the end of a row y is zero, which the range holds anyway.
-                    low[m] = S::min(low[m], y);
-                    high[m] = S::max(high[m], y);
+                    // Behind the end of a row x is zero, which the range holds anyway.
+                    low[m] = S::min(low[m], x);
+                    high[m] = S::max(high[m], x);
                 } else {
-                    D::put(r.operands.add((first + m) * r.operand_stride), i, y, 0);
+                    D::put(r.operands.add((first + m) * r.operand_stride), i, x, 0);
                 }
             }
         }
         if D::QUANTISED {
-            let rows = normed_rows.map(|row| row.cast_const());
+            let rows = match &norm {
+                Some(_) => normed_rows.map(|row| row.cast_const()),
+                None => values,
+            };
             quantise::<S, D, R>(r, first, &rows, &low, &high);
         }
     }
@@ -321,42 +342,8 @@ pub(super) unsafe fn gate<S: Simd, D: Dot<S>>(r: &Rows, activation: Epilogue) {
 /// As for [`norm`].
 #[inline(always)]
 pub(super) unsafe fn operands<S: Simd, D: Dot<S>>(r: &Rows) {
-    let several = several(r);
     // SAFETY: the caller's.
-    unsafe {
-        for row in (0..several).step_by(AT_ONCE) {
-            operands_of_some::<S, D, AT_ONCE>(r, row);
-        }
-        for row in several..r.count {
-            operands_of_some::<S, D, 1>(r, row);
-        }
-    }
-}
-
-/// The same of `R` rows.
-#[inline(always)]
-unsafe fn operands_of_some<S: Simd, D: Dot<S>, const R: usize>(r: &Rows, first: usize) {
-    let n = r.len;
-    // SAFETY: the caller's.
-    unsafe {
-        let rows: [_; R] =
-            std::array::from_fn(|m| r.values.add((first + m) * r.stride).cast_const());
-        let (mut low, mut high) = ([S::splat(0.0); R], [S::splat(0.0); R]);
-        for i in (0..n).step_by(S::LANES) {
-            for m in 0..R {
-                let x = load::<S>(rows[m], i, n);
-                if D::QUANTISED {
-                    low[m] = S::min(low[m], x);
-                    high[m] = S::max(high[m], x);
-                } else {
-                    D::put(r.operands.add((first + m) * r.operand_stride), i, x, 0);
-                }
-            }
-        }
-        if D::QUANTISED {
-            quantise::<S, D, R>(r, first, &rows, &low, &high);
-        }
-    }
+    unsafe { all::<S, D>(r, None) }
 }
 
 /// Quantises rows to 0..=255 so that the range of each, which holds zero, just fits: what is one-sided,
