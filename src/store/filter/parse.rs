@@ -35,8 +35,8 @@ enum Token {
     Word(String),
     Quoted(String),
     Text(String),
-    Number(f64),
-    Long(i64),
+    /// A number as it is written.
+    Number(String),
     Date(String),
     Symbol(&'static str),
 }
@@ -102,16 +102,11 @@ fn tokens(expression: &str) -> Result<Vec<(Token, usize)>> {
             return Err(error(expression, at, format!("unexpected {c:?}")));
         }
         let length = word.len();
-        let number = word.parse::<f64>().ok().filter(|n| n.is_finite());
+        let begins = c.is_ascii_digit() || matches!(c, '-' | '+' | '.');
         let token = if is_date(&word) {
             Token::Date(word)
-        } else if let (true, Some(number)) =
-            (c.is_ascii_digit() || matches!(c, '-' | '+' | '.'), number)
-        {
-            match word.parse::<i64>().map(Value::from) {
-                Ok(Value::Long(number)) => Token::Long(number),
-                _ => Token::Number(number),
-            }
+        } else if begins && word.parse::<f64>().is_ok_and(f64::is_finite) {
+            Token::Number(word)
         } else {
             Token::Word(word)
         };
@@ -119,6 +114,20 @@ fn tokens(expression: &str) -> Result<Vec<(Token, usize)>> {
         at += length;
     }
     Ok(out)
+}
+
+/// The number that a word is, to the last digit where it is whole; or why it cannot be compared with.
+fn number(word: &str) -> std::result::Result<Value, &'static str> {
+    if let Ok(whole) = word.parse::<i64>() {
+        return Ok(whole.into());
+    }
+    let mut digits = word.trim_start_matches(['-', '+']).bytes();
+    match word.parse() {
+        Ok(number) if !digits.all(|b| b.is_ascii_digit()) => Ok(Value::Number(number)),
+        _ => Err(
+            "a whole number of more than 64 bits is compared as text, in quotes, or roughly, with .0 behind it",
+        ),
+    }
 }
 
 /// A quoted text and its length in bytes with its quotes; a doubled quote stands for one.
@@ -254,12 +263,6 @@ impl Parser<'_> {
         Ok(field)
     }
 
-    /// The word that begins there.
-    fn word(&self, at: usize) -> &str {
-        let rest = &self.expression[at..];
-        &rest[..rest.find(|c| !is_in_word(c)).unwrap_or(rest.len())]
-    }
-
     fn literal(&mut self) -> Result<Value> {
         let value = match self.tokens.get(self.at) {
             Some((Token::Word(w), _)) if w.eq_ignore_ascii_case("true") => Value::Bool(true),
@@ -269,17 +272,7 @@ impl Parser<'_> {
                 return Err(self.fail(message));
             }
             Some((Token::Text(text) | Token::Date(text), _)) => Value::Text(text.clone()),
-            Some((Token::Number(number), at)) => {
-                let word = self.word(*at);
-                let mut digits = word.trim_start_matches(['-', '+']).bytes();
-                if digits.all(|b| b.is_ascii_digit()) && word.parse::<i64>().is_err() {
-                    return Err(self.fail(
-                        "a whole number of more than 64 bits is compared as text, in quotes, or roughly, with .0 behind it",
-                    ));
-                }
-                Value::Number(*number)
-            }
-            Some((Token::Long(number), _)) => Value::Long(*number),
+            Some((Token::Number(word), _)) => number(word).map_err(|message| self.fail(message))?,
             _ => return Err(self.fail("expected a value: \"text\", 12 or 2016-03-01")),
         };
         self.at += 1;
@@ -342,16 +335,14 @@ impl Parser<'_> {
         }
         if self.symbol("~") || self.keyword("CONTAINS") {
             // A number as it is written: 007 is another text than 7.
-            if let Some(&(Token::Number(_) | Token::Long(_), at)) = self.tokens.get(self.at) {
-                let text = self.word(at).to_string();
+            if let Some((Token::Number(word), _)) = self.tokens.get(self.at) {
+                let text = word.clone();
                 self.at += 1;
                 return Ok(Filter::Contains { field, text });
             }
             let text = match self.literal()? {
                 Value::Text(text) => text,
-                Value::Number(number) => number.to_string(),
-                Value::Long(number) => number.to_string(),
-                Value::Bool(truth) => truth.to_string(),
+                other => other.to_string(),
             };
             return Ok(Filter::Contains { field, text });
         }
