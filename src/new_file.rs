@@ -27,6 +27,13 @@ enum To {
 }
 
 impl NewFile {
+    /// Whether the system keeps a name for what is already open, such as `/dev/stdout`: a file of it is
+    /// added to, and not put in another's place.
+    pub fn is_of_the_system(path: impl AsRef<Path>) -> bool {
+        let path = path.as_ref();
+        cfg!(unix) && (path.starts_with("/dev") || path.starts_with("/proc"))
+    }
+
     /// Begins a file that is to stand at `path`.
     ///
     /// # Errors
@@ -36,7 +43,7 @@ impl NewFile {
         let failed = |e| Error::io(path, e);
         // What the system names for the program, such as /dev/stdout, is already open elsewhere: it is
         // added to, because whoever opened it may have written before.
-        if of_the_system(path) {
+        if Self::is_of_the_system(path) {
             let file = File::options().append(true).open(path).map_err(failed)?;
             return Ok(Self {
                 path: path.to_path_buf(),
@@ -114,11 +121,6 @@ impl NewFile {
         }
         Ok(())
     }
-}
-
-/// Names that the system keeps for what is already open.
-fn of_the_system(path: &Path) -> bool {
-    cfg!(unix) && (path.starts_with("/dev") || path.starts_with("/proc"))
 }
 
 /// The file that a link leads to, whether it is there or not.

@@ -5,6 +5,7 @@ use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use nearwise::NewFile;
 use nearwise::store::{ExportFormat, export, export_text};
 use std::path::PathBuf;
 
@@ -111,7 +112,7 @@ impl Export {
                 ));
             }
             // Standard output may be what was written to.
-            if path.starts_with("/dev") {
+            if NewFile::is_of_the_system(path) {
                 ui::tell(&line);
             } else {
                 ui::print(&format!("{line}\n"))?;
