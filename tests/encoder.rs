@@ -210,7 +210,6 @@ fn damaged_models_are_refused() {
     assert!(nan.contains("NaN"), "{nan}");
 }
 
-/// The length is part of what decides a vector, wherever the model says it.
 #[test]
 fn a_number_of_threads_that_cannot_be_is_refused() {
     let with = |threads: usize| {
@@ -229,6 +228,7 @@ fn a_number_of_threads_that_cannot_be_is_refused() {
     assert!(with(2).is_ok());
 }
 
+/// The length is part of what decides a vector, wherever the model says it.
 #[test]
 fn the_identity_covers_the_length() {
     let with = |length: usize| {
