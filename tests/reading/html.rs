@@ -119,6 +119,104 @@ fn of_several_stories_the_one_with_the_pages_title_is_the_article() {
     );
 }
 
+/// Three stories, each a few sentences.
+const STORIES: [[&str; 2]; 3] = [
+    [
+        "Storm over the coast",
+        "<p>A storm hit the coast on Tuesday, and many owners closed their shops for the day, the mayor said.</p>\
+         <p>The harbour stayed shut until the evening, when the wind turned and the first boats came in again.</p>",
+    ],
+    [
+        "The bridge will be wider",
+        "<p>The council voted on Monday to widen the bridge after years of debate, and work starts in spring.</p>\
+         <p>It is to carry two lanes for bicycles, which is what most of those who wrote to it had asked for.</p>",
+    ],
+    [
+        "A note on ferries",
+        "<p>The last ferry leaves an hour earlier from June.</p>",
+    ],
+];
+
+#[test]
+fn a_front_page_is_all_of_its_stories() {
+    let page = |story: &dyn Fn(&str, &str) -> String, more: &str| {
+        let stories = STORIES.map(|[title, text]| story(title, text)).concat();
+        format!(
+            "<html><head><title>Harbour Post</title></head><body><main>{stories}</main>{more}</body></html>"
+        )
+    };
+    let plain = |title: &str, text: &str| format!("<article><h2>{title}</h2>{text}</article>");
+    let linked = |title: &str, text: &str| {
+        format!(
+            "<article class=post><header class=entry-header><h2 class=entry-title><a href=/x>{title}</a></h2>\
+             <time datetime=2024-03-05>March 5, 2024</time></header><div class=entry-content>{text}</div></article>"
+        )
+    };
+    for page in [page(&plain, ""), page(&linked, "")] {
+        let text = read(&page)["text"].as_str().unwrap().to_string();
+        let parts: Vec<&str> = text.split("\n\n").collect();
+        assert_eq!(parts.len(), 8, "{text}");
+        for (at, [title, _]) in [0, 3, 6].into_iter().zip(STORIES) {
+            assert_eq!(parts[at], title);
+        }
+        assert!(!text.contains("March"), "{text}");
+    }
+    // What leads to others beside an article is none of it.
+    let card = |title: &str, text: &str| {
+        let first = text.split("</p>").next().unwrap_or(text);
+        format!("<article><h3><a href=/x>{title}</a></h3>{first}</p></article>")
+    };
+    let article = format!("<main><div><h1>Bridge to reopen</h1>{BODY}</div>");
+    assert_eq!(
+        read(page(&card, "").replace("<main>", &article))["text"],
+        paragraphs()
+    );
+}
+
+#[test]
+fn a_story_in_several_articles_is_one() {
+    let [first, second] = [STORIES[0][1], STORIES[1][1]];
+    let text = |html: &str| {
+        html.replace("</p><p>", "\n\n")
+            .replace("<p>", "")
+            .replace("</p>", "")
+    };
+    let whole = format!("{}\n\n{}", text(first), text(second));
+    for head in ["", "<h1>A long read</h1>"] {
+        let page = format!(
+            "<html><head><title>A long read</title></head><body><article>{head}{first}</article><div class=ad>Buy this</div>\
+             <article>{second}</article></body></html>"
+        );
+        assert_eq!(read(page)["text"], whole, "{head}");
+    }
+    // What a reader says is no part.
+    let page = format!(
+        "<html><head><title>A long read</title></head><body><article class=post><h2>A long read</h2>{first}</article>\
+         <article class=comment>{second}</article></body></html>"
+    );
+    assert_eq!(read(page)["text"], text(first));
+}
+
+#[test]
+fn xhtml_with_sections_of_text_and_names_of_its_own() {
+    let page = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE html [<!ENTITY post \"Harbour Post\">]>\
+         <html xmlns=\"http://www.w3.org/1999/xhtml\"><head><title>T</title></head><body>{BODY}\
+         <p>The &post; wrote: <![CDATA[a < b && c]]> is so.</p></body></html>"
+    );
+    let text = read(&page)["text"].as_str().unwrap().to_string();
+    assert!(
+        text.ends_with("\n\nThe Harbour Post wrote: a < b && c is so."),
+        "{text}"
+    );
+    assert!(text.starts_with("The harbour council"), "{text}");
+    // Elsewhere it is a comment.
+    let html = page
+        .replace("<?xml version=\"1.0\"?>", "")
+        .replace("&post;", "Post");
+    assert!(!read(html)["text"].as_str().unwrap().contains("a < b"));
+}
+
 #[test]
 fn a_question_that_opens_its_answer_is_text() {
     let sentences: Vec<String> = BODY

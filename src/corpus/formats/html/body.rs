@@ -4,6 +4,7 @@ use super::linked::Linked;
 use super::metadata::{BY, letters};
 use super::prune::{Pruning, prune};
 use super::sizes::{SENTENCE, ends, sizes};
+use super::stories::{STORIES, stories};
 use super::text::{Block, Kind, Reading, blocks, blocks_behind, visible};
 use super::{clean, parse, xhtml};
 use crate::corpus::article::one_line;
@@ -35,6 +36,11 @@ pub(super) fn body(source: &str, document: Document, linked: &Linked, title: &st
         };
         let asked = prune(&document, pruning);
         let several = stories(&document, title);
+        let several = if several.certain || best.is_empty() || contains(&several.text, &best) {
+            several.text
+        } else {
+            Vec::new()
+        };
         let all = document.body().map(|body| blocks(body, Reading::PRUNED));
         let own = own_part(&document, &best);
         let landmark = landmark(&document);
@@ -102,9 +108,6 @@ fn is_beside(own: &[Block], short: &[Block], text: &[Block]) -> bool {
     outside > inside
 }
 
-/// So many stories of a page are looked at.
-const STORIES: usize = 50;
-
 /// How much text there is, in characters.
 fn size(blocks: &[Block]) -> usize {
     blocks.iter().map(|b| b.chars).sum()
@@ -158,8 +161,8 @@ fn candidate(document: Document, asked: &[NodeId], title: &str) -> Vec<Block> {
         best = asked;
     }
     // And one story of several.
-    if size(&several) > size(&best) {
-        return several;
+    if size(&several.text) > size(&best) && (several.certain || contains(&several.text, &best)) {
+        return several.text;
     }
     with_lead(best, head)
 }
@@ -216,51 +219,6 @@ fn with_lead(mut article: Vec<Block>, head: Vec<Block>) -> Vec<Block> {
         .collect();
     article.splice(0..0, lead);
     article
-}
-
-/// Of a page that goes on with other stories, each an article with a headline of its own, leaves the one that has the
-/// page's title; where none has it, gives the text of all.
-fn stories(document: &Document, title: &str) -> Vec<Block> {
-    let selection = document.select("article");
-    if selection.nodes().len() < 2 {
-        return Vec::new();
-    }
-    let Some(body) = document.body() else {
-        return Vec::new();
-    };
-    let sizes = sizes(body);
-    let outer = |node: &NodeRef<'_>| !node.ancestors_it(None).any(|a| a.has_name("article"));
-    let story = |node: &&NodeRef<'_>| sizes.get(&node.id).is_some_and(|s| s.headline);
-    let articles = selection.nodes().iter().filter(story);
-    let articles: Vec<NodeRef<'_>> = articles
-        .filter(|n| outer(n))
-        .take(STORIES)
-        .copied()
-        .collect();
-    if articles.len() < 2 {
-        return Vec::new();
-    }
-    let plain = |node: &NodeRef<'_>| sizes.get(&node.id).map_or(0, |s| s.chars - s.linked);
-    let title = letters(title);
-    let is_own = |node: &&NodeRef<'_>| {
-        let mut headings = node.descendants_it().filter(|n| n.has_name("h1"));
-        let heading = headings
-            .next()
-            .map(|h| letters(&h.text()))
-            .unwrap_or_default();
-        let chars = heading.chars().count();
-        // More than its headline, as a teaser has.
-        chars > 8 && title.starts_with(&heading) && plain(node) >= chars + 2 * SENTENCE
-    };
-    if let Some(own) = articles.iter().find(is_own) {
-        for other in articles.iter().filter(|other| other.id != own.id) {
-            other.remove_from_parent();
-        }
-        return Vec::new();
-    }
-    let long = articles.iter().filter(|node| plain(node) >= ENOUGH);
-    long.flat_map(|node| blocks(*node, Reading::PRUNED))
-        .collect()
 }
 
 /// What a way found, or where that is no article's length the page's landmark.

@@ -3,7 +3,7 @@
 //! A page goes through these steps, a module each: `parse` builds its tree within bounds, also where `xhtml`
 //! tells that it is in XML's syntax; `marks` finds the elements that say something of its article, which `linked` and `metadata` read; `prune`
 //! takes out what is no part of one, what is `hidden` and by the `names` and the `sizes` of its elements, and gathers what is
-//! `asked` and answered; `body` finds the part that is, mostly by Mozilla's Readability as the crate dom_smoothie ports
+//! `asked` and answered; `stories` tells a front page from one story in several parts; `body` finds the part that is, mostly by Mozilla's Readability as the crate dom_smoothie ports
 //! it; `text` writes that part's text, and `clean` leaves out lines that are not the article's.
 //!
 //! dom_smoothie was chosen among the ports because it finds text on every page of two public sets
@@ -24,6 +24,7 @@ mod parse;
 mod prune;
 mod shortcodes;
 mod sizes;
+mod stories;
 mod text;
 mod within;
 mod xhtml;

@@ -55,9 +55,22 @@ pub(super) fn page(source: &str) -> Document {
 }
 
 fn whole(source: &str, texts: Texts) -> Document {
-    let xml = xhtml::is_xhtml(source);
+    let syntax = Syntax {
+        xml: xhtml::is_xhtml(source),
+        cdata: xhtml::is_declared(source),
+    };
+    let source = xhtml::without_entities(source);
     let sink = Bounded::default();
-    build(source, TreeBuilder::new(sink, options()), texts, xml)
+    build(&source, TreeBuilder::new(sink, options()), texts, syntax)
+}
+
+/// What of XML's syntax a source has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Syntax {
+    /// Any element may end in its own tag.
+    xml: bool,
+    /// Text may stand in sections of its own, unescaped, which elsewhere are comments.
+    cdata: bool,
 }
 
 /// The tree of a part of a page, such as a field of a table.
@@ -69,7 +82,7 @@ pub(super) fn fragment(source: &str) -> Document {
     let body = QualName::new(None, ns!(html), local_name!("body"));
     let context = create_element(&sink, body, Vec::new());
     let builder = TreeBuilder::new_for_fragment(sink, context, None, options());
-    build(source, builder, Texts::Written, false)
+    build(source, builder, Texts::Written, Syntax::default())
 }
 
 fn options() -> TreeBuilderOpts {
@@ -79,11 +92,16 @@ fn options() -> TreeBuilderOpts {
     }
 }
 
-fn build(source: &str, builder: TreeBuilder<NodeId, Bounded>, texts: Texts, xml: bool) -> Document {
+fn build(
+    source: &str,
+    builder: TreeBuilder<NodeId, Bounded>,
+    texts: Texts,
+    syntax: Syntax,
+) -> Document {
     let bridge = Bridge {
         builder: &builder,
         texts,
-        xml,
+        syntax,
         raw: None,
         preformatted: 0,
         flowing: String::new(),
@@ -111,8 +129,7 @@ enum Raw {
 struct Bridge<'a> {
     builder: &'a TreeBuilder<NodeId, Bounded>,
     texts: Texts,
-    /// Whether any element may end in its own tag.
-    xml: bool,
+    syntax: Syntax,
     /// Within such an element: what becomes of its text.
     raw: Option<Raw>,
     /// How many elements are open whose blanks are their own.
@@ -338,7 +355,7 @@ impl Callback<Infallible, ()> for Bridge<'_> {
             }
             CallbackEvent::CloseStartTag { self_closing } => {
                 if let Some(mut tag) = self.tag.take() {
-                    let ended = self.xml && self_closing && xhtml::holds(&tag.name);
+                    let ended = self.syntax.xml && self_closing && xhtml::holds(&tag.name);
                     let ended = ended.then(|| tag.name.clone());
                     tag.self_closing = self_closing && ended.is_none();
                     tag.attrs.truncate(MOST_ATTRIBUTES);
@@ -440,8 +457,11 @@ impl ForwardingEmitter for TokensOf<'_> {
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&mut self) -> bool {
-        let builder = self.0.callback_mut().builder;
-        builder.adjusted_current_node_present_but_not_in_html_namespace()
+        let bridge = self.0.callback_mut();
+        bridge.syntax.cdata
+            || bridge
+                .builder
+                .adjusted_current_node_present_but_not_in_html_namespace()
     }
 }
 

@@ -7,6 +7,7 @@ use super::names::{
     ABOUT, CONSENT, WEAK, Words, are_consent, are_states, is_comment, is_spoken, is_strong,
 };
 use super::sizes::{SENTENCE, Size, name, sizes};
+use super::stories::is_reply;
 use super::text::{Edge, Walk};
 use dom_query::{Document, LocalName, NodeData, NodeId, NodeRef, local_name};
 use rustc_hash::FxHashMap;
@@ -59,6 +60,8 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let mut questions = Vec::new();
     let mut misread = Vec::new();
     let mut articles = 0usize;
+    // What stood before the article that is open.
+    let mut before = 0;
     let mut left = total;
     let mut breaks = Vec::new();
     let mut preformatted = 0usize;
@@ -91,8 +94,32 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                     articles += 1;
                     continue;
                 }
-                articles += usize::from(about.name == local_name!("article"));
+                let is_article = about.name == local_name!("article");
+                if is_article && articles == 0 {
+                    before = size.before;
+                }
+                articles += usize::from(is_article);
                 let mut goes = about.goes(size, total, left, pruning, quotes > 0);
+                if goes == Some(true)
+                    && articles == 1
+                    && about.may_head(size.before.saturating_sub(before))
+                    && has_heading(&node)
+                {
+                    goes = None;
+                }
+                // What a reader says behind a text, in an element that articles have as well.
+                if is_article
+                    && pruning != Pruning::Hidden
+                    && size.before >= ENOUGH
+                    && !about.is_opinion(size, total)
+                    && !has_heading(&node)
+                    && is_reply(&node)
+                {
+                    left.less(size);
+                    gone.push(node);
+                    walk.skip_children();
+                    continue;
+                }
                 if goes.is_none()
                     && size.chars < CONTROL
                     && size.chars * 2 < total.chars
@@ -199,6 +226,11 @@ fn discard(node: &NodeRef<'_>) {
     for node in all.iter().chain([node]) {
         node.update(|node| node.data = NodeData::Fragment);
     }
+}
+
+/// Whether there is a heading in an element.
+fn has_heading(node: &NodeRef<'_>) -> bool {
+    node.descendants_it().any(|node| is_heading(&name(&node)))
 }
 
 /// Whether what an element is for is its link: one of an update in an article only says when that was.
@@ -421,6 +453,13 @@ impl About {
             return (!size.headline && named).then_some(true);
         }
         self.is_named(size, total, left)
+    }
+
+    /// Whether it may be what an article begins with, where so many characters stand before it in there: on a front
+    /// page a story's headline is a link to the story.
+    fn may_head(&self, before: usize) -> bool {
+        let named = self.name == local_name!("header") || self.names.iter().any(|n| n == "header");
+        named && !self.hidden && !self.is_box() && before <= SENTENCE
     }
 
     /// Whether its class or id has a word of those that boxes around an article go by.

@@ -2,6 +2,8 @@
 //! is open, and holds the rest of the page.
 
 use html5ever::LocalName;
+use memchr::memmem;
+use std::borrow::Cow;
 
 /// Elements that hold whatever follows them until their end tag.
 const HOLDING: [&str; 8] = [
@@ -16,9 +18,94 @@ const HEAD: usize = 1024;
 
 /// Whether a page is of this kind.
 pub(super) fn is_xhtml(source: &str) -> bool {
-    let start = source.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let start = start(source);
     let head = &start.as_bytes()[..start.len().min(HEAD)];
-    start.starts_with("<?xml") || memchr::memmem::find(head, b"www.w3.org/1999/xhtml").is_some()
+    start.starts_with("<?xml") || memmem::find(head, b"www.w3.org/1999/xhtml").is_some()
+}
+
+/// Whether a page says at its very beginning that it is XML: what is said later is said by many that are read as HTML.
+pub(super) fn is_declared(source: &str) -> bool {
+    start(source).starts_with("<?xml")
+}
+
+fn start(source: &str) -> &str {
+    source.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+}
+
+/// A page without the declarations in its document type, and with the text that they give a name in place of each use
+/// of that name.
+pub(super) fn without_entities(source: &str) -> Cow<'_, str> {
+    /// So many are read, each of so many bytes, and the page grows by so many at most: names in the texts of others
+    /// stay as they are.
+    const MOST: usize = 100;
+    const LONGEST: usize = 1000;
+    const GROWTH: usize = 1 << 20;
+    let declared = || {
+        if !is_declared(source) {
+            return None;
+        }
+        let begins = memmem::find(
+            source
+                .as_bytes()
+                .get(..4 * HEAD)
+                .unwrap_or(source.as_bytes()),
+            b"<!DOCTYPE",
+        )?;
+        let (name, inner) = source[begins..].split_once('[')?;
+        // The document type ended before.
+        if name.contains('>') {
+            return None;
+        }
+        let inner_at = begins + name.len();
+        let (inner, rest) = inner.split_once(']')?;
+        Some((inner_at, inner, rest.trim_start()))
+    };
+    let Some((at, inner, rest)) = declared() else {
+        return Cow::Borrowed(source);
+    };
+    let mut entities = Vec::new();
+    for declaration in inner.split("<!ENTITY").skip(1).take(MOST) {
+        let declaration = declaration.trim_start();
+        let Some((name, value)) = declaration.split_once(char::is_whitespace) else {
+            continue;
+        };
+        let value = value.trim_start();
+        let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+            continue;
+        };
+        let text = value[1..].split(quote).next().unwrap_or_default();
+        if text.len() <= LONGEST
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        {
+            entities.push((name, text));
+        }
+    }
+    let mut page = source[..at].to_string();
+    let mut grown = 0;
+    let mut rest = rest;
+    while let Some(n) = memchr::memchr(b'&', rest.as_bytes()) {
+        let (before, behind) = rest.split_at(n);
+        page.push_str(before);
+        let used = entities.iter().find(|(name, _)| {
+            let behind = behind[1..].strip_prefix(name);
+            behind.is_some_and(|behind| behind.starts_with(';'))
+        });
+        match used {
+            Some((name, text)) if grown < GROWTH => {
+                page.push_str(text);
+                grown += text.len().saturating_sub(name.len() + 2);
+                rest = &behind[name.len() + 2..];
+            }
+            _ => {
+                page.push('&');
+                rest = &behind[1..];
+            }
+        }
+    }
+    page.push_str(rest);
+    Cow::Owned(page)
 }
 
 /// Whether an element holds whatever follows it in HTML's syntax, so that it is to be ended where XML ends it.
@@ -59,7 +146,27 @@ pub(super) fn unscripted(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::unscripted;
+    use super::{unscripted, without_entities};
+
+    #[test]
+    fn names_that_a_page_gives_its_texts_are_read() {
+        let page = "<?xml version='1.0'?><!DOCTYPE html [<!ENTITY co \"Harbour &amp; Sons\"> <!ENTITY a '&co;&co;'>\n]>\
+            <p>&co; &amp; &a; &cob; &";
+        assert_eq!(
+            without_entities(page),
+            "<?xml version='1.0'?><!DOCTYPE html ><p>Harbour &amp; Sons &amp; &co;&co; &cob; &"
+        );
+        // However often one is used.
+        let long = page.replace("&co; &amp;", &"&co;".repeat(1_000_000));
+        assert!(without_entities(&long).len() < long.len() + (2 << 20));
+        for other in [
+            "<!DOCTYPE html [<!ENTITY co 'x'>]>&co;",
+            "<?xml version='1.0'?><!DOCTYPE html><p>[&co;]",
+            "<?xml version='1.0'?><!DOCTYPE html [",
+        ] {
+            assert_eq!(without_entities(other), other);
+        }
+    }
 
     #[test]
     fn what_is_shown_without_programs_is_found() {

@@ -1,0 +1,183 @@
+//! Pages with several `<article>` elements: a story with others behind it, a front page, one story in several parts.
+
+use super::clean;
+use super::metadata::letters;
+use super::names::{Words, is_comment};
+use super::sizes::{SENTENCE, Size, name, sizes};
+use super::text::{Block, Reading, blocks, visible};
+use dom_query::{Document, NodeId, NodeRef};
+use rustc_hash::FxHashMap;
+
+/// So many stories of a page are looked at.
+pub(super) const STORIES: usize = 50;
+
+/// A story has this much text, in characters as [`visible`] counts them; what has less may be a teaser.
+const LONG: usize = 200;
+
+/// So many characters may stand before a story's headline: its kind, its date.
+const BEFORE: usize = 40;
+
+/// The text of a page's stories.
+#[derive(Debug, Default)]
+pub(super) struct Stories {
+    /// None where the page has but one, or one that is its own.
+    pub text: Vec<Block>,
+    /// Whether the page says that each is one, by a headline of the first level. Other headings may head what is
+    /// beside an article, so that a text without what scoring finds is none.
+    pub certain: bool,
+}
+
+/// An article of the page that is in no other.
+struct Story<'a> {
+    node: NodeRef<'a>,
+    size: Size,
+    /// Its headline's level and letters.
+    head: Option<(u8, String)>,
+}
+
+impl Story<'_> {
+    /// Characters outside links.
+    fn plain(&self) -> usize {
+        self.size.chars - self.size.linked
+    }
+
+    fn level(&self) -> Option<u8> {
+        self.head.as_ref().map(|(level, _)| *level)
+    }
+
+    /// Whether it has the page's title, and more than its headline, as a teaser has.
+    fn is_own(&self, title: &str) -> bool {
+        self.head.as_ref().is_some_and(|(_, heading)| {
+            let chars = heading.chars().count();
+            chars > 8 && title.starts_with(heading) && self.plain() >= chars + 2 * SENTENCE
+        })
+    }
+
+    fn blocks(&self, title: &str) -> Vec<Block> {
+        clean::clean(blocks(self.node, Reading::PRUNED), title)
+    }
+}
+
+/// Of a page that goes on with other stories, each an article with a headline of its own, leaves the one that has the
+/// page's title; where none has it, gives the text of all. Of a story in several articles, of which but the first may
+/// have a headline, gives the text of all its parts.
+pub(super) fn stories(document: &Document, title: &str) -> Stories {
+    let selection = document.select("article");
+    if selection.nodes().len() < 2 {
+        return Stories::default();
+    }
+    let Some(body) = document.body() else {
+        return Stories::default();
+    };
+    let sizes = sizes(body);
+    let outer = |node: &NodeRef<'_>| !node.ancestors_it(None).any(|a| a.has_name("article"));
+    let all = selection.nodes().iter().filter(|node| outer(node));
+    let all = all.take(STORIES).map(|node| Story {
+        node: *node,
+        size: sizes.get(&node.id).copied().unwrap_or_default(),
+        head: headline(node, &sizes),
+    });
+    let all: Vec<Story<'_>> = all.collect();
+    if all.len() < 2 {
+        return Stories::default();
+    }
+    let letters = letters(title);
+    let own = |level: &dyn Fn(u8) -> bool| {
+        let mut own = all
+            .iter()
+            .filter(|story| story.level().is_some_and(level) && story.is_own(&letters));
+        own.next()
+    };
+    if let Some(main) = own(&|level| level == 1) {
+        let text = in_parts(main, &all, title);
+        for other in &all {
+            if other.level() == Some(1) && other.node.id != main.node.id {
+                other.node.remove_from_parent();
+            }
+        }
+        return text;
+    }
+    // Others may be its sections, where their headlines are lower ones.
+    match own(&|level| level > 1) {
+        Some(main) => in_parts(main, &all, title),
+        None => front(&all, title),
+    }
+}
+
+/// The stories of a page none of which has its title, or the parts of its only one.
+fn front(all: &[Story<'_>], title: &str) -> Stories {
+    let Some(longest) = all.iter().max_by_key(|story| story.plain()) else {
+        return Stories::default();
+    };
+    let Some(level) = longest.level() else {
+        return in_parts(longest, all, title);
+    };
+    // Of a story and what is beside it the headlines differ.
+    let alike = || all.iter().filter(|story| story.level() == Some(level));
+    let is_told =
+        |least: usize, story: &Story<'_>| story.plain() >= LONG || story.size.sentences >= least;
+    if alike().filter(|story| is_told(LONG / 2, story)).count() < 2 {
+        return in_parts(longest, all, title);
+    }
+    let told = |story: &&Story<'_>| is_told(2 * SENTENCE, story);
+    Stories {
+        text: alike().filter(told).flat_map(|s| s.blocks(title)).collect(),
+        certain: level == 1,
+    }
+}
+
+/// The text of a story that goes on in articles beside its first, each mostly sentences, without a headline.
+fn in_parts(first: &Story<'_>, all: &[Story<'_>], title: &str) -> Stories {
+    let parent = |story: &Story<'_>| story.node.parent().map(|parent| parent.id);
+    let is_part = |other: &&Story<'_>| {
+        other.node.id == first.node.id
+            || other.head.is_none()
+                && parent(other) == parent(first)
+                && other.plain() >= LONG / 2
+                && other.size.is_told()
+                && !is_reply(&other.node)
+    };
+    let parts: Vec<&Story<'_>> = all.iter().filter(is_part).collect();
+    if parts.len() < 2 {
+        return Stories::default();
+    }
+    Stories {
+        text: parts.iter().flat_map(|part| part.blocks(title)).collect(),
+        certain: false,
+    }
+}
+
+/// Whether an article's class or id says that it is what a reader says.
+pub(super) fn is_reply(node: &NodeRef<'_>) -> bool {
+    let mut names = Words::default();
+    for value in ["class", "id"].iter().filter_map(|key| node.attr(key)) {
+        names.add(&value);
+    }
+    names
+        .iter()
+        .any(|name| is_comment(name) || matches!(name, "reply" | "replies"))
+}
+
+/// The level and the letters of the heading that an article begins with.
+fn headline(article: &NodeRef<'_>, sizes: &FxHashMap<NodeId, Size>) -> Option<(u8, String)> {
+    let mut before = 0;
+    for node in article.descendants_it() {
+        if node.is_text() {
+            before += visible(&node.text());
+        }
+        if before > BEFORE {
+            return None;
+        }
+        let level = match name(&node).as_ref() {
+            "h1" => 1,
+            "h2" => 2,
+            "h3" => 3,
+            "h4" => 4,
+            _ => continue,
+        };
+        if sizes.get(&node.id).is_some_and(|size| size.chars > 0) {
+            return Some((level, letters(&node.text())));
+        }
+    }
+    None
+}
