@@ -9,6 +9,8 @@ pub(super) fn is_hiding(name: &str, value: &str) -> bool {
         "aria-hidden" => value.eq_ignore_ascii_case("true"),
         "style" => hides(value),
         "class" => hides_by_class(value),
+        // What the Internet Archive shows above each of its pages.
+        "id" => value.starts_with("wm-ipp"),
         _ => false,
     }
 }

@@ -244,7 +244,15 @@ pub(super) fn address(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> Opti
     ]
     .into_iter()
     .flatten()
-    .filter(|u| !u.is_empty());
+    .filter(|u| !u.is_empty())
+    // Of the kind that the page itself has.
+    .map(|u| {
+        if u.starts_with("//") {
+            format!("https:{u}")
+        } else {
+            u
+        }
+    });
     let first = all.next()?;
     if first.contains("://") {
         return Some(first);

@@ -36,7 +36,8 @@ pub(super) fn extract(source: &str) -> Article {
     Article {
         text,
         date,
-        url,
+        // One without its site leads nowhere.
+        url: url.filter(|url| url.contains("://")),
         source: metadata::source(&metas, &linked),
         meta,
         title,
@@ -269,6 +270,32 @@ mod tests {
             !text.contains("首页") && !text.contains("版权所有"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_address_without_its_site_is_none() {
+        let url = |href: &str, more: &str| {
+            extract(&format!(
+                "<head><link rel=canonical href='{href}'>{more}</head><body>{BODY}</body>"
+            ))
+            .url
+        };
+        let og = "<meta property='og:url' content='https://post.example/og'>";
+        let own = Some("https://post.example/a".to_string());
+        assert_eq!(url("https://post.example/a", og), own);
+        assert_eq!(url("//post.example/a", ""), own);
+        assert_eq!(url("/a?x=1", ""), None);
+        assert_eq!(url("/a", og).as_deref(), Some("https://post.example/og"));
+    }
+
+    #[test]
+    fn what_archives_and_programs_of_blogs_put_around_a_text_is_left_out() {
+        let page = format!(
+            "<div id=\"wm-ipp-base\" lang=en><p>The Wayback Machine has 12 captures of this page.</p></div>\
+             <div id=main>{BODY}<p>Share this: <a href=#>Facebook</a> <a href=#>Twitter</a></p>\
+             <p>Filed under: <a href=#>Bridges</a>, <a href=#>Harbour</a></p></div>"
+        );
+        assert_eq!(of_body(&page), text());
     }
 
     #[test]
