@@ -52,6 +52,146 @@ fn chats_of_telegram_are_their_messages() {
 }
 
 #[test]
+fn what_is_said_below_an_article_is_one_too() {
+    let comment = |id: &str, replies: &str| {
+        format!(
+            r#"{{"kind": "t1", "data": {{"id": "{id}", "body": "Comment {id}", "author": "ann", "replies": {replies}}}}}"#
+        )
+    };
+    let listing = |items: &str| {
+        format!(r#"{{"kind": "Listing", "data": {{"after": null, "children": [{items}]}}}}"#)
+    };
+    let more = r#"{"kind": "more", "data": {"id": "m", "count": 3, "children": ["x", "y"]}}"#;
+    let deepest = listing(&comment("A2", "\"\""));
+    let below = listing(&format!("{},{more}", comment("A1", &deepest)));
+    let post =
+        r#"{"kind": "t3", "data": {"id": "P", "title": "T", "selftext": "Post", "author": "bo"}}"#;
+    let reddit = format!(
+        "[{},{}]",
+        listing(post),
+        listing(&format!(
+            "{},{},{more}",
+            comment("A", &below),
+            comment("B", "\"\"")
+        ))
+    );
+    let seen = read_bytes("a.json", reddit.as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    let texts: Vec<&str> = seen.articles.iter().map(|a| a.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        ["Post", "Comment A", "Comment A1", "Comment A2", "Comment B"]
+    );
+    assert_eq!(seen.articles[3].meta["parent"], "A1");
+    assert!(!seen.articles[1].meta.contains_key("replies"));
+    assert!(
+        seen.notes.iter().any(|n| n.contains("2 of its messages")),
+        "{:?}",
+        seen.notes
+    );
+
+    // Of a story that is a link the title is there; what was taken back has no text.
+    let news = r#"{"id": 1, "author": "ann", "title": "A link", "url": "https://post.example/1", "text": null, "children": [
+        {"id": 2, "author": "bo", "title": null, "url": null, "text": "<p>One", "children": [
+            {"id": 3, "author": null, "title": null, "url": null, "text": null, "children": [
+                {"id": 4, "author": "cy", "title": null, "url": null, "text": "Two", "parent_id": 3, "children": []}]}]}]}"#;
+    let seen = read_bytes("item.json", news.as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    let ids: Vec<_> = seen
+        .articles
+        .iter()
+        .map(|a| a.id.clone().unwrap_or_default())
+        .collect();
+    assert_eq!(ids, ["1", "2", "4"]);
+    assert_eq!(seen.articles[0].title, "A link");
+    assert_eq!(seen.articles[2].text, "Two");
+
+    // An object of a list that holds an article is one, whatever list that has beside.
+    let wrapped = r#"[{"data": {"id": "A", "text": "Text A", "items": [{"id": "x", "text": "X"}]}}, {"data": {"id": "B", "text": "Text B"}}]"#;
+    let seen = read_bytes("a.json", wrapped.as_bytes());
+    let texts: Vec<&str> = seen.articles.iter().map(|a| a.text.as_str()).collect();
+    assert_eq!(texts, ["Text A", "Text B"]);
+}
+
+#[test]
+fn conversations_are_their_messages() {
+    let node = |id: &str, time: &str, role: &str, parts: &str| {
+        format!(
+            r#""{id}": {{"id": "{id}", "parent": null, "children": [], "message": {{"id": "{id}", "author": {{"role": "{role}"}},
+                "create_time": {time}, "content": {{"content_type": "text", "parts": [{parts}]}}}}}}"#
+        )
+    };
+    let root = r#""r": {"id": "r", "message": null, "parent": null, "children": ["s"]}"#;
+    let chat = format!(
+        r#"[{{"title": "Bridges", "create_time": 1714731072.5, "id": "c1", "mapping": {{{root}, {}, {}, {}, {}}}, "current_node": "b"}},
+            {{"title": "New chat", "create_time": 1714731073.5, "id": "c2", "mapping": {{{root}}}, "current_node": "r"}}]"#,
+        node("s", "null", "system", "\"\""),
+        node(
+            "b",
+            "3.5",
+            "assistant",
+            r#""In September.", {"asset_pointer": "file://1"}"#
+        ),
+        node("t", "3", "tool", "\"search\""),
+        node("a", "2.5", "user", "\"When does it open?\""),
+    );
+    let claude = r#"[{"uuid": "c1", "name": "Bridges", "created_at": "2024-05-03T10:11:12.5Z", "chat_messages": [
+        {"uuid": "a", "text": "When does it open?", "sender": "human", "content": []},
+        {"uuid": "b", "text": "", "sender": "assistant", "content": [{"type": "text", "text": "In September."}]}]},
+        {"uuid": "c2", "name": "", "created_at": "2024-05-03T10:11:12.5Z", "chat_messages": []}]"#;
+    for json in [chat.as_str(), claude] {
+        let seen = read_bytes("conversations.json", json.as_bytes());
+        assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+        let [article] = seen.articles.as_slice() else {
+            panic!("{:?}", seen.articles);
+        };
+        assert_eq!(article.title, "Bridges");
+        assert_eq!(article.text, "When does it open?\n\nIn September.");
+        assert_eq!(article.date.as_deref(), Some("2024-05-03T10:11:12"));
+        assert!(
+            seen.notes.iter().any(|n| n.contains("1 of its messages")),
+            "{:?}",
+            seen.notes
+        );
+    }
+}
+
+#[test]
+fn messages_of_slack_and_facebook() {
+    let slack = r#"[{"type": "message", "subtype": "channel_join", "ts": "1714731072.000100", "user": "U1", "text": "<@U1> has joined the channel"},
+        {"type": "message", "text": "<@U2> the bridge is <https://post.example|open> &amp; &lt;free&gt;", "user": "U1", "ts": "1714731072.000200"},
+        {"type": "message", "text": "", "files": [{"name": "a.png"}], "user": "U1", "ts": "1714731073.000200"}]"#;
+    let seen = read_bytes("2024-05-03.json", slack.as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    assert_eq!(seen.articles.len(), 1);
+    assert_eq!(seen.articles[0].text, "@U2 the bridge is open & <free>");
+    assert_eq!(
+        seen.articles[0].date.as_deref(),
+        Some("2024-05-03T10:11:12")
+    );
+
+    let facebook = r#"{"participants": [{"name": "Ren\u00c3\u00a9"}], "title": "Chat", "messages": [
+        {"sender_name": "Ren\u00c3\u00a9", "timestamp_ms": 1714731072123, "content": "The caf\u00c3\u00a9 is open"},
+        {"sender_name": "Ann", "timestamp_ms": 1714731073123, "photos": [{"uri": "a.jpg"}]}]}"#;
+    let seen = read_bytes("message_1.json", facebook.as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    assert_eq!(seen.articles.len(), 1);
+    assert_eq!(seen.articles[0].text, "The café is open");
+    assert_eq!(seen.articles[0].meta["sender_name"], "René");
+    assert_eq!(
+        seen.articles[0].date.as_deref(),
+        Some("2024-05-03T10:11:12")
+    );
+
+    let comments = r#"{"comments_v2": [{"timestamp": 1714731072, "title": "Ann commented.", "data": [
+        {"comment": {"timestamp": 1714731072, "comment": "The caf\u00c3\u00a9 is open", "author": "Ann"}}]}]}"#;
+    assert_eq!(
+        one("comments.json", comments.as_bytes()).text,
+        "The café is open"
+    );
+}
+
+#[test]
 fn articles_within_two_objects_are_found() {
     let feed = r#"{"feed": [{"post": {"uri": "at://1", "author": {"handle": "ann"}, "record": {"text": "One", "createdAt": "2024-05-03T10:11:12Z"}, "likeCount": 3}},
         {"post": {"uri": "at://2", "author": {"handle": "bo"}, "record": {"text": "Two", "createdAt": "2024-05-04T10:11:12Z"}}}], "cursor": "x"}"#;

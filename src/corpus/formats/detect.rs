@@ -307,6 +307,8 @@ fn mail(text: &str) -> Option<Content> {
 
 /// JSON: an object, or an array of objects; certain if what is there of it parses.
 fn json(text: &str) -> Option<Content> {
+    // What begins each of a sequence of texts (RFC 7464).
+    let text = text.trim_start_matches('\u{1e}');
     let inner = match text.strip_prefix('[') {
         Some(inner) => inner.trim_start(),
         None => text,
@@ -499,6 +501,10 @@ mod tests {
             ),
             ("{\"title\": \"T\", \"text\": \"x\"}\n", Is(Format::Json)),
             ("[\n {\"text\": \"x\"}]", Is(Format::Json)),
+            (
+                "\u{1e}{\"text\": \"x\"}\n\u{1e}{\"text\": \"y\"}\n",
+                Is(Format::Json),
+            ),
             (
                 "window.YTD.tweets.part0 = [ {\n  \"tweet\" : {",
                 Is(Format::Json),

@@ -51,7 +51,10 @@ const NAMES: &[(Format, &[&str])] = &[
     (Format::Markdown, &["md", "markdown"]),
     (Format::Html, &["html", "htm", "xhtml", "shtml"]),
     (Format::Json, &["json"]),
-    (Format::Jsonl, &["jsonl", "ndjson"]),
+    (
+        Format::Jsonl,
+        &["jsonl", "ndjson", "jsonlines", "ldjson", "jl", "json-seq"],
+    ),
     (Format::Csv, &["csv"]),
     (Format::Tsv, &["tsv", "tab"]),
     (Format::Parquet, &["parquet"]),

@@ -1,5 +1,6 @@
 //! Lists of articles inside an object, as interfaces of the web answer.
 
+use super::exports::posted;
 use super::scan::length;
 use super::{MOST_COLUMNS, value};
 use crate::corpus::columns::{Columns, Mapping, Role};
@@ -100,6 +101,11 @@ pub(super) fn is_article(
 /// Whether a column of text may be one of an envelope.
 pub(super) fn described(column: &str) -> bool {
     DESCRIPTIONS.iter().any(|d| d.eq_ignore_ascii_case(column))
+}
+
+/// Whether an object of this name usually holds an article's fields.
+pub(super) fn is_wrapper(name: &str) -> bool {
+    WRAPPERS.contains(&name)
 }
 
 /// Whether there is any list of objects in an object.
@@ -378,7 +384,8 @@ fn keys_of_articles(
         }
         rest = rest.trim_ascii_start();
         let n = length(rest)?;
-        if let Ok(object) = value::object(&decoder.decode(&rest[..n])) {
+        if let Ok(mut object) = value::object(&decoder.decode(&rest[..n])) {
+            posted(&mut object);
             let object = unwrapped(object, columns);
             let keys: Vec<String> = object.keys().cloned().collect();
             let found = columns.map_first(&keys).is_ok_and(|mapping| {
@@ -399,9 +406,8 @@ pub(super) fn unwrapped(object: Map<String, Value>, columns: &Columns) -> Map<St
 }
 
 fn unwrapped_to(object: Map<String, Value>, columns: &Columns, depth: usize) -> Map<String, Value> {
-    let inside = |name: &str, value: &Value| {
-        value.is_object() && (object.len() == 1 || WRAPPERS.contains(&name))
-    };
+    let inside =
+        |name: &str, value: &Value| value.is_object() && (object.len() == 1 || is_wrapper(name));
     if !object.iter().any(|(name, value)| inside(name, value)) || has_text(&object, columns) {
         return object;
     }
@@ -428,7 +434,8 @@ fn unwrapped_to(object: Map<String, Value>, columns: &Columns, depth: usize) -> 
     object
 }
 
-fn has_text(object: &Map<String, Value>, columns: &Columns) -> bool {
+/// Whether an object has a text of its own.
+pub(super) fn has_text(object: &Map<String, Value>, columns: &Columns) -> bool {
     if object.len() > MOST_COLUMNS {
         return false;
     }

@@ -52,7 +52,7 @@ pub(super) fn bared(object: &mut Map<String, Value>) {
 }
 
 /// A post of Facebook's export, whose text stands in a list beside its date and title:
-/// `{"timestamp": …, "data": [{"post": …}], "title": …}`.
+/// `{"timestamp": …, "data": [{"post": …}], "title": …}`; so does a comment's, in an object of its own.
 pub(super) fn posted(object: &mut Map<String, Value>) {
     if !object.contains_key("timestamp") {
         return;
@@ -62,7 +62,12 @@ pub(super) fn posted(object: &mut Map<String, Value>) {
     };
     let posts: Vec<String> = items
         .iter()
-        .filter_map(|item| item.get("post")?.as_str().map(mended))
+        .filter_map(|item| {
+            let said = item
+                .get("post")
+                .or_else(|| item.pointer("/comment/comment"));
+            said?.as_str().map(mended)
+        })
         .collect();
     if posts.is_empty() || object.contains_key("post") {
         return;
@@ -75,7 +80,7 @@ pub(super) fn posted(object: &mut Map<String, Value>) {
 }
 
 /// A text whose bytes of UTF-8 were written as a character each, as that export has them.
-fn mended(text: &str) -> String {
+pub(super) fn mended(text: &str) -> String {
     let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
     let mended = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     mended.unwrap_or_else(|| text.to_string())

@@ -1,9 +1,11 @@
 //! JSON: an object a line, objects one after the other in any layout, lists of objects, and lists
 //! inside an object, told apart by what is there.
 
+mod chats;
 mod envelope;
 mod exports;
 mod keyed;
+mod replies;
 mod scan;
 mod take;
 #[cfg(test)]

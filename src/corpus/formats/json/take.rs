@@ -1,10 +1,11 @@
 //! What becomes of an object: an article, or several that it holds.
 
+use super::chats::{self, is_notice};
 use super::exports::{Action, bared, posted};
 use super::scan::{Skip, length};
 use super::{
     Known, LARGE, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope,
-    keyed,
+    keyed, replies,
 };
 use crate::corpus::columns::{FAILURE, Mapping, NAME_THE_TEXT, Role, is_failure, proposed};
 use crate::error::Result;
@@ -26,6 +27,7 @@ impl<R: Read> Reader<'_, '_, R> {
             bared(&mut object);
             posted(&mut object);
         }
+        chats::prepare(&mut object);
         if let Some(action) = self.action.take() {
             action.tell(&mut object);
         }
@@ -41,7 +43,7 @@ impl<R: Read> Reader<'_, '_, R> {
             Err(_) => false,
         };
         if !article {
-            if self.may_enter() && envelope::has_list(&object, 1) {
+            if self.may_enter() && envelope::has_list(&object, 1) && !self.wraps_article(&object) {
                 let bytes = &self.window.bytes()[..n];
                 let titled = known.roles.as_ref().is_ok_and(may_be_one);
                 let list = envelope::find(bytes, titled, columns, self.decoder);
@@ -61,9 +63,14 @@ impl<R: Read> Reader<'_, '_, R> {
             }
         }
         self.pass(n);
+        let columns = &self.context.options.columns;
+        let below = replies::taken(&mut object, columns);
+        if !below.is_empty() {
+            known = self.known(&object);
+        }
         if is_notice(&object) {
             self.notices += 1;
-            return Ok(());
+            return self.below(below, line);
         }
         if !article && let Some(rows) = keyed::rows(&object, known.roles.as_ref().ok(), columns) {
             // In a list, the object that holds the first has its number already.
@@ -79,7 +86,47 @@ impl<R: Read> Reader<'_, '_, R> {
             self.open.pop();
             return Ok(());
         }
-        self.article(object, &known, line)
+        self.article(object, &known, line)?;
+        self.below(below, line)
+    }
+
+    /// Whether an item of a list wraps an article, so that lists in it are the article's.
+    fn wraps_article(&mut self, object: &Map<String, Value>) -> bool {
+        let mut wrappers = object.keys().filter(|name| envelope::is_wrapper(name));
+        if self.open.is_empty() || wrappers.next().is_none() {
+            return false;
+        }
+        let columns = &self.context.options.columns;
+        let inner = envelope::unwrapped(object.clone(), columns);
+        let keys: Vec<String> = inner.keys().cloned().collect();
+        inner != *object
+            && keys.len() <= MOST_COLUMNS
+            && columns
+                .map_first(&keys)
+                .is_ok_and(|mapping| envelope::is_article(&inner, &mapping, columns))
+    }
+
+    /// Hands over what stands below an article, of which some may have no text.
+    fn below(&mut self, replies: Vec<Map<String, Value>>, line: u64) -> Result<()> {
+        self.open.push(Open::List);
+        for reply in replies {
+            self.items += 1;
+            let columns = &self.context.options.columns;
+            if is_notice(&reply) || !envelope::has_text(&reply, columns) {
+                self.notices += 1;
+                continue;
+            }
+            let known = self.known(&reply);
+            if let Ok(mapping) = &known.roles
+                && replies::is_empty(&reply, mapping)
+            {
+                self.notices += 1;
+                continue;
+            }
+            self.article(reply, &known, line)?;
+        }
+        self.open.pop();
+        Ok(())
     }
 
     /// Whether the object here is all that the input has, but for what is not read yet: an answer is short, and
@@ -395,37 +442,4 @@ impl<R: Read> Reader<'_, '_, R> {
 /// are in: a channel, a forum.
 fn may_be_one(mapping: &Mapping) -> bool {
     mapping.column(Role::Text).is_some() || !mapping.is_named_weakly()
-}
-
-/// Whether an object of a chat's export is no message, or one without a text: who joined, a picture, a call.
-fn is_notice(object: &Map<String, Value>) -> bool {
-    const BESIDE: [&str; 7] = [
-        "attachments",
-        "embeds",
-        "stickers",
-        "media_attachments",
-        "files",
-        "reblog",
-        "poll",
-    ];
-    let has = |names: &[&str]| names.iter().any(|name| object.contains_key(*name));
-    let empty = |name: &str| object.get(name).is_some_and(|text| *text == "");
-    if (empty("content") || empty("text"))
-        && has(&BESIDE)
-        && !has(&["title", "headline", "subject"])
-    {
-        return true;
-    }
-    let text = || object.get("text").filter(|text| *text != "");
-    match object.get("type").and_then(Value::as_str) {
-        // What somebody else wrote is told by its address alone.
-        Some("Announce") if object.get("object").is_some_and(Value::is_string) => true,
-        Some("service") => object.contains_key("action") && text().is_none(),
-        Some("message") => {
-            text().is_none()
-                && object.contains_key("text_entities")
-                && object.contains_key("date_unixtime")
-        }
-        _ => false,
-    }
 }

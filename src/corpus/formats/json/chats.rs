@@ -1,0 +1,261 @@
+//! Messages of chats, as programs export them.
+
+use super::exports::mended;
+use serde_json::{Map, Value};
+
+/// Brings a message, or a conversation, into the form that others have.
+pub(super) fn prepare(object: &mut Map<String, Value>) {
+    if object.contains_key("mapping") || object.contains_key("chat_messages") {
+        conversed(object);
+    } else if object.contains_key("timestamp_ms") {
+        sent(object);
+    } else if object.contains_key("ts") {
+        said(object);
+    }
+}
+
+/// A conversation with a language model: its messages are one text, in the order in which they were written. ChatGPT
+/// has them in a tree by their ids, `{"mapping": {"…": {"message": {"content": {"parts": ["…"]}}}}}`, and Claude in a
+/// list, `{"chat_messages": [{"text": "…"}]}`.
+fn conversed(object: &mut Map<String, Value>) {
+    let (name, texts) = if let Some(Value::Object(nodes)) = object.get("mapping") {
+        let is_one = nodes
+            .values()
+            .all(|node| node.get("message").is_some() && node.get("parent").is_some());
+        // What is written in no time stands behind what comes before it.
+        let mut last = f64::MIN;
+        let mut messages: Vec<(f64, &Value)> = Vec::new();
+        for message in nodes.values().filter_map(|node| node.get("message")) {
+            last = message
+                .get("create_time")
+                .and_then(Value::as_f64)
+                .unwrap_or(last);
+            messages.push((last, message));
+        }
+        messages.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let texts: Vec<String> = messages.iter().filter_map(|(_, m)| parts(m)).collect();
+        if nodes.is_empty() || !is_one {
+            return;
+        }
+        ("mapping", texts)
+    } else if let Some(Value::Array(messages)) = object.get("chat_messages") {
+        ("chat_messages", messages.iter().filter_map(text).collect())
+    } else {
+        return;
+    };
+    if object.contains_key("text") {
+        return;
+    }
+    // One without a message is told by the member that it keeps.
+    if !texts.is_empty() {
+        object.shift_remove(name);
+    }
+    object.insert("text".to_string(), Value::String(texts.join("\n\n")));
+    dated(object, "create_time");
+}
+
+/// What a message of ChatGPT says; what was said to the model about itself, and programs that it ran, are none of it.
+fn parts(message: &Value) -> Option<String> {
+    let role = message.pointer("/author/role").and_then(Value::as_str);
+    if !matches!(role, Some("user" | "assistant")) {
+        return None;
+    }
+    let content = message.get("content")?;
+    let kind = content.get("content_type").and_then(Value::as_str);
+    if !matches!(kind, Some("text" | "multimodal_text")) {
+        return None;
+    }
+    let parts = content.get("parts")?.as_array()?;
+    let texts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
+    let all = texts.join("\n\n");
+    (!all.trim().is_empty()).then_some(all)
+}
+
+/// What a message of Claude says: in pieces where it has any, of which the whole may leave some out.
+fn text(message: &Value) -> Option<String> {
+    let pieces = message.get("content").and_then(Value::as_array);
+    let pieces = pieces.into_iter().flatten();
+    let pieces: Vec<&str> = pieces
+        .filter_map(|piece| piece.get("text")?.as_str())
+        .collect();
+    let pieces = pieces.join("\n\n");
+    let whole = message.get("text").and_then(Value::as_str).unwrap_or("");
+    let text = if pieces.len() > whole.len() {
+        pieces.as_str()
+    } else {
+        whole
+    };
+    (!text.trim().is_empty()).then(|| text.to_string())
+}
+
+/// A message of Facebook or Instagram: `{"sender_name": "…", "timestamp_ms": …, "content": "…"}`.
+fn sent(object: &mut Map<String, Value>) {
+    if !object.contains_key("sender_name") {
+        return;
+    }
+    for (_, value) in object.iter_mut() {
+        if let Value::String(text) = value {
+            *text = mended(text);
+        }
+    }
+    dated(object, "timestamp_ms");
+}
+
+/// A message of Slack: `{"type": "message", "user": "…", "text": "…", "ts": "1714731072.000100"}`.
+fn said(object: &mut Map<String, Value>) {
+    if object.get("type").is_none_or(|kind| kind != "message") {
+        return;
+    }
+    if let Some(Value::String(text)) = object.get_mut("text") {
+        *text = plain(text);
+    }
+    dated(object, "ts");
+}
+
+/// Says when an object was written by the name that others have for it.
+fn dated(object: &mut Map<String, Value>, by: &str) {
+    if object.contains_key("date") {
+        return;
+    }
+    if let Some(date) = object.get(by).cloned() {
+        object.insert("date".to_string(), date);
+    }
+}
+
+/// A text without Slack's marks: `<@U1>` is who is spoken to, `<https://e.example|here>` a link.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('<') {
+        plain.push_str(before);
+        // What was written as such a bracket is escaped.
+        let Some((mark, after)) = behind.split_once('>') else {
+            plain.push('<');
+            rest = behind;
+            continue;
+        };
+        let (target, label) = match mark.split_once('|') {
+            Some((target, label)) if !label.is_empty() => (target, Some(label)),
+            Some((target, _)) => (target, None),
+            None => (mark, None),
+        };
+        let sign = match target.chars().next() {
+            Some(sign @ ('@' | '#')) => Some(sign),
+            Some('!') => Some('@'),
+            _ => None,
+        };
+        match (sign, label) {
+            (Some(sign), Some(label)) => {
+                if !label.starts_with(sign) && !target.starts_with("!date") {
+                    plain.push(sign);
+                }
+                plain.push_str(label);
+            }
+            (Some(sign), None) => {
+                plain.push(sign);
+                plain.push_str(&target[1..]);
+            }
+            (None, _) => plain.push_str(label.unwrap_or(target)),
+        }
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// Whether an object of a chat's export is no message, or one without a text: who joined, a picture, a call; or where
+/// a discussion goes on.
+pub(super) fn is_notice(object: &Map<String, Value>) -> bool {
+    const BESIDE: [&str; 7] = [
+        "attachments",
+        "embeds",
+        "stickers",
+        "media_attachments",
+        "files",
+        "reblog",
+        "poll",
+    ];
+    /// Of messages of Slack.
+    const JOINED: [&str; 10] = [
+        "channel_join",
+        "channel_leave",
+        "channel_archive",
+        "channel_unarchive",
+        "channel_name",
+        "group_join",
+        "group_leave",
+        "bot_add",
+        "bot_remove",
+        "pinned_item",
+    ];
+    let has = |names: &[&str]| names.iter().any(|name| object.contains_key(*name));
+    let empty = |name: &str| object.get(name).is_some_and(|text| *text == "");
+    if (empty("content") || empty("text"))
+        && has(&BESIDE)
+        && !has(&["title", "headline", "subject"])
+    {
+        return true;
+    }
+    if empty("text") && has(&["mapping", "chat_messages"]) {
+        return true;
+    }
+    if object.contains_key("timestamp_ms") && object.contains_key("sender_name") {
+        return !object.contains_key("content");
+    }
+    if object.get("kind").is_some_and(|kind| kind == "more") && object.contains_key("data") {
+        return true;
+    }
+    let text = || object.get("text").filter(|text| *text != "");
+    match object.get("type").and_then(Value::as_str) {
+        // What somebody else wrote is told by its address alone.
+        Some("Announce") if object.get("object").is_some_and(Value::is_string) => true,
+        Some("service") => object.contains_key("action") && text().is_none(),
+        Some("message") => {
+            let kind = object.get("subtype").and_then(Value::as_str);
+            object.contains_key("ts") && kind.is_some_and(|kind| JOINED.contains(&kind))
+                || text().is_none()
+                    && object.contains_key("text_entities")
+                    && object.contains_key("date_unixtime")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_slack_are_taken_off() {
+        for (text, wanted) in [
+            (
+                "Hello <@U2>, see <https://x.example|the page> &amp; <https://y.example>",
+                "Hello @U2, see the page &amp; https://y.example",
+            ),
+            (
+                "<#C1|general> <!here> <!subteam^S1|@desk> <@U1|ann>",
+                "#general @here @desk @ann",
+            ),
+            ("<!date^1392734382^{date}|18 February>", "18 February"),
+            ("a < b and <unclosed", "a < b and <unclosed"),
+            ("", ""),
+        ] {
+            assert_eq!(plain(text), wanted);
+        }
+    }
+
+    #[test]
+    fn other_objects_stay_as_they_are() {
+        for json in [
+            r#"{"mapping":{"a":{"type":"text"}},"title":"T"}"#,
+            r#"{"mapping":{},"title":"T"}"#,
+            r#"{"mapping":"x","chat_messages":3}"#,
+            r#"{"timestamp_ms":3,"text":"cafÃ©"}"#,
+            r#"{"ts":3,"text":"a <b> c"}"#,
+        ] {
+            let mut object = serde_json::from_str(json).unwrap();
+            prepare(&mut object);
+            assert_eq!(Value::Object(object).to_string(), json);
+        }
+    }
+}
