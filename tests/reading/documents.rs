@@ -738,6 +738,36 @@ fn the_last_member_of_a_name_counts() {
 }
 
 #[test]
+fn members_of_one_name_in_a_zip_are_told() {
+    let text = |n: u32| format!("Bridge {n}\n\nThe bridge is open.\n").into_bytes();
+    let [one, two, three] = [1, 2, 3].map(text);
+    let mut bytes = zip(&[("a.txt", &one), ("b.txt", &two), ("c.txt", &three)]);
+    for name in [b"b.txt", b"c.txt"] {
+        while let Some(at) = bytes.windows(5).position(|w| w == name) {
+            bytes[at] = b'a';
+        }
+        let seen = read_bytes("a.zip", &bytes);
+        assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+        let last = if name == b"b.txt" {
+            ["Bridge 2", "Bridge 3"].as_slice()
+        } else {
+            &["Bridge 3"]
+        };
+        assert_eq!(seen.titles(), last);
+        let said = if name == b"b.txt" {
+            "a member that came again behind"
+        } else {
+            "2 members that came again behind"
+        };
+        assert!(
+            seen.notes.len() == 1 && seen.notes[0].contains(said),
+            "{:?}",
+            seen.notes
+        );
+    }
+}
+
+#[test]
 fn pruning_spares_members_that_were_left_out() {
     let members: [(&str, &[u8]); 2] = [
         ("a.txt", b"Bridge\n\nThe bridge is open.\n"),

@@ -161,3 +161,55 @@ fn letters_cut_in_two_and_lines_left_out() {
         ]
     );
 }
+
+#[test]
+fn files_that_came_with_mails_are_named() {
+    let part = |kind: &str, name: &str| {
+        format!(
+            "--B\nContent-Type: {kind}; name={name}\nContent-Disposition: attachment; filename={name}\n\nOther words.\n"
+        )
+    };
+    let mail = |parts: &str| {
+        format!(
+            "From: a@post.example\nSubject: S\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n\
+             --B\nContent-Type: text/plain\n\n{TEXT}\n{parts}--B--\n"
+        )
+    };
+    let notes = part("text/plain", "notes.txt");
+    let picture = part("image/png", "a.png");
+    let report = part("application/pdf", "report.pdf");
+    for (parts, said) in [
+        (picture.clone(), None),
+        (
+            format!("{picture}{notes}"),
+            Some("the file \"notes.txt\" that came with a mail"),
+        ),
+        (
+            format!("{report}{notes}"),
+            Some("2 files that came with mails, as \"report.pdf\""),
+        ),
+    ] {
+        for (name, bytes) in [
+            ("a.eml", mail(&parts)),
+            (
+                "a.mbox",
+                format!(
+                    "From a@post.example Fri May  3 10:11:12 2024\n{}",
+                    mail(&parts)
+                ),
+            ),
+        ] {
+            let seen = read_bytes(name, bytes.as_bytes());
+            assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+            assert_eq!(seen.articles[0].text, TEXT);
+            match said {
+                Some(said) => assert!(
+                    seen.notes.iter().any(|note| note.contains(said)),
+                    "{name}: {:?}",
+                    seen.notes
+                ),
+                None => assert!(seen.notes.is_empty(), "{name}: {:?}", seen.notes),
+            }
+        }
+    }
+}

@@ -594,7 +594,7 @@ fn mail_in(text: &str) -> Option<Article> {
     if known.count() < 3 || !text.contains('@') {
         return None;
     }
-    mail::parse(text.as_bytes(), 0, &mut mail_text::Encodings::default()).ok()
+    mail::parse(text.as_bytes(), 0, &mut mail_text::Remarks::default()).ok()
 }
 
 /// Whether a text is what programs write where there is nothing.

@@ -50,6 +50,9 @@ pub(super) fn read_zip(
         }
         Err(_) => return context.bad(None, "not a readable zip file"),
     };
+    // Of members with one name the archive knows the last alone.
+    let all = members(&again, archive.central_directory_start());
+    let mut passed_over = all.saturating_sub(archive.len());
     let raw: Vec<&[u8]> = archive.file_names_raw().collect();
     let mut names: Vec<(String, usize)> = decoded(&raw)
         .into_iter()
@@ -78,7 +81,6 @@ pub(super) fn read_zip(
             *known = index.max(*known);
             last
         });
-    let mut passed_over = 0;
     let left = Rc::new(Cell::new(ALWAYS.max(size.saturating_mul(ZIP_TIMES))));
     let mut any = false;
     for (raw, index) in names {
@@ -117,9 +119,7 @@ pub(super) fn read_zip(
     if passed_over > 0 {
         context.sink.note(Note::Ignored {
             path: context.path.to_string(),
-            what: format!(
-                "{passed_over} members that came again behind, of which the last is read"
-            ),
+            what: came_again(passed_over),
         });
     }
     nothing(any, context)
@@ -150,8 +150,7 @@ pub(super) fn read_tar(
     if names.passed_over > 0 {
         let n = names.passed_over;
         let what = match names.last {
-            Some(_) if n == 1 => "a member that came again behind, as which it is read".to_string(),
-            Some(_) => format!("{n} members that came again behind, of which the last is read"),
+            Some(_) => came_again(n as usize),
             None => format!(
                 "{n} members with the name of one before, which may be newer; give the archive as a file to read the last of each"
             ),
@@ -162,6 +161,42 @@ pub(super) fn read_tar(
         });
     }
     outcome
+}
+
+fn came_again(members: usize) -> String {
+    match members {
+        1 => "a member that came again behind, as which it is read".to_string(),
+        n => format!("{n} members that came again behind, of which the last is read"),
+    }
+}
+
+/// How many members a zip file lists from a place on. The file stands where it stood.
+fn members(file: &File, start: u64) -> usize {
+    /// How the header of one begins, how long it is without names and more, and where their lengths stand.
+    const BEGIN: &[u8] = b"PK\x01\x02";
+    const HEADER: usize = 46;
+    const LENGTHS: [usize; 3] = [28, 30, 32];
+    let count = |mut file: &File| -> io::Result<usize> {
+        let at = file.stream_position()?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut list = io::BufReader::new(file);
+        let mut header = [0; HEADER];
+        let mut members = 0;
+        while list.read_exact(&mut header).is_ok() && header.starts_with(BEGIN) {
+            members += 1;
+            let lengths =
+                LENGTHS.map(|at| u64::from(u16::from_le_bytes([header[at], header[at + 1]])));
+            let more = lengths.iter().sum();
+            if io::copy(&mut (&mut list).take(more), &mut io::sink())? < more {
+                break;
+            }
+        }
+        drop(list);
+        file.seek(SeekFrom::Start(at))?;
+        Ok(members)
+    };
+    // Whoever reads the members tells that the file cannot be read.
+    count(file).unwrap_or(0)
 }
 
 fn read_members(

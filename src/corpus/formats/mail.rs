@@ -1,6 +1,6 @@
 //! Mails (EML), and pages saved as mails are (MHTML).
 
-use super::mail_text::{self, Encodings};
+use super::mail_text::{self, Remarks};
 use super::markup::{mailed, page};
 use super::{Context, whole};
 use crate::corpus::article::{Article, one_line, tidy};
@@ -29,8 +29,8 @@ pub(super) fn read(stream: impl Read, context: &mut Context<'_>) -> Result<()> {
     let Some(bytes) = whole(stream, context)? else {
         return Ok(());
     };
-    let mut encodings = Encodings::default();
-    let outcome = match parse(counted(&bytes), 0, &mut encodings) {
+    let mut remarks = Remarks::default();
+    let outcome = match parse(counted(&bytes), 0, &mut remarks) {
         Ok(mut article) => {
             article.id = context.file_id.clone();
             article.origin = context.origin.to_string();
@@ -39,7 +39,7 @@ pub(super) fn read(stream: impl Read, context: &mut Context<'_>) -> Result<()> {
         }
         Err(message) => context.bad(None, message),
     };
-    encodings.report(context);
+    remarks.report(context);
     outcome
 }
 
@@ -102,12 +102,13 @@ fn counted(bytes: &[u8]) -> &[u8] {
 pub(in crate::corpus) fn parse(
     bytes: &[u8],
     depth: usize,
-    encodings: &mut Encodings,
+    remarks: &mut Remarks,
 ) -> std::result::Result<Article, String> {
     // Blank lines before a header would end it.
     let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
-    let bytes = mail_text::header_as_utf8(&bytes[blank..], encodings);
+    let bytes = mail_text::header_as_utf8(&bytes[blank..], remarks);
     let message = message(&bytes)?;
+    remarks.count_attached(&message);
     let mut text = String::new();
     let mut markup = String::new();
     // What has no other form counts as both; once is enough.
@@ -119,14 +120,14 @@ pub(in crate::corpus) fn parse(
         };
         match &part.body {
             PartType::Text(piece) => {
-                let piece = mail_text::text(&message, part, piece, encodings);
+                let piece = mail_text::text(&message, part, piece, remarks);
                 if !text.contains(piece.as_ref()) {
                     text.push_str(&piece);
                     text.push_str("\n\n");
                 }
             }
             PartType::Html(piece) => {
-                let piece = mail_text::text(&message, part, piece, encodings);
+                let piece = mail_text::text(&message, part, piece, remarks);
                 if !markup.contains(piece.as_ref()) {
                     markup.push_str(&piece);
                 }
@@ -142,13 +143,13 @@ pub(in crate::corpus) fn parse(
         }
     }
     if text.trim().is_empty() {
-        text = tidy(&mail_text::of_any_part(&message, encodings));
+        text = tidy(&mail_text::of_any_part(&message, remarks));
     }
     for part in &message.parts {
         if let PartType::Message(_) = part.body
             && depth < DEEPEST
             && let Some(inner) = mail_text::content(&message, part)
-            && let Ok(inner) = parse(&inner, depth + 1, encodings)
+            && let Ok(inner) = parse(&inner, depth + 1, remarks)
         {
             text.truncate(text.trim_end().len());
             text.push_str("\n\n");

@@ -1,28 +1,35 @@
 //! What a mail's parts say, where their bytes are not in what the mail declares: mails without a
-//! charset, or with one that their program was never told to set, are told by their bytes as files are.
+//! charset, or with one that their program was never told to set, are told by their bytes as files are. And what is
+//! to be said of them.
 
-use super::Context;
 use super::html;
+use super::{Context, Format};
 use crate::corpus::article::one_line;
 use crate::corpus::decode::{Decoder, encoding_of, looks_binary};
+use crate::corpus::inputs::Note;
 use crate::guard::guarded;
 use encoding_rs::{Encoding, UTF_8};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding as Transfer, Message, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
+use std::path::Path;
 
 /// How far into a mail the end of its header is looked for, in bytes.
 const LONGEST_HEADER: usize = 1 << 20;
 
-/// The encodings that nothing declared, over all mails of an input.
+/// What is said of all mails of an input.
 #[derive(Default)]
-pub(in crate::corpus) struct Encodings {
+pub(in crate::corpus) struct Remarks {
+    /// The encodings that nothing declared.
     found: Vec<&'static str>,
     replaced: u64,
+    /// Files that came with mails and could be read by themselves, and what the first is called.
+    attached: u64,
+    first: String,
 }
 
-impl Encodings {
+impl Remarks {
     fn decode(&mut self, bytes: &[u8], declared: Option<&'static Encoding>) -> String {
         let mut decoder = Decoder::default();
         let text = decoder
@@ -42,9 +49,42 @@ impl Encodings {
         }
     }
 
+    /// Takes note of the files that came with a mail; pictures, calendars and signatures are none that are read.
+    pub(super) fn count_attached(&mut self, message: &Message<'_>) {
+        let read = |id: &u32| message.text_body.contains(id) || message.html_body.contains(id);
+        for id in message.attachments.iter().filter(|id| !read(id)) {
+            let Some(part) = message.part(*id) else {
+                continue;
+            };
+            if matches!(part.body, PartType::Message(_)) {
+                continue;
+            }
+            let Some(name) = part.attachment_name().map(one_line) else {
+                continue;
+            };
+            if Format::of(Path::new(&name)).is_some() {
+                if self.attached == 0 {
+                    self.first = name;
+                }
+                self.attached += 1;
+            }
+        }
+    }
+
     /// Says what was found.
     pub(super) fn report(self, context: &mut Context<'_>) {
         context.report_encodings(self.found, self.replaced);
+        let (n, first) = (self.attached, self.first);
+        if n > 0 {
+            let what = match n {
+                1 => format!("the file {first:?} that came with a mail"),
+                _ => format!("{n} files that came with mails, as {first:?}"),
+            };
+            context.sink.note(Note::Ignored {
+                path: context.path.to_string(),
+                what: format!("{what}; save what is to be read beside it"),
+            });
+        }
     }
 }
 
@@ -61,7 +101,7 @@ fn declared_by(label: &str) -> Option<&'static Encoding> {
 
 /// A mail whose header, where it has bytes that are no UTF-8, is given in UTF-8. What it declares of
 /// its text counts for its header too, and so does what its text is in.
-pub(super) fn header_as_utf8<'m>(mail: &'m [u8], encodings: &mut Encodings) -> Cow<'m, [u8]> {
+pub(super) fn header_as_utf8<'m>(mail: &'m [u8], remarks: &mut Remarks) -> Cow<'m, [u8]> {
     let near = &mail[..mail.len().min(LONGEST_HEADER)];
     let end = [&b"\n\n"[..], b"\n\r\n"]
         .iter()
@@ -82,7 +122,7 @@ pub(super) fn header_as_utf8<'m>(mail: &'m [u8], encodings: &mut Encodings) -> C
     let mut decoder = Decoder::default();
     let all = std::str::from_utf8(body).is_err();
     let encoding = decoder.settle(if all { mail } else { header }, declared.as_slice());
-    encodings.count(&decoder, declared);
+    remarks.count(&decoder, declared);
     let header = encoding.decode_without_bom_handling(header).0;
     Cow::Owned([header.as_bytes(), body].concat())
 }
@@ -136,10 +176,10 @@ pub(super) fn text<'m>(
     message: &'m Message<'_>,
     part: &MessagePart<'_>,
     read: &'m str,
-    encodings: &mut Encodings,
+    remarks: &mut Remarks,
 ) -> Cow<'m, str> {
     match undecoded(message, part, read) {
-        Some((bytes, declared)) => Cow::Owned(encodings.decode(&bytes, declared)),
+        Some((bytes, declared)) => Cow::Owned(remarks.decode(&bytes, declared)),
         None => Cow::Borrowed(read),
     }
 }
@@ -192,7 +232,7 @@ const NO_TEXT: [&str; 8] = [
 
 /// The texts of a mail's parts where none of them is its text by the standard: programs call a text an
 /// attachment, or by a type of their own (`text`, `text/markdown`), or by one that says nothing.
-pub(super) fn of_any_part(message: &Message<'_>, encodings: &mut Encodings) -> String {
+pub(super) fn of_any_part(message: &Message<'_>, remarks: &mut Remarks) -> String {
     let mut out = String::new();
     let mut add = |piece: &str| {
         out.push_str(piece);
@@ -204,15 +244,15 @@ pub(super) fn of_any_part(message: &Message<'_>, encodings: &mut Encodings) -> S
         match &part.body {
             PartType::Text(_) if NO_TEXT.iter().any(|no| name.eq_ignore_ascii_case(no)) => {}
             PartType::Text(piece) if name.to_ascii_lowercase().ends_with("html") => {
-                add(&html::block(&text(message, part, piece, encodings)));
+                add(&html::block(&text(message, part, piece, remarks)));
             }
-            PartType::Text(piece) => add(&text(message, part, piece, encodings)),
-            PartType::Html(piece) => add(&html::block(&text(message, part, piece, encodings))),
+            PartType::Text(piece) => add(&text(message, part, piece, remarks)),
+            PartType::Html(piece) => add(&html::block(&text(message, part, piece, remarks))),
             // One that the parser knows nothing of, if it is the mail itself.
             PartType::Binary(_) if message.parts.len() == 1 => {
                 let bytes = content(message, part).unwrap_or_default();
                 if !looks_binary(&bytes) {
-                    add(&encodings.decode(&bytes, None));
+                    add(&remarks.decode(&bytes, None));
                 }
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! Mailboxes (mbox): mails one behind another, each after a line `From …`.
 
 use super::mail::parse;
-use super::mail_text::Encodings;
+use super::mail_text::Remarks;
 use super::{Context, LONGEST};
 use crate::corpus::dates::parse_date;
 use crate::error::{Error, Result};
@@ -9,13 +9,13 @@ use std::io::{self, BufRead, Read};
 
 /// Reads a mailbox.
 pub(super) fn read(stream: impl BufRead, context: &mut Context<'_>) -> Result<()> {
-    let mut encodings = Encodings::default();
-    let outcome = mails(stream, &mut encodings, context);
-    encodings.report(context);
+    let mut remarks = Remarks::default();
+    let outcome = mails(stream, &mut remarks, context);
+    remarks.report(context);
     outcome
 }
 
-fn mails(stream: impl BufRead, encodings: &mut Encodings, context: &mut Context<'_>) -> Result<()> {
+fn mails(stream: impl BufRead, remarks: &mut Remarks, context: &mut Context<'_>) -> Result<()> {
     let mut lines = Lines {
         stream,
         line: Vec::new(),
@@ -43,7 +43,7 @@ fn mails(stream: impl BufRead, encodings: &mut Encodings, context: &mut Context<
                         "a mail longer than 64 MiB, which is no one article",
                     )?;
                 } else {
-                    take(&mail, &from_line, row, encodings, context)?;
+                    take(&mail, &from_line, row, remarks, context)?;
                 }
             }
             if !any {
@@ -79,10 +79,10 @@ fn take(
     mail: &[u8],
     from_line: &[u8],
     row: u64,
-    encodings: &mut Encodings,
+    remarks: &mut Remarks,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    match parse(mail, 0, encodings) {
+    match parse(mail, 0, remarks) {
         Ok(mut article) => {
             // When it came, where it does not say when it was sent.
             if article.date.is_none() && !article.meta.contains_key("date") {
