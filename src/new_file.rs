@@ -62,7 +62,14 @@ impl NewFile {
                     ),
                 ));
             }
-            let temporary = beside(&target, path).map_err(|e| failed(plain_error(e)))?;
+            let temporary = beside(&target, path).map_err(|e| {
+                if e.kind() == io::ErrorKind::NotFound {
+                    let folder = folder_of(&target).display();
+                    let message = format!("there is no folder {folder}; make it first");
+                    return failed(io::Error::new(e.kind(), message));
+                }
+                failed(plain_error(e))
+            })?;
             To::Temporary(BufWriter::new(temporary))
         } else {
             let file = File::options().write(true).open(&target).map_err(failed)?;
@@ -100,7 +107,9 @@ impl NewFile {
         let failed = |e| Error::io(&path, e);
         match self.to {
             To::Temporary(file) => {
-                let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
+                let file = file
+                    .into_inner()
+                    .map_err(|e| failed(plain_error(e.into_error())))?;
                 // A file that is replaced keeps who may read it.
                 if let Ok(old) = path.metadata() {
                     let permissions = old.permissions();
@@ -181,7 +190,12 @@ fn plain_error(e: io::Error) -> io::Error {
         }
         cause = error.source();
     }
-    e
+    // Where the library says no number, it says the place behind the cause.
+    let text = e.to_string();
+    match text.rsplit_once(" at path \"") {
+        Some((cause, _)) => io::Error::new(e.kind(), cause.to_string()),
+        None => e,
+    }
 }
 
 /// What files are called until they have their names.
@@ -245,14 +259,14 @@ fn left(path: &Path, now: SystemTime) -> bool {
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
-            To::Temporary(file) => file.write(bytes),
+            To::Temporary(file) => file.write(bytes).map_err(plain_error),
             To::Direct(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
-            To::Temporary(file) => file.flush(),
+            To::Temporary(file) => file.flush().map_err(plain_error),
             To::Direct(file) => file.flush(),
         }
     }

@@ -119,6 +119,90 @@ fn threads_and_rates_of_the_processor() {
 }
 
 #[test]
+fn a_filter_by_topics_that_there_are_not_is_told() {
+    let world = indexed();
+    let said = |line: &str| {
+        let output = world.command(line).arg("NOT topic = 1").output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let lines = [
+        "search rates --where",
+        "export --where",
+        "delete --json --dry-run --where",
+    ];
+    for line in lines {
+        assert!(
+            said(line).contains("no article has a topic yet"),
+            "{line}: {}",
+            said(line)
+        );
+    }
+    world.run("topics fit --topics 2");
+    for line in lines {
+        assert!(!said(line).contains("no article"), "{line}: {}", said(line));
+    }
+}
+
+#[test]
+fn a_value_is_counted_as_often_as_a_filter_finds_it() {
+    let world = World::new();
+    let article =
+        |n: u32, more: &str| format!("{{\"id\": \"{n}\", \"text\": \"Text {n}\", {more}}}\n");
+    world.write(
+        "a.jsonl",
+        [
+            article(
+                1,
+                r#""tags": ["a", ["b", ["c"]]], "by": {"first.name": "Ann"}"#,
+            ),
+            article(2, r#""tags": ["b"], "by": {"first": {"name": "Ann"}}"#),
+            article(
+                3,
+                r#""tags": [[], "c", "c"], "by": [[{"first": {"name": ["Bo", "Ann"]}}]]"#,
+            ),
+        ]
+        .concat(),
+    );
+    world.run("index a.jsonl -c a.nearwise");
+    let output = world
+        .command("search text --by words --json --facets tags,by.first.name,meta.tags")
+        .output()
+        .unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let fields = found["facets"]["fields"].as_array().unwrap();
+    assert_eq!(fields.len(), 3, "{found}");
+    for facet in fields {
+        let name = facet["field"].as_str().unwrap();
+        let values = facet["values"].as_array().unwrap();
+        assert!(values.len() >= 2, "{facet}");
+        for value in values {
+            let text = value["value"].as_str().unwrap();
+            let mut command = world.command("export --where");
+            let output = command
+                .arg(format!("{name} = \"{text}\""))
+                .output()
+                .unwrap();
+            let lines = String::from_utf8(output.stdout).unwrap().lines().count();
+            assert_eq!(value["count"], lines, "{name} = {text}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_named_and_not_what_it_is_made_of() {
+    let world = indexed();
+    for line in [
+        "export -o missing/a.jsonl",
+        "export --format csv -o missing/a.csv",
+    ] {
+        world.fails(line, 1, &["missing/a", "no folder missing; make it first"]);
+    }
+    let output = world.command("export -o missing/a.jsonl").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!told.contains(".nearwise-new"), "{told}");
+}
+
+#[test]
 fn filters_narrow_every_search() {
     let world = indexed();
     let where_ = |filter: &str| {

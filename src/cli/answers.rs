@@ -68,7 +68,8 @@ impl AnswerArgs {
     }
 
     fn filter(&self, reader: &Reader) -> Result<Option<Filter>> {
-        super::args::filter(self.filter.as_deref(), reader)
+        let filter = self.filter.as_deref();
+        filter.map(|f| super::args::filter(f, reader)).transpose()
     }
 }
 

@@ -260,8 +260,12 @@ impl InputArgs {
 }
 
 /// The filter of `--where`.
-pub(super) fn filter(expression: Option<&str>, reader: &Reader) -> Result<Option<Filter>> {
-    Ok(expression.map(|e| reader.filter(e)).transpose()?)
+pub(super) fn filter(expression: &str, reader: &Reader) -> Result<Filter> {
+    let filter = reader.filter(expression)?;
+    if reader.asks_for_no_topics(&filter)? {
+        super::ui::tell("--where: no article has a topic yet; `topics fit` gives them");
+    }
+    Ok(filter)
 }
 
 /// A file to read line by line; `-` is standard input.

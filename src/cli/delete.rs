@@ -67,7 +67,7 @@ impl Delete {
         let mut ids = BTreeSet::new();
         match &self.filter {
             Some(filter) => {
-                let filter = reader.filter(filter)?;
+                let filter = super::args::filter(filter, reader)?;
                 for key in reader.matching(&filter)? {
                     ids.insert(reader.article_at(key)?.id);
                 }

@@ -56,7 +56,8 @@ impl Export {
         let running = ui::Running::new();
         let job = running.job();
         let store = self.corpus.reader()?;
-        let filter = super::args::filter(self.filter.as_deref(), &store)?;
+        let filter = self.filter.as_deref();
+        let filter = filter.map(|f| super::args::filter(f, &store)).transpose()?;
         let name = self.out.as_ref().and_then(|path| path.extension());
         let by_name = match name.map(|e| e.to_string_lossy().to_lowercase()).as_deref() {
             Some("jsonl" | "ndjson") => Some(To::Jsonl),

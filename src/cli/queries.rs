@@ -36,6 +36,12 @@ fn parse(line: &[u8], row: u64, json: bool) -> Result<Option<(Value, String)>, S
         return Ok(None);
     }
     if !json {
+        let object = line
+            .starts_with('{')
+            .then(|| serde_json::from_str::<Value>(line).ok());
+        if object.flatten().is_some_and(|o| o.get("query").is_some()) {
+            return Err("a query in JSON below one in words; give all alike".to_string());
+        }
         return Ok(Some((row.into(), line.to_string())));
     }
     let wrong = "not an object of JSON with a \"query\"";

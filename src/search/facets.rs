@@ -17,7 +17,8 @@ enum Place {
     /// The first characters of a date.
     Date(usize),
     /// Metadata of this name, and names that lead into objects.
-    Meta(String, Vec<String>),
+    /// Metadata, by the names on each way that leads to its values.
+    Meta(Vec<Vec<String>>),
 }
 
 const BUILT_IN: [(&str, Place); 6] = [
@@ -129,9 +130,13 @@ impl Place {
                 let part = row.date.as_ref().and_then(|date| date.get(..*most));
                 text(&part.map(String::from))
             }
-            Self::Meta(name, rest) => {
+            Self::Meta(ways) => {
                 let mut values = Vec::new();
-                reach(row.meta.get(name), rest, &mut values);
+                for way in ways {
+                    if let Some((name, rest)) = way.split_first() {
+                        reach(row.meta.get(name), rest, &mut values);
+                    }
+                }
                 values.sort_unstable();
                 values.dedup();
                 values
@@ -140,18 +145,14 @@ impl Place {
     }
 }
 
-/// The values that a way into metadata leads to, as JSON: of lists each element, of nothing none.
+/// The values that a way into metadata leads to, as JSON: of lists each element, also of lists in them, as a filter
+/// takes them, and of nothing none.
 fn reach(value: Option<&Value>, rest: &[String], out: &mut Vec<String>) {
     match (value, rest) {
         (None | Some(Value::Null), _) => {}
         (Some(Value::Array(elements)), rest) => {
             for element in elements {
-                match element {
-                    // A list in a list is one value, as it is for a filter.
-                    Value::Array(_) if rest.is_empty() => out.push(element.to_string()),
-                    Value::Array(_) => {}
-                    element => reach(Some(element), rest, out),
-                }
+                reach(Some(element), rest, out);
             }
         }
         (Some(Value::String(text)), []) if text.is_empty() => {}
@@ -164,25 +165,13 @@ fn reach(value: Option<&Value>, rest: &[String], out: &mut Vec<String>) {
 fn place(field: &Field, metadata: &[String]) -> Result<Place> {
     let name = field.name();
     let lower = name.to_lowercase();
-    let meta = |name: &str| {
-        let exact = metadata.iter().find(|m| *m == name);
-        let lower = name.to_lowercase();
-        exact.or_else(|| metadata.iter().find(|m| m.to_lowercase() == lower))
-    };
     let built_in = || BUILT_IN.into_iter().find(|(known, _)| *known == lower);
     // As filters take it: they know no year and no month, but of metadata.
     let own = built_in().is_some_and(|(known, _)| !matches!(known, "year" | "month"));
     if field.is_metadata() || !own {
-        if let Some(name) = meta(name) {
-            return Ok(Place::Meta(name.clone(), Vec::new()));
-        }
-        for (dot, _) in name.rmatch_indices('.') {
-            let rest: Vec<String> = name[dot + 1..].split('.').map(String::from).collect();
-            if let Some(name) = meta(&name[..dot])
-                && rest.iter().all(|step| !step.is_empty())
-            {
-                return Ok(Place::Meta(name.clone(), rest));
-            }
+        let ways = field.ways(metadata);
+        if !ways.is_empty() {
+            return Ok(Place::Meta(ways));
         }
     }
     if let Some((_, place)) = built_in() {
@@ -305,7 +294,7 @@ mod tests {
             reach(meta.get(name), &rest, &mut out);
             out
         };
-        assert_eq!(found("tags", &[]), ["\"a\"", "\"b\"", "\"a\"", "[\"c\"]"]);
+        assert_eq!(found("tags", &[]), ["\"a\"", "\"b\"", "\"a\"", "\"c\""]);
         assert_eq!(found("n", &[]), ["3"]);
         assert_eq!(found("author", &["name"]), ["\"Ann\"", "\"Bo\"", "\"Cy\""]);
         for none in ["none", "empty", "missing"] {

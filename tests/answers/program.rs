@@ -329,6 +329,7 @@ fn many_queries_from_a_file() {
             "\"query\"",
         ),
         (b"{\"query\": \"bank\"}\nbank\n", "2", "JSON"),
+        (b"bank\n{\"query\": \"bank\"}\n", "2", "JSON"),
         (b"{\"query\": \"bank\"}\n{\"query\": \" \"}\n", "2", "empty"),
         (
             b"{\"query\": \"bank\"}\n{\"query\": \"b\", \"id\": []}\n",

@@ -136,6 +136,21 @@ impl Field {
         self.metadata
     }
 
+    /// Whether it is the field of this name that every article has, where articles have this metadata.
+    pub(crate) fn is_own(&self, name: &str, metadata: &[String]) -> bool {
+        self.name.eq_ignore_ascii_case(name) && !(self.metadata && metadata.contains(&self.name))
+    }
+
+    /// The ways that lead to its values in metadata, each the names on it from the outermost; none where it is none
+    /// that articles have, or a field that every article has.
+    pub(crate) fn ways(&self, metadata: &[String]) -> Vec<Vec<String>> {
+        let Ok(Known::Metadata(ways)) = self.find(metadata) else {
+            return Vec::new();
+        };
+        let owned = |way: Vec<&str>| way.into_iter().map(String::from).collect();
+        ways.into_iter().map(owned).collect()
+    }
+
     /// What the field is where articles have this metadata; an error's message where it is none.
     pub(super) fn find<'a>(&'a self, metadata: &'a [String]) -> Result<Known<'a>, String> {
         let exact = metadata.iter().find(|m| **m == self.name);

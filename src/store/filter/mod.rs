@@ -315,6 +315,16 @@ impl Reader {
         parse::parse(expression, Some(&self.fields()?))
     }
 
+    /// Whether a filter is about the topics of articles, of which none has any.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn asks_for_no_topics(&self, filter: &Filter) -> Result<bool> {
+        let metadata = self.fields()?;
+        let mut fields = filter.fields().into_iter();
+        Ok(fields.any(|field| field.is_own("topic", &metadata)) && self.topics()?.is_empty())
+    }
+
     /// What a filter is in SQL, for this corpus.
     pub(crate) fn condition(&self, filter: &Filter) -> Result<sql::Condition> {
         sql::compile(filter, &self.fields()?)

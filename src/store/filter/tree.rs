@@ -3,7 +3,7 @@
 //! A filter can be built deeper than the stack allows to follow by recursion, and what Rust
 //! derives recurses. So these keep a list of what is left to do instead, or count and refuse.
 
-use super::Filter;
+use super::{Field, Filter};
 
 /// How many levels of And, Or and Not a filter may have where one is used. The text form's limits
 /// (64 brackets, each with an Or and an And, and 128 times NOT) come to as many.
@@ -16,6 +16,24 @@ impl Filter {
             Self::Not(inner) => std::slice::from_ref(inner.as_ref()),
             _ => &[],
         }
+    }
+
+    /// The fields that are compared in it, as often as they are.
+    pub fn fields(&self) -> Vec<&Field> {
+        let mut fields = Vec::new();
+        let mut todo = vec![self];
+        while let Some(filter) = todo.pop() {
+            todo.extend(filter.parts());
+            match filter {
+                Self::And(_) | Self::Or(_) | Self::Not(_) => {}
+                Self::Compare { field, .. }
+                | Self::In { field, .. }
+                | Self::Between { field, .. }
+                | Self::Contains { field, .. }
+                | Self::IsNull { field } => fields.push(field),
+            }
+        }
+        fields
     }
 
     /// Whether it nests deeper than [`LEVELS`].
