@@ -128,6 +128,21 @@ fn opening_means_what_it_says() {
 }
 
 #[test]
+fn a_cancelled_deletion_deletes_nothing() {
+    let folder = folder();
+    let corpus = indexed(folder.path(), six());
+    let mut writer = corpus.writer().unwrap();
+    let all: Vec<String> = (0..6).map(|n| format!("a{n}")).collect();
+    let job = Job::new();
+    job.cancel();
+    let failed = writer.delete_with(&all, &job).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Cancelled);
+    assert_eq!(writer.counts().unwrap().articles, 6);
+    assert_eq!(writer.delete_with(&all[1..], &Job::new()).unwrap(), 5);
+    assert_eq!(writer.counts().unwrap().articles, 1);
+}
+
+#[test]
 fn one_writer_and_readers_that_keep_to_their_snapshot() {
     let folder = folder();
     let corpus = indexed(folder.path(), six());

@@ -390,7 +390,8 @@ impl Corpus {
 
     /// Deletes articles; how many there were.
     fn delete(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<u64> {
-        run(py, &Job::new(), || self.inner.writer()?.delete(&ids))
+        let job = Job::new();
+        run(py, &job, || self.inner.writer()?.delete_with(&ids, &job))
     }
 
     /// The articles as a table, which speaks Arrow's PyCapsule interface.

@@ -5,7 +5,7 @@ use super::problem::usage;
 use super::{Outcome, ui};
 use anyhow::Result;
 use clap::Args;
-use nearwise::Reader;
+use nearwise::{Job, Reader};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -35,14 +35,14 @@ impl Delete {
             return Err(usage("ID", "give ids, or --where FILTER"));
         }
         let corpus = self.corpus.open()?;
-        // It takes a moment, and is not left half done by a signal.
+        // A signal leaves all as it was.
         let running = ui::Running::new();
         let deleted = if self.dry_run {
-            self.ids(&corpus.reader()?)?.len() as u64
+            self.ids(&corpus.reader()?, running.job())?.len() as u64
         } else {
             let mut writer = corpus.writer()?;
-            let ids = self.ids(&writer)?;
-            writer.delete(&ids)?
+            let ids = self.ids(&writer, running.job())?;
+            writer.delete_with(&ids, running.job())?
         };
         drop(running);
         if self.json {
@@ -63,12 +63,13 @@ impl Delete {
     }
 
     /// The ids that are to be deleted, each once.
-    fn ids(&self, reader: &Reader) -> Result<BTreeSet<String>> {
+    fn ids(&self, reader: &Reader, job: &Job) -> Result<BTreeSet<String>> {
         let mut ids = BTreeSet::new();
         match &self.filter {
             Some(filter) => {
                 let filter = super::args::filter(filter, reader)?;
                 for key in reader.matching(&filter)? {
+                    job.check()?;
                     ids.insert(reader.article_at(key)?.id);
                 }
             }

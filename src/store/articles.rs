@@ -1,11 +1,12 @@
 //! Articles and passages: reading, adding, replacing, removing.
 
 use super::identity::{self, Known, Stored};
-use super::sqlite::{damaged, json};
+use super::sqlite::{damaged, interrupted, json};
 use super::{Reader, Writer, next_generation};
 use crate::corpus::boilerplate::Recurs;
 use crate::corpus::{Article, OriginPattern, boilerplate};
 use crate::error::{Error, Result};
+use crate::job::Job;
 use crate::vectors::{dot, from_f16, normalize, to_f16};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
@@ -675,24 +676,34 @@ impl Writer {
         })
     }
 
-    /// Removes articles by their ids, all or none.
+    /// Removes articles by their ids, all or none; how many there were.
     ///
     /// # Errors
     /// An id is unknown, or the file cannot be written.
     pub fn delete<S: AsRef<str>>(&mut self, ids: impl IntoIterator<Item = S>) -> Result<u64> {
+        self.delete_with(ids, &Job::new())
+    }
+
+    /// Removes articles by their ids, all or, where the job is cancelled before the last, none.
+    ///
+    /// # Errors
+    /// An id is unknown, the file cannot be written, or the job was cancelled.
+    pub fn delete_with<S: AsRef<str>>(
+        &mut self,
+        ids: impl IntoIterator<Item = S>,
+        job: &Job,
+    ) -> Result<u64> {
         let mut keys = Vec::new();
         for id in ids {
             keys.push(self.key_of(id.as_ref())?);
         }
         keys.sort_unstable();
         keys.dedup();
-        self.delete_keys(&keys)
-    }
-
-    /// Removes articles by their rows.
-    pub(crate) fn delete_keys(&mut self, keys: &[i64]) -> Result<u64> {
         self.transaction(|c| {
-            for &key in keys {
+            for &key in &keys {
+                if job.is_cancelled() {
+                    return Err(interrupted());
+                }
                 remove(c, key)?;
             }
             if !keys.is_empty() {

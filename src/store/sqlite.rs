@@ -10,6 +10,11 @@ pub(super) fn open(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result
     Connection::open_with_flags_and_vfs(path, flags, seal::vfs()?)
 }
 
+/// What ends a transaction, as SQLite says it itself where it is told to stop.
+pub(super) fn interrupted() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_INTERRUPT), None)
+}
+
 /// A failure of SQLite on a corpus: its kind, and words that tell what to do.
 pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
     if e.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
