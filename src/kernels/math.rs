@@ -31,7 +31,7 @@ pub(super) unsafe fn exp2<S: Simd, const ROUGH: bool>(x: S::F) -> S::F {
 }
 
 /// `x` times the normal distribution function, the exact GELU
-/// (<https://arxiv.org/abs/1606.08415>), to 2e-6, or 5e-4 where `ROUGH`.
+/// (<https://arxiv.org/abs/1606.08415>), to 2e-6 and, where `x` is beyond 5, to 4e-7 of it; or to 5e-4 where `ROUGH`.
 #[inline(always)]
 pub(super) unsafe fn gelu<S: Simd, const ROUGH: bool>(x: S::F) -> S::F {
     // SAFETY: the caller's.
@@ -158,6 +158,8 @@ mod tests {
         for (all, bound) in [(exact, 2e-6), (rough, 5e-4)] {
             for (x, y) in all {
                 let error = (y - gelu_of(x)).abs();
+                // Processors differ in the last bits of the sum, by which the end is multiplied.
+                let bound = f64::max(bound, 4e-7 * x.abs());
                 assert!(error < bound, "{x}: {y}, {error}");
             }
         }
