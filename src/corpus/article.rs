@@ -32,6 +32,13 @@ impl Article {
     }
 }
 
+/// The site of an address, which names a source where nothing else does.
+pub(crate) fn site(address: &str) -> Option<String> {
+    let rest = address.trim().split("://").nth(1)?;
+    let host = rest.split(['/', ':', '?', '#']).next()?;
+    Some(host.trim_start_matches("www.").to_string()).filter(|host| !host.is_empty())
+}
+
 /// The longest first line, in characters, that is taken for a title.
 const LONGEST_TITLE: usize = 250;
 

@@ -5,7 +5,7 @@ use super::path::Path;
 use super::tally::Tally;
 use super::values::{Reading, read, unwrap_mongo};
 use super::{Claim, ColumnReport, NAME_THE_TEXT, Role};
-use crate::corpus::article::{Article, one_line, split_title, tidy};
+use crate::corpus::article::{Article, one_line, site, split_title, tidy};
 use crate::corpus::dates::{is_no_date, parse_date};
 use crate::corpus::formats::html::{fragment, is_page, page_in};
 use crate::corpus::formats::{mail, mail_text, markdown};
@@ -422,7 +422,10 @@ impl Mapping {
                 let text = of_journal(text);
                 Some(Some(fragment(&text).unwrap_or(text)))
             }
-            Role::Text | Role::Title => Some(fragment(text)),
+            Role::Text | Role::Title => {
+                let plain = fragment(text);
+                (!plain.as_deref().is_some_and(is_gone)).then_some(plain)
+            }
             Role::Url if [GUID, URI].contains(&plain(&path.column).as_str()) => {
                 text.starts_with("http").then_some(None)
             }
@@ -446,7 +449,7 @@ impl Mapping {
             if is_page_address(text) {
                 article.url = Some(one_line(text));
                 if article.source.is_none() {
-                    article.source = host(text);
+                    article.source = site(text);
                 }
                 path.put(row, None);
                 return;
@@ -472,13 +475,6 @@ fn is_page_address(text: &str) -> bool {
     };
     let path = rest.split_once('/').map_or("", |(_, path)| path);
     !path.is_empty() && !rest.contains(char::is_whitespace)
-}
-
-/// The site of an address.
-fn host(address: &str) -> Option<String> {
-    let rest = address.trim().split("://").nth(1)?;
-    let host = rest.split(['/', ':', '?']).next()?;
-    Some(host.trim_start_matches("www.").to_string()).filter(|host| !host.is_empty())
 }
 
 /// Gives an article what the page or the mail in its text column says of itself, where the row says nothing.

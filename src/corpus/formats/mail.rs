@@ -3,7 +3,7 @@
 use super::mail_text::{self, Remarks};
 use super::markup::{mailed, page};
 use super::{Context, whole};
-use crate::corpus::article::{Article, one_line, tidy};
+use crate::corpus::article::{Article, one_line, site, tidy};
 use crate::corpus::dates::parse_date;
 use crate::error::Result;
 use crate::guard::guarded;
@@ -108,7 +108,6 @@ pub(in crate::corpus) fn parse(
     let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
     let bytes = mail_text::header_as_utf8(&bytes[blank..], remarks);
     let message = message(&bytes)?;
-    remarks.count_attached(&message);
     let mut text = String::new();
     let mut markup = String::new();
     // What has no other form counts as both; once is enough.
@@ -142,9 +141,11 @@ pub(in crate::corpus) fn parse(
             text = full;
         }
     }
-    if text.trim().is_empty() {
+    let found = !text.trim().is_empty();
+    if !found {
         text = tidy(&mail_text::of_any_part(&message, remarks));
     }
+    remarks.count_attached(&message, found, !text.trim().is_empty());
     for part in &message.parts {
         if let PartType::Message(_) = part.body
             && depth < DEEPEST
@@ -267,6 +268,7 @@ fn parse_page(bytes: &[u8]) -> std::result::Result<Article, String> {
     article.url = article
         .url
         .or_else(|| url.filter(|url| url.starts_with("http")));
+    article.source = article.source.or_else(|| site(article.url.as_deref()?));
     if article.title.is_empty() {
         article.title = message.subject().map(one_line).unwrap_or_default();
     }

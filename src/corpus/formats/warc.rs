@@ -4,7 +4,7 @@ use super::compression::Compression;
 use super::markup::page;
 use super::warc_records::Records;
 use super::{Context, LONGEST};
-use crate::corpus::article::{Article, one_line, split_title, tidy};
+use crate::corpus::article::{Article, one_line, site, split_title, tidy};
 use crate::corpus::dates::parse_date;
 use crate::corpus::decode::{Decoder, encoding_of, looks_binary};
 use crate::corpus::inputs::Note;
@@ -173,11 +173,7 @@ fn finished(mut article: Article, header: &Header) -> Article {
         }
         article.url.get_or_insert_with(|| target.to_string());
         if article.source.is_none() {
-            let host = target
-                .split("://")
-                .nth(1)
-                .and_then(|rest| rest.split(['/', ':', '?']).next());
-            article.source = host.map(|host| host.trim_start_matches("www.").to_string());
+            article.source = site(target);
         }
     }
     // When a page was fetched is not when it was published, but no page was published later.

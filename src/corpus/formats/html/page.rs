@@ -4,7 +4,7 @@ use super::linked::linked;
 use super::marks::Marks;
 use super::metadata::{self, Metas};
 use super::{body, parse};
-use crate::corpus::article::{Article, is_blank, tidy};
+use crate::corpus::article::{Article, is_blank, site, tidy};
 use serde_json::Value;
 
 pub(super) fn extract(source: &str) -> Article {
@@ -33,12 +33,14 @@ pub(super) fn extract(source: &str) -> Article {
     {
         text = tidy(&description);
     }
+    // One without its site leads nowhere.
+    let url = url.filter(|url| url.contains("://"));
+    let source = metadata::source(&metas, &linked);
     Article {
         text,
         date,
-        // One without its site leads nowhere.
-        url: url.filter(|url| url.contains("://")),
-        source: metadata::source(&metas, &linked),
+        source: source.or_else(|| site(url.as_deref()?)),
+        url,
         meta,
         title,
         ..Article::default()
@@ -274,18 +276,30 @@ mod tests {
 
     #[test]
     fn an_address_without_its_site_is_none() {
-        let url = |href: &str, more: &str| {
+        let article = |href: &str, more: &str| {
             extract(&format!(
                 "<head><link rel=canonical href='{href}'>{more}</head><body>{BODY}</body>"
             ))
-            .url
         };
+        let url = |href: &str, more: &str| article(href, more).url;
         let og = "<meta property='og:url' content='https://post.example/og'>";
         let own = Some("https://post.example/a".to_string());
         assert_eq!(url("https://post.example/a", og), own);
         assert_eq!(url("//post.example/a", ""), own);
         assert_eq!(url("/a?x=1", ""), None);
         assert_eq!(url("/a", og).as_deref(), Some("https://post.example/og"));
+        // It names the source where nothing else does.
+        let source = |href: &str, more: &str| article(href, more).source;
+        assert_eq!(
+            source("https://www.post.example/a", "").as_deref(),
+            Some("post.example")
+        );
+        let name = "<meta property='og:site_name' content='The Post'>";
+        assert_eq!(
+            source("https://www.post.example/a", name).as_deref(),
+            Some("The Post")
+        );
+        assert_eq!(source("/a", ""), None);
     }
 
     #[test]
