@@ -174,6 +174,90 @@ fn a_front_page_is_all_of_its_stories() {
 }
 
 #[test]
+fn cards_beside_an_article_are_left_out() {
+    let excerpts = STORIES.map(|[title, text]| (title, text.split("</p>").next().unwrap_or(text)));
+    // As themes of WordPress and Ghost have them.
+    let plain = |title: &str, text: &str| {
+        format!(
+            "<article class=card><a href=/1/><img src=i.jpg alt=''></a><h3 class=card-title><a href=/1/>{title}</a></h3>{text}</p></article>"
+        )
+    };
+    let ghost = |title: &str, text: &str| {
+        format!(
+            "<article class=post-card><div class=post-card-content><a class=post-card-content-link href=/1/><header class=post-card-header>\
+             <div class=post-card-tags><span>News</span></div><h2 class=post-card-title>{title}</h2></header></a>\
+             <div class=post-card-excerpt>{text}</p></div></div></article>"
+        )
+    };
+    let title = "<title>Bridge to reopen – Harbour Post</title><meta property=og:title content='Bridge to reopen'>";
+    let head = "<header class=entry-header><h1 class=entry-title>Bridge to reopen</h1></header>";
+    for card in [&plain as &dyn Fn(&str, &str) -> String, &ghost] {
+        let cards: String = excerpts
+            .iter()
+            .map(|(title, text)| card(title, text))
+            .collect();
+        for body in [
+            format!("<main><article class='post hentry'>{head}{BODY}</article>{cards}</main>"),
+            format!("<main><article>{head}{BODY}</article><div class=feed>{cards}</div></main>"),
+            // The headline stands outside, and another heading begins the text.
+            format!(
+                "<main>{head}<article><h2>What was decided</h2>{BODY}{BODY}</article></main>{cards}"
+            ),
+        ] {
+            let text = read(format!(
+                "<html><head>{title}</head><body>{body}</body></html>"
+            ))["text"]
+                .to_string();
+            assert!(
+                text.contains("The harbour council") && text.contains("fallen by a third"),
+                "{text}"
+            );
+            for (title, excerpt) in excerpts {
+                assert!(!text.contains(title), "{title}: {text}");
+                assert!(!text.contains(&excerpt[3..40]), "{title}: {text}");
+            }
+        }
+    }
+    // Updates whose headings lead to themselves are the article's.
+    let update = |n: u32| {
+        format!(
+            "<article id=u{n}><h3><a href='#u{n}'>Update {n}</a></h3><p>The wind turned at {n} o'clock.</p></article>"
+        )
+    };
+    let live = format!(
+        "<html><head>{title}</head><body><main><article>{head}{BODY}{}</article></main></body></html>",
+        (1..5).map(update).collect::<String>()
+    );
+    let text = read(live)["text"].to_string();
+    assert!(
+        (1..5).all(|n| text.contains(&format!("turned at {n} o'clock"))),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_discussion_is_all_that_is_said() {
+    let says = STORIES
+        .map(|[_, text]| format!("<article class=reply>{text}</article>"))
+        .concat();
+    for class in ["reply", "comment"] {
+        let page = format!(
+            "<html><head><title>How wide will it be?</title></head><body><main><h1>How wide will it be?</h1>{}</main></body></html>",
+            says.replace("class=reply", &format!("class={class}"))
+        );
+        let text = read(page)["text"].to_string();
+        for said in [
+            "A storm hit",
+            "The harbour stayed",
+            "The council voted",
+            "two lanes",
+        ] {
+            assert!(text.contains(said), "{class}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_story_in_several_articles_is_one() {
     let [first, second] = [STORIES[0][1], STORIES[1][1]];
     let text = |html: &str| {

@@ -8,7 +8,7 @@ use super::stories::{STORIES, stories};
 use super::text::{Block, Kind, Reading, blocks, blocks_behind, visible};
 use super::{clean, parse, xhtml};
 use crate::corpus::article::one_line;
-use dom_query::{Document, NodeId, NodeRef};
+use dom_query::{Document, NodeData, NodeId, NodeRef};
 use dom_smoothie::{Config, Readability};
 use std::collections::HashSet;
 
@@ -313,6 +313,7 @@ const FOUND: &str = "#readability-page-1";
 ///
 /// With it come the elements that it is in, by which they are found in another copy of the page.
 fn scored(document: Document) -> (Vec<Block>, Vec<NodeId>) {
+    part_long_texts(&document);
     let config = Config {
         disable_json_ld: true,
         char_threshold: 250,
@@ -339,6 +340,42 @@ fn scored(document: Document) -> (Vec<Block>, Vec<NodeId>) {
             )
         })
         .unwrap_or_default()
+}
+
+/// Scoring writes the page out, for which each mark that is escaped takes a search of the text around it: of one text
+/// several are made.
+fn part_long_texts(document: &Document) {
+    /// The longest text, in bytes.
+    const LONGEST: usize = 1 << 14;
+    let long = |node: &NodeRef<'_>| {
+        node.query_or(None, |node| match &node.data {
+            NodeData::Text { contents } if contents.len() > 2 * LONGEST => {
+                Some(contents.to_string())
+            }
+            _ => None,
+        })
+    };
+    let texts: Vec<(NodeRef<'_>, String)> = document
+        .root()
+        .descendants_it()
+        .filter_map(|node| Some((node, long(&node)?)))
+        .collect();
+    for (node, text) in texts {
+        let mut rest = text.as_str();
+        let mut last = node;
+        while !rest.is_empty() {
+            let mut end = rest.len().min(LONGEST);
+            while !rest.is_char_boundary(end) {
+                end += 1;
+            }
+            let (piece, behind) = rest.split_at(end);
+            let piece = document.tree.new_text(piece);
+            last.insert_after(&piece);
+            last = piece;
+            rest = behind;
+        }
+        node.remove_from_parent();
+    }
 }
 
 /// Whether a text has nearly all of another's.

@@ -60,8 +60,9 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let mut questions = Vec::new();
     let mut misread = Vec::new();
     let mut articles = 0usize;
-    // What stood before the article that is open.
+    // What stood before the article that is open, and whether there was one with a heading.
     let mut before = 0;
+    let mut headed = false;
     let mut left = total;
     let mut breaks = Vec::new();
     let mut preformatted = 0usize;
@@ -103,23 +104,24 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 if goes == Some(true)
                     && articles == 1
                     && about.may_head(size.before.saturating_sub(before))
-                    && has_heading(&node)
+                    && (is_heading(&about.name) || has_heading(&node))
                 {
                     goes = None;
                 }
-                // What a reader says behind a text, in an element that articles have as well.
+                // What a reader says behind an article, in an element of the same kind. Of a discussion all are such.
                 if is_article
                     && pruning != Pruning::Hidden
-                    && size.before >= ENOUGH
+                    && headed
                     && !about.is_opinion(size, total)
-                    && !has_heading(&node)
                     && is_reply(&node)
+                    && !has_heading(&node)
                 {
                     left.less(size);
                     gone.push(node);
                     walk.skip_children();
                     continue;
                 }
+                headed |= is_article && !headed && has_heading(&node) && !is_reply(&node);
                 if goes.is_none()
                     && size.chars < CONTROL
                     && size.chars * 2 < total.chars
@@ -234,7 +236,14 @@ fn has_heading(node: &NodeRef<'_>) -> bool {
 }
 
 /// Whether what an element is for is its link: one of an update in an article only says when that was.
-fn leads_elsewhere(node: &NodeRef<'_>, size: Size) -> bool {
+pub(super) fn leads_elsewhere(node: &NodeRef<'_>, size: Size) -> bool {
+    let is_link = |node: &NodeRef<'_>| {
+        let href = node.has_name("a").then(|| node.attr("href")).flatten();
+        href.is_some_and(|href| !href.starts_with('#'))
+    };
+    if size.linked == 0 || !node.descendants_it().any(|node| is_link(&node)) {
+        return false;
+    }
     let heads = |link: &NodeRef<'_>| {
         let heading = |other: NodeRef<'_>| is_heading(&name(&other));
         link.ancestors_it(None)
@@ -242,12 +251,11 @@ fn leads_elsewhere(node: &NodeRef<'_>, size: Size) -> bool {
             .chain(link.descendants_it())
             .any(heading)
     };
-    size.linked > 0
-        && (size.linked * 4 >= size.chars
-            || node
-                .descendants_it()
-                .filter(|n| n.has_name("a"))
-                .any(|a| heads(&a)))
+    size.linked * 4 >= size.chars
+        || node
+            .descendants_it()
+            .filter(is_link)
+            .any(|link| heads(&link))
 }
 
 fn is_heading(name: &LocalName) -> bool {
@@ -458,8 +466,10 @@ impl About {
     /// Whether it may be what an article begins with, where so many characters stand before it in there: on a front
     /// page a story's headline is a link to the story.
     fn may_head(&self, before: usize) -> bool {
-        let named = self.name == local_name!("header") || self.names.iter().any(|n| n == "header");
-        named && !self.hidden && !self.is_box() && before <= SENTENCE
+        let named = self.name == local_name!("header")
+            || is_heading(&self.name)
+            || self.names.iter().any(|n| n == "header");
+        named && !self.hidden && !self.is_box() && before <= 2 * SENTENCE
     }
 
     /// Whether its class or id has a word of those that boxes around an article go by.

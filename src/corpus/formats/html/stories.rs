@@ -3,6 +3,7 @@
 use super::clean;
 use super::metadata::letters;
 use super::names::{Words, is_comment};
+use super::prune::leads_elsewhere;
 use super::sizes::{SENTENCE, Size, name, sizes};
 use super::text::{Block, Reading, blocks, visible};
 use dom_query::{Document, NodeId, NodeRef};
@@ -30,6 +31,8 @@ pub(super) struct Stories {
 /// An article of the page that is in no other.
 struct Story<'a> {
     node: NodeRef<'a>,
+    /// Its place among them.
+    at: usize,
     size: Size,
     /// Its headline's level and letters.
     head: Option<(u8, String)>,
@@ -53,6 +56,15 @@ impl Story<'_> {
         })
     }
 
+    fn leads_elsewhere(&self) -> bool {
+        leads_elsewhere(&self.node, self.size)
+    }
+
+    /// Whether it is a card that leads to another article.
+    fn is_beside(&self) -> bool {
+        self.head.is_some() && self.leads_elsewhere()
+    }
+
     fn blocks(&self, title: &str) -> Vec<Block> {
         clean::clean(blocks(self.node, Reading::PRUNED), title)
     }
@@ -72,8 +84,9 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
     let sizes = sizes(body);
     let outer = |node: &NodeRef<'_>| !node.ancestors_it(None).any(|a| a.has_name("article"));
     let all = selection.nodes().iter().filter(|node| outer(node));
-    let all = all.take(STORIES).map(|node| Story {
+    let all = all.take(STORIES).enumerate().map(|(at, node)| Story {
         node: *node,
+        at,
         size: sizes.get(&node.id).copied().unwrap_or_default(),
         head: headline(node, &sizes),
     });
@@ -88,20 +101,50 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
             .filter(|story| story.level().is_some_and(level) && story.is_own(&letters));
         own.next()
     };
-    if let Some(main) = own(&|level| level == 1) {
+    if let Some(main) = own(&|level| level == 1).or_else(|| own(&|level| level > 1)) {
         let text = in_parts(main, &all, title);
-        for other in &all {
-            if other.level() == Some(1) && other.node.id != main.node.id {
+        // On a front page its headline leads to it. Headlines that lead nowhere may be its sections'.
+        let first = main.level() == Some(1);
+        let alone = !main.leads_elsewhere();
+        for other in all.iter().filter(|other| other.node.id != main.node.id) {
+            if first && other.level() == Some(1) || alone && other.is_beside() {
                 other.node.remove_from_parent();
             }
         }
         return text;
     }
-    // Others may be its sections, where their headlines are lower ones.
-    match own(&|level| level > 1) {
-        Some(main) => in_parts(main, &all, title),
-        None => front(&all, title),
+    if is_headed_outside(body, &letters) {
+        // What is told beside them is the article, where that is enough for one.
+        let whole = sizes.get(&body.id).copied().unwrap_or_default();
+        let (beside, others): (Vec<Story<'_>>, Vec<Story<'_>>) =
+            all.into_iter().partition(Story::is_beside);
+        let told: usize = beside.iter().map(|story| story.size.sentences).sum();
+        if whole.sentences.saturating_sub(told) >= 2 * LONG {
+            for story in &beside {
+                story.node.remove_from_parent();
+            }
+            return match others.len() {
+                0 | 1 => Stories::default(),
+                _ => front(&others, title),
+            };
+        }
+        let mut all = others;
+        all.extend(beside);
+        all.sort_by_key(|story| story.at);
+        return front(&all, title);
     }
+    front(&all, title)
+}
+
+/// Whether the page's title stands as a headline of the first level outside of its articles.
+fn is_headed_outside(body: NodeRef<'_>, title: &str) -> bool {
+    body.descendants_it().any(|node| {
+        if !node.has_name("h1") || node.ancestors_it(None).any(|a| a.has_name("article")) {
+            return false;
+        }
+        let heading = letters(&node.text());
+        heading.chars().count() > 8 && (title.starts_with(&heading) || heading.starts_with(title))
+    })
 }
 
 /// The stories of a page none of which has its title, or the parts of its only one.
@@ -109,11 +152,22 @@ fn front(all: &[Story<'_>], title: &str) -> Stories {
     let Some(longest) = all.iter().max_by_key(|story| story.plain()) else {
         return Stories::default();
     };
+    // Cards beside an article are much shorter than it.
+    let card = |other: &&Story<'_>| other.is_beside() && other.plain() * 3 <= longest.plain();
+    if !longest.leads_elsewhere() && longest.plain() >= 2 * LONG {
+        for card in all.iter().filter(card) {
+            card.node.remove_from_parent();
+        }
+    }
     let Some(level) = longest.level() else {
         return in_parts(longest, all, title);
     };
-    // Of a story and what is beside it the headlines differ.
-    let alike = || all.iter().filter(|story| story.level() == Some(level));
+    // Of a story and what is beside it the headlines differ, or only that one's leads nowhere.
+    let stays = !longest.leads_elsewhere();
+    let alike = || {
+        all.iter()
+            .filter(|story| story.level() == Some(level) && !(stays && story.is_beside()))
+    };
     let is_told =
         |least: usize, story: &Story<'_>| story.plain() >= LONG || story.size.sentences >= least;
     if alike().filter(|story| is_told(LONG / 2, story)).count() < 2 {
@@ -136,6 +190,7 @@ fn in_parts(first: &Story<'_>, all: &[Story<'_>], title: &str) -> Stories {
                 && other.plain() >= LONG / 2
                 && other.size.is_told()
                 && !is_reply(&other.node)
+                && !other.leads_elsewhere()
     };
     let parts: Vec<&Story<'_>> = all.iter().filter(is_part).collect();
     if parts.len() < 2 {
@@ -153,9 +208,7 @@ pub(super) fn is_reply(node: &NodeRef<'_>) -> bool {
     for value in ["class", "id"].iter().filter_map(|key| node.attr(key)) {
         names.add(&value);
     }
-    names
-        .iter()
-        .any(|name| is_comment(name) || matches!(name, "reply" | "replies"))
+    names.iter().any(is_comment)
 }
 
 /// The level and the letters of the heading that an article begins with.

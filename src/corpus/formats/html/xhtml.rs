@@ -44,21 +44,20 @@ pub(super) fn without_entities(source: &str) -> Cow<'_, str> {
         if !is_declared(source) {
             return None;
         }
-        let begins = memmem::find(
-            source
-                .as_bytes()
-                .get(..4 * HEAD)
-                .unwrap_or(source.as_bytes()),
-            b"<!DOCTYPE",
-        )?;
+        let bytes = source.as_bytes();
+        let near = bytes.get(..4 * HEAD).unwrap_or(bytes);
+        let begins = memmem::find(near, b"<!DOCTYPE")?;
         let (name, inner) = source[begins..].split_once('[')?;
         // The document type ended before.
         if name.contains('>') {
             return None;
         }
-        let inner_at = begins + name.len();
-        let (inner, rest) = inner.split_once(']')?;
-        Some((inner_at, inner, rest.trim_start()))
+        let end = end_of_declarations(inner)?;
+        Some((
+            begins + name.len(),
+            &inner[..end.0],
+            inner[end.1..].trim_start(),
+        ))
     };
     let Some((at, inner, rest)) = declared() else {
         return Cow::Borrowed(source);
@@ -74,7 +73,12 @@ pub(super) fn without_entities(source: &str) -> Cow<'_, str> {
             continue;
         };
         let text = value[1..].split(quote).next().unwrap_or_default();
-        if text.len() <= LONGEST
+        // Such an element would hold the rest of the page.
+        let holds = ["<script", "<style", "<!--"]
+            .iter()
+            .any(|tag| text.contains(tag));
+        if !holds
+            && text.len() <= LONGEST
             && name
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
@@ -106,6 +110,36 @@ pub(super) fn without_entities(source: &str) -> Cow<'_, str> {
     }
     page.push_str(rest);
     Cow::Owned(page)
+}
+
+/// Where the declarations within a document type end, and where what follows its end begins; `None` where it does not
+/// end before the page begins.
+fn end_of_declarations(inner: &str) -> Option<(usize, usize)> {
+    /// As long as they may be, in bytes.
+    const LONGEST: usize = 1 << 16;
+    let bytes = &inner.as_bytes()[..inner.len().min(LONGEST)];
+    let behind =
+        |at: usize, end: &[u8]| memmem::find(bytes.get(at..)?, end).map(|n| at + n + end.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let rest = &bytes[at..];
+        at = match byte {
+            b']' => {
+                let blanks = rest[1..]
+                    .iter()
+                    .take_while(|b| b.is_ascii_whitespace())
+                    .count();
+                let end = at + 1 + blanks;
+                return (bytes.get(end) == Some(&b'>')).then_some((at, end));
+            }
+            quote @ (b'"' | b'\'') => behind(at + 1, &[quote])?,
+            b'<' if rest.starts_with(b"<!--") => behind(at + 4, b"-->")?,
+            b'<' if rest.starts_with(b"<?") => behind(at + 2, b"?>")?,
+            b'<' if !rest.starts_with(b"<!") => return None,
+            _ => at + 1,
+        };
+    }
+    None
 }
 
 /// Whether an element holds whatever follows it in HTML's syntax, so that it is to be ended where XML ends it.
@@ -156,6 +190,12 @@ mod tests {
             without_entities(page),
             "<?xml version='1.0'?><!DOCTYPE html ><p>Harbour &amp; Sons &amp; &co;&co; &cob; &"
         );
+        // What ends declarations may stand in a text or a remark.
+        let odd = "<?xml version='1.0'?><!DOCTYPE html [<!-- it's ] --><!ENTITY co \"[1]\"><?a ]?><!ENTITY s '<script>'>]><p>&co;&s;";
+        assert_eq!(
+            without_entities(odd),
+            "<?xml version='1.0'?><!DOCTYPE html ><p>[1]&s;"
+        );
         // However often one is used.
         let long = page.replace("&co; &amp;", &"&co;".repeat(1_000_000));
         assert!(without_entities(&long).len() < long.len() + (2 << 20));
@@ -163,6 +203,8 @@ mod tests {
             "<!DOCTYPE html [<!ENTITY co 'x'>]>&co;",
             "<?xml version='1.0'?><!DOCTYPE html><p>[&co;]",
             "<?xml version='1.0'?><!DOCTYPE html [",
+            "<?xml version='1.0'?><!DOCTYPE html [<!ENTITY co 'x'><html><p>[&co;]>",
+            "<?xml version='1.0'?><!DOCTYPE html [<!ENTITY co 'x'>] &co;",
         ] {
             assert_eq!(without_entities(other), other);
         }
