@@ -114,6 +114,64 @@ fn what_is_said_below_an_article_is_one_too() {
 }
 
 #[test]
+fn what_stands_above_replies_is_read_with_them() {
+    let post = |text: &str, replies: &str| {
+        format!(
+            r#"{{"$type": "t", "post": {{"uri": "at://{text}", "author": {{"handle": "ann"}}, "record": {{"text": "{text}", "createdAt": "2024-05-03T10:11:12Z"}}}}, "replies": [{replies}]}}"#
+        )
+    };
+    let thread = format!(
+        r#"{{"thread": {}}}"#,
+        post("One", &post("Two", &post("Three", "")))
+    );
+    let node = r#"{"data": {"post": {"id": "P", "title": "T", "body": "One", "replies": {"nodes": [{"id": "R", "body": "Two"}, {"id": "S", "body": "Three"}]}}}}"#;
+    // Each object here is about one comment, and none is a table.
+    let lemmy = ["One", "Two", "Three"].map(|text| {
+        format!(
+            r#"{{"comment": {{"id": 1, "content": "{text}", "published": "2024-05-03T10:11:12Z"}}, "creator": {{"id": 2, "name": "ann"}}, "counts": {{"score": 3}}}}"#
+        )
+    });
+    let lemmy = format!(r#"{{"comments": [{}]}}"#, lemmy.join(","));
+    let discourse = ["One", "Two", "Three"].map(|text| {
+        format!(r#"{{"id": 1, "name": "Ann Lee", "username": "ann", "cooked": "<p>{text}</p>", "created_at": "2024-05-03T10:11:12Z"}}"#)
+    });
+    let discourse = format!(
+        r#"{{"post_stream": {{"posts": [{}]}}, "title": "T"}}"#,
+        discourse.join(",")
+    );
+    let answers = r#"{"items": [{"question_id": 1, "owner": {"user_id": 7}, "title": "T", "body": "<p>One</p>", "answers": [
+        {"answer_id": 2, "owner": {"user_id": 8}, "body": "<p>Two</p>"}, {"answer_id": 3, "owner": {"user_id": 9}, "body": "<p>Three</p>"}]}]}"#;
+    for json in [thread.as_str(), node, &lemmy, &discourse, answers] {
+        let seen = read_bytes("a.json", json.as_bytes());
+        assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+        let texts: Vec<&str> = seen.articles.iter().map(|a| a.text.as_str()).collect();
+        assert_eq!(texts, ["One", "Two", "Three"], "{json}");
+        assert!(
+            seen.articles
+                .iter()
+                .all(|a| matches!(a.title.as_str(), "" | "T"))
+        );
+    }
+    // What is to be chosen from was said by nobody.
+    for json in [
+        r#"{"id": 1, "text": "Which is it?", "answers": [{"id": 1, "text": "Paris"}, {"id": 2, "text": "London"}]}"#,
+        r#"{"id": 1, "text": "Write a poem.", "responses": [{"model": "a", "text": "Roses"}, {"model": "b", "text": "Violets"}]}"#,
+    ] {
+        assert_eq!(
+            read_bytes("a.json", json.as_bytes()).articles.len(),
+            1,
+            "{json}"
+        );
+    }
+    // A mark of what is gone is none in HTML either.
+    let gone = r#"[{"id": "a", "name": "t1_a", "subreddit_id": "t5_1", "body": "[deleted]", "body_html": "<div class=\"md\"><p>[deleted]</p></div>"},
+        {"id": "b", "name": "t1_b", "subreddit_id": "t5_1", "body": "Said", "body_html": "<div class=\"md\"><p>Said</p></div>"}]"#;
+    let seen = read_bytes("a.json", gone.as_bytes());
+    let titles: Vec<&str> = seen.articles.iter().map(|a| a.title.as_str()).collect();
+    assert_eq!(titles, [""], "{:?}", seen.articles);
+}
+
+#[test]
 fn conversations_are_their_messages() {
     let node = |id: &str, time: &str, role: &str, parts: &str| {
         format!(
@@ -136,7 +194,7 @@ fn conversations_are_their_messages() {
         node("a", "2.5", "user", "\"When does it open?\""),
     );
     let claude = r#"[{"uuid": "c1", "name": "Bridges", "created_at": "2024-05-03T10:11:12.5Z", "chat_messages": [
-        {"uuid": "a", "text": "When does it open?", "sender": "human", "content": []},
+        {"uuid": "a", "text": "", "sender": "human", "content": [], "attachments": [{"file_name": "a.txt", "extracted_content": "When does it open?"}]},
         {"uuid": "b", "text": "", "sender": "assistant", "content": [{"type": "text", "text": "In September."}]}]},
         {"uuid": "c2", "name": "", "created_at": "2024-05-03T10:11:12.5Z", "chat_messages": []}]"#;
     for json in [chat.as_str(), claude] {
@@ -160,10 +218,15 @@ fn conversations_are_their_messages() {
 fn messages_of_slack_and_facebook() {
     let slack = r#"[{"type": "message", "subtype": "channel_join", "ts": "1714731072.000100", "user": "U1", "text": "<@U1> has joined the channel"},
         {"type": "message", "text": "<@U2> the bridge is <https://post.example|open> &amp; &lt;free&gt;", "user": "U1", "ts": "1714731072.000200"},
-        {"type": "message", "text": "", "files": [{"name": "a.png"}], "user": "U1", "ts": "1714731073.000200"}]"#;
+        {"type": "message", "text": "", "files": [{"name": "a.png"}], "user": "U1", "ts": "1714731073.000200"},
+        {"type": "message", "subtype": "bot_message", "text": "", "ts": "1714731074.000200", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "Build <https://e.example|12> failed"}}, {"type": "divider"}]},
+        {"type": "message", "subtype": "bot_message", "text": "", "ts": "1714731075.000200", "attachments": [{"fallback": "Build 13 failed", "color": "red"}]},
+        {"type": "message", "subtype": "bot_message", "text": "", "ts": "1714731076.000200", "blocks": [{"type": "divider"}]}]"#;
     let seen = read_bytes("2024-05-03.json", slack.as_bytes());
     assert!(seen.bad.is_empty(), "{:?}", seen.bad);
-    assert_eq!(seen.articles.len(), 1);
+    assert_eq!(seen.articles.len(), 3);
+    assert_eq!(seen.articles[1].text, "Build 12 failed");
+    assert_eq!(seen.articles[2].text, "Build 13 failed");
     assert_eq!(seen.articles[0].text, "@U2 the bridge is open & <free>");
     assert_eq!(
         seen.articles[0].date.as_deref(),

@@ -213,3 +213,33 @@ fn files_that_came_with_mails_are_named() {
         }
     }
 }
+
+#[test]
+fn a_text_that_is_a_mails_only_one_is_no_file_left_out() {
+    let mail = |kind: &str, name: &str, text: &str| {
+        format!(
+            "From: a@post.example\nSubject: S\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n\
+             --B\nContent-Type: {kind}; name={name}\nContent-Disposition: attachment; filename={name}\n\n{text}\n--B--\n"
+        )
+    };
+    let seen = read_bytes("a.eml", mail("text/plain", "text.txt", TEXT).as_bytes());
+    assert_eq!(seen.articles[0].text, TEXT);
+    assert!(seen.notes.is_empty(), "{:?}", seen.notes);
+    // Where nothing of it is text, whatever came is named.
+    let seen = read_bytes(
+        "a.eml",
+        mail("application/ms-tnef", "winmail.dat", "x").as_bytes(),
+    );
+    assert_eq!(
+        (
+            seen.articles[0].title.as_str(),
+            seen.articles[0].text.as_str()
+        ),
+        ("S", "")
+    );
+    assert!(
+        seen.notes.iter().any(|n| n.contains("winmail.dat")),
+        "{:?}",
+        seen.notes
+    );
+}

@@ -1,6 +1,6 @@
 //! Which columns a role has.
 
-use super::names::{MESSAGE, URI, is_data_a_date, is_tweets, plain, usual};
+use super::names::{MESSAGE, URI, is_data_a_date, is_name_no_title, is_tweets, plain, usual};
 use super::path::{Path, find};
 use super::program::{is_post, no_article};
 use super::{Claim, Role, Rows};
@@ -96,8 +96,9 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
         found.extend(named(names, "data"));
     }
     if found.is_empty() {
-        let author = |name: &&&str| !(tweets && **name == "name");
-        let weak = usual.weak.iter().filter(author);
+        let other = is_name_no_title(&names.plain);
+        let titles = |name: &&&str| !(other && **name == "name");
+        let weak = usual.weak.iter().filter(titles);
         found.extend(weak.filter_map(|name| named(names, name)).take(1));
     }
     found

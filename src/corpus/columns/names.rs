@@ -119,6 +119,7 @@ pub(super) fn usual(role: Role) -> Usual {
                 "rawtext",
                 "storytext",
                 "rawcontent",
+                "cooked",
                 "contentencoded",
                 "contenthtml",
                 "bodyhtml",
@@ -419,6 +420,13 @@ pub(super) fn is_tweets(names: &[String]) -> bool {
     let has = |wanted: &str| names.iter().any(|n| n == wanted);
     let author = has("user") || has("username") || has("screenname");
     author && TWEETS.iter().any(|name| has(name))
+}
+
+/// Whether among these, as [`plain`] makes them, a `name` is no title: of posts on Discourse it is the author's, and
+/// on Reddit the number of each.
+pub(super) fn is_name_no_title(names: &[String]) -> bool {
+    let has = |wanted: &str| names.iter().any(|n| n == wanted);
+    has("cooked") && has("username") || has("subredditid") || is_tweets(names)
 }
 
 /// Whether these, as [`plain`] makes them, are names in a language whose word for a date is `data`, which

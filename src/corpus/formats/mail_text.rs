@@ -49,20 +49,23 @@ impl Remarks {
         }
     }
 
-    /// Takes note of the files that came with a mail; pictures, calendars and signatures are none that are read.
-    pub(super) fn count_attached(&mut self, message: &Message<'_>) {
+    /// Takes note of the files that came with a mail; pictures, calendars and signatures are none that are read, unless
+    /// the mail has no other text. `bodies` says whether its text is that of its bodies, and not of any part, `text`
+    /// whether it has any.
+    pub(super) fn count_attached(&mut self, message: &Message<'_>, bodies: bool, text: bool) {
         let read = |id: &u32| message.text_body.contains(id) || message.html_body.contains(id);
         for id in message.attachments.iter().filter(|id| !read(id)) {
             let Some(part) = message.part(*id) else {
                 continue;
             };
-            if matches!(part.body, PartType::Message(_)) {
+            let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
+            if matches!(part.body, PartType::Message(_)) || is_text && !bodies {
                 continue;
             }
             let Some(name) = part.attachment_name().map(one_line) else {
                 continue;
             };
-            if Format::of(Path::new(&name)).is_some() {
+            if !text || Format::of(Path::new(&name)).is_some() {
                 if self.attached == 0 {
                     self.first = name;
                 }

@@ -66,26 +66,36 @@ fn parts(message: &Value) -> Option<String> {
         return None;
     }
     let parts = content.get("parts")?.as_array()?;
-    let texts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
-    let all = texts.join("\n\n");
+    // What was spoken is an object.
+    let texts = parts
+        .iter()
+        .filter_map(|part| part.as_str().or_else(|| part.get("text")?.as_str()));
+    let all = texts.collect::<Vec<_>>().join("\n\n");
     (!all.trim().is_empty()).then_some(all)
 }
 
 /// What a message of Claude says: in pieces where it has any, of which the whole may leave some out.
 fn text(message: &Value) -> Option<String> {
-    let pieces = message.get("content").and_then(Value::as_array);
-    let pieces = pieces.into_iter().flatten();
-    let pieces: Vec<&str> = pieces
-        .filter_map(|piece| piece.get("text")?.as_str())
-        .collect();
-    let pieces = pieces.join("\n\n");
+    let texts = |list: &str, name: &str| {
+        let list = message.get(list).and_then(Value::as_array);
+        let texts = list.into_iter().flatten();
+        let texts: Vec<&str> = texts
+            .filter_map(|item| item.get(name)?.as_str())
+            .filter(|text| !text.trim().is_empty())
+            .collect();
+        texts.join("\n\n")
+    };
+    let pieces = texts("content", "text");
     let whole = message.get("text").and_then(Value::as_str).unwrap_or("");
-    let text = if pieces.len() > whole.len() {
+    let said = if pieces.len() > whole.len() {
         pieces.as_str()
     } else {
         whole
     };
-    (!text.trim().is_empty()).then(|| text.to_string())
+    // Long texts that were put in are kept beside.
+    let put_in = texts("attachments", "extracted_content");
+    let all = [said.trim(), put_in.trim()].join("\n\n");
+    (!all.trim().is_empty()).then(|| all.trim().to_string())
 }
 
 /// A message of Facebook or Instagram: `{"sender_name": "…", "timestamp_ms": …, "content": "…"}`.
@@ -106,10 +116,49 @@ fn said(object: &mut Map<String, Value>) {
     if object.get("type").is_none_or(|kind| kind != "message") {
         return;
     }
+    let silent = object.get("text").is_none_or(|text| *text == "");
+    if silent {
+        let mut texts = Vec::new();
+        for name in ["blocks", "attachments"] {
+            if let Some(parts) = object.get(name) {
+                shown(parts, name, &mut texts);
+            }
+        }
+        if !texts.is_empty() {
+            let text = texts.join("\n");
+            object.insert("text".to_string(), Value::String(text));
+        }
+    }
     if let Some(Value::String(text)) = object.get_mut("text") {
         *text = plain(text);
     }
     dated(object, "ts");
+}
+
+/// What parts of a message show, in order. Nests as deep as what was parsed does, which is bounded.
+fn shown<'v>(part: &'v Value, name: &str, texts: &mut Vec<&'v str>) {
+    match part {
+        Value::String(text)
+            if matches!(name, "text" | "title" | "pretext" | "value")
+                && !text.trim().is_empty() =>
+        {
+            texts.push(text);
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| shown(part, name, texts)),
+        Value::Object(members) => {
+            let before = texts.len();
+            members
+                .iter()
+                .for_each(|(name, part)| shown(part, name, texts));
+            // What a program that shows no parts says in their place.
+            if texts.len() == before
+                && let Some(Value::String(text)) = members.get("fallback")
+            {
+                texts.push(text);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Says when an object was written by the name that others have for it.
@@ -166,8 +215,9 @@ fn plain(text: &str) -> String {
 /// Whether an object of a chat's export is no message, or one without a text: who joined, a picture, a call; or where
 /// a discussion goes on.
 pub(super) fn is_notice(object: &Map<String, Value>) -> bool {
-    const BESIDE: [&str; 7] = [
+    const BESIDE: [&str; 8] = [
         "attachments",
+        "blocks",
         "embeds",
         "stickers",
         "media_attachments",
@@ -197,10 +247,18 @@ pub(super) fn is_notice(object: &Map<String, Value>) -> bool {
         return true;
     }
     if empty("text") && has(&["mapping", "chat_messages"]) {
-        return true;
+        let told = object.get("summary").and_then(Value::as_str);
+        return told.is_none_or(|told| told.trim().is_empty());
     }
     if object.contains_key("timestamp_ms") && object.contains_key("sender_name") {
         return !object.contains_key("content");
+    }
+    if object
+        .get("deleted")
+        .is_some_and(|deleted| *deleted == true)
+        && !has(&["text", "content", "title"])
+    {
+        return true;
     }
     if object.get("kind").is_some_and(|kind| kind == "more") && object.contains_key("data") {
         return true;

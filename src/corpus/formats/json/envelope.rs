@@ -405,33 +405,67 @@ pub(super) fn unwrapped(object: Map<String, Value>, columns: &Columns) -> Map<St
     unwrapped_to(object, columns, WRAPPED)
 }
 
-fn unwrapped_to(object: Map<String, Value>, columns: &Columns, depth: usize) -> Map<String, Value> {
-    let inside =
-        |name: &str, value: &Value| value.is_object() && (object.len() == 1 || is_wrapper(name));
-    if !object.iter().any(|(name, value)| inside(name, value)) || has_text(&object, columns) {
+fn unwrapped_to(
+    mut object: Map<String, Value>,
+    columns: &Columns,
+    depth: usize,
+) -> Map<String, Value> {
+    if has_text(&object, columns) {
         return object;
     }
-    for (wrapper, value) in &object {
-        if !inside(wrapper, value) {
-            continue;
-        }
-        let Value::Object(inner) = value else {
-            continue;
-        };
-        let mut all = inner.clone();
-        if depth > 1 {
-            all = unwrapped_to(all, columns, depth - 1);
-        }
-        if has_text(&all, columns) {
-            for (name, value) in &object {
-                if name != wrapper && !all.contains_key(name) {
-                    all.insert(name.clone(), value.clone());
-                }
-            }
-            return all;
+    let wrapper = wrapper_of_text(&object, columns, depth).map(|(name, _)| name.to_string());
+    let Some(wrapper) = wrapper else {
+        return object;
+    };
+    let Some(Value::Object(inner)) = object.shift_remove(&wrapper) else {
+        return object;
+    };
+    let mut all = unwrapped_to(inner, columns, depth - 1);
+    for (name, value) in object {
+        if !all.contains_key(&name) {
+            all.insert(name, value);
         }
     }
+    all
+}
+
+/// The object in one, or in an object in it, that has a text, where it has none itself.
+pub(super) fn wrapped<'o>(
+    object: &'o Map<String, Value>,
+    columns: &Columns,
+) -> Option<&'o Map<String, Value>> {
+    wrapped_in(object, columns, WRAPPED)
+}
+
+fn wrapped_in<'o>(
+    object: &'o Map<String, Value>,
+    columns: &Columns,
+    depth: usize,
+) -> Option<&'o Map<String, Value>> {
+    let (_, inner) = wrapper_of_text(object, columns, depth)?;
+    if has_text(inner, columns) {
+        return Some(inner);
+    }
+    wrapped_in(inner, columns, depth - 1)
+}
+
+/// The first object in one that has a text, or holds an object that has.
+fn wrapper_of_text<'o>(
+    object: &'o Map<String, Value>,
+    columns: &Columns,
+    depth: usize,
+) -> Option<(&'o str, &'o Map<String, Value>)> {
+    if depth == 0 {
+        return None;
+    }
+    let alone = object.len() == 1;
     object
+        .iter()
+        .filter(|(name, _)| alone || is_wrapper(name))
+        .filter_map(|(name, value)| Some((name.as_str(), value.as_object()?)))
+        .find(|(_, inner)| {
+            has_text(inner, columns) || wrapper_of_text(inner, columns, depth - 1).is_some()
+        })
 }
 
 /// Whether an object has a text of its own.

@@ -62,6 +62,14 @@ pub(super) fn rows(
         if cells.values().any(Value::is_object) {
             return None;
         }
+        // Columns of one table have the same rows; objects about one thing have members of their own.
+        let alike = |column: &Value| {
+            let rows = column.as_object();
+            rows.is_some_and(|rows| rows.len() == cells.len() && rows.keys().eq(cells.keys()))
+        };
+        if !object.values().all(alike) {
+            return None;
+        }
         let keys = cells.keys();
         let cell = |key: &String, (name, column): (&String, &Value)| {
             Some((name.clone(), column.as_object()?.get(key)?.clone()))

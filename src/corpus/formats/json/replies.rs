@@ -1,17 +1,32 @@
 //! What is written below an article in the same form, as a discussion nests it: each is an article too.
 
-use super::envelope::{has_text, unwrapped};
+use super::envelope::{has_text, unwrapped, wrapped};
 use crate::corpus::columns::{Columns, Mapping, Role};
 use serde_json::{Map, Value};
 
 /// Members that hold replies. Comments are written about an article, and stay what it is described by.
-const LISTS: [&str; 4] = ["replies", "children", "answers", "responses"];
+const LISTS: [&str; 4] = [REPLIES, "children", "answers", "responses"];
+const REPLIES: &str = "replies";
 /// Where a list stands in an object in place of the member itself: `{"data": {"children": […]}}`.
 const INNER: [&str; 6] = ["children", "items", "nodes", "edges", "comments", "data"];
 /// How many objects are around such a list.
 const AROUND: usize = 3;
-/// Items of a list that are looked at.
-const ITEMS: usize = 5;
+/// Items of a list that are looked at: the first may have been taken back.
+const ITEMS: usize = 64;
+/// Who wrote something. Answers to choose from, and the paragraphs of a text, have nobody of their own.
+const AUTHORS: [&str; 11] = [
+    "author",
+    "author_id",
+    "by",
+    "creator",
+    "from",
+    "owner",
+    "sender",
+    "user",
+    "user_id",
+    "username",
+    "account",
+];
 /// The member that says what a reply stands below, where it says so itself, and where it is said here.
 const PARENTS: [&str; 5] = [
     "parent",
@@ -51,8 +66,12 @@ fn gather(article: &mut Map<String, Value>, columns: &Columns, all: &mut Vec<Map
         }
         let id = id(article, columns);
         let items = article.shift_remove(name).and_then(into_list);
+        let mut others = Vec::new();
         for item in items.unwrap_or_default() {
-            let Value::Object(item) = item else { continue };
+            let Value::Object(item) = item else {
+                others.push(item);
+                continue;
+            };
             let mut reply = unwrapped(item, columns);
             if let Some(id) = &id
                 && !PARENTS.iter().any(|parent| reply.contains_key(*parent))
@@ -64,25 +83,37 @@ fn gather(article: &mut Map<String, Value>, columns: &Columns, all: &mut Vec<Map
             all.push(reply);
             all.append(&mut below);
         }
+        if !others.is_empty() {
+            article.insert(name.to_string(), Value::Array(others));
+        }
     }
 }
 
-/// Whether an item of the list `name` of an article is one in its form: it may have replies itself, or has nearly the
-/// same members.
+/// Whether a list that an article was found in is one of replies, by its name.
+pub(super) fn is_list(name: &str) -> bool {
+    name.split('.').any(|part| LISTS.contains(&part))
+}
+
+/// Whether an item of the list `name` of an article is a reply to it: somebody wrote it, and it may have replies itself
+/// or the article has an author as well.
 fn is_reply(
     item: &Map<String, Value>,
     name: &str,
     article: &Map<String, Value>,
     columns: &Columns,
 ) -> bool {
-    let item = unwrapped(item.clone(), columns);
-    if !has_text(&item, columns) {
-        return false;
-    }
-    let both = item.keys().filter(|key| article.contains_key(*key)).count();
-    // The article has the list beside.
-    let all = item.len() + article.len() - 1 - both;
-    item.contains_key(name) || 3 * both >= 2 * all
+    let inner = match has_text(item, columns) {
+        true => item,
+        false => match wrapped(item, columns) {
+            Some(inner) => inner,
+            None => return false,
+        },
+    };
+    let is_written =
+        |by: &Map<String, Value>| AUTHORS.iter().any(|author| by.contains_key(*author));
+    let list = item.contains_key(name) || inner.contains_key(name);
+    let written = is_written(item) || is_written(inner);
+    name == REPLIES || written && (list || is_written(article))
 }
 
 fn list(value: &Value, around: usize) -> Option<&Vec<Value>> {
@@ -145,6 +176,11 @@ mod tests {
         );
         assert_eq!(replies, ["B 1", "C 2", "- ", "D 4"]);
         assert_eq!(left, r#"{"id":1,"text":"A"}"#);
+        let (replies, left) = texts(
+            r#"{"id": 1, "owner": 7, "text": "A", "answers": ["x", {"id": 2, "owner": 8, "text": "B"}, [3]]}"#,
+        );
+        assert_eq!(replies, ["B 1"]);
+        assert_eq!(left, r#"{"id":1,"owner":7,"text":"A","answers":["x",[3]]}"#);
     }
 
     #[test]
@@ -154,6 +190,8 @@ mod tests {
             r#"{"id":1,"text":"A","replies":[{"id":2,"replies":[]}]}"#,
             r#"{"id":1,"text":"A","replies":["a"]}"#,
             r#"{"id":1,"text":"A","replies":12}"#,
+            r#"{"id":1,"text":"Which is it?","answers":[{"id":2,"text":"One"},{"id":3,"text":"Two"}]}"#,
+            r#"{"id":1,"text":"A","children":[{"id":2,"type":"p","text":"B","children":[]}]}"#,
             r#"{"id":1,"text":"A","comments":[{"id":2,"text":"B"}]}"#,
         ] {
             assert_eq!(texts(json), (Vec::new(), json.to_string()));

@@ -47,7 +47,11 @@ impl<R: Read> Reader<'_, '_, R> {
                 let bytes = &self.window.bytes()[..n];
                 let titled = known.roles.as_ref().is_ok_and(may_be_one);
                 let list = envelope::find(bytes, titled, columns, self.decoder);
-                if let Some(list) = list {
+                // What the replies stand below is an article before them.
+                let below = |list: &envelope::List| {
+                    replies::is_list(&list.name) && envelope::wrapped(&object, columns).is_some()
+                };
+                if let Some(list) = list.filter(|list| !below(list)) {
                     self.enter(list);
                     return Ok(());
                 }
@@ -91,19 +95,23 @@ impl<R: Read> Reader<'_, '_, R> {
     }
 
     /// Whether an item of a list wraps an article, so that lists in it are the article's.
-    fn wraps_article(&mut self, object: &Map<String, Value>) -> bool {
-        let mut wrappers = object.keys().filter(|name| envelope::is_wrapper(name));
-        if self.open.is_empty() || wrappers.next().is_none() {
+    fn wraps_article(&self, object: &Map<String, Value>) -> bool {
+        let columns = &self.context.options.columns;
+        let mut names = object.keys();
+        if self.open.is_empty() || !names.any(|name| envelope::is_wrapper(name)) {
             return false;
         }
+        envelope::wrapped(object, columns).is_some_and(|inner| self.is_article(inner))
+    }
+
+    /// Whether an object has a text of its own.
+    fn is_article(&self, object: &Map<String, Value>) -> bool {
         let columns = &self.context.options.columns;
-        let inner = envelope::unwrapped(object.clone(), columns);
-        let keys: Vec<String> = inner.keys().cloned().collect();
-        inner != *object
-            && keys.len() <= MOST_COLUMNS
+        let keys: Vec<String> = object.keys().cloned().collect();
+        keys.len() <= MOST_COLUMNS
             && columns
                 .map_first(&keys)
-                .is_ok_and(|mapping| envelope::is_article(&inner, &mapping, columns))
+                .is_ok_and(|mapping| envelope::is_article(object, &mapping, columns))
     }
 
     /// Hands over what stands below an article, of which some may have no text.
