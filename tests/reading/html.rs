@@ -236,6 +236,45 @@ fn cards_beside_an_article_are_left_out() {
 }
 
 #[test]
+fn a_page_of_what_leads_elsewhere_is_all_of_it() {
+    let item = |tag: &str, title: &str, text: &str| {
+        format!(
+            "<article class=item><{tag}><a href='https://ferry.example/1'>{title}</a></{tag}>{text}</article>"
+        )
+    };
+    let items: String = STORIES[..2]
+        .iter()
+        .chain(&STORIES[..2])
+        .map(|[title, text]| item("h2", title, text))
+        .collect();
+    let head = "<title>Ferries worth a trip – Harbour Post</title>";
+    for body in [
+        // A section with what it is about, and a list within its article or beside its beginning.
+        format!(
+            "<main><header><h1>Ferries worth a trip</h1><div>{BODY}</div></header>{items}</main>"
+        ),
+        format!(
+            "<main><article><header><h1>Ferries worth a trip</h1></header>{BODY}{items}</article></main>"
+        ),
+        // One story of a front page without a link.
+        format!("<main><article><h2>Bridge to reopen</h2>{BODY}</article>{items}</main>"),
+    ] {
+        let text = read(format!(
+            "<html><head>{head}</head><body>{body}</body></html>"
+        ))["text"]
+            .to_string();
+        for said in [
+            "The harbour council",
+            "A storm hit",
+            "The council voted",
+            "two lanes",
+        ] {
+            assert!(text.contains(said), "{said}: {body}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_discussion_is_all_that_is_said() {
     let says = STORIES
         .map(|[_, text]| format!("<article class=reply>{text}</article>"))

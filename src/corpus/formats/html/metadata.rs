@@ -113,6 +113,16 @@ fn headline(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
     {
         return own;
     }
+    // A heading that is what the window's title has beside the page's is the site's.
+    let told = given.or(headline).map(letters);
+    let is_site = |heading: &str, known: &str| {
+        told.as_deref().is_some_and(|told| {
+            let rest = known
+                .strip_prefix(told)
+                .or_else(|| known.strip_suffix(told));
+            rest == Some(heading)
+        })
+    };
     // The page's own heading is the headline where the titles that it gives itself agree.
     for known in [given, headline, window.as_deref()].into_iter().flatten() {
         let known = letters(known);
@@ -120,8 +130,8 @@ fn headline(marks: &Marks<'_>, metas: &Metas, linked: &Linked) -> String {
             .iter()
             .filter(|h| {
                 let h = letters(h);
-                h.chars().count() > 8 && (known.starts_with(&h) || known.ends_with(&h))
-                    || h == known
+                let part = known.starts_with(&h) || known.ends_with(&h);
+                h.chars().count() > 8 && part && !is_site(&h, &known) || h == known
             })
             .max_by_key(|h| h.len())
         {

@@ -251,6 +251,10 @@ mod tests {
                 "Bridge to reopen",
             ),
             (
+                r#"<title>Bridge to reopen | Harbour Post</title><meta property="og:title" content="Bridge to reopen"><h1>Harbour Post</h1><h2>Bridge to reopen</h2>"#,
+                "Bridge to reopen",
+            ),
+            (
                 "<title>The old bridge is to reopen – Harbour Post</title>",
                 "The old bridge is to reopen",
             ),

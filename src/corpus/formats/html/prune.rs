@@ -56,6 +56,8 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
     let mut gone = Vec::new();
     let mut doubtful: Vec<(NodeRef<'_>, bool)> = Vec::new();
     let mut doubted = 0;
+    let mut teasers = Vec::new();
+    let mut teasing = 0;
     let mut forms = Vec::new();
     let mut questions = Vec::new();
     let mut misread = Vec::new();
@@ -88,8 +90,8 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                     && size.chars * 4 < total.chars
                     && leads_elsewhere(&node, size);
                 if teaser {
-                    left.less(size);
-                    gone.push(node);
+                    teasing += size.sentences;
+                    teasers.push(node);
                     walk.skip_children();
                     // Its end is met all the same.
                     articles += 1;
@@ -190,6 +192,10 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 }
             }
         }
+    }
+    // What is most of a page is what it is about: a list of the best of something.
+    if total.sentences.saturating_sub(teasing) >= 2 * teasing {
+        gone.append(&mut teasers);
     }
     // Where nothing else tells anything, what was in doubt does.
     if left.sentences < SENTENCE {

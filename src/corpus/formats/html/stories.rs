@@ -119,7 +119,7 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
         let (beside, others): (Vec<Story<'_>>, Vec<Story<'_>>) =
             all.into_iter().partition(Story::is_beside);
         let told: usize = beside.iter().map(|story| story.size.sentences).sum();
-        if whole.sentences.saturating_sub(told) >= 2 * LONG {
+        if whole.sentences.saturating_sub(told) >= usize::max(2 * LONG, 2 * told) {
             for story in &beside {
                 story.node.remove_from_parent();
             }
@@ -152,10 +152,14 @@ fn front(all: &[Story<'_>], title: &str) -> Stories {
     let Some(longest) = all.iter().max_by_key(|story| story.plain()) else {
         return Stories::default();
     };
-    // Cards beside an article are much shorter than it.
-    let card = |other: &&Story<'_>| other.is_beside() && other.plain() * 3 <= longest.plain();
-    if !longest.leads_elsewhere() && longest.plain() >= 2 * LONG {
-        for card in all.iter().filter(card) {
+    // Cards beside an article are much shorter than it, also together.
+    let cards = || all.iter().filter(|other| other.is_beside());
+    let told: usize = cards().map(|card| card.size.sentences).sum();
+    let stays = !longest.leads_elsewhere()
+        && longest.plain() >= 2 * LONG
+        && longest.size.sentences >= 2 * told;
+    if stays {
+        for card in cards() {
             card.node.remove_from_parent();
         }
     }
@@ -163,7 +167,6 @@ fn front(all: &[Story<'_>], title: &str) -> Stories {
         return in_parts(longest, all, title);
     };
     // Of a story and what is beside it the headlines differ, or only that one's leads nowhere.
-    let stays = !longest.leads_elsewhere();
     let alike = || {
         all.iter()
             .filter(|story| story.level() == Some(level) && !(stays && story.is_beside()))

@@ -3,6 +3,28 @@
 use super::exports::mended;
 use serde_json::{Map, Value};
 
+/// Members of which a message or a conversation has at least one: an object without any of them is neither.
+pub(super) const TELLING: [&str; 18] = [
+    "attachments",
+    "blocks",
+    "chat_messages",
+    "deleted",
+    "embeds",
+    "files",
+    "kind",
+    "mapping",
+    "media_attachments",
+    "object",
+    "poll",
+    "reblog",
+    "sender_name",
+    "stickers",
+    "timestamp_ms",
+    "ts",
+    "type",
+    "action",
+];
+
 /// Brings a message, or a conversation, into the form that others have.
 pub(super) fn prepare(object: &mut Map<String, Value>) {
     if object.contains_key("mapping") || object.contains_key("chat_messages") {

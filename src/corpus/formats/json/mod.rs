@@ -115,12 +115,14 @@ struct Known {
     roles: std::result::Result<Mapping, String>,
     /// Whether the roles were told.
     told: Cell<bool>,
+    /// Whether objects with these are nothing but rows: of most files all are, and need not be asked each.
+    plain: bool,
 }
 
 impl Known {
-    fn new(roles: std::result::Result<Mapping, String>) -> Rc<Self> {
+    fn new(roles: std::result::Result<Mapping, String>, plain: bool) -> Rc<Self> {
         let told = Cell::new(false);
-        Rc::new(Self { roles, told })
+        Rc::new(Self { roles, told, plain })
     }
 }
 

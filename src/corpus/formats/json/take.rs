@@ -27,7 +27,11 @@ impl<R: Read> Reader<'_, '_, R> {
             bared(&mut object);
             posted(&mut object);
         }
-        chats::prepare(&mut object);
+        // What the last object's members say holds for one with the same.
+        let plain = self.is_like_last(&object).is_some_and(|known| known.plain);
+        if !plain {
+            chats::prepare(&mut object);
+        }
         if let Some(action) = self.action.take() {
             action.tell(&mut object);
         }
@@ -68,6 +72,9 @@ impl<R: Read> Reader<'_, '_, R> {
         }
         self.pass(n);
         let columns = &self.context.options.columns;
+        if known.plain {
+            return self.row(object, &known, article, line);
+        }
         let below = replies::taken(&mut object, columns);
         if !below.is_empty() {
             known = self.known(&object);
@@ -76,6 +83,19 @@ impl<R: Read> Reader<'_, '_, R> {
             self.notices += 1;
             return self.below(below, line);
         }
+        self.row(object, &known, article, line)?;
+        self.below(below, line)
+    }
+
+    /// Hands over an object that is an article, or the rows of a table in it.
+    fn row(
+        &mut self,
+        object: Map<String, Value>,
+        known: &Known,
+        article: bool,
+        line: u64,
+    ) -> Result<()> {
+        let columns = &self.context.options.columns;
         if !article && let Some(rows) = keyed::rows(&object, known.roles.as_ref().ok(), columns) {
             // In a list, the object that holds the first has its number already.
             let counted = usize::from(!self.open.is_empty());
@@ -90,8 +110,7 @@ impl<R: Read> Reader<'_, '_, R> {
             self.open.pop();
             return Ok(());
         }
-        self.article(object, &known, line)?;
-        self.below(below, line)
+        self.article(object, known, line)
     }
 
     /// Whether an item of a list wraps an article, so that lists in it are the article's.
@@ -182,21 +201,24 @@ impl<R: Read> Reader<'_, '_, R> {
         }
     }
 
+    /// What is known of the last object's keys, where this one has the same.
+    fn is_like_last(&self, object: &Map<String, Value>) -> Option<&Rc<Known>> {
+        let (keys, known) = self.last.as_ref()?;
+        (keys.len() == object.len() && object.keys().eq(keys)).then_some(known)
+    }
+
     /// The roles of an object's keys.
     fn known(&mut self, object: &Map<String, Value>) -> Rc<Known> {
-        if let Some((keys, known)) = &self.last
-            && keys.len() == object.len()
-            && object.keys().eq(keys)
-        {
+        if let Some(known) = self.is_like_last(object) {
             return known.clone();
         }
         let bytes: usize = object.keys().map(String::len).sum();
         if object.len() > MOST_COLUMNS {
-            return Known::new(Err(format!("more than {MOST_COLUMNS} keys")));
+            return Known::new(Err(format!("more than {MOST_COLUMNS} keys")), false);
         }
         if bytes > LONGEST_NAMES {
             let most = LONGEST_NAMES >> 20;
-            return Known::new(Err(format!("its keys are longer than {most} MiB")));
+            return Known::new(Err(format!("its keys are longer than {most} MiB")), false);
         }
         let keys: Vec<String> = object.keys().cloned().collect();
         let known = if let Some(known) = self.known.get(&keys) {
@@ -224,7 +246,9 @@ impl<R: Read> Reader<'_, '_, R> {
                     all => *all = Some(lacking),
                 }
             }
-            let known = Known::new(known);
+            let special =
+                |key: &String| chats::TELLING.contains(&key.as_str()) || replies::is_list(key);
+            let known = Known::new(known, !keys.iter().any(special));
             self.known.insert(keys.clone(), known.clone());
             known
         };
