@@ -220,7 +220,7 @@ fn messages_of_slack_and_facebook() {
         {"type": "message", "text": "<@U2> the bridge is <https://post.example|open> &amp; &lt;free&gt;", "user": "U1", "ts": "1714731072.000200"},
         {"type": "message", "text": "", "files": [{"name": "a.png"}], "user": "U1", "ts": "1714731073.000200"},
         {"type": "message", "subtype": "bot_message", "text": "", "ts": "1714731074.000200", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "Build <https://e.example|12> failed"}}, {"type": "divider"}]},
-        {"type": "message", "subtype": "bot_message", "text": "", "ts": "1714731075.000200", "attachments": [{"fallback": "Build 13 failed", "color": "red"}]},
+        {"type": "message", "subtype": "bot_message", "text": null, "ts": "1714731075.000200", "attachments": [{"fallback": "Build 13 failed", "color": "red"}]},
         {"type": "message", "subtype": "bot_message", "text": "", "ts": "1714731076.000200", "blocks": [{"type": "divider"}]}]"#;
     let seen = read_bytes("2024-05-03.json", slack.as_bytes());
     assert!(seen.bad.is_empty(), "{:?}", seen.bad);

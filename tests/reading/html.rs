@@ -201,7 +201,7 @@ fn cards_beside_an_article_are_left_out() {
             format!("<main><article>{head}{BODY}</article><div class=feed>{cards}</div></main>"),
             // The headline stands outside, and another heading begins the text.
             format!(
-                "<main>{head}<article><h2>What was decided</h2>{BODY}{BODY}</article></main>{cards}"
+                "<main>{head}<article><h2>What was decided</h2>{BODY}{BODY}{BODY}{BODY}</article></main>{cards}"
             ),
         ] {
             let text = read(format!(
@@ -255,6 +255,11 @@ fn a_page_of_what_leads_elsewhere_is_all_of_it() {
         ),
         format!(
             "<main><article><header><h1>Ferries worth a trip</h1></header>{BODY}{items}</article></main>"
+        ),
+        // The same where its parts are long and stand behind the article with its title.
+        format!(
+            "<main><article><h1>Ferries worth a trip</h1><p>These are the ones that we liked best.</p></article>{}</main>",
+            items.replace("</article>", &format!("{BODY}</article>"))
         ),
         // One story of a front page without a link.
         format!("<main><article><h2>Bridge to reopen</h2>{BODY}</article>{items}</main>"),

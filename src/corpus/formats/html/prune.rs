@@ -90,7 +90,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                     && size.chars * 4 < total.chars
                     && leads_elsewhere(&node, size);
                 if teaser {
-                    teasing += size.sentences;
+                    teasing += size.chars - size.linked;
                     teasers.push(node);
                     walk.skip_children();
                     // Its end is met all the same.
@@ -194,7 +194,7 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
         }
     }
     // What is most of a page is what it is about: a list of the best of something.
-    if total.sentences.saturating_sub(teasing) >= 2 * teasing {
+    if (total.chars - total.linked).saturating_sub(teasing) >= 2 * teasing {
         gone.append(&mut teasers);
     }
     // Where nothing else tells anything, what was in doubt does.
@@ -243,9 +243,17 @@ fn has_heading(node: &NodeRef<'_>) -> bool {
 
 /// Whether what an element is for is its link: one of an update in an article only says when that was.
 pub(super) fn leads_elsewhere(node: &NodeRef<'_>, size: Size) -> bool {
+    let has_id = |id: &str| {
+        let own = |node: &NodeRef<'_>| node.attr("id").is_some_and(|own| &*own == id);
+        !id.is_empty() && (own(node) || node.descendants_it().any(|node| own(&node)))
+    };
     let is_link = |node: &NodeRef<'_>| {
         let href = node.has_name("a").then(|| node.attr("href")).flatten();
-        href.is_some_and(|href| !href.starts_with('#'))
+        href.is_some_and(|href| match href.split_once('#') {
+            Some(("", _)) => false,
+            Some((_, part)) => !has_id(part),
+            None => true,
+        })
     };
     if size.linked == 0 || !node.descendants_it().any(|node| is_link(&node)) {
         return false;

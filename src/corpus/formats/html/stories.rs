@@ -31,8 +31,6 @@ pub(super) struct Stories {
 /// An article of the page that is in no other.
 struct Story<'a> {
     node: NodeRef<'a>,
-    /// Its place among them.
-    at: usize,
     size: Size,
     /// Its headline's level and letters.
     head: Option<(u8, String)>,
@@ -84,9 +82,8 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
     let sizes = sizes(body);
     let outer = |node: &NodeRef<'_>| !node.ancestors_it(None).any(|a| a.has_name("article"));
     let all = selection.nodes().iter().filter(|node| outer(node));
-    let all = all.take(STORIES).enumerate().map(|(at, node)| Story {
+    let all = all.take(STORIES).map(|node| Story {
         node: *node,
-        at,
         size: sizes.get(&node.id).copied().unwrap_or_default(),
         head: headline(node, &sizes),
     });
@@ -105,7 +102,9 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
         let text = in_parts(main, &all, title);
         // On a front page its headline leads to it. Headlines that lead nowhere may be its sections'.
         let first = main.level() == Some(1);
-        let alone = !main.leads_elsewhere();
+        let cards = Cards::of(&all);
+        let few = cards.longest < CARD && cards.plain <= 2 * main.plain();
+        let alone = !main.leads_elsewhere() && (few || cards.are_beside(main.plain(), CERTAIN));
         for other in all.iter().filter(|other| other.node.id != main.node.id) {
             if first && other.level() == Some(1) || alone && other.is_beside() {
                 other.node.remove_from_parent();
@@ -114,12 +113,13 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
         return text;
     }
     if is_headed_outside(body, &letters) {
-        // What is told beside them is the article, where that is enough for one.
+        // What is beside them is the article, where that is enough for one.
+        let cards = Cards::of(&all);
         let whole = sizes.get(&body.id).copied().unwrap_or_default();
-        let (beside, others): (Vec<Story<'_>>, Vec<Story<'_>>) =
-            all.into_iter().partition(Story::is_beside);
-        let told: usize = beside.iter().map(|story| story.size.sentences).sum();
-        if whole.sentences.saturating_sub(told) >= usize::max(2 * LONG, 2 * told) {
+        let rest = (whole.chars - whole.linked).saturating_sub(cards.plain);
+        if cards.are_beside(rest, CERTAIN) {
+            let (beside, others): (Vec<Story<'_>>, Vec<Story<'_>>) =
+                all.into_iter().partition(Story::is_beside);
             for story in &beside {
                 story.node.remove_from_parent();
             }
@@ -128,12 +128,39 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
                 _ => front(&others, title),
             };
         }
-        let mut all = others;
-        all.extend(beside);
-        all.sort_by_key(|story| story.at);
-        return front(&all, title);
     }
     front(&all, title)
+}
+
+/// A teaser of another article has less text than this, in characters.
+const CARD: usize = 250;
+
+/// Of an article that has so many times as much text as the cards of its page, they are beside it likely, or for
+/// certain.
+const LIKELY: usize = 2;
+const CERTAIN: usize = 3;
+
+/// The articles of a page that lead elsewhere.
+struct Cards {
+    /// Characters outside links in all of them, and in the longest.
+    plain: usize,
+    longest: usize,
+}
+
+impl Cards {
+    fn of(all: &[Story<'_>]) -> Self {
+        let cards = || all.iter().filter(|story| story.is_beside());
+        Self {
+            plain: cards().map(Story::plain).sum(),
+            longest: cards().map(Story::plain).max().unwrap_or(0),
+        }
+    }
+
+    /// Whether they are beside an article of so many characters, and not what the page is about: none of them is a
+    /// story itself, and it has so many times as much as all.
+    fn are_beside(&self, article: usize, times: usize) -> bool {
+        self.longest < 2 * LONG && article >= usize::max(2 * LONG, times * self.plain)
+    }
 }
 
 /// Whether the page's title stands as a headline of the first level outside of its articles.
@@ -143,7 +170,8 @@ fn is_headed_outside(body: NodeRef<'_>, title: &str) -> bool {
             return false;
         }
         let heading = letters(&node.text());
-        heading.chars().count() > 8 && (title.starts_with(&heading) || heading.starts_with(title))
+        let agrees = title.starts_with(&heading) || !title.is_empty() && heading.starts_with(title);
+        heading.chars().count() > 8 && agrees
     })
 }
 
@@ -152,14 +180,12 @@ fn front(all: &[Story<'_>], title: &str) -> Stories {
     let Some(longest) = all.iter().max_by_key(|story| story.plain()) else {
         return Stories::default();
     };
-    // Cards beside an article are much shorter than it, also together.
-    let cards = || all.iter().filter(|other| other.is_beside());
-    let told: usize = cards().map(|card| card.size.sentences).sum();
-    let stays = !longest.leads_elsewhere()
-        && longest.plain() >= 2 * LONG
-        && longest.size.sentences >= 2 * told;
-    if stays {
-        for card in cards() {
+    let beside =
+        |times| !longest.leads_elsewhere() && Cards::of(all).are_beside(longest.plain(), times);
+    // What is likely none of the stories is left to scoring, which may find that it is.
+    let stays = beside(LIKELY);
+    if beside(CERTAIN) {
+        for card in all.iter().filter(|story| story.is_beside()) {
             card.node.remove_from_parent();
         }
     }

@@ -41,9 +41,8 @@ pub(super) fn prepare(object: &mut Map<String, Value>) {
 /// list, `{"chat_messages": [{"text": "…"}]}`.
 fn conversed(object: &mut Map<String, Value>) {
     let (name, texts) = if let Some(Value::Object(nodes)) = object.get("mapping") {
-        let is_one = nodes
-            .values()
-            .all(|node| node.get("message").is_some() && node.get("parent").is_some());
+        let linked = |node: &Value| node.get("parent").is_some() || node.get("children").is_some();
+        let is_one = nodes.values().all(linked);
         // What is written in no time stands behind what comes before it.
         let mut last = f64::MIN;
         let mut messages: Vec<(f64, &Value)> = Vec::new();
@@ -138,7 +137,9 @@ fn said(object: &mut Map<String, Value>) {
     if object.get("type").is_none_or(|kind| kind != "message") {
         return;
     }
-    let silent = object.get("text").is_none_or(|text| *text == "");
+    let silent = object
+        .get("text")
+        .is_none_or(|text| text.is_null() || *text == "");
     if silent {
         let mut texts = Vec::new();
         for name in ["blocks", "attachments"] {
@@ -261,7 +262,10 @@ pub(super) fn is_notice(object: &Map<String, Value>) -> bool {
         "pinned_item",
     ];
     let has = |names: &[&str]| names.iter().any(|name| object.contains_key(*name));
-    let empty = |name: &str| object.get(name).is_some_and(|text| *text == "");
+    let empty = |name: &str| {
+        let text = object.get(name);
+        text.is_some_and(|text| text.is_null() || *text == "")
+    };
     if (empty("content") || empty("text"))
         && has(&BESIDE)
         && !has(&["title", "headline", "subject"])
