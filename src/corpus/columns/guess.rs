@@ -96,7 +96,7 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
         found.extend(named(names, "data"));
     }
     if found.is_empty() {
-        let other = is_name_no_title(&names.plain);
+        let other = tweets || is_name_no_title(&names.plain);
         let titles = |name: &&&str| !(other && **name == "name");
         let weak = usual.weak.iter().filter(titles);
         found.extend(weak.filter_map(|name| named(names, name)).take(1));

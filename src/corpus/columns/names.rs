@@ -426,7 +426,7 @@ pub(super) fn is_tweets(names: &[String]) -> bool {
 /// on Reddit the number of each.
 pub(super) fn is_name_no_title(names: &[String]) -> bool {
     let has = |wanted: &str| names.iter().any(|n| n == wanted);
-    has("cooked") && has("username") || has("subredditid") || is_tweets(names)
+    has("cooked") && has("username") || has("subredditid")
 }
 
 /// Whether these, as [`plain`] makes them, are names in a language whose word for a date is `data`, which

@@ -34,6 +34,8 @@ struct Story<'a> {
     size: Size,
     /// Its headline's level and letters.
     head: Option<(u8, String)>,
+    /// Whether it leads to another page.
+    leads: bool,
 }
 
 impl Story<'_> {
@@ -54,13 +56,9 @@ impl Story<'_> {
         })
     }
 
-    fn leads_elsewhere(&self) -> bool {
-        leads_elsewhere(&self.node, self.size)
-    }
-
     /// Whether it is a card that leads to another article.
     fn is_beside(&self) -> bool {
-        self.head.is_some() && self.leads_elsewhere()
+        self.head.is_some() && self.leads
     }
 
     fn blocks(&self, title: &str) -> Vec<Block> {
@@ -82,10 +80,14 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
     let sizes = sizes(body);
     let outer = |node: &NodeRef<'_>| !node.ancestors_it(None).any(|a| a.has_name("article"));
     let all = selection.nodes().iter().filter(|node| outer(node));
-    let all = all.take(STORIES).map(|node| Story {
-        node: *node,
-        size: sizes.get(&node.id).copied().unwrap_or_default(),
-        head: headline(node, &sizes),
+    let all = all.take(STORIES).map(|node| {
+        let size = sizes.get(&node.id).copied().unwrap_or_default();
+        Story {
+            node: *node,
+            size,
+            head: headline(node, &sizes),
+            leads: leads_elsewhere(node, size),
+        }
     });
     let all: Vec<Story<'_>> = all.collect();
     if all.len() < 2 {
@@ -104,7 +106,7 @@ pub(super) fn stories(document: &Document, title: &str) -> Stories {
         let first = main.level() == Some(1);
         let cards = Cards::of(&all);
         let few = cards.longest < CARD && cards.plain <= 2 * main.plain();
-        let alone = !main.leads_elsewhere() && (few || cards.are_beside(main.plain(), CERTAIN));
+        let alone = !main.leads && (few || cards.are_beside(main.plain(), CERTAIN));
         for other in all.iter().filter(|other| other.node.id != main.node.id) {
             if first && other.level() == Some(1) || alone && other.is_beside() {
                 other.node.remove_from_parent();
@@ -180,8 +182,8 @@ fn front(all: &[Story<'_>], title: &str) -> Stories {
     let Some(longest) = all.iter().max_by_key(|story| story.plain()) else {
         return Stories::default();
     };
-    let beside =
-        |times| !longest.leads_elsewhere() && Cards::of(all).are_beside(longest.plain(), times);
+    let cards = Cards::of(all);
+    let beside = |times| !longest.leads && cards.are_beside(longest.plain(), times);
     // What is likely none of the stories is left to scoring, which may find that it is.
     let stays = beside(LIKELY);
     if beside(CERTAIN) {
@@ -219,7 +221,7 @@ fn in_parts(first: &Story<'_>, all: &[Story<'_>], title: &str) -> Stories {
                 && other.plain() >= LONG / 2
                 && other.size.is_told()
                 && !is_reply(&other.node)
-                && !other.leads_elsewhere()
+                && !other.leads
     };
     let parts: Vec<&Story<'_>> = all.iter().filter(is_part).collect();
     if parts.len() < 2 {

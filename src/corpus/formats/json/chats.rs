@@ -40,9 +40,14 @@ pub(super) fn prepare(object: &mut Map<String, Value>) {
 /// has them in a tree by their ids, `{"mapping": {"…": {"message": {"content": {"parts": ["…"]}}}}}`, and Claude in a
 /// list, `{"chat_messages": [{"text": "…"}]}`.
 fn conversed(object: &mut Map<String, Value>) {
+    if object.contains_key("text") {
+        return;
+    }
     let (name, texts) = if let Some(Value::Object(nodes)) = object.get("mapping") {
         let linked = |node: &Value| node.get("parent").is_some() || node.get("children").is_some();
-        let is_one = nodes.values().all(linked);
+        if nodes.is_empty() || !nodes.values().all(linked) {
+            return;
+        }
         // What is written in no time stands behind what comes before it.
         let mut last = f64::MIN;
         let mut messages: Vec<(f64, &Value)> = Vec::new();
@@ -55,18 +60,12 @@ fn conversed(object: &mut Map<String, Value>) {
         }
         messages.sort_by(|a, b| a.0.total_cmp(&b.0));
         let texts: Vec<String> = messages.iter().filter_map(|(_, m)| parts(m)).collect();
-        if nodes.is_empty() || !is_one {
-            return;
-        }
         ("mapping", texts)
     } else if let Some(Value::Array(messages)) = object.get("chat_messages") {
         ("chat_messages", messages.iter().filter_map(text).collect())
     } else {
         return;
     };
-    if object.contains_key("text") {
-        return;
-    }
     // One without a message is told by the member that it keeps.
     if !texts.is_empty() {
         object.shift_remove(name);
@@ -137,10 +136,7 @@ fn said(object: &mut Map<String, Value>) {
     if object.get("type").is_none_or(|kind| kind != "message") {
         return;
     }
-    let silent = object
-        .get("text")
-        .is_none_or(|text| text.is_null() || *text == "");
-    if silent {
+    if object.get("text").is_none_or(is_nothing) {
         let mut texts = Vec::new();
         for name in ["blocks", "attachments"] {
             if let Some(parts) = object.get(name) {
@@ -184,6 +180,11 @@ fn shown<'v>(part: &'v Value, name: &str, texts: &mut Vec<&'v str>) {
     }
 }
 
+/// Whether a value is there in place of a text that there is not.
+pub(super) fn is_nothing(value: &Value) -> bool {
+    value.is_null() || *value == ""
+}
+
 /// Says when an object was written by the name that others have for it.
 fn dated(object: &mut Map<String, Value>, by: &str) {
     if object.contains_key("date") {
@@ -200,11 +201,11 @@ fn plain(text: &str) -> String {
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('<') {
         plain.push_str(before);
-        // What was written as such a bracket is escaped.
+        // What was written as such a bracket is escaped; where none ends, no mark follows.
         let Some((mark, after)) = behind.split_once('>') else {
             plain.push('<');
             rest = behind;
-            continue;
+            break;
         };
         let (target, label) = match mark.split_once('|') {
             Some((target, label)) if !label.is_empty() => (target, Some(label)),
@@ -262,10 +263,7 @@ pub(super) fn is_notice(object: &Map<String, Value>) -> bool {
         "pinned_item",
     ];
     let has = |names: &[&str]| names.iter().any(|name| object.contains_key(*name));
-    let empty = |name: &str| {
-        let text = object.get(name);
-        text.is_some_and(|text| text.is_null() || *text == "")
-    };
+    let empty = |name: &str| object.get(name).is_some_and(is_nothing);
     if (empty("content") || empty("text"))
         && has(&BESIDE)
         && !has(&["title", "headline", "subject"])
@@ -322,6 +320,7 @@ mod tests {
             ),
             ("<!date^1392734382^{date}|18 February>", "18 February"),
             ("a < b and <unclosed", "a < b and <unclosed"),
+            ("<@U1> a <<< b", "@U1 a <<< b"),
             ("", ""),
         ] {
             assert_eq!(plain(text), wanted);

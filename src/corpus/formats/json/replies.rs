@@ -1,5 +1,6 @@
 //! What is written below an article in the same form, as a discussion nests it: each is an article too.
 
+use super::chats::is_nothing;
 use super::envelope::{has_text, unwrapped, wrapped};
 use crate::corpus::columns::{Columns, Mapping, Role};
 use serde_json::{Map, Value};
@@ -50,7 +51,7 @@ pub(super) fn taken(
 pub(super) fn is_empty(reply: &Map<String, Value>, mapping: &Mapping) -> bool {
     [Role::Text, Role::Title].into_iter().all(|role| {
         let value = mapping.column(role).and_then(|column| reply.get(column));
-        value.is_none_or(|value| value.is_null() || *value == "")
+        value.is_none_or(is_nothing)
     })
 }
 
