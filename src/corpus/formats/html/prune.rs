@@ -10,7 +10,8 @@ use super::sizes::{SENTENCE, Size, name, sizes};
 use super::stories::is_reply;
 use super::text::{Edge, Walk};
 use dom_query::{Document, LocalName, NodeData, NodeId, NodeRef, local_name};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::LazyCell;
 
 /// How much is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,15 +244,17 @@ fn has_heading(node: &NodeRef<'_>) -> bool {
 
 /// Whether what an element is for is its link: one of an update in an article only says when that was.
 pub(super) fn leads_elsewhere(node: &NodeRef<'_>, size: Size) -> bool {
-    let has_id = |id: &str| {
-        let own = |node: &NodeRef<'_>| node.attr("id").is_some_and(|own| &*own == id);
-        !id.is_empty() && (own(node) || node.descendants_it().any(|node| own(&node)))
-    };
+    // A table of contents has a link for each.
+    let ids = LazyCell::new(|| {
+        let all = std::iter::once(*node).chain(node.descendants_it());
+        let ids = all.filter_map(|node| node.attr("id").map(|id| id.to_string()));
+        ids.collect::<FxHashSet<String>>()
+    });
     let is_link = |node: &NodeRef<'_>| {
         let href = node.has_name("a").then(|| node.attr("href")).flatten();
         href.is_some_and(|href| match href.split_once('#') {
             Some(("", _)) => false,
-            Some((_, part)) => !has_id(part),
+            Some((_, part)) => part.is_empty() || !ids.contains(part),
             None => true,
         })
     };
