@@ -210,7 +210,7 @@ fn a_signal_ends_indexing_and_the_next_run_resumes() {
         assert_eq!(status.code(), Some(130), "{rest}");
         assert!(rest.contains("committed so far is kept"), "{rest}");
         assert!(
-            started.elapsed() < Duration::from_millis(1500),
+            started.elapsed() < Duration::from_secs(3),
             "{:?}",
             started.elapsed()
         );
@@ -272,7 +272,7 @@ fn a_signal_ends_what_comes_after_indexing() {
         let (code, stderr) = ended(child);
         // What cannot stop by itself is ended.
         assert!(
-            started.elapsed() < Duration::from_millis(1500),
+            started.elapsed() < Duration::from_secs(3),
             "{line}: {:?}",
             started.elapsed()
         );
@@ -418,7 +418,7 @@ fn a_signal_ends_what_waits_within_a_second() {
         signal(&child, number);
         let (code, stderr) = ended(child);
         let took = started.elapsed();
-        assert!(took < Duration::from_millis(1500), "{line}: {took:?}");
+        assert!(took < Duration::from_secs(3), "{line}: {took:?}");
         // `export` has no handler in place before it opens the file; the signal itself ends it then.
         assert!(
             code == Some(130) || code.is_none(),

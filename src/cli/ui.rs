@@ -170,8 +170,10 @@ fn stop_flag() -> Arc<AtomicBool> {
         let flag = Arc::new(AtomicBool::new(false));
         let set = flag.clone();
         let handler = ctrlc::set_handler(move || {
-            // Where nothing that looks at the flag is at work, there is nothing to wait for.
-            if set.swap(true, Ordering::Relaxed) || RUNNING.load(Ordering::Relaxed) == 0 {
+            // Where nothing that looks at the flag is at work, there is nothing to wait for. Asked
+            // before the flag is set: what sees it may stop at once, and has a last word to say.
+            let at_work = RUNNING.load(Ordering::SeqCst) > 0;
+            if set.swap(true, Ordering::SeqCst) || !at_work {
                 std::process::exit(130);
             }
             tell("stopping; press again to stop at once");
@@ -255,7 +257,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        RUNNING.fetch_sub(1, Ordering::Relaxed);
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
         if let Ok(shown) = self.shown.lock() {
             shown.finish();
         }
