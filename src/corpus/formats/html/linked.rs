@@ -179,9 +179,42 @@ fn parse(text: &str) -> Option<Value> {
                 .chars()
                 .map(|c| if c.is_control() { ' ' } else { c })
                 .collect();
-            serde_json::from_str(&repaired(&plain))
+            let plain = repaired(&plain);
+            serde_json::from_str(&plain).or_else(|_| serde_json::from_str(&requoted(&plain)))
         })
         .ok()
+}
+
+/// JSON in whose strings quotes stand without a backslash, as templates write them: a quote ends its string where
+/// what follows can stand behind one.
+fn requoted(text: &str) -> String {
+    let ends = |rest: &str| {
+        let rest = rest.trim_start();
+        match rest.strip_prefix(',') {
+            None => rest.is_empty() || rest.starts_with([':', '}', ']']),
+            Some(next) => {
+                let next = next.trim_start();
+                let word = ["true", "false", "null"];
+                next.starts_with(['"', '{', '[', '-'])
+                    || next.starts_with(|c: char| c.is_ascii_digit())
+                    || word.iter().any(|word| next.starts_with(word))
+            }
+        }
+    };
+    let mut out = String::with_capacity(text.len() + 16);
+    let (mut inside, mut escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        if c == '"' && !escaped {
+            if inside && !ends(&text[at + 1..]) {
+                out.push('\\');
+            } else {
+                inside = !inside;
+            }
+        }
+        escaped = c == '\\' && !escaped;
+        out.push(c);
+    }
+    out
 }
 
 /// The objects that describe the page itself: not those in lists of other articles.

@@ -133,6 +133,12 @@ pub(super) fn prune(document: &Document, pruning: Pruning) -> Vec<NodeId> {
                 {
                     goes = Some(true);
                 }
+                if goes.is_none()
+                    && pruning != Pruning::Hidden
+                    && is_note_mark(&node, &about.name, size)
+                {
+                    goes = Some(true);
+                }
                 if goes == Some(false) && about.is_metered(size) && !asks(&node.text()) {
                     goes = None;
                 }
@@ -317,6 +323,19 @@ fn is_misread(node: &NodeRef<'_>) -> bool {
         misread |= PIECES.iter().any(|piece| value.contains(piece));
     }
     misread
+}
+
+/// Whether an element is the mark of a note, `[1]`, which leads to it.
+fn is_note_mark(node: &NodeRef<'_>, name: &LocalName, size: Size) -> bool {
+    /// In characters.
+    const LONGEST: usize = 6;
+    let leads = |node: NodeRef<'_>| {
+        node.has_name("a") && node.attr("href").is_some_and(|to| to.contains('#'))
+    };
+    *name == local_name!("sup")
+        && size.chars <= LONGEST
+        && size.linked == size.chars
+        && node.descendants_it().any(leads)
 }
 
 /// Whether a button is a heading or a question that shows the answer below it.
