@@ -120,6 +120,10 @@ pub(super) fn usual(role: Role) -> Usual {
                 "storytext",
                 "rawcontent",
                 "cooked",
+                // Comments on videos; what a model answered, in an archive of what was asked.
+                "textoriginal",
+                "textdisplay",
+                "safehtmlitem",
                 "contentencoded",
                 "contenthtml",
                 "bodyhtml",

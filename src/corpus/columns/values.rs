@@ -1,6 +1,6 @@
 //! Values of columns as texts: scalars, lists, and the objects in which exports wrap them.
 
-use super::Role;
+use super::{Role, rich};
 use chrono::DateTime;
 use serde_json::{Map, Number, Value};
 
@@ -16,6 +16,11 @@ pub(super) enum Reading {
 }
 
 pub(super) fn read(role: Role, value: &Value) -> Reading {
+    if role == Role::Text
+        && let Some(text) = rich::text(value)
+    {
+        return Reading::Text(text, None);
+    }
     match value {
         Value::Null => Reading::Nothing,
         Value::String(text) if text.trim().is_empty() => Reading::Nothing,

@@ -33,7 +33,53 @@ pub(super) fn prepare(object: &mut Map<String, Value>) {
         sent(object);
     } else if object.contains_key("ts") {
         said(object);
+    } else if object.contains_key("embeds") {
+        embedded(object);
+    } else if object.contains_key("poll") {
+        asked(object);
     }
+}
+
+/// A message of Discord whose text is in what it shows of pages, as those of programs and bare links are:
+/// `{"content": "", "embeds": [{"title": "…", "description": "…"}]}`.
+fn embedded(object: &mut Map<String, Value>) {
+    let Some(content) = object.get("content").and_then(Value::as_str) else {
+        return;
+    };
+    let is_link = |word: &str| word.starts_with("https://") || word.starts_with("http://");
+    if !content.split_whitespace().all(is_link) {
+        return;
+    }
+    let mut texts = Vec::new();
+    if let Some(embeds) = object.get("embeds") {
+        shown(embeds, "embeds", &mut texts);
+    }
+    if !texts.is_empty() {
+        texts.push(content.trim());
+        let text = texts.join("\n\n").trim_end().to_string();
+        object.insert("content".to_string(), Value::String(text));
+    }
+}
+
+/// A poll of Telegram, which is all that its message has:
+/// `{"text": "", "poll": {"question": "…", "answers": [{"text": "…"}]}}`.
+fn asked(object: &mut Map<String, Value>) {
+    if !object.get("text").is_some_and(is_nothing) {
+        return;
+    }
+    let Some(question) = object
+        .get("poll")
+        .and_then(|poll| poll.get("question"))
+        .and_then(Value::as_str)
+    else {
+        return;
+    };
+    let mut texts = vec![question];
+    if let Some(answers) = object["poll"].get("answers") {
+        shown(answers, "answers", &mut texts);
+    }
+    let text = texts.join("\n");
+    object.insert("text".to_string(), Value::String(text));
 }
 
 /// A conversation with a language model: its messages are one text, in the order in which they were written. ChatGPT
@@ -158,7 +204,7 @@ fn said(object: &mut Map<String, Value>) {
 fn shown<'v>(part: &'v Value, name: &str, texts: &mut Vec<&'v str>) {
     match part {
         Value::String(text)
-            if matches!(name, "text" | "title" | "pretext" | "value")
+            if matches!(name, "text" | "title" | "pretext" | "value" | "description")
                 && !text.trim().is_empty() =>
         {
             texts.push(text);
@@ -281,6 +327,15 @@ pub(super) fn is_notice(object: &Map<String, Value>) -> bool {
         .get("deleted")
         .is_some_and(|deleted| *deleted == true)
         && !has(&["text", "content", "title"])
+    {
+        return true;
+    }
+    // A picture of Facebook's export that somebody posted without a word.
+    if object.get("timestamp").is_some_and(Value::is_number)
+        && ["data", "attachments"]
+            .iter()
+            .all(|name| object.get(*name).is_some_and(Value::is_array))
+        && !has(&["title", "post", "text", "content"])
     {
         return true;
     }

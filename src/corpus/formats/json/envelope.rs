@@ -3,14 +3,15 @@
 use super::exports::posted;
 use super::scan::length;
 use super::{MOST_COLUMNS, value};
-use crate::corpus::columns::{Columns, Mapping, Role};
+use crate::corpus::columns::{Columns, Mapping, Role, is_tree};
 use crate::corpus::decode::Decoder;
 use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 /// What lists of articles are usually called.
-const LISTS: [&str; 24] = [
+const LISTS: [&str; 25] = [
     "articles",
+    "db",
     "items",
     "results",
     "docs",
@@ -36,8 +37,8 @@ const LISTS: [&str; 24] = [
     "orderedItems",
 ];
 /// Objects that hold an article's fields one level below its identifier or kind.
-const WRAPPERS: [&str; 14] = [
-    "_source",
+const WRAPPERS: [&str; 16] = [
+    SOURCE,
     "attributes",
     "fields",
     "node",
@@ -51,7 +52,13 @@ const WRAPPERS: [&str; 14] = [
     "row",
     "object",
     "snippet",
+    "post_view",
+    "topLevelComment",
 ];
+/// What a search engine found, beside which it tells where.
+const SOURCE: &str = "_source";
+/// Lists of what is not the article beside it or around it, but has to do with it.
+const BESIDE: [&str; 4] = ["related", "recommended", "included", "similar"];
 /// Columns that often describe a whole list; an object with no other text may be an envelope.
 const DESCRIPTIONS: [&str; 5] = ["description", "summary", "abstract", "subtitle", "content"];
 /// How deep in an object a list of articles is looked for.
@@ -94,8 +101,22 @@ pub(super) fn is_article(
     columns.text.is_some()
         || object
             .get(column)
-            .is_some_and(|text| !text.is_array() && !text.is_object())
+            .is_some_and(|text| !text.is_array() && !text.is_object() || is_tree(text))
             && !described(column)
+}
+
+/// Whether an object is what a search engine found: its text is in its source, not in what is told of the place.
+pub(super) fn is_hit(object: &Map<String, Value>) -> bool {
+    object.get(SOURCE).is_some_and(Value::is_object)
+}
+
+/// Whether a list is one of what has to do with an article, by the name of it or of an object around it.
+pub(super) fn is_beside(list: &List) -> bool {
+    let told = |part: &str| {
+        let part = part.to_ascii_lowercase();
+        BESIDE.iter().any(|beside| part.starts_with(beside))
+    };
+    list.name.split('.').any(told)
 }
 
 /// Whether a column of text may be one of an envelope.
@@ -126,13 +147,25 @@ pub(super) fn find(
     columns: &Columns,
     decoder: &mut Decoder,
 ) -> Option<List> {
+    find_to(bytes, article, columns, decoder, 1)
+}
+
+/// [`find`], also where the articles are in lists of the list's items, `depth` times.
+fn find_to(
+    bytes: &[u8],
+    article: bool,
+    columns: &Columns,
+    decoder: &mut Decoder,
+    depth: usize,
+) -> Option<List> {
     let mut found: Vec<List> = lists(bytes)
         .into_iter()
         .filter(|list| list.usual() || !article)
         .collect();
     found.retain_mut(|list| {
         let usual = list.usual();
-        match keys_of_articles(&bytes[list.start..], usual, columns, decoder) {
+        let depth = if usual { depth } else { 0 };
+        match keys_of_articles(&bytes[list.start..], usual, columns, decoder, depth) {
             Some(keys) => list.keys = keys,
             None => return false,
         }
@@ -371,26 +404,38 @@ fn blanks(bytes: &[u8]) -> usize {
     bytes.len() - bytes.trim_ascii_start().len()
 }
 
-/// The names of the members of the first article among the first items of a list.
+/// The names of the members of the first article among the first items of a list, or of the first item that holds
+/// a list of them.
 fn keys_of_articles(
     mut rest: &[u8],
     usual: bool,
     columns: &Columns,
     decoder: &mut Decoder,
+    depth: usize,
 ) -> Option<Vec<String>> {
     for _ in 0..ITEMS {
         while let Some((b',', after)) = rest.split_first() {
             rest = after;
         }
         rest = rest.trim_ascii_start();
-        let n = length(rest)?;
+        let n = length(rest);
+        // An export in one object may be longer than what there is of it.
+        let item = &rest[..n.unwrap_or(rest.len())];
+        let holds = depth > 0
+            && item.first() == Some(&b'{')
+            && find_to(item, false, columns, decoder, depth - 1).is_some_and(|list| list.usual());
+        let n = match n {
+            Some(n) => n,
+            None if holds => return Some(names(item)),
+            None => return None,
+        };
         if let Ok(mut object) = value::object(&decoder.decode(&rest[..n])) {
             posted(&mut object);
             let object = unwrapped(object, columns);
             let keys: Vec<String> = object.keys().cloned().collect();
             let found = columns.map_first(&keys).is_ok_and(|mapping| {
                 mapping.has_text(&object) || usual && mapping.column(Role::Title).is_some()
-            });
+            }) || holds;
             if keys.len() <= MOST_COLUMNS && found {
                 return Some(keys);
             }
@@ -437,6 +482,29 @@ pub(super) fn wrapped<'o>(
     wrapped_in(object, columns, WRAPPED)
 }
 
+/// Whether a list stands in the object that [`wrapped`] finds.
+pub(super) fn stands_in_wrapped(
+    list: &List,
+    object: &Map<String, Value>,
+    columns: &Columns,
+) -> bool {
+    let mut around = list.name.split('.');
+    let mut object = object;
+    for depth in (1..=WRAPPED).rev() {
+        let Some((name, inner)) = wrapper_of_text(object, columns, depth) else {
+            return false;
+        };
+        if around.next() != Some(name) {
+            return false;
+        }
+        if has_text(inner, columns) {
+            return true;
+        }
+        object = inner;
+    }
+    false
+}
+
 fn wrapped_in<'o>(
     object: &'o Map<String, Value>,
     columns: &Columns,
@@ -470,7 +538,7 @@ fn wrapper_of_text<'o>(
 
 /// Whether an object has a text of its own.
 pub(super) fn has_text(object: &Map<String, Value>, columns: &Columns) -> bool {
-    if object.len() > MOST_COLUMNS {
+    if object.len() > MOST_COLUMNS || is_hit(object) {
         return false;
     }
     let keys: Vec<String> = object.keys().cloned().collect();

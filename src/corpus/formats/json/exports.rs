@@ -60,7 +60,7 @@ pub(super) fn posted(object: &mut Map<String, Value>) {
     let Some(Value::Array(items)) = object.get("data") else {
         return;
     };
-    let posts: Vec<String> = items
+    let mut posts: Vec<String> = items
         .iter()
         .filter_map(|item| {
             let said = item
@@ -69,10 +69,24 @@ pub(super) fn posted(object: &mut Map<String, Value>) {
             said?.as_str().map(mended)
         })
         .collect();
+    let written = !posts.is_empty();
+    if !written && let Some(Value::Array(attached)) = object.get("attachments") {
+        // What was written of a picture, which is said again of each.
+        let media = attached
+            .iter()
+            .filter_map(|item| item.get("data")?.as_array());
+        let told = media
+            .flatten()
+            .filter_map(|item| item.pointer("/media/description")?.as_str());
+        posts = told.map(mended).collect();
+        posts.dedup();
+    }
     if posts.is_empty() || object.contains_key("post") {
         return;
     }
-    object.shift_remove("data");
+    if written {
+        object.shift_remove("data");
+    }
     if let Some(Value::String(title)) = object.get_mut("title") {
         *title = mended(title);
     }

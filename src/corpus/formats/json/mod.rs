@@ -57,7 +57,6 @@ pub(super) fn read(
         open: Vec::new(),
         list: String::new(),
         kin: Vec::new(),
-        around: Vec::new(),
         met: false,
         items: 0,
         row: 0,
@@ -109,6 +108,14 @@ enum Open {
     Objects(u64),
 }
 
+/// What a list in objects is told by.
+struct Kin {
+    /// The names of the members of its articles.
+    keys: Vec<String>,
+    /// Those of the objects around it, the outermost one apart.
+    around: Vec<String>,
+}
+
 /// What is known of a set of keys.
 struct Known {
     /// Their roles, or what they lack.
@@ -136,9 +143,8 @@ struct Reader<'r, 'a, R> {
     open: Vec<Open>,
     /// The name of the list that is read, if it has one.
     list: String,
-    /// The names of the members of its articles, and of the objects around it, the outermost one apart.
-    kin: Vec<String>,
-    around: Vec<String>,
+    /// What lists like those that are open are told by, the outermost first.
+    kin: Vec<Kin>,
     /// Whether anything was met but what stands between values.
     met: bool,
     /// Items of lists so far.
@@ -219,7 +225,9 @@ impl<R: Read> Reader<'_, '_, R> {
             let depth = *depth;
             self.open.pop();
             self.list.clear();
-            self.onward(depth)?;
+            if !self.onward(depth)? {
+                self.kin.pop();
+            }
             return Ok(true);
         }
         let top = self.open.is_empty();

@@ -4,8 +4,8 @@ use super::chats::{self, is_notice};
 use super::exports::{Action, bared, posted};
 use super::scan::{Skip, length};
 use super::{
-    Known, LARGE, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader, envelope,
-    keyed, replies,
+    Kin, Known, LARGE, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader,
+    envelope, keyed, replies,
 };
 use crate::corpus::columns::{FAILURE, Mapping, NAME_THE_TEXT, Role, is_failure, proposed};
 use crate::error::Result;
@@ -51,17 +51,13 @@ impl<R: Read> Reader<'_, '_, R> {
                 let bytes = &self.window.bytes()[..n];
                 let titled = known.roles.as_ref().is_ok_and(may_be_one);
                 let list = envelope::find(bytes, titled, columns, self.decoder);
-                // What the replies stand below is an article before them.
-                let below = |list: &envelope::List| {
-                    replies::is_list(&list.name) && envelope::wrapped(&object, columns).is_some()
-                };
-                if let Some(list) = list.filter(|list| !below(list)) {
+                if let Some(list) = list.filter(|list| !self.is_of_wrapped(list, &object)) {
                     self.enter(list);
                     return Ok(());
                 }
             }
             let described = |mapping: &Mapping| mapping.has_text(&object);
-            if !known.roles.as_ref().is_ok_and(described) {
+            if envelope::is_hit(&object) || !known.roles.as_ref().is_ok_and(described) {
                 object = envelope::unwrapped(object, columns);
                 known = self.known(&object);
                 article = match &known.roles {
@@ -121,6 +117,18 @@ impl<R: Read> Reader<'_, '_, R> {
             return false;
         }
         envelope::wrapped(object, columns).is_some_and(|inner| self.is_article(inner))
+    }
+
+    /// Whether a list belongs to an article that an object wraps: it has replies to it, is a part of it, or what has to
+    /// do with it.
+    fn is_of_wrapped(&self, list: &envelope::List, object: &Map<String, Value>) -> bool {
+        let columns = &self.context.options.columns;
+        let Some(inner) = envelope::wrapped(object, columns) else {
+            return false;
+        };
+        envelope::is_beside(list)
+            || replies::is_list(&list.name)
+            || self.is_article(inner) && envelope::stands_in_wrapped(list, object, columns)
     }
 
     /// Whether an object has a text of its own.
@@ -344,23 +352,27 @@ impl<R: Read> Reader<'_, '_, R> {
         let start = list.start;
         let mut around: Vec<String> = list.name.split('.').map(ToString::to_string).collect();
         around.pop();
-        self.around = around;
-        self.kin.clone_from(&list.keys);
+        self.kin.push(Kin {
+            keys: list.keys.clone(),
+            around,
+        });
         self.open(list);
         self.pass(start);
     }
 
     /// Goes on behind a list in so many objects: to the next list of articles like its own, or to the end of
-    /// these objects.
-    pub(super) fn onward(&mut self, mut depth: u64) -> Result<()> {
+    /// these objects. Whether there is such a list.
+    pub(super) fn onward(&mut self, mut depth: u64) -> Result<bool> {
         while let Some(first) = self.due(b",")? {
             match first {
                 b'}' => {
                     self.pass(1);
-                    self.around.pop();
+                    if let Some(kin) = self.kin.last_mut() {
+                        kin.around.pop();
+                    }
                     depth -= 1;
                     if depth == 0 {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
                 b'"' => {
@@ -373,13 +385,15 @@ impl<R: Read> Reader<'_, '_, R> {
                                 self.last = None;
                                 self.open(list);
                                 self.pass(1);
-                                return Ok(());
+                                return Ok(true);
                             }
                             self.skip(Skip::default())?;
                         }
                         Some(b'{') if depth < envelope::DEEPEST as u64 => {
                             self.pass(1);
-                            self.around.push(name);
+                            if let Some(kin) = self.kin.last_mut() {
+                                kin.around.push(name);
+                            }
                             depth += 1;
                         }
                         Some(b'{' | b'"') => self.skip(Skip::default())?,
@@ -389,7 +403,8 @@ impl<R: Read> Reader<'_, '_, R> {
                 _ => break,
             }
         }
-        self.skip(Skip::out_of(depth))
+        self.skip(Skip::out_of(depth))?;
+        Ok(false)
     }
 
     /// The first byte that is due, behind blanks and such marks; `None` at the end.
@@ -440,12 +455,15 @@ impl<R: Read> Reader<'_, '_, R> {
                 return Ok(None);
             }
         }
-        let around = self.around.iter().map(String::as_str);
+        let Some(kin) = self.kin.last() else {
+            return Ok(None);
+        };
+        let around = kin.around.iter().map(String::as_str);
         let name = around.chain([name]).collect::<Vec<_>>().join(".");
         let bytes = self.window.bytes();
         let columns = &self.context.options.columns;
         let list = envelope::list_here(name, depth, bytes, columns, self.decoder);
-        Ok(list.filter(|list| envelope::alike(list, &self.kin)))
+        Ok(list.filter(|list| envelope::alike(list, &kin.keys)))
     }
 
     /// Passes a number or a word.
