@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds="${1:-60}"
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- filter text markdown html jsonl csv tsv parquet any feed email mbox mhtml docx pdf warc sgml zip tar
+[ $# -gt 0 ] || set -- filter text markdown html jsonl csv tsv parquet any feed email mbox mhtml docx pdf warc sgml records subtitles zip tar
 for target in "$@"; do
     seeds="fuzz/corpus/$target"
     mkdir -p "$seeds"
@@ -29,6 +29,17 @@ for target in "$@"; do
     email | mbox | mhtml) printf 'From a@b.example Mon Jan  1\nFrom: a@b.example\nSubject: S\nMIME-Version: 1.0\nContent-Type: text/html\n\n<p>x</p>\n' >"$seeds/one" ;;
     pdf) printf '%%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n' >"$seeds/one" ;;
     sgml) printf '<REUTERS NEWID="1"><TEXT><TITLE>T</TITLE><BODY>x</BODY></TEXT></REUTERS>\n' >"$seeds/one" ;;
+    records)
+        printf 'TY  - JOUR\nTI  - T\nAB  - x\n y\nER  - \n' >"$seeds/ris"
+        printf 'PMID- 1\nTI  - T\nLID - 10.1/x [doi]\n' >"$seeds/pubmed"
+        printf '%%0 Book\n%%T T\n%%K a\nb\n' >"$seeds/endnote"
+        printf 'FN x\nVR 1.0\nPT J\nAU a\n   b\nER\nEF\n' >"$seeds/science"
+        printf '@string{c = "C"}\n@article{k, title = {T {\\"u} $x$}, journal = c # "d"}\n' >"$seeds/bibtex"
+        ;;
+    subtitles)
+        printf '1\n00:00:01,000 --> 00:00:02,000\n<i>a</i>\n\n' >"$seeds/srt"
+        printf 'WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>a &amp; b\n' >"$seeds/vtt"
+        ;;
     warc) printf 'WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 4\r\n\r\nT\nx\n\r\n\r\n' >"$seeds/one" ;;
     esac
     cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=10 \

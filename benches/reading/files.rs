@@ -124,6 +124,8 @@ pub(super) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("a.docx", docx()),
         ("a.warc", warc()),
         ("a.sgml", sgml()),
+        ("a.ris", ris()),
+        ("a.bib", bibtex()),
         ("a.jsonl.gz", gzip(&lines)),
         ("a.jsonl.bz2", bzip2(&lines)),
         (
@@ -313,6 +315,24 @@ fn sgml() -> Vec<u8> {
         )
     });
     [&b"<!DOCTYPE lewis SYSTEM \"lewis.dtd\">\n"[..], &stories].concat()
+}
+
+fn ris() -> Vec<u8> {
+    rows(|n, text| {
+        format!(
+            "TY  - JOUR\nID  - {n}\nTI  - Title {n}\nAU  - Lee, A.\nDA  - 2024/05/03/\nAB  - {}\nER  - \n\n",
+            text.join("\n")
+        )
+    })
+}
+
+fn bibtex() -> Vec<u8> {
+    rows(|n, text| {
+        format!(
+            "@article{{k{n},\n  author = {{Lee, A. and Kim, B.}},\n  title = {{Title {n}}},\n  year = 2024,\n  abstract = {{{}}}\n}}\n\n",
+            text.join("\n")
+        )
+    })
 }
 
 fn pdf() -> Vec<u8> {

@@ -3,7 +3,7 @@
 use super::problem::usage;
 use anyhow::Result;
 use clap::Args;
-use nearwise::corpus::{Columns, Format, Input, ReadOptions, TableOptions};
+use nearwise::corpus::{Columns, Format, Input, ReadOptions, TableOptions, TextEncoding};
 use nearwise::encoder::{DeviceChoice, DtypeChoice, EncoderBuilder};
 use nearwise::index::IndexOptions;
 use nearwise::{Corpus, Encoder, Error, Filter, Job, Reader, Writer};
@@ -134,6 +134,9 @@ pub(super) struct InputArgs {
     /// The format where names and contents do not tell, such as txt, html, json, csv or parquet
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub format: Option<Format>,
+    /// The encoding of files of text, such as utf-8, cp1252, gbk or shift_jis; found in each by default
+    #[arg(long, value_name = "ENCODING", value_parser = encoding)]
+    pub encoding: Option<TextEncoding>,
     /// What is between the fields of CSV files: a character, or tab; guessed by default
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter, allow_hyphen_values = true)]
     pub delimiter: Option<u8>,
@@ -187,6 +190,12 @@ pub(super) struct InputArgs {
 
 fn format(name: &str) -> Result<Format, String> {
     Format::from_name(name).ok_or_else(Format::list)
+}
+
+fn encoding(label: &str) -> Result<TextEncoding, String> {
+    TextEncoding::from_label(label).ok_or_else(|| {
+        "no encoding of that name; such are utf-8, cp1252, latin1, gbk, big5, shift_jis, euc-kr and koi8-r".to_string()
+    })
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -243,6 +252,7 @@ impl InputArgs {
                     source: self.source_column.clone(),
                 },
                 format: self.format,
+                encoding: self.encoding,
                 exclude: self.exclude.clone(),
                 table: TableOptions {
                     delimiter: self.delimiter,

@@ -15,7 +15,8 @@ use std::time::Duration;
 /// Read articles into a corpus and embed what is new or changed
 ///
 /// Formats are txt, md, html, json, jsonl, csv, tsv, parquet, xml (RSS, Atom, WordPress), eml, mbox,
-/// mhtml, docx, pdf, warc and sgm, each also packed (.gz, .bz2, .xz, .zst) or in a zip or tar archive;
+/// mhtml, docx, pdf, warc, sgm, ris, nbib, enw, bib, srt and vtt, each also packed (.gz, .bz2, .xz, .zst) or in
+/// a zip or tar archive;
 /// what names do not tell, contents do.
 /// Run it again to bring the corpus up to date: only what is new or changed is embedded.
 /// Ctrl-C or a kill loses nothing that was committed; the next run goes on from there.

@@ -2,7 +2,7 @@
 
 use super::article::Article;
 use super::columns::{ColumnReport, Columns, NAME_THE_TEXT, Role};
-use super::formats::{Context, Format, TableOptions, read_file, read_unnamed};
+use super::formats::{Context, Format, TableOptions, TextEncoding, read_file, read_unnamed};
 use crate::error::{Error, ErrorKind, Missing, Result};
 use crate::job::NoteKind;
 use crate::line::clean;
@@ -127,6 +127,9 @@ pub struct ReadOptions {
     pub columns: Columns,
     /// The format, where names do not tell.
     pub format: Option<Format>,
+    /// The encoding of files of text that begin with no mark of theirs; found in each by default. Mails, web
+    /// archives and documents say theirs themselves.
+    pub encoding: Option<TextEncoding>,
     /// What to leave out of folders, in gitignore's syntax.
     pub exclude: Vec<String>,
     /// How tables in text form are read.

@@ -26,5 +26,5 @@ pub(crate) use columns::EXPORTED;
 pub use columns::{ColumnReport, Columns, Role};
 pub use dates::parse_date;
 pub use decode::looks_binary;
-pub use formats::{Format, TableOptions};
+pub use formats::{Format, TableOptions, TextEncoding};
 pub use inputs::{Input, Note, OriginPattern, ReadOptions, Sink, read, read_single, read_stream};

@@ -383,41 +383,6 @@ fn what_is_not_read_is_told_by_name_and_not_read_as_its_source() {
             "WARC",
         ),
         (
-            &["a.ris", "a.txt"],
-            "TY  - NEWS\nTI  - A bridge\nAB  - It opens.\nER  - \n",
-            "bibliographic records",
-        ),
-        (
-            &["a.nbib", "a"],
-            "PMID- 123\nOWN - NLM\nTI  - A bridge\nAB  - It opens.\n",
-            "bibliographic records",
-        ),
-        (
-            &["a.enw"],
-            "%0 Journal Article\n%T A bridge\n%X It opens.\n",
-            "bibliographic records",
-        ),
-        (
-            &["savedrecs.txt"],
-            "\u{feff}FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nTI A bridge\nER\n",
-            "bibliographic records",
-        ),
-        (
-            &["a.bib", "a.txt"],
-            "@article{lee2024,\n title = {A bridge},\n abstract = {It opens.}\n}\n",
-            "bibliographic records",
-        ),
-        (
-            &["a.srt", "a.txt"],
-            "1\n00:00:01,000 --> 00:00:02,000\nHello there\n",
-            "subtitles",
-        ),
-        (
-            &["a.vtt", "a"],
-            "WEBVTT\n\n00:01.000 --> 00:02.000\nHello there\n",
-            "subtitles",
-        ),
-        (
             &["a.nitf", "a.txt"],
             "<nitf><head><title>N</title></head><body><body.content><p>text</p></body.content></body></nitf>",
             "XML",

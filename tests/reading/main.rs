@@ -12,6 +12,7 @@ mod html;
 mod identity;
 mod instead;
 mod kinds;
+mod literature;
 mod mails;
 mod pages;
 mod records;

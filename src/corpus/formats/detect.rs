@@ -2,6 +2,8 @@
 
 use super::Format;
 use super::foreign::{self, Foreign};
+use super::records::Syntax;
+use super::subtitles;
 use crate::corpus::decode::{looks_binary, lossy};
 use encoding_rs::Encoding;
 use std::borrow::Cow;
@@ -114,6 +116,10 @@ pub(super) fn of(head: &[u8]) -> Content {
         markup(text)
     } else if let Some(content) = mail(text).or_else(|| json(text)).or_else(|| tweets(text)) {
         content
+    } else if Syntax::of(text).is_some() {
+        Content::Is(Format::Records)
+    } else if subtitles::is_one(text) {
+        Content::Is(Format::Subtitles)
     } else if let Some(foreign) = foreign::by_text(text) {
         Content::Foreign(foreign)
     } else if let Some(format) = table(text).or_else(|| markdown(text)) {

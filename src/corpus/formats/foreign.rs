@@ -90,14 +90,6 @@ static POINTER: Foreign = certain(
     "a pointer of Git LFS to a file that was not fetched",
     "fetch it with `git lfs pull`",
 );
-static RECORDS: Foreign = data(
-    "a file of bibliographic records (RIS, PubMed, EndNote, Web of Science or BibTeX)",
-    "export them as CSV or JSON, as Zotero does",
-);
-static SUBTITLES: Foreign = data(
-    "a file of subtitles (SRT or WebVTT)",
-    "save what is said in them as plain text",
-);
 static LATEX: Foreign = likely(
     "a LaTeX file",
     "convert it to text or HTML; or, to read it as it stands, say that it is text",
@@ -223,66 +215,9 @@ pub(super) fn by_text(text: &str) -> Option<&'static Foreign> {
         || upper.starts_with("PRAGMA FOREIGN_KEYS")
     {
         Some(&SQL)
-    } else if is_records(head) {
-        Some(&RECORDS)
-    } else if is_subtitles(head) {
-        Some(&SUBTITLES)
     } else {
         None
     }
-}
-
-/// Whether a text begins as records of a bibliography do, by its first two lines of them.
-fn is_records(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim_end).filter(|l| !l.is_empty());
-    let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
-    // `TY  - NEWS`, `PMID- 123`
-    let tagged = |line: &str| {
-        let (tag, rest) = line.split_at_checked(4).unwrap_or_default();
-        let tag = tag.trim_end();
-        tag.len() >= 2
-            && tag
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-            && (rest == "-" || rest.starts_with("- ") || rest.starts_with(" -"))
-    };
-    let lettered = |line: &str| {
-        let mut bytes = line.bytes();
-        bytes.next() == Some(b'%')
-            && bytes
-                .next()
-                .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'@')
-            && bytes.next() == Some(b' ')
-    };
-    // `@article{key,`
-    let entry = || {
-        let entry = first
-            .strip_prefix('@')
-            .and_then(|rest| rest.split_once('{'));
-        entry.is_some_and(|(kind, key)| {
-            !kind.is_empty()
-                && kind.trim_end().bytes().all(|b| b.is_ascii_alphabetic())
-                && (key.ends_with(',') || key.contains('=') || second.contains('='))
-        })
-    };
-    (first.starts_with("TY  -") || first.starts_with("PMID-")) && tagged(first) && tagged(second)
-        || first.starts_with("%0 ") && lettered(second)
-        || first.starts_with("FN ") && second.starts_with("VR 1")
-        || entry()
-}
-
-/// Whether a text begins as subtitles do.
-fn is_subtitles(text: &str) -> bool {
-    let time = |line: &str| {
-        let (from, to) = line.split_once(" --> ").unwrap_or_default();
-        let digits = |text: &str| text.trim().starts_with(|c: char| c.is_ascii_digit());
-        digits(from) && digits(to)
-    };
-    let mut lines = text.lines();
-    let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
-    first.trim_end() == "WEBVTT"
-        || first.starts_with("WEBVTT ") && text.lines().any(time)
-        || first.trim().parse::<u32>().is_ok() && time(second)
 }
 
 /// By the ending of a file whose contents say nothing.
@@ -299,8 +234,6 @@ pub(super) fn by_name(name: &str) -> Option<&'static Foreign> {
         | "yml" => Some(&CODE),
         "sql" => Some(&SQL),
         "tex" | "sty" => Some(&LATEX),
-        "bib" | "ris" | "nbib" | "enw" => Some(&RECORDS),
-        "srt" | "vtt" => Some(&SUBTITLES),
         _ => None,
     }
 }

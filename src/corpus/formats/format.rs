@@ -39,6 +39,10 @@ pub enum Format {
     Warc,
     /// Newswire in SGML, as Reuters-21578 and TREC have it, an article a document.
     Sgml,
+    /// Bibliographic records (RIS, PubMed, EndNote, Web of Science, BibTeX), an article each.
+    Records,
+    /// Subtitles or a transcript (SRT, WebVTT), one article.
+    Subtitles,
     /// A zip archive of files.
     Zip,
     /// A tar archive of files.
@@ -66,6 +70,11 @@ const NAMES: &[(Format, &[&str])] = &[
     (Format::Pdf, &["pdf"]),
     (Format::Warc, &["warc", "wet"]),
     (Format::Sgml, &["sgm", "sgml"]),
+    (
+        Format::Records,
+        &["ris", "bib", "bibtex", "nbib", "enw", "ciw"],
+    ),
+    (Format::Subtitles, &["srt", "vtt"]),
     (Format::Zip, &["zip"]),
     (Format::Tar, &["tar"]),
 ];

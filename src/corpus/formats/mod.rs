@@ -14,6 +14,7 @@ mod downloads;
 mod feeds;
 mod foreign;
 mod format;
+mod given;
 pub(in crate::corpus) mod html;
 mod json;
 pub(super) mod mail;
@@ -28,10 +29,12 @@ mod pdf;
 #[cfg(feature = "documents")]
 mod pdf_bounds;
 mod recode;
+mod records;
 mod repeats;
 #[cfg(feature = "documents")]
 mod running_heads;
 mod sgml;
+mod subtitles;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -53,6 +56,7 @@ use compression::{Compression, Unpacked, spool};
 use detect::HEAD;
 use encoding_rs::Encoding;
 pub use format::Format;
+pub use given::TextEncoding;
 use recode::Recoded;
 use repeats::Ids;
 use std::cell::Cell;
@@ -527,34 +531,59 @@ fn read_stream(
     if looks_binary(&sample) && !(rows && is_text_with_nul(&sample)) {
         return context.bad(None, format!("a binary file, not text; {}", Format::list()));
     }
-    let (stream, sample) = match unmarked(&sample) {
-        Some(encoding) => {
+    let given = context.options.encoding;
+    // What its mark says was heard before.
+    let given = given.filter(|_| Encoding::for_bom(head).is_none());
+    let mut replaced = None;
+    let (stream, sample) = match (given, unmarked(&sample)) {
+        (Some(given), _) => {
+            let (text, count) = given::decoded(stream, given);
+            replaced = Some(count);
+            let stream = BufReader::with_capacity(capacity, text);
+            let sample = given.0.decode_without_bom_handling(&sample).0.into_owned();
+            let sample = Head(sample.into_bytes().into());
+            (Box::new(stream) as Box<dyn BufRead>, sample)
+        }
+        (None, Some(encoding)) => {
             // What looks at the beginning sees what the stream gives.
             let sample = encoding.decode_without_bom_handling(&sample).0.into_owned();
             let sample = Head(sample.into_bytes().into());
             (decoded(stream, encoding, context), sample)
         }
-        None => (Box::new(stream) as Box<dyn BufRead>, sample),
+        (None, None) => (Box::new(stream) as Box<dyn BufRead>, sample),
     };
     let mut decoder = Decoder::for_sample(&sample);
-    if format == Format::Feed {
-        let outcome = feeds::read(stream, &sample, &mut decoder, context);
-        context.report_encoding(&decoder);
-        return outcome;
-    }
-    drop(sample);
     let outcome = match format {
-        Format::Markdown => markdown::read(stream, &mut decoder, context),
-        Format::Html => html::read(stream, &mut decoder, context),
-        Format::Json | Format::Jsonl => json::read(stream, &mut decoder, context),
-        Format::Csv => table::read(stream, b',', &mut decoder, context),
-        Format::Tsv => table::read(stream, b'\t', &mut decoder, context),
-        Format::Sgml => sgml::read(stream, &mut decoder, context),
-        // Every other format is read before it comes here.
-        _ => text::read(stream, &mut decoder, context),
+        Format::Feed => feeds::read(stream, &sample, &mut decoder, context),
+        Format::Records => records::read(stream, &sample, &mut decoder, context),
+        _ => {
+            drop(sample);
+            read_text(stream, format, &mut decoder, context)
+        }
     };
     context.report_encoding(&decoder);
+    let replaced = replaced.map_or(0, |count| count.get());
+    context.report_encodings([], replaced);
     outcome
+}
+
+fn read_text(
+    stream: impl BufRead,
+    format: Format,
+    decoder: &mut Decoder,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    match format {
+        Format::Markdown => markdown::read(stream, decoder, context),
+        Format::Html => html::read(stream, decoder, context),
+        Format::Json | Format::Jsonl => json::read(stream, decoder, context),
+        Format::Csv => table::read(stream, b',', decoder, context),
+        Format::Tsv => table::read(stream, b'\t', decoder, context),
+        Format::Sgml => sgml::read(stream, decoder, context),
+        Format::Subtitles => subtitles::read(stream, decoder, context),
+        // Every other format is read before it comes here.
+        _ => text::read(stream, decoder, context),
+    }
 }
 
 /// A stream in an encoding whose bytes look like others', as UTF-8.
