@@ -53,7 +53,7 @@ fn a_record_that_cannot_be_read_stops_no_other() {
     let seen = read_bytes("a.bib", text.as_bytes());
     assert_eq!(seen.bad.len(), 1, "{:?}", seen.bad);
     assert!(
-        seen.bad[0].contains("a.bib:2: not an entry"),
+        seen.bad[0].contains("a.bib:2: the entry \"b\" does not end"),
         "{:?}",
         seen.bad
     );
@@ -158,6 +158,20 @@ fn an_article_is_not_replaced_by_what_stands_beside_it() {
         r#"{"db": [{"meta": {"version": "5"}, "data": {"posts": [{"id": 1, "title": "T", "html": "<p>B</p>"}],
             "tags": [{"id": 2, "name": "City", "description": "About it"}]}}]}"#,
         r#"{"results": [{"hits": [{"objectID": "1", "title": "T", "content": "B"}], "nbHits": 1, "index": "news"}]}"#,
+        r#"{"data": {"id": 1, "attributes": {"title": "T", "content": "B", "comments": {"data": [{"id": 3, "attributes": {"content": "C"}}]}}}}"#,
+        r#"{"data": {"post": {"title": "T", "content": "B", "comments": {"nodes": [{"content": "C"}]}}}}"#,
+        r#"{"data": {"article": {"title": "T", "content": "B", "tags": [{"name": "x", "description": "tag"}]}}}"#,
+        r#"{"post_view": {"post": {"id": 1, "name": "T", "body": "B"}}, "cross_posts": [{"post": {"id": 2, "name": "X", "body": "Y"}}]}"#,
+        r#"{"docs": [{"id": 1, "title": "T", "content": {"root": {"type": "root", "children": [{"type": "paragraph", "children": [{"type": "text", "text": "B"}]}]}}}]}"#,
+        r#"{"data": {"posts": [{"id": "a", "title": "T", "content": {"html": "<p>B</p>", "raw": {"children": [{"type": "paragraph", "children": [{"text": "B"}]}]}}}]}}"#,
+        r#"[{"title": "T", "description": "B", "nav": {"items": [{"label": "Home", "items": [{"title": "Sub"}]}]}}]"#,
+        r#"[{"title": "T", "content": "B", "table": {"rows": [{"id": 1, "values": [{"name": "cell"}]}]}}]"#,
+        r#"{"total": 1, "results": [{"id": 1, "title": "T", "text": "B"}], "facets": {"list": [{"id": "year", "values": [{"name": "2000"}, {"name": "2001"}, {"name": "2002"}]}]}}"#,
+        r#"{"data": {"text": "", "articles": [{"id": 1, "title": "T", "body": "B"}]}}"#,
+        r#"{"data": {"text": "bridge", "hits": [{"id": 1, "title": "T", "body": "B"}], "total": 1}}"#,
+        r#"{"blog": {"id": 1, "title": "News", "body_html": "", "articles": [{"title": "T", "body_html": "<p>B</p>"}]}}"#,
+        r#"{"data": {"title": "Hub", "description": "About it", "related_articles": [{"title": "T", "body": "B"}]}}"#,
+        r#"[{"title": "T", "content": "", "html": "<p>B</p>", "embeds": [{"title": "Film", "description": "x"}]}]"#,
     ] {
         let seen = read_bytes("a.json", json.as_bytes());
         assert!(seen.bad.is_empty(), "{json}: {:?}", seen.bad);
@@ -170,6 +184,29 @@ fn an_article_is_not_replaced_by_what_stands_beside_it() {
             "{json}"
         );
     }
+}
+
+#[test]
+fn lists_of_articles_are_no_trees() {
+    for json in [
+        r#"{"news": [{"_type": "news", "_id": "1", "title": "A", "content": [{"_type": "block", "children": [{"_type": "span", "text": "One."}]}]},
+            {"_type": "news", "_id": "2", "title": "B", "content": [{"_type": "block", "children": [{"_type": "span", "text": "Two."}]}]}]}"#,
+        r#"{"status": "ok", "news": [{"type": "article", "title": "A", "content": [{"type": "paragraph", "text": "One."}]},
+            {"type": "article", "title": "B", "content": [{"type": "paragraph", "text": "Two."}]}]}"#,
+        r#"{"posts": [{"post": {"id": 1, "name": "A", "body": "One."}}, {"post": {"id": 2, "name": "B", "body": "Two."}}]}"#,
+    ] {
+        let seen = read_bytes("a.json", json.as_bytes());
+        assert!(seen.bad.is_empty(), "{json}: {:?}", seen.bad);
+        let read: Vec<[&str; 2]> = seen
+            .articles
+            .iter()
+            .map(|a| [a.title.as_str(), a.text.as_str()])
+            .collect();
+        assert_eq!(read, [["A", "One."], ["B", "Two."]], "{json}");
+    }
+    // A link that somebody posted has but a name.
+    let link = r#"{"posts": [{"post": {"id": 1, "name": "A", "url": "https://a.example"}, "creator": {"id": 2, "name": "jo"}}]}"#;
+    assert_eq!(one("a.json", link.as_bytes()).title, "A");
 }
 
 #[test]

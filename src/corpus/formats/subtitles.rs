@@ -8,6 +8,8 @@ use std::io::Read;
 
 /// A silence that ends a paragraph, in seconds.
 const SILENCE: f64 = 4.0;
+/// The longest mark in a line, in characters.
+const LONGEST_MARK: usize = 200;
 /// A paragraph ends with the sentence behind so many characters.
 const PARAGRAPH: usize = 600;
 
@@ -15,8 +17,8 @@ const PARAGRAPH: usize = 600;
 pub(super) fn is_one(text: &str) -> bool {
     let mut lines = text.lines();
     let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
-    first.trim_end() == "WEBVTT"
-        || first.starts_with("WEBVTT ") && text.lines().any(|line| times(line).is_some())
+    let begins = first.trim_end() == "WEBVTT" || first.starts_with("WEBVTT ");
+    begins && text.lines().any(|line| times(line).is_some())
         || first.trim().parse::<u32>().is_ok() && times(second).is_some()
 }
 
@@ -41,47 +43,117 @@ pub(super) fn read(
     context.sink.article(article)
 }
 
-/// When what follows a line is shown, in seconds: `00:01:02,500 --> 00:01:04,000`.
+/// When what follows a line is shown, in seconds: `00:01:02,500 --> 00:01:04,000`. People and programs write the arrow
+/// in several ways, and may leave out the end.
 fn times(line: &str) -> Option<(f64, f64)> {
-    let (from, to) = line.split_once("-->")?;
-    Some((seconds(from)?, seconds(to.trim_start())?))
+    let (from, to) = line.split_once('>')?;
+    let from = from.trim_end().strip_suffix(['-', '–', '—'])?;
+    let from = seconds(from.trim_end_matches(['-', '–', '—']))?;
+    // Behind the time, places on the screen may follow.
+    let end = to.find(|c: char| c.is_alphabetic()).unwrap_or(to.len());
+    let last = to[..end]
+        .trim()
+        .split_once("  ")
+        .map_or(&to[..end], |(time, _)| time);
+    Some((from, seconds(last).unwrap_or(from)))
 }
 
 fn seconds(text: &str) -> Option<f64> {
-    // Behind the time, places on the screen may follow.
-    let time = text.split_whitespace().next()?;
+    let time: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let is_time = |c: char| c.is_ascii_digit() || ":,.;".contains(c);
+    if !time.contains(':') || !time.chars().all(is_time) {
+        return None;
+    }
     let mut sum = 0.0;
     for part in time.split(':') {
-        let part: f64 = part.replace(',', ".").parse().ok()?;
+        let part: f64 = part.replace([',', ';'], ".").parse().ok()?;
         sum = 60.0 * sum + part;
     }
-    (time.contains(':') && sum.is_finite()).then_some(sum)
+    sum.is_finite().then_some(sum)
+}
+
+/// What is shown at a time.
+struct Cue<'t> {
+    from: f64,
+    to: f64,
+    lines: Vec<&'t str>,
+}
+
+/// The cues of subtitles. A cue may have a blank line within, or none behind it.
+fn cues(text: &str) -> Vec<Cue<'_>> {
+    let mut cues: Vec<Cue<'_>> = Vec::new();
+    // Of WebVTT, what stands before the first cue and in notes is not shown.
+    let mut hidden = true;
+    let mut blank = true;
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.trim().is_empty() {
+            blank = true;
+            continue;
+        }
+        if let Some((from, to)) = times(line) {
+            hidden = false;
+            cues.push(Cue {
+                from,
+                to,
+                lines: Vec::new(),
+            });
+        } else if blank
+            && ["NOTE", "STYLE", "REGION"].iter().any(|name| {
+                line.strip_prefix(name)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+            })
+        {
+            hidden = true;
+        } else if !hidden
+            && !is_name(line, blank, lines.clone())
+            && let Some(cue) = cues.last_mut()
+        {
+            cue.lines.push(line);
+        }
+        blank = false;
+    }
+    cues
+}
+
+/// Whether a line is the number or the name of the cue that follows.
+fn is_name<'t>(line: &str, behind_blank: bool, mut rest: impl Iterator<Item = &'t str>) -> bool {
+    let number = line.trim().bytes().all(|b| b.is_ascii_digit());
+    if !number && !behind_blank {
+        return false;
+    }
+    let mut next = rest.next();
+    // Some files have a blank line behind every line.
+    if number && next.is_some_and(|line| line.trim().is_empty()) {
+        next = rest.next();
+    }
+    next.is_some_and(|line| times(line).is_some())
 }
 
 /// What is said in subtitles, in paragraphs.
 fn said(text: &str) -> String {
+    /// Cues shorter than this are there for what moves on the screen.
+    const BRIEF: f64 = 0.1;
     let mut paragraphs: Vec<String> = Vec::new();
     let mut open = String::new();
-    // Live subtitles show a line again below the next.
     let mut shown: Vec<String> = Vec::new();
     let mut end: Option<f64> = None;
-    for block in blocks(text) {
-        let Some((at, (from, to))) = block
-            .iter()
-            .enumerate()
-            .find_map(|(i, line)| Some((i, times(line)?)))
-        else {
-            continue;
-        };
-        let silent = end.is_some_and(|end| from - end >= SILENCE);
+    for cue in cues(text) {
+        let silent = end.is_some_and(|end| cue.from - end >= SILENCE);
         let ended = open.len() >= PARAGRAPH && open.ends_with(['.', '!', '?', '…', '。']);
         if (silent || ended) && !open.is_empty() {
             paragraphs.push(std::mem::take(&mut open));
         }
-        end = Some(to);
-        let lines: Vec<String> = block[at + 1..].iter().map(|line| plain(line)).collect();
-        for line in lines.iter().filter(|line| !line.is_empty()) {
-            if shown.contains(line) {
+        end = Some(cue.to);
+        let lines: Vec<String> = cue.lines.iter().map(|line| plain(line)).collect();
+        let lines: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+        if lines.is_empty() {
+            continue;
+        }
+        // Live subtitles show a line again above the next.
+        let again = lines.len() > 1 || cue.to - cue.from < BRIEF && cue.to > cue.from;
+        for line in &lines {
+            if again && shown.contains(line) {
                 continue;
             }
             if !open.is_empty() {
@@ -89,39 +161,12 @@ fn said(text: &str) -> String {
             }
             open.push_str(line);
         }
-        if lines.iter().any(|line| !line.is_empty()) {
-            shown = lines;
-        }
+        shown = lines;
     }
     if !open.is_empty() {
         paragraphs.push(open);
     }
     paragraphs.join("\n\n")
-}
-
-/// The lines between blank ones. A time begins a block as well: some files leave the blank line out.
-fn blocks(text: &str) -> Vec<Vec<&str>> {
-    let mut blocks: Vec<Vec<&str>> = vec![Vec::new()];
-    for line in text.lines() {
-        let last = blocks.len() - 1;
-        if line.trim().is_empty() {
-            if !blocks[last].is_empty() {
-                blocks.push(Vec::new());
-            }
-            continue;
-        }
-        if times(line).is_some() && blocks[last].iter().any(|line| times(line).is_some()) {
-            // The number in front of it is its own.
-            let number = blocks[last]
-                .last()
-                .is_some_and(|line| line.trim().parse::<u32>().is_ok());
-            let number = if number { blocks[last].pop() } else { None };
-            blocks.push(number.into_iter().collect());
-        }
-        let last = blocks.len() - 1;
-        blocks[last].push(line);
-    }
-    blocks
 }
 
 /// A line without its marks: `<i>`, `<00:01.000>`, `<v Ann>`, `{\an8}`.
@@ -138,13 +183,20 @@ fn plain(line: &str) -> String {
             ),
             _ => ('}', behind.starts_with('\\')),
         };
-        match behind.split_once(close).filter(|_| mark) {
-            Some((mark, after)) => {
+        // Where none ends soon, it is no mark.
+        let near = behind
+            .char_indices()
+            .nth(LONGEST_MARK)
+            .map_or(behind, |(at, _)| &behind[..at]);
+        match near.find(close).filter(|_| mark) {
+            Some(end) => {
+                let (mark, after) = (&behind[..end], &behind[end + 1..]);
                 // Who speaks.
                 if let Some((tag, name)) = mark.split_once(' ')
                     && close == '>'
                     && (tag == "v" || tag.starts_with("v."))
                 {
+                    out.push(' ');
                     out.push_str(name.trim());
                     out.push_str(": ");
                 }
@@ -157,7 +209,7 @@ fn plain(line: &str) -> String {
         }
     }
     out.push_str(rest);
-    let text = super::markup::entities(&out);
+    let text = super::markup::entities(&out).replace("\\N", " ");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -184,14 +236,63 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_again_is_text_and_what_is_shown_again_is_not() {
+        let cue =
+            |from: &str, to: &str, text: &str| format!("00:00:{from} --> 00:00:{to}\n{text}\n\n");
+        let rolling = [
+            cue("01.000", "03.000", " \nThe<00:00:01.500><c> bridge</c>"),
+            cue("03.000", "03.010", "The bridge\n "),
+            cue("03.010", "05.000", "The bridge\nopens<c> today</c>"),
+            cue("05.000", "05.010", "opens today\n "),
+        ];
+        assert_eq!(
+            said(&format!("WEBVTT\n\n{}", rolling.concat())),
+            "The bridge opens today"
+        );
+        let shouted = [
+            cue("01.000", "02.000", "Go!"),
+            cue("02.000", "03.000", "Go!"),
+        ];
+        assert_eq!(said(&shouted.concat()), "Go! Go!");
+    }
+
+    #[test]
+    fn nothing_is_lost_of_files_that_are_a_little_wrong() {
+        for (text, wanted) in [
+            (
+                "1\n00:00:01,000 --> 00:00:03,000\nShe said:\n\n\"I go.\"\n\n2\n00:00:03,000 --> 00:00:04,000\nTwo\n",
+                "She said: \"I go.\" Two",
+            ),
+            (
+                "1\n\n00:00:01,000 --> 00:00:03,000\n\nOne\n\n2\n\n00:00:03,000 --> 00:00:04,000\n\nTwo\n",
+                "One Two",
+            ),
+            (
+                "1\n00:00:01,000 -> 00:00:03,000\nOne\n\n2\n00 : 00 : 03,000 --> 00 : 00 : 04;100\nTwo\n\n3\n00:00:05,000 —>\nThree\n",
+                "One Two Three",
+            ),
+            (
+                "1\n00:00:01,000 --> 00:00:03,000\n1984\n\n2\n00:00:03,000 --> 00:00:04,000 X1:40 X2:600\na\\Nb\n",
+                "1984 a b",
+            ),
+        ] {
+            assert_eq!(said(text), wanted, "{text}");
+        }
+        let open = format!("00:00:01,000 --> 00:00:02,000\nx{}", "<a".repeat(300_000));
+        assert_eq!(said(&open).len(), 600_001);
+    }
+
+    #[test]
     fn texts_are_no_subtitles() {
-        assert!(is_one("WEBVTT\n"));
+        assert!(is_one("WEBVTT\n\n00:01.000 --> 00:02.000\nx"));
         assert!(is_one("\u{31}\n00:00:01,000 --> 00:00:02,000\nx"));
         for text in [
             "1\n00:00 is when\n",
-            "WEBVTT is a format\n",
+            "WEBVTT\nis a format\n",
             "a --> b",
             "1\n2 --> 3\n",
+            "-> a",
+            ">",
         ] {
             assert!(!is_one(text), "{text}");
         }

@@ -1,24 +1,202 @@
-//! Entries of BibTeX and BibLaTeX.
+//! Entries of BibTeX and BibLaTeX, as much as their programs accept: a word that nobody defined stands for itself, of
+//! two fields of a name the first counts, and what stands between entries is a comment.
 
-use super::{Fields, month};
-use crate::guard::guarded;
-use biblatex::{Bibliography, Chunk, Entry};
+use super::latex::{address, text};
+use super::{Fields, finest, month};
+use memchr::memchr;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::ops::Range;
 
-/// Braces in braces, at most: what reads them calls itself for each.
-const DEEPEST: usize = 64;
-/// Words that are remembered, and bytes of what they stand for.
+/// Words that are remembered, and bytes of what one stands for.
 const NAMES: usize = 1 << 16;
 const LONGEST_NAME: usize = 4 << 10;
+/// The longest kind of an entry, and the most blanks behind it, in bytes.
+const LONGEST_KIND: usize = 64;
 
-/// Whether an entry begins with a line: `@article{`.
-pub(super) fn begins(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"@") else {
+/// Kinds of entries that begin a line where the last one lacks its end.
+const KINDS: [&str; 34] = [
+    "article",
+    "book",
+    "booklet",
+    "collection",
+    "comment",
+    "conference",
+    "dataset",
+    "electronic",
+    "inbook",
+    "incollection",
+    "inproceedings",
+    "inreference",
+    "manual",
+    "mastersthesis",
+    "misc",
+    "mvbook",
+    "mvcollection",
+    "online",
+    "patent",
+    "periodical",
+    "phdthesis",
+    "preamble",
+    "preprint",
+    "proceedings",
+    "reference",
+    "report",
+    "software",
+    "string",
+    "suppbook",
+    "techreport",
+    "thesis",
+    "unpublished",
+    "webpage",
+    "www",
+];
+
+/// Kinds that are no works.
+const NO_WORKS: [&str; 7] = [
+    "comment",
+    "control",
+    "ieeetranbstctl",
+    "preamble",
+    "set",
+    "string",
+    "xdata",
+];
+
+/// Whether a text begins with an entry, and not with what looks a little like one: `@media (…) {`.
+pub(super) fn is_entry(text: &str) -> bool {
+    let Some((kind, inner)) = opening(text.as_bytes()) else {
         return false;
     };
-    let n = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    n > 0 && matches!(rest[n..].trim_ascii_start().first(), Some(b'{' | b'('))
+    let kind = text[1..=kind].to_ascii_lowercase();
+    if KINDS.binary_search(&kind.as_str()).is_ok() {
+        return true;
+    }
+    // A key, and the first field.
+    let Some((key, rest)) = text[inner..].split_once(',') else {
+        return false;
+    };
+    let Some((name, _)) = rest.split_once('=') else {
+        return false;
+    };
+    let word = |text: &str| {
+        let text = text.trim();
+        !text.is_empty()
+            && !text.contains(|c: char| c.is_whitespace() || "(){}[]\"';<>".contains(c))
+    };
+    word(key) && word(name)
+}
+
+/// Where the kind of the entry that bytes begin with ends, and where what is in it begins.
+fn opening(bytes: &[u8]) -> Option<(usize, usize)> {
+    let rest = bytes.strip_prefix(b"@")?;
+    let kind = rest
+        .iter()
+        .take(LONGEST_KIND)
+        .take_while(|b| b.is_ascii_alphabetic());
+    let kind = kind.count();
+    let blanks = rest[kind..].iter().take(LONGEST_KIND);
+    let blanks = blanks.take_while(|b| b.is_ascii_whitespace()).count();
+    let open = kind + blanks;
+    (kind > 0 && matches!(rest.get(open), Some(b'{' | b'('))).then_some((kind, open + 2))
+}
+
+/// Finds entries in a stream that is read on where one has no end yet. Every byte is looked at once.
+#[derive(Default)]
+pub(super) struct Entries {
+    /// How far the buffer was looked at.
+    at: usize,
+    /// Where the entry that is open begins.
+    begin: Option<usize>,
+    /// Braces that are open in it.
+    depth: usize,
+    /// Whether it ends with a round bracket, and whether a quotation is open in it.
+    round: bool,
+    quoted: bool,
+}
+
+impl Entries {
+    /// The next entry in the buffer, and whether it has an end; `None` where more must be read, or `last` is all
+    /// there is and holds no more. What stands before it may be dropped by [`Entries::dropped`].
+    pub(super) fn next(&mut self, buffer: &[u8], last: bool) -> Option<(Range<usize>, bool)> {
+        loop {
+            let Some(begin) = self.begin else {
+                let Some(n) = memchr(b'@', &buffer[self.at..]) else {
+                    self.at = buffer.len();
+                    return None;
+                };
+                self.at += n;
+                let here = &buffer[self.at..];
+                if here.len() < 2 * LONGEST_KIND + 2 && !last {
+                    return None;
+                }
+                // In an address it is another sign.
+                let before = self.at.checked_sub(1).map(|at| buffer[at]);
+                let alone = before.is_none_or(|b| !b.is_ascii_alphanumeric());
+                match opening(here).filter(|_| alone) {
+                    Some((_, inner)) => {
+                        self.begin = Some(self.at);
+                        self.round = here[inner - 1] == b'(';
+                        (self.depth, self.quoted) = (0, false);
+                        self.at += inner;
+                    }
+                    None => self.at += 1,
+                }
+                continue;
+            };
+            let Some(&byte) = buffer.get(self.at) else {
+                if !last {
+                    return None;
+                }
+                self.begin = None;
+                return Some((begin..buffer.len(), false));
+            };
+            match byte {
+                b'{' => self.depth += 1,
+                b'}' if self.depth > 0 => self.depth -= 1,
+                b'"' if self.depth == 0 => self.quoted = !self.quoted,
+                b'}' | b')'
+                    if self.depth == 0
+                        && (byte == b')') == self.round
+                        && !(self.round && self.quoted) =>
+                {
+                    self.at += 1;
+                    self.begin = None;
+                    return Some((begin..self.at, true));
+                }
+                b'\n' => {
+                    let next = &buffer[self.at + 1..];
+                    if next.len() < 2 * LONGEST_KIND + 2 && !last {
+                        return None;
+                    }
+                    if let Some((kind, _)) = opening(next) {
+                        let kind = String::from_utf8_lossy(&next[1..=kind]).to_ascii_lowercase();
+                        if KINDS.binary_search(&kind.as_str()).is_ok() {
+                            self.at += 1;
+                            self.begin = None;
+                            return Some((begin..self.at, false));
+                        }
+                    }
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
+
+    /// How many bytes of the buffer are needed no more. What is behind them begins the buffer from now on.
+    pub(super) fn dropped(&mut self) -> usize {
+        // What stands before tells whether a sign is one of an address.
+        let n = self.begin.unwrap_or(self.at.saturating_sub(1));
+        self.at -= n;
+        self.begin = self.begin.map(|begin| begin - n);
+        n
+    }
+
+    /// Gives an entry up that is too long.
+    pub(super) fn give_up(&mut self) {
+        self.begin = None;
+    }
 }
 
 /// What words stand for: `@string{city = "City Press"}`.
@@ -28,167 +206,203 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The fields of the entry that a text begins with; `None` where it is no article's.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub(super) fn entry(&mut self, text: &str) -> Result<Option<Fields>, String> {
-        // Its last line may be followed by a comment.
-        let text = text.trim_start();
-        let (kind, inner) = text
-            .split_once(['{', '('])
-            .ok_or("an entry without braces")?;
-        let kind = kind.trim_start_matches('@').trim().to_ascii_lowercase();
-        match kind.as_str() {
-            "comment" | "preamble" => return Ok(None),
-            "string" => {
-                self.learn(text, inner);
-                return Ok(None);
+    /// The fields of an entry; `None` where it is no work.
+    pub(super) fn entry(&mut self, source: &str) -> Option<Fields> {
+        let (kind, inner) = opening(source.as_bytes())?;
+        let kind = source[1..=kind].to_ascii_lowercase();
+        let inner = &source[inner..];
+        if kind == "string" {
+            if source.len() <= LONGEST_NAME && self.known.len() < NAMES {
+                for (name, value) in self.values(inner) {
+                    self.known.insert(name, value);
+                }
             }
-            _ => {}
+            return None;
         }
-        if deepest(text) > DEEPEST {
-            return Err(format!("more than {DEEPEST} braces in each other"));
+        if NO_WORKS.contains(&kind.as_str()) {
+            return None;
         }
         let (key, fields) = match inner.split_once(',') {
             Some((key, fields)) if !key.contains(['=', '"', '{']) => (key.trim(), fields),
             _ => ("", inner),
         };
-        // Round brackets do as well, but not for who reads it.
-        let round = text[..text.len() - inner.len()].ends_with('(');
-        let fields = match fields.rsplit_once(')') {
-            Some((fields, _)) if round => format!("{fields}}}"),
-            _ => fields.to_string(),
-        };
-        // Whatever stands in a key, the fields are read.
-        let mut source = String::new();
-        for name in self.words(&fields) {
-            source.push_str(name);
-            source.push('\n');
+        let mut values: HashMap<String, String> = HashMap::new();
+        for (name, value) in self.values(fields) {
+            values.entry(name).or_insert(value);
         }
-        source.push_str(&format!("@{kind}{{entry,{fields}"));
-        let parsed = guarded("", || Bibliography::parse(&source));
-        let entries = match parsed {
-            Ok(Ok(entries)) => entries,
-            Ok(Err(e)) => return Err(format!("not an entry of BibTeX ({e})")),
-            Err(_) => return Err("not an entry of BibTeX".to_string()),
-        };
-        let entry = entries.iter().next().ok_or("an entry that does not end")?;
-        Ok(Some(of(entry, &kind, key)))
+        Some(of(values, &kind, key))
     }
 
-    fn learn(&mut self, text: &str, inner: &str) {
-        if let Some((name, _)) = inner.split_once('=')
-            && text.len() <= LONGEST_NAME
-            && self.known.len() < NAMES
-            && deepest(text) <= DEEPEST
-        {
-            let name = name.trim().to_ascii_lowercase();
-            self.known.insert(name, text.trim_end().to_string());
-        }
-    }
-
-    /// The definitions of the words in a text, once each.
-    fn words(&self, text: &str) -> Vec<&str> {
-        if self.known.is_empty() {
-            return Vec::new();
-        }
-        let ends = |c: char| c.is_whitespace() || "{}\"#,=()%".contains(c);
-        let words = text.split(ends).filter(|word| !word.is_empty());
-        let mut found: Vec<&str> = words
-            .filter_map(|word| self.known.get(&word.to_ascii_lowercase()))
-            .map(String::as_str)
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        found
-    }
-}
-
-fn deepest(text: &str) -> usize {
-    let (mut depth, mut most) = (0usize, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'{' => {
-                depth += 1;
-                most = most.max(depth);
+    /// The fields in what stands behind a key, as they are written.
+    fn values(&self, source: &str) -> Vec<(String, String)> {
+        let mut values = Vec::new();
+        let mut rest = source;
+        loop {
+            let begin = |c: char| c.is_whitespace() || c == ',';
+            rest = rest.trim_start_matches(begin);
+            let end = rest.find(|c: char| c.is_whitespace() || "=,{}()\"#".contains(c));
+            let Some(end) = end else { return values };
+            let name = rest[..end].to_ascii_lowercase();
+            let behind = rest[end..].trim_start();
+            let Some(mut value) = behind.strip_prefix('=').filter(|_| !name.is_empty()) else {
+                // What is no field ends with the next comma.
+                match rest.find(',') {
+                    Some(at) => rest = &rest[at..],
+                    None => return values,
+                }
+                continue;
+            };
+            let mut whole = String::new();
+            loop {
+                let (piece, after) = self.piece(value.trim_start());
+                whole.push_str(piece);
+                match after.trim_start().strip_prefix('#') {
+                    Some(next) => value = next,
+                    None => {
+                        rest = after;
+                        break;
+                    }
+                }
             }
-            b'}' => depth = depth.saturating_sub(1),
-            _ => {}
+            values.push((name, whole));
         }
     }
-    most
+
+    /// A piece of a value, and what follows: in braces, in quotes, or a word.
+    fn piece<'t>(&'t self, source: &'t str) -> (&'t str, &'t str) {
+        let bytes = source.as_bytes();
+        let quoted = match bytes.first() {
+            Some(b'{') => false,
+            Some(b'"') => true,
+            _ => {
+                let ends = |c: char| c.is_whitespace() || ",#{}()\"".contains(c);
+                let end = source.find(ends).unwrap_or(source.len());
+                let word = &source[..end];
+                let known = self.known.get(&word.to_ascii_lowercase());
+                return (known.map_or(word, String::as_str), &source[end..]);
+            }
+        };
+        let mut depth = 0usize;
+        for (at, byte) in bytes.iter().enumerate().skip(1) {
+            match byte {
+                b'{' => depth += 1,
+                b'"' if quoted && depth == 0 => return (&source[1..at], &source[at + 1..]),
+                b'}' if !quoted && depth == 0 => return (&source[1..at], &source[at + 1..]),
+                b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        (&source[1..], "")
+    }
 }
 
-fn of(entry: &Entry, kind: &str, key: &str) -> Fields {
-    let mut fields = Fields::new();
-    if !key.is_empty() {
-        fields.insert("id".to_string(), key.into());
-    }
-    fields.insert("type".to_string(), kind.into());
-    let text = |name: &str| -> Option<String> {
-        let text: String = entry.fields.get(name)?.iter().map(|c| said(&c.v)).collect();
-        let text = text.trim().to_string();
-        (!text.is_empty()).then_some(text)
-    };
-    let first = |names: &[&str]| names.iter().find_map(|name| text(name));
-    let date = first(&["date"]).or_else(|| {
-        let year = text("year")?;
-        let Some(month) = text("month").and_then(|name| month(&name)) else {
-            return Some(year);
-        };
-        match text("day").and_then(|day| day.parse::<u8>().ok()) {
-            Some(day @ 1..=31) => Some(format!("{year}-{month}-{day:02}")),
-            _ => Some(format!("{year}-{month}")),
-        }
-    });
-    let once = [
-        ("title", text("title")),
-        ("text", text("abstract")),
-        ("date", date),
-        ("url", text("url")),
-        (
-            "source",
-            first(&[
-                "journal",
-                "journaltitle",
-                "booktitle",
-                "publisher",
-                "institution",
-                "school",
-                "howpublished",
-            ]),
-        ),
+/// Fields that say something of the file and not of the work: paths on somebody's disk, and when they put it in.
+fn is_of_the_file(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "creationdate",
+        "date-added",
+        "date-modified",
+        "file",
+        "groups",
+        "modificationdate",
+        "owner",
+        "ranking",
+        "timestamp",
     ];
-    let once = once
-        .into_iter()
-        .filter_map(|(name, text)| Some((name.to_string(), Value::from(text?))));
-    fields.extend(once);
-    for name in entry.fields.keys() {
-        // A path on somebody's disk says nothing of the article.
-        let told = [
-            "title", "abstract", "date", "year", "month", "day", "url", "file",
-        ];
-        if told.contains(&name.as_str()) || fields.contains_key(name) {
-            continue;
+    NAMES.contains(&name) || name.starts_with("bdsk-") || name.starts_with("__")
+}
+
+fn of(mut values: HashMap<String, String>, kind: &str, key: &str) -> Fields {
+    let mut fields = Fields::new();
+    let mut put = |name: &str, value: String| {
+        if !value.is_empty() {
+            fields.insert(name.to_string(), Value::String(value));
         }
-        let Some(value) = text(name) else { continue };
+    };
+    put("id", key.to_string());
+    put("type", kind.to_string());
+    let mut said = |name: &str| values.remove(name).unwrap_or_default();
+    put("title", text(&said("title")));
+    put("text", text(&said("abstract")));
+    let [date, year] = ["date", "year"].map(|name| text(&said(name)));
+    let [month_, day] = ["month", "day"].map(|name| text(&said(name)));
+    let of_parts = match month(&month_) {
+        Some(month) => format!("{year}-{month}-{day}"),
+        None => year.clone(),
+    };
+    put("date", finest(&[&date, &of_parts]));
+    let mut url = address(&said("url"));
+    let doi = address(&said("doi"));
+    // Pages of the web are written so in old programs.
+    let published = said("howpublished");
+    if url.is_empty() && published.contains("\\url") {
+        url = address(&published);
+    } else {
+        put("howpublished", text(&published));
+    }
+    put("url", url);
+    put("doi", doi);
+    for name in [
+        "journal",
+        "journaltitle",
+        "booktitle",
+        "publisher",
+        "institution",
+        "school",
+        "organization",
+    ] {
+        let value = text(&said(name));
+        if !value.is_empty() && !fields.contains_key("source") {
+            fields.insert("source".to_string(), Value::String(value));
+        } else if !value.is_empty() {
+            fields.insert(name.to_string(), Value::String(value));
+        }
+    }
+    let mut rest: Vec<(String, String)> = values.into_iter().collect();
+    rest.sort_unstable();
+    for (name, value) in rest {
         let value = match name.as_str() {
-            "author" | "editor" => listed(value.split(" and ")),
+            name if is_of_the_file(name) || fields.contains_key(name) => continue,
+            "author" | "editor" => listed(names_of(&value)),
             "keywords" => listed(value.split([';', ','])),
-            _ => value.into(),
+            _ => Value::String(text(&value)),
         };
-        fields.insert(name.clone(), value);
+        if value.as_str() != Some("") {
+            fields.insert(name, value);
+        }
     }
     fields
 }
 
-fn said(chunk: &Chunk) -> &str {
-    chunk.get()
+/// Those who wrote something: between them stands an "and" that is not in braces.
+fn names_of(value: &str) -> impl Iterator<Item = &str> {
+    let mut names = Vec::new();
+    let (mut depth, mut begin) = (0usize, 0);
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            b'a' | b'A' if depth == 0 => {
+                let blank = |at: Option<usize>| {
+                    let byte = at.and_then(|at| value.as_bytes().get(at));
+                    byte.is_some_and(u8::is_ascii_whitespace)
+                };
+                let word = value.as_bytes().get(at..at + 3);
+                let is_and = word.is_some_and(|word| word.eq_ignore_ascii_case(b"and"));
+                if is_and && blank(at.checked_sub(1)) && blank(Some(at + 3)) {
+                    names.push(&value[begin..at]);
+                    begin = at + 3;
+                }
+            }
+            _ => {}
+        }
+    }
+    names.push(&value[begin..]);
+    names.into_iter().filter(|name| name.trim() != "others")
 }
 
 fn listed<'t>(parts: impl Iterator<Item = &'t str>) -> Value {
-    let parts = parts.map(str::trim).filter(|part| !part.is_empty());
+    let parts = parts.map(text).filter(|part| !part.is_empty());
     Value::Array(parts.map(Value::from).collect())
 }
 
@@ -197,25 +411,70 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    /// The entries of a text, with a few bytes more at a time.
+    fn entries(text: &str, step: usize) -> Vec<(String, bool)> {
+        let (mut buffer, mut entries, mut found) = (Vec::new(), Entries::default(), Vec::new());
+        let mut parts = text.as_bytes().chunks(step);
+        loop {
+            let part = parts.next();
+            buffer.extend_from_slice(part.unwrap_or_default());
+            while let Some((range, whole)) = entries.next(&buffer, part.is_none()) {
+                found.push((String::from_utf8(buffer[range].to_vec()).unwrap(), whole));
+            }
+            let n = entries.dropped();
+            buffer.drain(..n);
+            if part.is_none() {
+                return found;
+            }
+        }
+    }
+
     #[test]
-    fn entries_are_read_with_what_words_stand_for() {
+    fn entries_are_found_wherever_they_stand() {
+        let text = "From joe@host.com, @ home and @comment without.\n@article{a, title={One @book{x}}} @misc(b, note=\"(c) 1)\")\n\
+                    @book\n{c, title = \"A {\"}b{\"}\"}, @article{d, title={Open\n  @inbook{in it}}\n@article{e,title={E}}@set{f,";
+        for step in [1, 7, 1000] {
+            let found = entries(text, step);
+            let found: Vec<(&str, bool)> = found.iter().map(|(t, w)| (t.as_str(), *w)).collect();
+            assert_eq!(
+                found,
+                [
+                    ("@article{a, title={One @book{x}}}", true),
+                    ("@misc(b, note=\"(c) 1)\")", true),
+                    ("@book\n{c, title = \"A {\"}b{\"}\"}", true),
+                    ("@article{d, title={Open\n  @inbook{in it}}\n", false),
+                    ("@article{e,title={E}}", true),
+                    ("@set{f,", false),
+                ],
+                "{step}"
+            );
+        }
+    }
+
+    #[test]
+    fn fields_are_read_as_bibtex_does() {
         let mut names = Names::default();
-        assert_eq!(names.entry("@string{city = \"City Press\"}\n"), Ok(None));
-        assert_eq!(names.entry("@comment{x}"), Ok(None));
+        assert_eq!(names.entry("@string{city = \"City\"}"), None);
+        assert_eq!(names.entry("@string(press = city # { Press})"), None);
+        assert_eq!(names.entry("@comment{x}"), None);
         let entry = names.entry(
-            "@Article{lee:2024/a,\n  author = {Lee, Ann and Kim, Bo},\n  title = {The {B}ridge of Z{\\\"u}rich},\n  \
-             abstract = \"It opens\n today.\",\n  journal = city, year = 2024, month = may,\n  doi = {10.1/x}, \
-             keywords = {roads, water}, file = {:/home/lee/a.pdf:PDF}}\nA comment.\n",
+            "@Article{lee:2024/a,\n  author = {Lee, Ann and {Barnes and Noble} AND Kim, Bo and others},\n  title = {The {B}ridge of Z{\\\"u}rich},\n  \
+             abstract = \"It {\"}opens{\"}\n today.\", abstract = {Another},\n  journal = press, year = 2024, month = sept,\n  doi = {10.1/x{\\_}1}, \
+             keywords = {roads, water}, publisher = ACM_Press # \" Inc\", file = {:/home/lee/a.pdf:PDF}, timestamp = {2020-01-01}, broken, number = 3}",
         );
         assert_eq!(
-            entry.map(|fields| fields.map(Value::Object)),
-            Ok(Some(json!({
+            entry.map(Value::Object),
+            Some(json!({
                 "id": "lee:2024/a", "type": "article", "title": "The Bridge of Zürich",
-                "text": "It opens today.", "date": "2024-05", "source": "City Press",
-                "author": ["Lee, Ann", "Kim, Bo"], "doi": "10.1/x", "journal": "City Press",
-                "keywords": ["roads", "water"],
-            })))
+                "text": "It \"opens\" today.", "date": "2024-09", "source": "City Press",
+                "author": ["Lee, Ann", "Barnes and Noble", "Kim, Bo"], "doi": "10.1/x_1", "publisher": "ACM_Press Inc",
+                "keywords": ["roads", "water"], "number": "3",
+            }))
         );
+        let page = names.entry("@misc{p, title={A}, howpublished={\\url{https://a.example/b_c}}, date={2019-03/2019-04}}");
+        let page = page.unwrap();
+        assert_eq!(page["url"], "https://a.example/b_c");
+        assert_eq!(page["date"], "2019-03");
     }
 
     #[test]
@@ -225,23 +484,37 @@ mod tests {
             ("@article{a b'c, title={A}}", Some("a b'c")),
             ("@article{title={A}}", None),
             ("@article(k, title={A})", Some("k")),
+            ("@article{k, title={A}", Some("k")),
+            ("@article{k, title={A", Some("k")),
         ] {
-            let fields = Names::default().entry(text).unwrap().unwrap();
+            let fields = Names::default().entry(text).unwrap();
             assert_eq!(fields.get("id").and_then(Value::as_str), id, "{text}");
             assert_eq!(fields["title"], "A", "{text}");
         }
     }
 
     #[test]
-    fn what_is_none_is_told() {
-        let deep = format!("@article{{k, title={}{}}}", "{".repeat(99), "}".repeat(99));
+    fn what_looks_like_an_entry_is_none() {
+        assert!(KINDS.is_sorted());
         for text in [
-            "@article{k, title={A}",
-            "@article{k, title=}",
-            "@article{k, title={\\",
-            &deep,
+            "@article{a,",
+            "@string{a = {b}}",
+            "@Software{k, year = 2024}",
+            "@dataset(k,\n title={A})",
         ] {
-            assert!(Names::default().entry(text).is_err(), "{text}");
+            assert!(is_entry(text), "{text}");
+        }
+        for text in [
+            "@alice(she said) that x = 5",
+            "@everyone(all), \nHello = world",
+            "@page { size = A4 }",
+            "@media (max-width=3) {",
+            "@Test(expected = X.class)",
+            "@Component({\n selector = \"x\"",
+            "@ann wrote {curly}",
+            "@",
+        ] {
+            assert!(!is_entry(text), "{text}");
         }
     }
 }

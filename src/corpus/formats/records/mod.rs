@@ -2,12 +2,15 @@
 //! BibTeX.
 
 mod bibtex;
+mod latex;
 mod tagged;
 
 use super::{Context, LONGEST};
 use crate::corpus::columns::Mapping;
 use crate::corpus::decode::{Decoder, lossy};
 use crate::error::{Error, Result};
+use bibtex::{Entries, Names};
+use memchr::memchr_iter;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
@@ -20,6 +23,8 @@ pub(super) enum Syntax {
     Ris,
     /// `PMID- 123`
     PubMed,
+    /// As PubMed's, of ERIC: `OWN - ERIC`
+    Eric,
     /// `%0 Journal Article`
     EndNote,
     /// `PT J`
@@ -28,36 +33,61 @@ pub(super) enum Syntax {
     BibTex,
 }
 
+/// Lines of a text that may stand before the first record of RIS: who gave it out.
+const HEADER: usize = 30;
+
 impl Syntax {
+    const ALL: [Self; 6] = [
+        Self::Ris,
+        Self::PubMed,
+        Self::Eric,
+        Self::EndNote,
+        Self::WebOfScience,
+        Self::BibTex,
+    ];
+
     /// By the first lines of a text; `None` where these are no records.
     pub(super) fn of(text: &str) -> Option<Self> {
-        let mut lines = text.lines().map(str::trim_end).filter(|l| !l.is_empty());
-        let (first, second) = (lines.next()?, lines.next().unwrap_or(""));
+        let line_end = if text.contains('\n') { '\n' } else { '\r' };
+        let mut lines = text
+            .split(line_end)
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty());
+        let first = lines.next()?;
+        let (second, third) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
         if tagged::is_tagged(second) {
-            if first.starts_with("TY  -") {
-                return Some(Self::Ris);
-            }
             if first.starts_with("PMID-") {
                 return Some(Self::PubMed);
             }
+            if first.starts_with("OWN - ") {
+                return Some(Self::Eric);
+            }
         }
-        if first.starts_with("%0 ") && tagged::is_lettered(second) {
+        if first.starts_with("%0 ")
+            && [second, third]
+                .into_iter()
+                .all(|line| line.is_empty() || tagged::is_lettered(line))
+            && !second.is_empty()
+        {
             return Some(Self::EndNote);
         }
-        if first.starts_with("FN ") && second.starts_with("VR 1") {
+        if first.starts_with("FN ") && second == "VR 1.0" {
             return Some(Self::WebOfScience);
         }
-        let mut lines = text.lines().map(str::trim);
-        let mut lines = lines
-            .by_ref()
-            .filter(|l| !l.is_empty() && !l.starts_with('%'));
-        let entry = lines
-            .next()
-            .filter(|line| bibtex::begins(line.as_bytes()))?;
-        let next = lines.next().unwrap_or("");
-        let (_, key) = entry.split_once(['{', '('])?;
-        let is_one = key.ends_with(',') || key.contains('=') || next.contains('=');
-        is_one.then_some(Self::BibTex)
+        let lines = text.split(line_end).map(str::trim_end);
+        let mut lines = lines.filter(|line| !line.is_empty()).take(HEADER);
+        if lines.any(|line| line.starts_with("TY  - "))
+            && lines.next().is_some_and(tagged::is_tagged)
+        {
+            return Some(Self::Ris);
+        }
+        // Lines that are a comment for TeX.
+        let mut rest = text;
+        while rest.starts_with('%') {
+            rest = rest.split_once(line_end).map_or("", |(_, rest)| rest);
+            rest = rest.trim_start();
+        }
+        bibtex::is_entry(rest).then_some(Self::BibTex)
     }
 
     /// Whether a record begins with this line.
@@ -65,9 +95,19 @@ impl Syntax {
         match self {
             Self::Ris => line.starts_with(b"TY  -"),
             Self::PubMed => line.starts_with(b"PMID-"),
+            Self::Eric => line.starts_with(b"OWN -"),
             Self::EndNote => line.starts_with(b"%0 "),
-            Self::WebOfScience => line.starts_with(b"PT "),
-            Self::BibTex => bibtex::begins(line),
+            Self::WebOfScience => line.starts_with(b"PT ") && !line.starts_with(b"PT  -"),
+            Self::BibTex => bibtex::is_entry(&lossy(line)),
+        }
+    }
+
+    /// Whether a record ends with this line.
+    fn ends(self, line: &[u8]) -> bool {
+        match self {
+            Self::Ris => line.starts_with(b"ER  -"),
+            Self::WebOfScience => line == b"ER" || line == b"EF",
+            _ => false,
         }
     }
 }
@@ -76,23 +116,19 @@ impl Syntax {
 type Fields = Map<String, Value>;
 
 pub(super) fn read(
-    mut stream: impl BufRead,
+    stream: impl BufRead,
     sample: &[u8],
     decoder: &mut Decoder,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let sample = lossy(sample);
-    let sample = sample.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let text = lossy(sample);
+    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     // A name alone says that these are some: they may begin further down.
-    let begin = |syntax: &Syntax| sample.lines().any(|line| syntax.begins(line.as_bytes()));
-    let all = [
-        Syntax::Ris,
-        Syntax::PubMed,
-        Syntax::EndNote,
-        Syntax::WebOfScience,
-        Syntax::BibTex,
-    ];
-    let Some(syntax) = Syntax::of(sample).or_else(|| all.into_iter().find(begin)) else {
+    let begin = |syntax: &Syntax| {
+        let mut lines = text.split(['\r', '\n']);
+        lines.any(|line| syntax.begins(line.as_bytes()))
+    };
+    let Some(syntax) = Syntax::of(text).or_else(|| Syntax::ALL.into_iter().find(begin)) else {
         return context.bad(
             None,
             "no bibliographic records in it (RIS, PubMed, EndNote, Web of Science or BibTeX)",
@@ -100,44 +136,17 @@ pub(super) fn read(
     };
     let mut reader = Reader {
         context,
+        decoder,
         known: HashMap::new(),
-        names: bibtex::Names::default(),
-        row: 0,
+        met: false,
     };
-    let mut record: Vec<u8> = Vec::new();
-    let mut line = Vec::new();
-    let (mut begun, mut too_long) = (false, false);
-    loop {
-        line.clear();
-        // A line may be as long as a record.
-        let n = stream
-            .by_ref()
-            .take(LONGEST + 1)
-            .read_until(b'\n', &mut line)
-            .map_err(|e| Error::io(reader.context.path, e))?;
-        if n == 0 || syntax.begins(line.trim_ascii_start()) {
-            if too_long {
-                reader.row += 1;
-                let message = "a record longer than 64 MiB, which is no one article";
-                reader.context.bad(Some(reader.row), message)?;
-            } else if begun {
-                reader.record(syntax, &decoder.decode(&record))?;
-            }
-            record.clear();
-            (begun, too_long) = (n > 0, false);
-        }
-        if n == 0 {
-            break;
-        }
-        if begun && !too_long {
-            record.extend_from_slice(&line);
-            too_long = record.len() as u64 > LONGEST;
-        }
-        if too_long {
-            record.clear();
-        }
+    match syntax {
+        Syntax::BibTex => reader.entries(stream)?,
+        // Old programs end lines so.
+        _ if !sample.contains(&b'\n') => reader.lines(stream, syntax, b'\r')?,
+        _ => reader.lines(stream, syntax, b'\n')?,
     }
-    if reader.row == 0 {
+    if !reader.met {
         return reader.context.bad(None, "no records in it");
     }
     Ok(())
@@ -145,31 +154,125 @@ pub(super) fn read(
 
 struct Reader<'r, 'a> {
     context: &'r mut Context<'a>,
+    decoder: &'r mut Decoder,
     /// Roles of the fields by their names: records differ in these.
     known: HashMap<Vec<String>, Rc<std::result::Result<Mapping, String>>>,
-    /// Words that stand for texts in BibTeX.
-    names: bibtex::Names,
-    row: u64,
+    /// Whether there was a record.
+    met: bool,
 }
 
 /// So many different sets of fields are remembered.
 const MAPPINGS: usize = 256;
+/// The mark of UTF-8, which files that were put together have within as well.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl Reader<'_, '_> {
-    fn record(&mut self, syntax: Syntax, text: &str) -> Result<()> {
-        let fields = match syntax {
-            Syntax::BibTex => match self.names.entry(text) {
-                Ok(None) => return Ok(()),
-                Ok(Some(fields)) => Ok(fields),
-                Err(message) => Err(message),
-            },
-            _ => Ok(tagged::fields(syntax, text)),
-        };
-        self.row += 1;
-        let fields = match fields {
-            Ok(fields) => completed(fields),
-            Err(message) => return self.context.bad(Some(self.row), message),
-        };
+    /// Reads records of lines.
+    fn lines(&mut self, mut stream: impl BufRead, syntax: Syntax, line_end: u8) -> Result<()> {
+        let mut record: Vec<u8> = Vec::new();
+        let mut line = Vec::new();
+        let (mut number, mut first) = (0, 0);
+        let (mut begun, mut ended, mut too_long) = (false, false, false);
+        loop {
+            line.clear();
+            // A line may be as long as a record.
+            let n = stream
+                .by_ref()
+                .take(LONGEST + 1)
+                .read_until(line_end, &mut line)
+                .map_err(|e| Error::io(self.context.path, e))?;
+            number += 1;
+            let here = line.strip_prefix(MARK).unwrap_or(&line).trim_ascii_end();
+            let ends = syntax.ends(here);
+            // What follows an end is another record, even if its first line is missing.
+            let begins = syntax.begins(here) || ended && !here.is_empty() && !ends;
+            if n == 0 || begins {
+                if too_long {
+                    self.met = true;
+                    self.context.bad(Some(first), TOO_LONG)?;
+                } else if begun {
+                    let text = self.decoder.decode(&record);
+                    let fields = tagged::fields(syntax, &text);
+                    self.record(fields, first)?;
+                }
+                record.clear();
+                (begun, ended, too_long) = (n > 0, false, false);
+                first = number;
+            }
+            if n == 0 {
+                return Ok(());
+            }
+            ended |= begun && ends;
+            if begun && !too_long {
+                record.extend_from_slice(here);
+                record.push(b'\n');
+                too_long = record.len() as u64 > LONGEST;
+            }
+            if too_long {
+                record.clear();
+            }
+        }
+    }
+
+    /// Reads entries of BibTeX.
+    fn entries(&mut self, mut stream: impl BufRead) -> Result<()> {
+        let mut names = Names::default();
+        let mut entries = Entries::default();
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut line = 1;
+        loop {
+            let part = stream.fill_buf();
+            let part = part.map_err(|e| Error::io(self.context.path, e))?;
+            let n = part.len();
+            buffer.extend_from_slice(part);
+            stream.consume(n);
+            let mut counted = 0;
+            while let Some((range, whole)) = entries.next(&buffer, n == 0) {
+                line += line_ends(&buffer[counted..range.start]);
+                counted = range.start;
+                let text = self.decoder.decode(&buffer[range]);
+                let Some(fields) = names.entry(&text) else {
+                    continue;
+                };
+                if whole {
+                    self.record(fields, line)?;
+                } else {
+                    self.met = true;
+                    let key = fields.get("id").and_then(Value::as_str).unwrap_or("");
+                    let message = format!("the entry {key:?} does not end; a brace is missing");
+                    self.context.bad(Some(line), message)?;
+                }
+            }
+            if n == 0 {
+                return Ok(());
+            }
+            if buffer.len() as u64 > LONGEST {
+                self.met = true;
+                self.context.bad(Some(line), TOO_LONG)?;
+                entries.give_up();
+            }
+            let done = entries.dropped();
+            line += line_ends(&buffer[counted.min(done)..done]);
+            buffer.drain(..done);
+        }
+    }
+
+    /// Hands over a record, which begins on that line.
+    fn record(&mut self, fields: Fields, line: u64) -> Result<()> {
+        let fields = completed(fields);
+        let columns = &self.context.options.columns;
+        if !columns.any_set()
+            && !["title", "text"]
+                .iter()
+                .any(|name| fields.contains_key(*name))
+        {
+            self.met = true;
+            let told = match fields.get("id").and_then(Value::as_str) {
+                Some(id) => format!("the record {id:?} has no title and no abstract"),
+                None => "a record without title and abstract".to_string(),
+            };
+            return self.context.bad(Some(line), told);
+        }
         let keys: Vec<String> = fields.keys().cloned().collect();
         let mapping = match self.known.get(&keys) {
             Some(mapping) => mapping.clone(),
@@ -177,11 +280,10 @@ impl Reader<'_, '_> {
                 if self.known.len() >= MAPPINGS {
                     self.known.clear();
                 }
-                let columns = &self.context.options.columns;
-                let mapping = Rc::new(if self.row == 1 {
-                    columns.map_first(&keys)
-                } else {
+                let mapping = Rc::new(if self.met {
                     columns.map_sparse(&keys)
+                } else {
+                    columns.map_first(&keys)
                 });
                 if let Ok(mapping) = mapping.as_ref() {
                     self.context.report(mapping);
@@ -190,28 +292,47 @@ impl Reader<'_, '_> {
                 mapping
             }
         };
+        self.met = true;
         let article = match mapping.as_ref() {
             Ok(mapping) => mapping.article(fields),
             Err(message) => Err(message.clone().into()),
         };
         match article {
-            Ok(article) => self.context.item(article, self.row),
-            Err(why) => self.context.bad(Some(self.row), why),
+            Ok(article) => self.context.item(article, line),
+            Err(why) => self.context.bad(Some(line), why),
         }
     }
 }
 
+const TOO_LONG: &str = "a record longer than 64 MiB, which is no one article";
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
+}
+
 /// Adds the address that a record without one has by its DOI.
 fn completed(mut fields: Fields) -> Fields {
-    if !fields.contains_key("url")
-        && let Some(Value::String(doi)) = fields.get("doi")
-    {
-        let url = if doi.starts_with("http") {
-            doi.clone()
-        } else {
-            format!("https://doi.org/{doi}")
-        };
-        fields.insert("url".to_string(), Value::String(url));
+    if let Some(Value::String(doi)) = fields.get_mut("doi") {
+        let mut bare = doi.trim();
+        for before in [
+            "https://",
+            "http://",
+            "dx.doi.org/",
+            "www.doi.org/",
+            "doi.org/",
+            "doi:",
+        ] {
+            let begins = bare.get(..before.len());
+            if begins.is_some_and(|begins| begins.eq_ignore_ascii_case(before)) {
+                bare = bare[before.len()..].trim_start();
+            }
+        }
+        let bare = bare.to_string();
+        doi.clone_from(&bare);
+        if !bare.is_empty() && !fields.contains_key("url") {
+            let url = format!("https://doi.org/{bare}");
+            fields.insert("url".to_string(), Value::String(url));
+        }
     }
     fields
 }
@@ -227,4 +348,72 @@ fn month(text: &str) -> Option<String> {
     let short = text.get(..3)?.to_ascii_lowercase();
     let at = MONTHS.iter().position(|month| *month == short)?;
     Some(format!("{:02}", at + 1))
+}
+
+/// The finest of dates that say the same: RIS has `2024/05/03/`, PubMed `2024 May 3`, BibLaTeX `2024-05/2024-06`.
+/// One that nobody reads stays as it is where there is no other.
+fn finest(dates: &[&str]) -> String {
+    let read = dates.iter().filter_map(|date| dated(date));
+    let finest = read.max_by_key(String::len);
+    let told = || dates.iter().find(|date| !date.is_empty());
+    finest.unwrap_or_else(|| told().map_or(String::new(), |date| (*date).to_string()))
+}
+
+fn dated(text: &str) -> Option<String> {
+    let mut parts = text
+        .split(['/', ' ', '-', ',', '~', '?', '%', 'T'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let year = parts.next()?;
+    if year.len() != 4 || !year.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let Some(month) = parts.next().and_then(month) else {
+        return Some(year.to_string());
+    };
+    Some(match parts.next().and_then(|day| day.parse::<u8>().ok()) {
+        Some(day @ 1..=31) => format!("{year}-{month}-{day:02}"),
+        _ => format!("{year}-{month}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_as_fine_as_they_are_told() {
+        for (dates, wanted) in [
+            (&["2024///"][..], "2024"),
+            (&["2024/05//Spring"], "2024-05"),
+            (&["2024 May-Jun"], "2024-05"),
+            (&["2024 Spring"], "2024"),
+            (&["2024-05-03"], "2024-05-03"),
+            (&["2024-05/2024-06"], "2024-05"),
+            (&["2024-21"], "2024"),
+            (&["2024~"], "2024"),
+            (&["05/03/2024", "2024"], "2024"),
+            (&["Mar", "2019"], "2019"),
+            (&["2019", "2019/03/05"], "2019-03-05"),
+            (&["in press"], "in press"),
+            (&["", ""], ""),
+        ] {
+            assert_eq!(finest(dates), wanted, "{dates:?}");
+        }
+    }
+
+    #[test]
+    fn a_doi_is_an_address_however_it_is_written() {
+        for doi in [
+            "10.1/a",
+            "doi:10.1/a",
+            "DOI: 10.1/a",
+            "doi.org/10.1/a",
+            "https://dx.doi.org/10.1/a",
+        ] {
+            let mut fields = Fields::new();
+            fields.insert("doi".into(), doi.into());
+            assert_eq!(completed(fields)["url"], "https://doi.org/10.1/a", "{doi}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Records of a line for each field, told by a tag at its beginning.
 
-use super::{Fields, Syntax, month};
+use super::{Fields, Syntax, finest};
 use serde_json::Value;
 
 /// Whether a line begins with a tag of RIS or of PubMed: `TI  - `, `PMID- `.
@@ -47,10 +47,11 @@ pub(super) fn fields(syntax: Syntax, text: &str) -> Fields {
         Syntax::WebOfScience => spaced,
         _ => hyphened,
     };
-    // Each value with its tag; lines without one go on with the last.
+    // Each value with its tag; lines without one go on with the last, behind a blank line as another paragraph.
     let mut values: Vec<(&str, String)> = Vec::new();
+    let mut blank = false;
     for line in text.lines() {
-        let line = line.trim_end();
+        let line = line.trim_end().trim_start_matches('\u{feff}');
         match tag_of(line) {
             Some(("ER" | "EF", "")) => break,
             Some((tag, value)) => values.push((tag, value.to_string())),
@@ -60,51 +61,71 @@ pub(super) fn fields(syntax: Syntax, text: &str) -> Fields {
                 };
                 let (tag, more) = (*tag, line.trim());
                 if more.is_empty() {
+                    blank = true;
                     continue;
                 }
                 if is_list(syntax, tag) {
                     values.push((tag, more.to_string()));
                 } else {
-                    last.push(' ');
+                    last.push_str(if blank { "\n\n" } else { " " });
                     last.push_str(more);
                 }
             }
         }
+        blank = false;
     }
     let mut fields = Fields::new();
     let full_names = values.iter().any(|(tag, _)| matches!(*tag, "FAU" | "AF"));
+    let mut dates = Vec::new();
+    let mut end = None;
     for (tag, value) in values {
+        let value = value.trim().to_string();
         if value.is_empty() {
             continue;
         }
-        let name = match name(syntax, tag) {
+        match name(syntax, tag) {
             // The same names in short.
-            "author" if full_names && tag == "AU" => continue,
-            "doi" if syntax == Syntax::PubMed => match value.strip_suffix(" [doi]") {
-                Some(doi) => {
-                    fields
-                        .entry("doi")
-                        .or_insert_with(|| Value::String(doi.to_string()));
-                    continue;
+            "author" if full_names && tag == "AU" => {}
+            "date" => dates.push(value),
+            "end" => end = Some(value),
+            "doi" if matches!(syntax, Syntax::PubMed | Syntax::Eric) => {
+                match value.strip_suffix(" [doi]") {
+                    Some(doi) => put(&mut fields, "doi", tag, doi.to_string()),
+                    None => put(&mut fields, tag, tag, value),
                 }
-                None => tag,
-            },
-            name => name,
-        };
-        put(&mut fields, name, value);
+            }
+            name => put(&mut fields, name, tag, value),
+        }
     }
-    if let Some(Value::String(date)) = fields.get_mut("date") {
-        *date = dated(date);
+    // A day without its year is told beside it.
+    if let [one, other] = dates.as_slice() {
+        let both = [format!("{one} {other}"), format!("{other} {one}")];
+        dates.extend(both);
+    }
+    let dates: Vec<&str> = dates.iter().map(String::as_str).collect();
+    let date = finest(&dates);
+    if !date.is_empty() {
+        fields.insert("date".to_string(), date.into());
+    }
+    if let Some(end) = end {
+        match fields.get_mut("pages") {
+            Some(Value::String(pages)) if *pages != end => *pages = format!("{pages}-{end}"),
+            Some(_) => {}
+            None => put(&mut fields, "pages", "pages", end),
+        }
     }
     fields
 }
 
-/// Adds a value to the others of its name. Of what an article has once, the first counts.
-fn put(fields: &mut Fields, name: &str, value: String) {
-    const ONCE: [&str; 7] = ["id", "title", "text", "date", "url", "source", "doi"];
+/// Adds a value to the others of its name. Of what an article has once, the first counts, and others stay by their tag.
+fn put(fields: &mut Fields, name: &str, tag: &str, value: String) {
+    const ONCE: [&str; 6] = ["id", "title", "text", "url", "source", "doi"];
     if name == "keywords" {
-        // One may hold several.
-        let parts: Vec<&str> = value.split(';').map(str::trim).collect();
+        // One may hold several; the more important are marked.
+        let parts: Vec<&str> = value
+            .split(';')
+            .map(|part| part.trim().trim_start_matches('*'))
+            .collect();
         let list = fields
             .entry(name)
             .or_insert_with(|| Value::Array(Vec::new()));
@@ -122,12 +143,16 @@ fn put(fields: &mut Fields, name: &str, value: String) {
         None => {
             fields.insert(name.to_string(), Value::String(value));
         }
+        Some(Value::String(first)) if *first == value => {}
         // A text may come in parts.
         Some(Value::String(text)) if name == "text" => {
             text.push_str("\n\n");
             text.push_str(&value);
         }
-        Some(_) if ONCE.contains(&name) => {}
+        Some(_) if ONCE.contains(&name) => {
+            let tag = format!("other {}", tag.trim_start_matches('%'));
+            put(fields, &tag, &tag, value);
+        }
         Some(Value::Array(list)) => list.push(value.into()),
         Some(first) => *first = Value::Array(vec![first.take(), value.into()]),
     }
@@ -144,79 +169,130 @@ fn is_list(syntax: Syntax, tag: &str) -> bool {
 
 /// What a tag says, where others have it as well; else the tag.
 fn name(syntax: Syntax, tag: &str) -> &str {
-    match (syntax, tag) {
-        (Syntax::Ris, "TY") | (Syntax::PubMed, "PT") | (Syntax::EndNote, "%0") => "type",
-        (Syntax::WebOfScience, "DT") => "type",
-        (Syntax::Ris, "TI" | "T1")
-        | (Syntax::PubMed | Syntax::WebOfScience, "TI")
-        | (Syntax::EndNote, "%T") => "title",
-        (Syntax::Ris, "AB" | "N2")
-        | (Syntax::PubMed | Syntax::WebOfScience, "AB")
-        | (Syntax::EndNote, "%X") => "text",
-        (Syntax::Ris, "AU" | "A1")
-        | (Syntax::PubMed, "FAU" | "AU")
-        | (Syntax::EndNote, "%A")
-        | (Syntax::WebOfScience, "AF" | "AU") => "author",
-        (Syntax::Ris, "A2" | "ED") | (Syntax::EndNote, "%E") | (Syntax::WebOfScience, "BE") => {
-            "editor"
-        }
-        (Syntax::Ris, "DA" | "PY" | "Y1")
-        | (Syntax::PubMed, "DP")
-        | (Syntax::EndNote, "%D")
-        | (Syntax::WebOfScience, "PY") => "date",
-        (Syntax::Ris, "JO" | "JF" | "T2" | "BT" | "JA")
-        | (Syntax::PubMed, "JT")
-        | (Syntax::EndNote, "%J" | "%B")
-        | (Syntax::WebOfScience, "SO") => "source",
-        (Syntax::Ris, "UR") | (Syntax::EndNote, "%U") => "url",
-        (Syntax::Ris, "DO")
-        | (Syntax::PubMed, "LID" | "AID")
-        | (Syntax::EndNote, "%R")
-        | (Syntax::WebOfScience, "DI") => "doi",
-        (Syntax::Ris, "KW")
-        | (Syntax::PubMed, "OT" | "MH")
-        | (Syntax::EndNote, "%K")
-        | (Syntax::WebOfScience, "DE") => "keywords",
-        (Syntax::Ris, "ID" | "AN")
-        | (Syntax::PubMed, "PMID")
-        | (Syntax::EndNote, "%M" | "%F")
-        | (Syntax::WebOfScience, "UT") => "id",
-        (_, "LA") | (Syntax::EndNote, "%G") => "language",
-        (Syntax::Ris | Syntax::WebOfScience, "PB") | (Syntax::EndNote, "%I") => "publisher",
-        (_, "SN") | (Syntax::EndNote, "%@") => "issn",
-        (Syntax::Ris | Syntax::WebOfScience, "VL") | (_, "VI") | (Syntax::EndNote, "%V") => {
-            "volume"
-        }
-        (Syntax::Ris | Syntax::WebOfScience, "IS") | (_, "IP") | (Syntax::EndNote, "%N") => "issue",
-        (Syntax::Ris, "SP") | (Syntax::PubMed, "PG") | (Syntax::EndNote, "%P") => "pages",
-        (Syntax::WebOfScience, "BP") => "pages",
-        (Syntax::Ris, "N1") | (Syntax::EndNote, "%Z") => "note",
-        _ => tag.trim_start_matches('%'),
-    }
-}
-
-/// A date as others write it: RIS has `2024/05/03/`, PubMed `2024 May 3`.
-fn dated(text: &str) -> String {
-    let mut parts = text.split(['/', ' ', '-']).map(str::trim);
-    let year = parts
-        .next()
-        .filter(|year| year.len() == 4 && year.bytes().all(|b| b.is_ascii_digit()));
-    let Some(year) = year else {
-        return text.to_string();
+    let names: &[(&str, &str)] = match syntax {
+        Syntax::Ris => &[
+            ("TY", "type"),
+            ("TI", "title"),
+            ("T1", "title"),
+            ("AB", "text"),
+            ("N2", "text"),
+            ("AU", "author"),
+            ("A1", "author"),
+            ("A2", "editor"),
+            ("ED", "editor"),
+            ("DA", "date"),
+            ("PY", "date"),
+            ("Y1", "date"),
+            ("JO", "source"),
+            ("JF", "source"),
+            ("T2", "source"),
+            ("BT", "source"),
+            ("JA", "source"),
+            ("UR", "url"),
+            ("DO", "doi"),
+            ("KW", "keywords"),
+            ("ID", "id"),
+            ("AN", "id"),
+            ("LA", "language"),
+            ("PB", "publisher"),
+            ("SN", "issn"),
+            ("VL", "volume"),
+            ("IS", "issue"),
+            ("SP", "pages"),
+            ("EP", "end"),
+            ("N1", "note"),
+        ],
+        Syntax::PubMed | Syntax::Eric => &[
+            ("PT", "type"),
+            ("TI", "title"),
+            ("BTI", "title"),
+            ("AB", "text"),
+            ("FAU", "author"),
+            ("AU", "author"),
+            ("DP", "date"),
+            ("JT", "source"),
+            ("LID", "doi"),
+            ("AID", "doi"),
+            ("OT", "keywords"),
+            ("MH", "keywords"),
+            ("PMID", "id"),
+            ("OID", "id"),
+            ("LA", "language"),
+            ("VI", "volume"),
+            ("IP", "issue"),
+            ("PG", "pages"),
+        ],
+        Syntax::EndNote => &[
+            ("%0", "type"),
+            ("%T", "title"),
+            ("%X", "text"),
+            ("%A", "author"),
+            ("%E", "editor"),
+            ("%D", "date"),
+            ("%8", "date"),
+            ("%J", "source"),
+            ("%B", "source"),
+            ("%U", "url"),
+            ("%R", "doi"),
+            ("%K", "keywords"),
+            ("%M", "id"),
+            ("%F", "id"),
+            ("%G", "language"),
+            ("%I", "publisher"),
+            ("%@", "issn"),
+            ("%V", "volume"),
+            ("%N", "issue"),
+            ("%P", "pages"),
+            ("%Z", "note"),
+        ],
+        Syntax::WebOfScience => &[
+            ("DT", "type"),
+            ("TI", "title"),
+            ("AB", "text"),
+            ("AF", "author"),
+            ("AU", "author"),
+            ("BE", "editor"),
+            ("PY", "date"),
+            ("PD", "date"),
+            ("SO", "source"),
+            ("DI", "doi"),
+            ("DE", "keywords"),
+            ("ID", "keywords"),
+            ("UT", "id"),
+            ("LA", "language"),
+            ("PU", "publisher"),
+            ("SN", "issn"),
+            ("VL", "volume"),
+            ("IS", "issue"),
+            ("BP", "pages"),
+            ("EP", "end"),
+        ],
+        Syntax::BibTex => &[],
     };
-    let Some(month) = parts.next().and_then(month) else {
-        return year.to_string();
-    };
-    match parts.next().and_then(|day| day.parse::<u8>().ok()) {
-        Some(day @ 1..=31) => format!("{year}-{month}-{day:02}"),
-        _ => format!("{year}-{month}"),
-    }
+    let known = names.iter().find(|(known, _)| *known == tag);
+    known.map_or(tag.trim_start_matches('%'), |(_, name)| name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_there_twice_is_kept() {
+        let fields = fields(
+            Syntax::Ris,
+            "TY  - JOUR\nTI  - A\nAB  - One.\n\nTwo.\nN2  - One.\n\nTwo.\nUR  - u1\nUR  - u2\nT2  - Book\nJO  - B.\nSP  - 3\nEP  - 9\n\
+             PY  - 2019\nDA  - Mar\nER  - \n",
+        );
+        assert_eq!(
+            Value::Object(fields),
+            json!({
+                "type": "JOUR", "title": "A", "text": "One.\n\nTwo.", "url": "u1", "other UR": "u2", "source": "Book",
+                "other JO": "B.", "pages": "3-9", "date": "2019-03",
+            })
+        );
+    }
 
     #[test]
     fn fields_have_their_names_whatever_the_tags() {
@@ -254,20 +330,6 @@ mod tests {
                 "keywords": ["roads", "water"], "doi": "10.1/x",
             });
             assert_eq!(fields, wanted, "{syntax:?}");
-        }
-    }
-
-    #[test]
-    fn dates_are_as_fine_as_they_are_told() {
-        for (text, wanted) in [
-            ("2024///", "2024"),
-            ("2024/05//Spring", "2024-05"),
-            ("2024 May-Jun", "2024-05"),
-            ("2024 Spring", "2024"),
-            ("2024-05-03", "2024-05-03"),
-            ("in press", "in press"),
-        ] {
-            assert_eq!(dated(text), wanted);
         }
     }
 }
