@@ -7,14 +7,26 @@ use serde_json::{Map, Value};
 const PARTS: [&str; 2] = ["content", "children"];
 /// Members that hold a run of text.
 const RUNS: [&str; 4] = ["text", "value", "insert", "plain_text"];
+/// Members that hold the text of a block in one piece.
+const WHOLE: [&str; 4] = ["content", "html", "body", "code"];
 
-/// The text of a tree of blocks, a paragraph for each; `None` where a value is no such tree, or has no text.
-pub(super) fn text(value: &Value) -> Option<String> {
-    let blocks = blocks(value)?;
+/// The text of a tree of blocks, a paragraph for each.
+pub(super) struct Rich {
+    pub text: String,
+    /// Whether something in it is no text, such as a picture.
+    pub rest: bool,
+}
+
+/// The text of a tree of blocks; `None` where a value is no such tree, or has no text.
+pub(super) fn text(value: &Value) -> Option<Rich> {
+    let (blocks, in_line) = blocks(value)?;
     let mut out = Paragraphs::default();
-    out.nodes(blocks);
+    out.nodes(blocks, in_line);
     out.end();
-    (!out.done.is_empty()).then(|| out.done.join("\n\n"))
+    (!out.done.is_empty()).then(|| Rich {
+        text: out.done.join("\n\n"),
+        rest: out.rest,
+    })
 }
 
 /// Whether a value is such a tree.
@@ -22,17 +34,28 @@ pub(crate) fn is_tree(value: &Value) -> bool {
     blocks(value).is_some()
 }
 
-/// The blocks of a tree, where a value is one.
-fn blocks(value: &Value) -> Option<&[Value]> {
+/// The blocks of a tree, where a value is one, and whether they are runs of one line.
+fn blocks(value: &Value) -> Option<(&[Value], bool)> {
+    let named = |items: &[Value], name: &str| items.iter().all(|item| item.get(name).is_some());
     match value {
         Value::Array(items) => {
-            let all = items.iter().all(is_node);
-            (all && items.iter().any(|item| is_block(item) || is_run(item)))
-                .then_some(items.as_slice())
+            // Articles, of which each has its own.
+            let titled = |item: &Value| item.get("title").or(item.get("headline")).is_some();
+            if items.is_empty() || !items.iter().all(is_node) || items.iter().all(titled) {
+                return None;
+            }
+            if items.iter().all(is_run) || named(items, "insert") {
+                return Some((items, true));
+            }
+            let kept = items
+                .iter()
+                .all(|item| kept(item).is_some() && kind(item).is_some());
+            (kept || items.iter().any(is_block)).then_some((items, false))
         }
         Value::Object(object) => {
-            if let Some(root @ Value::Object(_)) = object.get("root") {
-                return part(root.as_object()?).filter(|items| items.iter().all(is_node));
+            if let Some(Value::Object(root)) = object.get("root") {
+                let nodes = |items: &&[Value]| items.iter().all(is_node);
+                return part(root).filter(nodes).map(|items| (items, false));
             }
             // Editor.js and Draft.js; Quill.
             if let Some(Value::Array(items)) = object.get("blocks") {
@@ -40,25 +63,29 @@ fn blocks(value: &Value) -> Option<&[Value]> {
                     let data = item.get("data").is_some_and(Value::is_object);
                     kind(item).is_some() && (data || is_text(item))
                 };
-                return (!items.is_empty() && items.iter().all(known)).then_some(items);
+                return (!items.is_empty() && items.iter().all(known)).then_some((items, false));
             }
             if let Some(Value::Array(items)) = object.get("ops") {
-                let known = |item: &Value| item.get("insert").is_some();
-                return (!items.is_empty() && items.iter().all(known)).then_some(items);
+                return (!items.is_empty() && named(items, "insert")).then_some((items, true));
             }
-            let named = kind(value)?;
-            matches!(named, "doc" | "document")
-                .then(|| part(object))
-                .flatten()
-                .filter(|items| items.iter().all(is_node))
+            let kind = kind(value)?;
+            let nodes = |items: &&[Value]| items.iter().all(is_node);
+            let whole = matches!(kind, "doc" | "document" | "root");
+            let items = whole.then(|| part(object)).flatten().filter(nodes)?;
+            Some((items, false))
         }
         _ => None,
     }
 }
 
 fn part(object: &Map<String, Value>) -> Option<&[Value]> {
+    parts(object).next()
+}
+
+/// The lists that a node is made of.
+fn parts(object: &Map<String, Value>) -> impl Iterator<Item = &[Value]> {
     let parts = PARTS.iter().filter_map(|name| object.get(*name));
-    parts.filter_map(Value::as_array).map(Vec::as_slice).next()
+    parts.filter_map(Value::as_array).map(Vec::as_slice)
 }
 
 /// What a node says of itself that it is.
@@ -68,13 +95,15 @@ fn kind(value: &Value) -> Option<&str> {
 }
 
 fn is_node(value: &Value) -> bool {
-    kind(value).is_some() || is_text(value)
+    kind(value).is_some() || is_text(value) || value.get("insert").is_some() || is_block(value)
 }
 
 /// Whether a node is made of nodes.
 fn is_block(value: &Value) -> bool {
     let parts = value.as_object().and_then(part);
-    kind(value).is_some() && parts.is_some_and(|parts| parts.iter().all(is_node))
+    parts.is_some_and(|parts| {
+        parts.iter().all(is_node) && (kind(value).is_some() || parts.iter().any(is_text))
+    })
 }
 
 /// Whether a value is a run of Notion's, which no other text looks like.
@@ -89,8 +118,7 @@ fn is_text(value: &Value) -> bool {
 
 fn run(value: &Value) -> Option<&str> {
     // Notion's has its text twice.
-    let plain = value.get("plain_text");
-    if let Some(text) = plain {
+    if let Some(text) = value.get("plain_text") {
         return text.as_str();
     }
     RUNS.iter().find_map(|name| value.get(*name)?.as_str())
@@ -101,6 +129,7 @@ fn run(value: &Value) -> Option<&str> {
 struct Paragraphs {
     done: Vec<String>,
     open: String,
+    rest: bool,
 }
 
 impl Paragraphs {
@@ -113,10 +142,8 @@ impl Paragraphs {
         self.open.clear();
     }
 
-    /// Nodes of one parent: where one is a run of text, all stand in its line. Nests as deep as what was parsed does,
-    /// which is bounded.
-    fn nodes(&mut self, nodes: &[Value]) {
-        let in_line = nodes.iter().any(stands_in_line);
+    /// Nodes of one parent. Nests as deep as what was parsed does, which is bounded.
+    fn nodes(&mut self, nodes: &[Value], in_line: bool) {
         for node in nodes {
             if !in_line {
                 self.end();
@@ -129,11 +156,32 @@ impl Paragraphs {
     }
 
     fn node(&mut self, node: &Value) {
-        if let Some(parts) = node.as_object().and_then(part) {
-            return self.nodes(parts);
+        let Some(object) = node.as_object() else {
+            return;
+        };
+        let mut parts = parts(object).peekable();
+        if parts.peek().is_some() {
+            // It may say something itself, before what is below it.
+            if let Some(text) = run(node) {
+                self.open.push_str(text);
+                self.end();
+            }
+            let list = kind(node).is_some_and(|kind| {
+                let kind = kind.to_ascii_lowercase();
+                kind.contains("list") && !kind.contains("item")
+                    || matches!(kind.as_str(), "ul" | "ol")
+            });
+            for nodes in parts {
+                // Where one is a run of text, all stand in its line.
+                self.nodes(nodes, !list && nodes.iter().any(stands_in_line));
+            }
+            return;
         }
         if let Some(data) = kept(node) {
-            return self.data(data);
+            let before = self.done.len();
+            self.data(data);
+            self.rest |= self.done.len() == before;
+            return;
         }
         if let Some(text) = run(node) {
             // Quill's paragraphs end where their line does.
@@ -149,9 +197,27 @@ impl Paragraphs {
             }
             return;
         }
+        if let Some(text) = WHOLE.iter().find_map(|name| object.get(*name)?.as_str()) {
+            self.open.push_str(text);
+            return;
+        }
+        if let Some(Value::Array(rows)) = object.get("rows") {
+            for cell in rows.iter().filter_map(|row| row.get("cells")) {
+                self.data(cell);
+            }
+            return;
+        }
+        // Whom or what a sentence names.
+        let named = ["/attrs/text", "/attrs/label", "/insert/mention/value"];
+        if let Some(name) = named.iter().find_map(|way| node.pointer(way)?.as_str()) {
+            self.open.push_str(name);
+            return;
+        }
         if kind(node).is_some_and(|kind| kind.to_ascii_lowercase().ends_with("break")) {
             self.open.push('\n');
+            return;
         }
+        self.rest = true;
     }
 
     /// What a block of Editor.js holds: texts, items of a list, cells of a table.
@@ -164,7 +230,7 @@ impl Paragraphs {
             Value::Array(items) => items.iter().for_each(|item| self.data(item)),
             Value::Object(members) => {
                 for name in [
-                    "title", "text", "message", "content", "items", "caption", "code",
+                    "title", "text", "message", "content", "items", "html", "caption", "code",
                 ] {
                     if let Some(inner) = members.get(name) {
                         self.data(inner);
@@ -178,8 +244,9 @@ impl Paragraphs {
 
 /// Whether a node is a run of text within a paragraph, not one in whole.
 fn stands_in_line(node: &Value) -> bool {
-    const KINDS: [&str; 6] = [
+    const KINDS: [&str; 7] = [
         "text",
+        "extended-text",
         "span",
         "mention",
         "equation",
@@ -244,7 +311,18 @@ mod tests {
             {"type": "text", "text": {"content": "It ", "link": null}, "plain_text": "It "},
             {"type": "mention", "mention": {}, "plain_text": "opens"}]);
         let mixed = json!([{"type": "p", "text": "One."}, {"type": "list", "children": [{"text": "Two."}]}]);
+        let own = json!([{"type": "post", "text": "One", "children": []}, {"type": "post", "text": "Two", "children": [{"type": "post", "text": "Three"}]},
+            {"type": "p", "content": "Four"}, {"type": "code", "code": "five()"}]);
+        let apart = json!([{"type": "text", "text": "One."}, {"type": "quote", "children": [{"type": "text", "text": "Two."}]}, {"type": "text", "text": "Three."},
+            {"type": "list", "children": [{"type": "text", "text": "Four"}, {"type": "text", "text": "Five"}]}]);
+        let named = json!([{"children": [{"text": "Ask "}, {"type": "mention", "attrs": {"label": "Ann"}}, {"text": "."}]},
+            {"type": "table", "rows": [{"cells": ["a", "b"]}]}]);
+        let ops = json!([{"insert": "One.\nTwo"}, {"insert": {"mention": {"value": " Ann"}}}, {"insert": ".\n"}]);
         for (value, wanted) in [
+            (own, "One\n\nTwo\n\nThree\n\nFour\n\nfive()"),
+            (apart, "One.\n\nTwo.\n\nThree.\n\nFour\n\nFive"),
+            (named, "Ask Ann.\n\na\n\nb"),
+            (ops, "One.\n\nTwo Ann."),
             (prose, "Bridge\n\nIt opens\ntoday.\n\nOne\n\nTwo"),
             (contentful, "It opens today."),
             (slate, "It opens today.\n\nOne"),
@@ -256,7 +334,8 @@ mod tests {
             (mixed, "One.\n\nTwo."),
             (notion, "It opens"),
         ] {
-            assert_eq!(text(&value).as_deref(), Some(wanted), "{value}");
+            let found = text(&value).map(|rich| rich.text);
+            assert_eq!(found.as_deref(), Some(wanted), "{value}");
         }
     }
 
@@ -269,6 +348,7 @@ mod tests {
             json!(["a", {"type": "bold", "text": "b"}]),
             json!([{"text": "a"}, {"text": "b"}]),
             json!([{"type": "article", "text": "a"}]),
+            json!([{"type": "story", "title": "A", "children": [], "text": "a"}, {"type": "story", "title": "B", "content": [{"type": "p", "text": "b"}]}]),
             json!([{"type": "comment", "children": [{"id": 3}]}]),
             json!({"type": "article", "content": [{"type": "p", "text": "a"}]}),
             json!({"blocks": [{"id": 3}]}),
@@ -276,7 +356,7 @@ mod tests {
             json!({"type": "doc", "content": []}),
             json!({"root": "a"}),
         ] {
-            assert_eq!(text(&value), None, "{value}");
+            assert!(text(&value).is_none(), "{value}");
         }
     }
 }

@@ -120,7 +120,7 @@ impl Mapping {
         values.any(|value| match value {
             None => false,
             Some(value @ Value::Object(inner)) => {
-                let titled = ["title", "headline", "name"]
+                let titled = ["title", "headline", "name", "webTitle"]
                     .iter()
                     .any(|name| inner.contains_key(*name));
                 !titled && matches!(read(Role::Text, value), Reading::Text(..))

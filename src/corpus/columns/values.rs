@@ -17,10 +17,20 @@ pub(super) enum Reading {
 
 pub(super) fn read(role: Role, value: &Value) -> Reading {
     if role == Role::Text
-        && let Some(text) = rich::text(value)
+        && let Some(rich) = rich::text(value)
     {
-        return Reading::Text(text, None);
+        // What holds a tree may hold the text beside it, and more of it.
+        let reading = plain(role, value);
+        let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
+        return match &reading {
+            Reading::Text(text, _) if letters(text) > letters(&rich.text) => reading,
+            _ => Reading::Text(rich.text, rich.rest.then(|| value.clone())),
+        };
     }
+    plain(role, value)
+}
+
+fn plain(role: Role, value: &Value) -> Reading {
     match value {
         Value::Null => Reading::Nothing,
         Value::String(text) if text.trim().is_empty() => Reading::Nothing,
@@ -179,8 +189,8 @@ fn unwrapped(role: Role, object: &Map<String, Value>) -> Reading {
             "$t",
         ],
         Role::Text => &[
-            "rendered", "text", "body", "content", "plain", "value", "html", "raw", "#text",
-            "__cdata", "_", "$t",
+            "rendered", "text", "body", "content", "plain", "value", "html", "raw", "document",
+            "json", "#text", "__cdata", "_", "$t",
         ],
         Role::Date => &[
             "date",

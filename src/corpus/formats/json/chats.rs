@@ -33,9 +33,9 @@ pub(super) fn prepare(object: &mut Map<String, Value>) {
         sent(object);
     } else if object.contains_key("ts") {
         said(object);
-    } else if object.contains_key("embeds") {
+    } else if object.contains_key("embeds") && object.contains_key("timestamp") {
         embedded(object);
-    } else if object.contains_key("poll") {
+    } else if object.contains_key("poll") && object.contains_key("text_entities") {
         asked(object);
     }
 }

@@ -9,9 +9,8 @@ use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 /// What lists of articles are usually called.
-const LISTS: [&str; 25] = [
+const LISTS: [&str; 24] = [
     "articles",
-    "db",
     "items",
     "results",
     "docs",
@@ -37,7 +36,9 @@ const LISTS: [&str; 25] = [
     "orderedItems",
 ];
 /// Objects that hold an article's fields one level below its identifier or kind.
-const WRAPPERS: [&str; 16] = [
+/// Lists whose items may hold a list of articles each: the tables of an export, the answers to several questions.
+const HOLDERS: [&str; 3] = ["db", "results", "data"];
+const WRAPPERS: [&str; 17] = [
     SOURCE,
     "attributes",
     "fields",
@@ -53,12 +54,35 @@ const WRAPPERS: [&str; 16] = [
     "object",
     "snippet",
     "post_view",
+    "content",
     "topLevelComment",
 ];
 /// What a search engine found, beside which it tells where.
 const SOURCE: &str = "_source";
-/// Lists of what is not the article beside it or around it, but has to do with it.
-const BESIDE: [&str; 4] = ["related", "recommended", "included", "similar"];
+/// Lists of what has to do with an article, beside it or in it, by how their names begin.
+const ABOUT: [&str; 21] = [
+    "attachment",
+    "author",
+    "categor",
+    "comment",
+    "contributor",
+    "crosspost",
+    "cross_post",
+    "gallery",
+    "image",
+    "include",
+    "keyword",
+    "media",
+    "reaction",
+    "recommend",
+    "related",
+    "replies",
+    "review",
+    "similar",
+    "tag",
+    "user",
+    "videos",
+];
 /// Columns that often describe a whole list; an object with no other text may be an envelope.
 const DESCRIPTIONS: [&str; 5] = ["description", "summary", "abstract", "subtitle", "content"];
 /// How deep in an object a list of articles is looked for.
@@ -99,10 +123,9 @@ pub(super) fn is_article(
         return false;
     };
     columns.text.is_some()
-        || object
-            .get(column)
-            .is_some_and(|text| !text.is_array() && !text.is_object() || is_tree(text))
-            && !described(column)
+        || object.get(column).is_some_and(|text| {
+            is_tree(text) || !text.is_array() && !text.is_object() && !described(column)
+        })
 }
 
 /// Whether an object is what a search engine found: its text is in its source, not in what is told of the place.
@@ -111,10 +134,10 @@ pub(super) fn is_hit(object: &Map<String, Value>) -> bool {
 }
 
 /// Whether a list is one of what has to do with an article, by the name of it or of an object around it.
-pub(super) fn is_beside(list: &List) -> bool {
+pub(super) fn is_about(list: &List) -> bool {
     let told = |part: &str| {
         let part = part.to_ascii_lowercase();
-        BESIDE.iter().any(|beside| part.starts_with(beside))
+        ABOUT.iter().any(|about| part.starts_with(about))
     };
     list.name.split('.').any(told)
 }
@@ -147,30 +170,26 @@ pub(super) fn find(
     columns: &Columns,
     decoder: &mut Decoder,
 ) -> Option<List> {
-    find_to(bytes, article, columns, decoder, 1)
-}
-
-/// [`find`], also where the articles are in lists of the list's items, `depth` times.
-fn find_to(
-    bytes: &[u8],
-    article: bool,
-    columns: &Columns,
-    decoder: &mut Decoder,
-    depth: usize,
-) -> Option<List> {
     let mut found: Vec<List> = lists(bytes)
         .into_iter()
-        .filter(|list| list.usual() || !article)
+        .filter(|list| !article || list.usual() && !is_about(list))
         .collect();
+    let mut holders = found.clone();
     found.retain_mut(|list| {
         let usual = list.usual();
-        let depth = if usual { depth } else { 0 };
-        match keys_of_articles(&bytes[list.start..], usual, columns, decoder, depth) {
+        match keys_of_articles(&bytes[list.start..], usual, columns, decoder) {
             Some(keys) => list.keys = keys,
             None => return false,
         }
         true
     });
+    if found.is_empty() && !article {
+        holders.retain(|list| {
+            let name = list.name.rsplit('.').next().unwrap_or_default();
+            HOLDERS.contains(&name) && holds_articles(&bytes[list.start..], columns, decoder)
+        });
+        found = holders;
+    }
     // Of equals, the first.
     let likeliest = found
         .iter()
@@ -404,38 +423,26 @@ fn blanks(bytes: &[u8]) -> usize {
     bytes.len() - bytes.trim_ascii_start().len()
 }
 
-/// The names of the members of the first article among the first items of a list, or of the first item that holds
-/// a list of them.
+/// The names of the members of the first article among the first items of a list.
 fn keys_of_articles(
     mut rest: &[u8],
     usual: bool,
     columns: &Columns,
     decoder: &mut Decoder,
-    depth: usize,
 ) -> Option<Vec<String>> {
     for _ in 0..ITEMS {
         while let Some((b',', after)) = rest.split_first() {
             rest = after;
         }
         rest = rest.trim_ascii_start();
-        let n = length(rest);
-        // An export in one object may be longer than what there is of it.
-        let item = &rest[..n.unwrap_or(rest.len())];
-        let holds = depth > 0
-            && item.first() == Some(&b'{')
-            && find_to(item, false, columns, decoder, depth - 1).is_some_and(|list| list.usual());
-        let n = match n {
-            Some(n) => n,
-            None if holds => return Some(names(item)),
-            None => return None,
-        };
+        let n = length(rest)?;
         if let Ok(mut object) = value::object(&decoder.decode(&rest[..n])) {
             posted(&mut object);
             let object = unwrapped(object, columns);
             let keys: Vec<String> = object.keys().cloned().collect();
             let found = columns.map_first(&keys).is_ok_and(|mapping| {
                 mapping.has_text(&object) || usual && mapping.column(Role::Title).is_some()
-            }) || holds;
+            });
             if keys.len() <= MOST_COLUMNS && found {
                 return Some(keys);
             }
@@ -443,6 +450,17 @@ fn keys_of_articles(
         rest = rest[n..].trim_ascii_start();
     }
     None
+}
+
+/// Whether the first item of a list holds a list of articles that have a text. Of an export in one object, there may be
+/// only a part.
+fn holds_articles(rest: &[u8], columns: &Columns, decoder: &mut Decoder) -> bool {
+    let item = rest.trim_ascii_start();
+    let item = &item[..length(item).unwrap_or(item.len())];
+    item.first() == Some(&b'{')
+        && lists(item).iter().any(|list| {
+            list.usual() && keys_of_articles(&item[list.start..], false, columns, decoder).is_some()
+        })
 }
 
 /// An object with its members, or with those of an object in it where only those have a text.
@@ -458,8 +476,9 @@ fn unwrapped_to(
     if has_text(&object, columns) {
         return object;
     }
-    let wrapper = wrapper_of_text(&object, columns, depth).map(|(name, _)| name.to_string());
-    let Some(wrapper) = wrapper else {
+    let wrapper =
+        wrapper_of_text(&object, columns, depth).or_else(|| wrapper_of_title(&object, columns));
+    let Some(wrapper) = wrapper.map(|(name, _)| name.to_string()) else {
         return object;
     };
     let Some(Value::Object(inner)) = object.shift_remove(&wrapper) else {
@@ -480,29 +499,6 @@ pub(super) fn wrapped<'o>(
     columns: &Columns,
 ) -> Option<&'o Map<String, Value>> {
     wrapped_in(object, columns, WRAPPED)
-}
-
-/// Whether a list stands in the object that [`wrapped`] finds.
-pub(super) fn stands_in_wrapped(
-    list: &List,
-    object: &Map<String, Value>,
-    columns: &Columns,
-) -> bool {
-    let mut around = list.name.split('.');
-    let mut object = object;
-    for depth in (1..=WRAPPED).rev() {
-        let Some((name, inner)) = wrapper_of_text(object, columns, depth) else {
-            return false;
-        };
-        if around.next() != Some(name) {
-            return false;
-        }
-        if has_text(inner, columns) {
-            return true;
-        }
-        object = inner;
-    }
-    false
 }
 
 fn wrapped_in<'o>(
@@ -534,6 +530,30 @@ fn wrapper_of_text<'o>(
         .find(|(_, inner)| {
             has_text(inner, columns) || wrapper_of_text(inner, columns, depth - 1).is_some()
         })
+}
+
+/// The first object in one that has a title, where it has none itself: a link that somebody posted.
+fn wrapper_of_title<'o>(
+    object: &'o Map<String, Value>,
+    columns: &Columns,
+) -> Option<(&'o str, &'o Map<String, Value>)> {
+    let titled = |object: &Map<String, Value>, name: &str| {
+        let keys: Vec<String> = object.keys().cloned().collect();
+        // Of a post, a name is one.
+        keys.len() <= MOST_COLUMNS
+            && columns.map_first(&keys).is_ok_and(|mapping| {
+                mapping.column(Role::Title).is_some()
+                    && (name == "post" || !mapping.is_named_weakly())
+            })
+    };
+    if titled(object, "") {
+        return None;
+    }
+    object
+        .iter()
+        .filter(|(name, _)| is_wrapper(name))
+        .filter_map(|(name, value)| Some((name.as_str(), value.as_object()?)))
+        .find(|(name, inner)| titled(inner, name))
 }
 
 /// Whether an object has a text of its own.

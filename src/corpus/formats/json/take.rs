@@ -1,6 +1,6 @@
 //! What becomes of an object: an article, or several that it holds.
 
-use super::chats::{self, is_notice};
+use super::chats::{self, is_nothing, is_notice};
 use super::exports::{Action, bared, posted};
 use super::scan::{Skip, length};
 use super::{
@@ -119,16 +119,16 @@ impl<R: Read> Reader<'_, '_, R> {
         envelope::wrapped(object, columns).is_some_and(|inner| self.is_article(inner))
     }
 
-    /// Whether a list belongs to an article that an object wraps: it has replies to it, is a part of it, or what has to
-    /// do with it.
+    /// Whether a list belongs to an article that an object wraps: it has replies to it, or what has to do with it.
     fn is_of_wrapped(&self, list: &envelope::List, object: &Map<String, Value>) -> bool {
         let columns = &self.context.options.columns;
         let Some(inner) = envelope::wrapped(object, columns) else {
             return false;
         };
-        envelope::is_beside(list)
-            || replies::is_list(&list.name)
-            || self.is_article(inner) && envelope::stands_in_wrapped(list, object, columns)
+        replies::is_list(&list.name)
+            || envelope::is_about(list)
+                && (self.is_article(inner)
+                    || inner.get("content").is_some_and(|text| !is_nothing(text)))
     }
 
     /// Whether an object has a text of its own.
