@@ -18,8 +18,13 @@ pub(super) fn is_one(text: &str) -> bool {
     let mut lines = text.lines();
     let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
     let begins = first.trim_end() == "WEBVTT" || first.starts_with("WEBVTT ");
+    // An agenda has no seconds.
+    let exact = |line: &str| {
+        let (from, _) = line.split_once("-->").unwrap_or_default();
+        from.contains([',', '.']) || from.matches(':').count() == 2
+    };
     begins && text.lines().any(|line| times(line).is_some())
-        || first.trim().parse::<u32>().is_ok() && times(second).is_some()
+        || first.trim().parse::<u32>().is_ok() && times(second).is_some() && exact(second)
 }
 
 pub(super) fn read(

@@ -11,10 +11,15 @@ use std::ops::Range;
 /// Words that are remembered, and bytes of what one stands for.
 const NAMES: usize = 1 << 16;
 const LONGEST_NAME: usize = 4 << 10;
+/// Bytes of a value that is put together of words, beside those that are written there.
+const LONGEST_VALUE: usize = 1 << 20;
 /// The longest kind of an entry, and the most blanks behind it, in bytes.
 const LONGEST_KIND: usize = 64;
 
-/// Kinds of entries that begin a line where the last one lacks its end.
+/// So many bytes of a line tell whether an entry begins with it.
+const NEXT: usize = 256;
+
+/// Kinds of entries.
 const KINDS: [&str; 34] = [
     "article",
     "book",
@@ -69,22 +74,27 @@ pub(super) fn is_entry(text: &str) -> bool {
         return false;
     };
     let kind = text[1..=kind].to_ascii_lowercase();
-    if KINDS.binary_search(&kind.as_str()).is_ok() {
-        return true;
+    let known = KINDS.binary_search(&kind.as_str()).is_ok();
+    if known && matches!(kind.as_str(), "comment" | "preamble") {
+        return text[..inner].ends_with('{');
     }
-    // A key, and the first field.
-    let Some((key, rest)) = text[inner..].split_once(',') else {
-        return false;
-    };
-    let Some((name, _)) = rest.split_once('=') else {
-        return false;
-    };
     let word = |text: &str| {
         let text = text.trim();
         !text.is_empty()
             && !text.contains(|c: char| c.is_whitespace() || "(){}[]\"';<>".contains(c))
     };
-    word(key) && word(name)
+    let rest = &text[inner..];
+    // A key, and the first field, where its kind does not tell enough.
+    let keyed = rest.split_once(',').is_some_and(|(key, fields)| {
+        let field = fields.split_once('=').is_some_and(|(name, _)| word(name));
+        let none = key.trim().is_empty() && !key.contains('\n');
+        !key.contains('=') && (word(key) && (known || field) || none && known && field)
+    });
+    keyed
+        || known
+            && rest
+                .split_once('=')
+                .is_some_and(|(name, _)| word(name) && !name.contains(','))
 }
 
 /// Where the kind of the entry that bytes begin with ends, and where what is in it begins.
@@ -164,18 +174,16 @@ impl Entries {
                     self.begin = None;
                     return Some((begin..self.at, true));
                 }
-                b'\n' => {
+                b'\n' | b'\r' => {
                     let next = &buffer[self.at + 1..];
-                    if next.len() < 2 * LONGEST_KIND + 2 && !last {
+                    if next.len() < NEXT && !last {
                         return None;
                     }
-                    if let Some((kind, _)) = opening(next) {
-                        let kind = String::from_utf8_lossy(&next[1..=kind]).to_ascii_lowercase();
-                        if KINDS.binary_search(&kind.as_str()).is_ok() {
-                            self.at += 1;
-                            self.begin = None;
-                            return Some((begin..self.at, false));
-                        }
+                    let next = next[..next.len().min(NEXT)].trim_ascii_start();
+                    if next.first() == Some(&b'@') && is_entry(&String::from_utf8_lossy(next)) {
+                        self.at += 1;
+                        self.begin = None;
+                        return Some((begin..self.at, false));
                     }
                 }
                 _ => {}
@@ -214,7 +222,9 @@ impl Names {
         if kind == "string" {
             if source.len() <= LONGEST_NAME && self.known.len() < NAMES {
                 for (name, value) in self.values(inner) {
-                    self.known.insert(name, value);
+                    if value.len() <= LONGEST_NAME {
+                        self.known.insert(name, value);
+                    }
                 }
             }
             return None;
@@ -255,7 +265,9 @@ impl Names {
             let mut whole = String::new();
             loop {
                 let (piece, after) = self.piece(value.trim_start());
-                whole.push_str(piece);
+                if whole.len() <= LONGEST_VALUE || piece.len() > LONGEST_NAME {
+                    whole.push_str(piece);
+                }
                 match after.trim_start().strip_prefix('#') {
                     Some(next) => value = next,
                     None => {
@@ -286,6 +298,8 @@ impl Names {
         for (at, byte) in bytes.iter().enumerate().skip(1) {
             match byte {
                 b'{' => depth += 1,
+                // Programs that know no better escape it.
+                b'"' if quoted && bytes[at - 1] == b'\\' => {}
                 b'"' if quoted && depth == 0 => return (&source[1..at], &source[at + 1..]),
                 b'}' if !quoted && depth == 0 => return (&source[1..at], &source[at + 1..]),
                 b'}' => depth = depth.saturating_sub(1),
@@ -335,7 +349,8 @@ fn of(mut values: HashMap<String, String>, kind: &str, key: &str) -> Fields {
     let doi = address(&said("doi"));
     // Pages of the web are written so in old programs.
     let published = said("howpublished");
-    if url.is_empty() && published.contains("\\url") {
+    let led = ["\\url", "\\href", "http://", "https://"];
+    if url.is_empty() && led.iter().any(|led| published.contains(led)) {
         url = address(&published);
     } else {
         put("howpublished", text(&published));
@@ -361,6 +376,10 @@ fn of(mut values: HashMap<String, String>, kind: &str, key: &str) -> Fields {
     let mut rest: Vec<(String, String)> = values.into_iter().collect();
     rest.sort_unstable();
     for (name, value) in rest {
+        let name = match name.as_str() {
+            "type" | "id" | "text" => format!("other {name}"),
+            _ => name,
+        };
         let value = match name.as_str() {
             name if is_of_the_file(name) || fields.contains_key(name) => continue,
             "author" | "editor" => listed(names_of(&value)),
@@ -471,6 +490,21 @@ mod tests {
                 "keywords": ["roads", "water"], "number": "3",
             }))
         );
+        // Words that stand for ever longer ones end.
+        for n in 0..100 {
+            assert_eq!(
+                names.entry(&format!(
+                    "@string{{s{} = s{n} # s{n} # \"xxxxxxxx\"}}",
+                    n + 1
+                )),
+                None
+            );
+        }
+        let long = names.entry(&format!(
+            "@misc{{k, title={{A}}, note = {}}}",
+            ["s8"; 100_000].join(" # ")
+        ));
+        assert!(long.unwrap()["note"].as_str().unwrap().len() < 2 << 20);
         let page = names.entry("@misc{p, title={A}, howpublished={\\url{https://a.example/b_c}}, date={2019-03/2019-04}}");
         let page = page.unwrap();
         assert_eq!(page["url"], "https://a.example/b_c");
@@ -512,6 +546,10 @@ mod tests {
             "@Test(expected = X.class)",
             "@Component({\n selector = \"x\"",
             "@ann wrote {curly}",
+            "@report (draft): please read this before Monday.",
+            "@Book {smile} what a day.",
+            "@online (the shop) has = nothing",
+            "@misc (a) thing",
             "@",
         ] {
             assert!(!is_entry(text), "{text}");

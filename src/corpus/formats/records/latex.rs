@@ -20,9 +20,13 @@ fn mark(command: &str) -> Option<char> {
         "r" => '\u{30a}',
         "b" => '\u{331}',
         "d" => '\u{323}',
+        "h" => '\u{309}',
         _ => return None,
     })
 }
+
+/// Marks on one letter, at most.
+const MARKS: usize = 3;
 
 /// Commands that stand for a character, sorted.
 const SYMBOLS: &[(&str, &str)] = &[
@@ -42,6 +46,7 @@ const SYMBOLS: &[(&str, &str)] = &[
     ("Phi", "Φ"),
     ("Pi", "Π"),
     ("Psi", "Ψ"),
+    ("Rightarrow", "⇒"),
     ("S", "§"),
     ("SS", "ẞ"),
     ("Sigma", "Σ"),
@@ -57,6 +62,7 @@ const SYMBOLS: &[(&str, &str)] = &[
     ("beta", "β"),
     ("cap", "∩"),
     ("cdot", "·"),
+    ("cdots", "⋯"),
     ("chi", "χ"),
     ("circ", "°"),
     ("copyright", "©"),
@@ -68,6 +74,7 @@ const SYMBOLS: &[(&str, &str)] = &[
     ("dj", "đ"),
     ("dots", "…"),
     ("ell", "ℓ"),
+    ("emptyset", "∅"),
     ("epsilon", "ε"),
     ("equiv", "≡"),
     ("eta", "η"),
@@ -77,7 +84,11 @@ const SYMBOLS: &[(&str, &str)] = &[
     ("gamma", "γ"),
     ("ge", "≥"),
     ("geq", "≥"),
+    ("geqslant", "≥"),
     ("gg", "≫"),
+    ("gtrsim", "≳"),
+    ("guillemotleft", "«"),
+    ("guillemotright", "»"),
     ("hbar", "ħ"),
     ("i", "ı"),
     ("in", "∈"),
@@ -88,23 +99,32 @@ const SYMBOLS: &[(&str, &str)] = &[
     ("kappa", "κ"),
     ("l", "ł"),
     ("lambda", "λ"),
+    ("land", "∧"),
     ("langle", "⟨"),
     ("lbrace", "{"),
     ("ldots", "…"),
     ("le", "≤"),
     ("leftarrow", "←"),
     ("leq", "≤"),
+    ("leqslant", "≤"),
+    ("lesssim", "≲"),
     ("ll", "≪"),
+    ("lor", "∨"),
     ("lq", "‘"),
+    ("mid", "|"),
     ("mu", "μ"),
     ("nabla", "∇"),
     ("ne", "≠"),
+    ("neg", "¬"),
     ("neq", "≠"),
     ("ng", "ŋ"),
+    ("notin", "∉"),
     ("nu", "ν"),
     ("o", "ø"),
     ("oe", "œ"),
     ("omega", "ω"),
+    ("oplus", "⊕"),
+    ("otimes", "⊗"),
     ("partial", "∂"),
     ("phi", "φ"),
     ("pi", "π"),
@@ -122,30 +142,43 @@ const SYMBOLS: &[(&str, &str)] = &[
     ("sigma", "σ"),
     ("sim", "∼"),
     ("simeq", "≃"),
+    ("slash", "/"),
     ("sqrt", "√"),
     ("ss", "ß"),
+    ("star", "⋆"),
     ("subset", "⊂"),
+    ("subseteq", "⊆"),
     ("sum", "∑"),
+    ("supset", "⊃"),
     ("tau", "τ"),
     ("textasciicircum", "^"),
     ("textasciitilde", "~"),
     ("textbackslash", "\\"),
     ("textbar", "|"),
+    ("textcelsius", "℃"),
     ("textcopyright", "©"),
     ("textdegree", "°"),
+    ("textdollar", "$"),
     ("textellipsis", "…"),
     ("textemdash", "—"),
     ("textendash", "–"),
     ("texteuro", "€"),
+    ("textexclamdown", "¡"),
     ("textgreater", ">"),
     ("textless", "<"),
     ("textmu", "µ"),
+    ("textperiodcentered", "·"),
+    ("textpm", "±"),
+    ("textquestiondown", "¿"),
+    ("textquotedbl", "\""),
     ("textquotedblleft", "“"),
     ("textquotedblright", "”"),
     ("textquoteleft", "‘"),
     ("textquoteright", "’"),
     ("textquotesingle", "'"),
     ("textregistered", "®"),
+    ("textsection", "§"),
+    ("texttimes", "×"),
     ("texttrademark", "™"),
     ("textunderscore", "_"),
     ("th", "þ"),
@@ -160,22 +193,28 @@ const SYMBOLS: &[(&str, &str)] = &[
 ];
 
 /// Commands whose first argument is no text.
-const SILENT: [&str; 10] = [
-    "cite",
-    "citep",
-    "citet",
+const SILENT: [&str; 12] = [
+    "begin",
     "color",
+    "end",
     "footnote",
+    "hspace",
     "href",
     "label",
     "ref",
     "textcolor",
     "thanks",
+    "vspace",
+    "vskip",
 ];
 
 /// Commands, beside those with arguments, that look of what follows.
-const LOOKS: [&str; 22] = [
+const LOOKS: [&str; 26] = [
+    "Big",
+    "Bigg",
     "bf",
+    "big",
+    "bigg",
     "bfseries",
     "displaystyle",
     "em",
@@ -203,8 +242,8 @@ const LOOKS: [&str; 22] = [
 pub(super) fn text(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
-    // A mark that the next letter gets, and whether a formula is open.
-    let mut marked: Option<char> = None;
+    // Marks that the next letter gets, and whether a formula is open.
+    let mut marked: Vec<char> = Vec::new();
     let mut formula = false;
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
@@ -241,16 +280,13 @@ pub(super) fn text(source: &str) -> String {
                 let lines = rest[..end].matches('\n').count();
                 out.push_str(if lines > 1 { "\n\n" } else { " " });
                 rest = &rest[end..];
+                marked.clear();
                 continue;
             }
             c => {
-                // A mark stands on the letter and not on its dot.
-                out.push(match (marked, c) {
-                    (Some(_), 'ı') => 'i',
-                    (Some(_), 'ȷ') => 'j',
-                    _ => c,
-                });
-                out.extend(marked.take());
+                out.push(c);
+                // The inner one first.
+                out.extend(marked.drain(..).rev());
             }
         }
         rest = after;
@@ -267,7 +303,7 @@ pub(super) fn text(source: &str) -> String {
 }
 
 /// Writes what a command stands for, whose name a text begins with; returns what follows.
-fn command<'t>(source: &'t str, out: &mut String, marked: &mut Option<char>) -> &'t str {
+fn command<'t>(source: &'t str, out: &mut String, marked: &mut Vec<char>) -> &'t str {
     let letters = source.bytes().take_while(u8::is_ascii_alphabetic).count();
     let Some(first) = source.chars().next() else {
         return source;
@@ -275,10 +311,21 @@ fn command<'t>(source: &'t str, out: &mut String, marked: &mut Option<char>) -> 
     if letters == 0 {
         let after = &source[first.len_utf8()..];
         if let Some(sign) = mark(&source[..first.len_utf8()]) {
-            *marked = Some(sign);
+            // On nothing, it is the character itself.
+            if let Some(after) = after.strip_prefix("{}") {
+                out.push(first);
+                return after;
+            }
+            if marked.len() < MARKS {
+                marked.push(sign);
+            }
             return after;
         }
         match first {
+            '\\' if after.starts_with(['[', '*']) => {
+                out.push(' ');
+                return without_option(after.trim_start_matches('*'));
+            }
             ',' | ';' | ':' | ' ' | '\\' | '\n' => out.push(' '),
             '-' | '/' | '!' | '(' | ')' | '[' | ']' | '@' => {}
             c => out.push(c),
@@ -290,27 +337,55 @@ fn command<'t>(source: &'t str, out: &mut String, marked: &mut Option<char>) -> 
     let after = behind.trim_start();
     if let Ok(at) = SYMBOLS.binary_search_by_key(&name, |(name, _)| name) {
         let symbol = SYMBOLS[at].1;
-        match (marked.take(), symbol) {
-            (Some(sign), "ı") => out.extend(['i', sign]),
-            (Some(sign), "ȷ") => out.extend(['j', sign]),
-            (Some(sign), symbol) => {
-                out.push_str(symbol);
-                out.push(sign);
-            }
-            (None, symbol) => out.push_str(symbol),
+        let apart = out.ends_with(' ');
+        // A mark stands on the letter and not on its dot.
+        out.push_str(match symbol {
+            "ı" if !marked.is_empty() => "i",
+            "ȷ" if !marked.is_empty() => "j",
+            symbol => symbol,
+        });
+        out.extend(marked.drain(..).rev());
+        // Signs stand apart as they are written, and letters with what follows.
+        if symbol.starts_with(char::is_alphabetic) || !apart {
+            return after.strip_prefix("{}").unwrap_or(after);
         }
-        return after.strip_prefix("{}").unwrap_or(after);
+        return behind;
     }
     // A mark of one letter needs what it stands on.
     if let Some(sign) = mark(name) {
-        *marked = Some(sign);
+        if marked.len() < MARKS {
+            marked.push(sign);
+        }
         return after;
     }
-    if SILENT.contains(&name) {
+    if SILENT.contains(&name) || name.contains("cite") {
+        let mut after = after.trim_start_matches('*');
+        while after.starts_with('[') {
+            let rest = without_option(after);
+            if rest.len() == after.len() {
+                break;
+            }
+            after = rest;
+        }
         let end = after.starts_with('{').then(|| end_of_braces(after));
         return end.map_or(after, |end| &after[end..]);
     }
+    if name.ends_with("frac")
+        && let Some((over, under, after)) = fraction(after)
+    {
+        for (part, between) in [(over, "/"), (under, "")] {
+            let whole = part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+            let part = text(part);
+            out.push_str(&if whole { part } else { format!("({part})") });
+            out.push_str(between);
+        }
+        return after;
+    }
     match name {
+        "item" => {
+            out.push(' ');
+            return without_option(after);
+        }
         "par" => out.push_str("\n\n"),
         "newline" | "quad" | "qquad" | "linebreak" => out.push(' '),
         _ if after.starts_with("{}") => out.push_str(name),
@@ -322,6 +397,30 @@ fn command<'t>(source: &'t str, out: &mut String, marked: &mut Option<char>) -> 
         }
     }
     after
+}
+
+/// The two parts of a fraction, which have no braces in them, and what follows.
+fn fraction(source: &str) -> Option<(&str, &str, &str)> {
+    let part = |source: &'_ str| -> Option<usize> {
+        let end = source.strip_prefix('{')?.find(['{', '}'])? + 1;
+        source[end..].starts_with('}').then_some(end)
+    };
+    let end = part(source)?;
+    let rest = source[end + 1..].trim_start();
+    let next = part(rest)?;
+    Some((&source[1..end], &rest[1..next], &rest[next + 1..]))
+}
+
+/// What follows an option in square brackets, if there is one.
+fn without_option(source: &str) -> &str {
+    /// In bytes.
+    const LONGEST: usize = 200;
+    let Some(inner) = source.strip_prefix('[') else {
+        return source;
+    };
+    let bytes = inner.as_bytes();
+    let end = memchr::memchr(b']', &bytes[..bytes.len().min(LONGEST)]);
+    end.map_or(source, |end| &inner[end + 1..])
 }
 
 /// Where the braces end that a text begins with.
@@ -356,7 +455,12 @@ fn opens_formula(after: &str) -> bool {
 
 /// An address or a DOI: only what is escaped or around it goes.
 pub(super) fn address(source: &str) -> String {
-    let mut source = source.trim();
+    let plain = source
+        .replace("\\textasciitilde", "~")
+        .replace("$\\sim$", "~")
+        .replace("\\textunderscore", "_")
+        .replace("\\protect", "");
+    let mut source = plain.trim();
     for command in ["\\url", "\\href", "\\path"] {
         if let Some((_, behind)) = source.split_once(command)
             && behind.trim_start().starts_with('{')
@@ -376,8 +480,11 @@ pub(super) fn address(source: &str) -> String {
             c => out.push(c),
         }
     }
-    // It is one word.
-    out.split_whitespace().next().unwrap_or("").to_string()
+    // It is one word, behind what is said of it.
+    let mut words = out.split_whitespace();
+    let led = words.clone().find(|word| word.contains("://"));
+    let word = led.or_else(|| words.next()).unwrap_or("");
+    word.trim_matches(['<', '>']).to_string()
 }
 
 #[cfg(test)]
@@ -417,6 +524,26 @@ mod tests {
                 "here https://b.example x.",
             ),
             (r"\LaTeX{} and \TeX", "LaTeX and TeX"),
+            (
+                r"Nguy{\~{\^e}}n Tr{\`{\^a}}n \h{a} \~{}user x\^{}2 \' x",
+                "Nguyễn Trần ả ~user x^2 x",
+            ),
+            (
+                r"$\frac{1}{2}$ of \dfrac{a+b}{c}, \frac{\frac{1}{2}}{3}",
+                "1/2 of (a+b)/c, 1/23",
+            ),
+            (
+                r"as in \cite[p. 5]{smith}, \citeauthor{x} \textcite{k}\citet*{k}.",
+                "as in , .",
+            ),
+            (
+                r"\begin{itemize}\item one \item[x] two\end{itemize} a\\[2pt] b",
+                "one two a b",
+            ),
+            (
+                r"\textdollar 5 $a \leqslant b$ \big( c \big)",
+                "$5 a ≤ b ( c )",
+            ),
             ("One\n two.\n\nThree.", "One two.\n\nThree."),
             ("\\", ""),
             ("{\\", ""),
@@ -438,6 +565,7 @@ mod tests {
             (r"{\url{http://x.y/z}}", "http://x.y/z"),
             (r"\url{http://x.y/z} (seen today)", "http://x.y/z"),
             (r"Online: \href{http://x.y}{x}", "http://x.y"),
+            (r"Seen at <http://x.y/{\textasciitilde}z>", "http://x.y/~z"),
             ("", ""),
         ] {
             assert_eq!(address(source), wanted, "{source}");

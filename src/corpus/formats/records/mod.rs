@@ -34,7 +34,7 @@ pub(super) enum Syntax {
 }
 
 /// Lines of a text that may stand before the first record of RIS: who gave it out.
-const HEADER: usize = 30;
+const HEADER: usize = 10;
 
 impl Syntax {
     const ALL: [Self; 6] = [
@@ -42,8 +42,8 @@ impl Syntax {
         Self::PubMed,
         Self::Eric,
         Self::EndNote,
-        Self::WebOfScience,
         Self::BibTex,
+        Self::WebOfScience,
     ];
 
     /// By the first lines of a text; `None` where these are no records.
@@ -74,9 +74,19 @@ impl Syntax {
         if first.starts_with("FN ") && second == "VR 1.0" {
             return Some(Self::WebOfScience);
         }
+        // Who gave it out may stand before it.
         let lines = text.split(line_end).map(str::trim_end);
-        let mut lines = lines.filter(|line| !line.is_empty()).take(HEADER);
-        if lines.any(|line| line.starts_with("TY  - "))
+        let lines = lines.filter(|line| !line.is_empty()).take(HEADER);
+        let told = |line: &&str| {
+            !line.starts_with("TY")
+                && line.contains(':')
+                && line.len() < 80
+                && !line.starts_with(['#', '*', '-'])
+        };
+        let mut lines = lines.skip_while(told);
+        if lines
+            .next()
+            .is_some_and(|line| Self::Ris.begins(line.as_bytes()))
             && lines.next().is_some_and(tagged::is_tagged)
         {
             return Some(Self::Ris);
@@ -93,19 +103,23 @@ impl Syntax {
     /// Whether a record begins with this line.
     fn begins(self, line: &[u8]) -> bool {
         match self {
-            Self::Ris => line.starts_with(b"TY  -"),
+            // Some have fewer blanks.
+            Self::Ris => line.strip_prefix(b"TY").is_some_and(|rest| {
+                let mark = rest.trim_ascii_start();
+                mark.len() < rest.len() && mark.starts_with(b"-")
+            }),
             Self::PubMed => line.starts_with(b"PMID-"),
             Self::Eric => line.starts_with(b"OWN -"),
             Self::EndNote => line.starts_with(b"%0 "),
             Self::WebOfScience => line.starts_with(b"PT ") && !line.starts_with(b"PT  -"),
-            Self::BibTex => bibtex::is_entry(&lossy(line)),
+            Self::BibTex => bibtex::is_entry(&lossy(line.trim_ascii_start())),
         }
     }
 
     /// Whether a record ends with this line.
     fn ends(self, line: &[u8]) -> bool {
         match self {
-            Self::Ris => line.starts_with(b"ER  -"),
+            Self::Ris => line == b"ER  -",
             Self::WebOfScience => line == b"ER" || line == b"EF",
             _ => false,
         }
@@ -184,8 +198,9 @@ impl Reader<'_, '_> {
             number += 1;
             let here = line.strip_prefix(MARK).unwrap_or(&line).trim_ascii_end();
             let ends = syntax.ends(here);
-            // What follows an end is another record, even if its first line is missing.
-            let begins = syntax.begins(here) || ended && !here.is_empty() && !ends;
+            // A field behind an end is another record's, even if its first line is missing.
+            let lost = ended && syntax == Syntax::Ris && !ends;
+            let begins = syntax.begins(here) || lost && tagged::is_tagged(&lossy(here));
             if n == 0 || begins {
                 if too_long {
                     self.met = true;
@@ -203,7 +218,7 @@ impl Reader<'_, '_> {
                 return Ok(());
             }
             ended |= begun && ends;
-            if begun && !too_long {
+            if begun && !too_long && (!ended || ends) {
                 record.extend_from_slice(here);
                 record.push(b'\n');
                 too_long = record.len() as u64 > LONGEST;
@@ -280,7 +295,8 @@ impl Reader<'_, '_> {
                 if self.known.len() >= MAPPINGS {
                     self.known.clear();
                 }
-                let mapping = Rc::new(if self.met {
+                // Only columns that the user names can be missing.
+                let mapping = Rc::new(if self.met || !columns.any_set() {
                     columns.map_sparse(&keys)
                 } else {
                     columns.map_first(&keys)
@@ -360,20 +376,44 @@ fn finest(dates: &[&str]) -> String {
 }
 
 fn dated(text: &str) -> Option<String> {
-    let mut parts = text
-        .split(['/', ' ', '-', ',', '~', '?', '%', 'T'])
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
-    let year = parts.next()?;
-    if year.len() != 4 || !year.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let Some(month) = parts.next().and_then(month) else {
-        return Some(year.to_string());
+    // A time may follow.
+    let text = match text.split_once('T') {
+        Some((date, _)) if date.ends_with(|c: char| c.is_ascii_digit()) => date,
+        _ => text,
     };
-    Some(match parts.next().and_then(|day| day.parse::<u8>().ok()) {
-        Some(day @ 1..=31) => format!("{year}-{month}-{day:02}"),
-        _ => format!("{year}-{month}"),
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if text.len() == 8 && number(text) {
+        return dated(&format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]));
+    }
+    let ends = |c: char| c.is_whitespace() || "/-–,~?%()".contains(c);
+    let parts: Vec<&str> = text.split(ends).filter(|part| !part.is_empty()).collect();
+    let day = |text: &str| text.parse::<u8>().ok().filter(|day| (1..=31).contains(day));
+    let is_year = |text: &str| text.len() == 4 && number(text);
+    let (year, month_, day_) = match parts.as_slice() {
+        // A day and its month's name.
+        [one, two, year, ..] if is_year(year) && !number(two) && day(one).is_some() => {
+            (*year, month(two), day(one))
+        }
+        [one, two, year, ..] if is_year(year) && !number(one) && day(two).is_some() => {
+            (*year, month(one), day(two))
+        }
+        [one, year, ..] if is_year(year) && !number(one) => (*year, month(one), None),
+        [year, one, two, ..]
+            if is_year(year) && !number(two) && month(two).is_some() && day(one).is_some() =>
+        {
+            (*year, month(two), day(one))
+        }
+        [year, rest @ ..] if is_year(year) => (
+            *year,
+            rest.first().and_then(|part| month(part)),
+            rest.get(1).and_then(|part| day(part)),
+        ),
+        _ => return None,
+    };
+    Some(match (month_, day_) {
+        (None, _) => year.to_string(),
+        (Some(month), None) => format!("{year}-{month}"),
+        (Some(month), Some(day)) => format!("{year}-{month}-{day:02}"),
     })
 }
 
@@ -395,6 +435,14 @@ mod tests {
             (&["05/03/2024", "2024"], "2024"),
             (&["Mar", "2019"], "2019"),
             (&["2019", "2019/03/05"], "2019-03-05"),
+            (&["2019", "3 Jan 2019"], "2019-01-03"),
+            (&["March 5, 2019"], "2019-03-05"),
+            (&["2019 OCT 5"], "2019-10-05"),
+            (&["2019 5 Mar"], "2019-03-05"),
+            (&["20190305"], "2019-03-05"),
+            (&["2019-03-05T10:11"], "2019-03-05"),
+            (&["(2001)"], "2001"),
+            (&["2001–2003"], "2001"),
             (&["in press"], "in press"),
             (&["", ""], ""),
         ] {

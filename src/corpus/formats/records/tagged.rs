@@ -13,6 +13,18 @@ pub(super) fn is_lettered(line: &str) -> bool {
     lettered(line).is_some()
 }
 
+/// As [`hyphened`], with a tag of two letters; the first line's may have fewer blanks.
+fn of_ris(line: &str) -> Option<(&str, &str)> {
+    let first = || {
+        let rest = line.strip_prefix("TY")?;
+        let value = rest.trim_start().strip_prefix('-')?;
+        (rest.len() > rest.trim_start().len()).then(|| ("TY", value.trim()))
+    };
+    hyphened(line)
+        .filter(|(tag, _)| tag.len() == 2)
+        .or_else(first)
+}
+
 /// The tag of `TI  - A title`, and what stands behind it.
 fn hyphened(line: &str) -> Option<(&str, &str)> {
     let (tag, rest) = line.split_at_checked(4)?;
@@ -45,6 +57,7 @@ pub(super) fn fields(syntax: Syntax, text: &str) -> Fields {
     let tag_of = match syntax {
         Syntax::EndNote => lettered,
         Syntax::WebOfScience => spaced,
+        Syntax::Ris => of_ris,
         _ => hyphened,
     };
     // Each value with its tag; lines without one go on with the last, behind a blank line as another paragraph.
@@ -98,9 +111,19 @@ pub(super) fn fields(syntax: Syntax, text: &str) -> Fields {
         }
     }
     // A day without its year is told beside it.
-    if let [one, other] = dates.as_slice() {
-        let both = [format!("{one} {other}"), format!("{other} {one}")];
-        dates.extend(both);
+    let year = |date: &String| date.len() == 4 && date.bytes().all(|b| b.is_ascii_digit());
+    let named = |date: &&String| {
+        let lettered = date.contains(|c: char| c.is_ascii_alphabetic());
+        lettered
+            && !date
+                .split(|c: char| !c.is_ascii_digit())
+                .any(|n| n.len() == 4)
+    };
+    if let Some(year) = dates.iter().find(|date| year(date))
+        && let Some(day) = dates.iter().find(named)
+    {
+        let both = format!("{year} {day}");
+        dates.push(both);
     }
     let dates: Vec<&str> = dates.iter().map(String::as_str).collect();
     let date = finest(&dates);
