@@ -63,6 +63,48 @@ fn a_record_that_cannot_be_read_stops_no_other() {
     let seen = read_bytes("a.ris", text.as_bytes());
     assert_eq!(seen.bad.len(), 1, "{:?}", seen.bad);
     assert_eq!(seen.articles.len(), 1);
+    // A note is no text, whichever record has it; and files are put together.
+    let note = "A long note about how the work was found. ".repeat(20);
+    let text = format!(
+        "@misc{{a, title={{One}}, note={{{note}}}}}\n  @article{{b, title={{Two\n  @standard{{c,\n title={{Three}}}}"
+    );
+    let seen = read_bytes("a.bib", text.as_bytes());
+    assert_eq!(
+        seen.articles
+            .iter()
+            .map(|a| a.title.as_str())
+            .collect::<Vec<_>>(),
+        ["One", "Three"]
+    );
+    assert_eq!(seen.bad.len(), 1, "{:?}", seen.bad);
+    let export = |title: &str| {
+        format!(
+            "FN Clarivate\nVR 1.0\nPT J\nTI {title}\nAB Seen in\n   PT 5.\nPD OCT 5\nPY 2019\nER\n\nEF\n"
+        )
+    };
+    let seen = read_bytes("a.ciw", [export("A"), export("B")].concat().as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    assert_eq!(seen.articles.len(), 2);
+    assert_eq!(
+        (
+            seen.articles[1].text.as_str(),
+            seen.articles[1].date.as_deref()
+        ),
+        ("Seen in PT 5.", Some("2019-10-05"))
+    );
+    let text = "Provider: ACM\nDatabase: DL\n\nTY  - JOUR\nTI  - One\nAB  - Years\n2010 - 2015 in Rome\nER  - \nProvider: ACM\n\nTY - JOUR\nTI  - Two\nER  - \nExported today\n";
+    let seen = read_bytes("a.txt", text.as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    assert_eq!(
+        seen.articles
+            .iter()
+            .map(|a| a.title.as_str())
+            .collect::<Vec<_>>(),
+        ["One", "Two"]
+    );
+    assert_eq!(seen.articles[0].text, "Years 2010 - 2015 in Rome");
+    let prose = "# On RIS\n\nAn example:\n\nTY  - JOUR\nTI  - A title\nER  - \n\nThat is all.\n";
+    assert!(one("a.md", prose.as_bytes()).text.contains("That is all."));
     // What only has the name of records.
     let seen = read_bytes("a.bib", b"Nothing of that kind.\n");
     assert!(
@@ -171,6 +213,12 @@ fn an_article_is_not_replaced_by_what_stands_beside_it() {
         r#"{"data": {"text": "bridge", "hits": [{"id": 1, "title": "T", "body": "B"}], "total": 1}}"#,
         r#"{"blog": {"id": 1, "title": "News", "body_html": "", "articles": [{"title": "T", "body_html": "<p>B</p>"}]}}"#,
         r#"{"data": {"title": "Hub", "description": "About it", "related_articles": [{"title": "T", "body": "B"}]}}"#,
+        r#"{"title": "Widget", "reviews": {"items": [{"title": "T", "text": "B"}]}}"#,
+        r#"{"author": {"name": "Ann", "content": "About her.", "articles": [{"title": "T", "body": "B"}]}}"#,
+        r#"{"data": [{"type": "node--article", "id": "1", "attributes": {"title": "T", "body": {"value": "<p>B</p>"}}, "relationships": {"field_tags": {"data": [{"type": "t", "id": "9", "meta": {"target_id": 5}}]}}}]}"#,
+        r#"{"items": [{"sys": {"id": "e1", "type": "Entry"}, "fields": {"title": "T", "body": "B"}}]}"#,
+        r#"{"title": {"rendered": "T"}, "content": {"rendered": "<p>B</p>"}, "items": [{"title": "I", "text": "x"}]}"#,
+        r#"{"articles": [{"title": "T", "content": "B", "_source": {"name": "Post", "description": "A newspaper"}}]}"#,
         r#"[{"title": "T", "content": "", "html": "<p>B</p>", "embeds": [{"title": "Film", "description": "x"}]}]"#,
     ] {
         let seen = read_bytes("a.json", json.as_bytes());
@@ -204,6 +252,23 @@ fn lists_of_articles_are_no_trees() {
             .collect();
         assert_eq!(read, [["A", "One."], ["B", "Two."]], "{json}");
     }
+    let people = r#"{"data": [{"id": 1, "name": "Ann", "post": {"name": "Manager"}}]}"#;
+    assert_eq!(one("a.json", people.as_bytes()).title, "Ann");
+    let shared = r#"[{"id": "c1", "conversations": [{"from": "human", "value": "When?"}, {"from": "gpt", "value": "Soon."}]}]"#;
+    let shared = one("a.json", shared.as_bytes());
+    assert_eq!(
+        [shared.title.as_str(), shared.text.as_str()]
+            .join(" ")
+            .split_whitespace()
+            .collect::<Vec<_>>(),
+        ["When?", "Soon."]
+    );
+    let results = r#"[{"id": "2", "role": "user", "content": [{"type": "tool_result", "content": [{"type": "text", "text": "One"}, {"type": "text", "text": "Two"}]}]}]"#;
+    let results = one("a.json", results.as_bytes());
+    assert_eq!(
+        [results.title.as_str(), results.text.as_str()],
+        ["One", "Two"]
+    );
     // A link that somebody posted has but a name.
     let link = r#"{"posts": [{"post": {"id": 1, "name": "A", "url": "https://a.example"}, "creator": {"id": 2, "name": "jo"}}]}"#;
     assert_eq!(one("a.json", link.as_bytes()).title, "A");

@@ -40,7 +40,12 @@ fn blocks(value: &Value) -> Option<(&[Value], bool)> {
     match value {
         Value::Array(items) => {
             // Articles, of which each has its own.
-            let titled = |item: &Value| item.get("title").or(item.get("headline")).is_some();
+            let titled = |item: &Value| {
+                let names = ["title", "headline", "name", "subject", "heading"];
+                names
+                    .iter()
+                    .any(|name| item.get(*name).is_some_and(Value::is_string))
+            };
             if items.is_empty() || !items.iter().all(is_node) || items.iter().all(titled) {
                 return None;
             }
@@ -148,32 +153,46 @@ impl Paragraphs {
             if !in_line {
                 self.end();
             }
-            self.node(node);
+            self.node(node, in_line);
         }
         if !in_line {
             self.end();
         }
     }
 
-    fn node(&mut self, node: &Value) {
+    /// What a node says in these members, a paragraph each.
+    fn own(&mut self, node: &Map<String, Value>, names: &[&str]) {
+        for text in names.iter().filter_map(|name| node.get(*name)?.as_str()) {
+            self.end();
+            self.open.push_str(text);
+            self.end();
+        }
+    }
+
+    fn node(&mut self, node: &Value, in_line: bool) {
         let Some(object) = node.as_object() else {
             return;
         };
         let mut parts = parts(object).peekable();
         if parts.peek().is_some() {
             // It may say something itself, before what is below it.
-            if let Some(text) = run(node) {
-                self.open.push_str(text);
-                self.end();
+            // A link has a title that is not shown.
+            if in_line {
+                self.open.push_str(run(node).unwrap_or(""));
+            } else {
+                self.own(object, &["title", "heading", "question", "text"]);
             }
             let list = kind(node).is_some_and(|kind| {
                 let kind = kind.to_ascii_lowercase();
                 kind.contains("list") && !kind.contains("item")
-                    || matches!(kind.as_str(), "ul" | "ol")
+                    || matches!(kind.as_str(), "ul" | "ol" | "tool_result")
             });
             for nodes in parts {
                 // Where one is a run of text, all stand in its line.
                 self.nodes(nodes, !list && nodes.iter().any(stands_in_line));
+            }
+            if !in_line {
+                self.own(object, &["caption"]);
             }
             return;
         }

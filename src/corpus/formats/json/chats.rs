@@ -4,10 +4,11 @@ use super::exports::mended;
 use serde_json::{Map, Value};
 
 /// Members of which a message or a conversation has at least one: an object without any of them is neither.
-pub(super) const TELLING: [&str; 18] = [
+pub(super) const TELLING: [&str; 19] = [
     "attachments",
     "blocks",
     "chat_messages",
+    "conversations",
     "deleted",
     "embeds",
     "files",
@@ -27,7 +28,8 @@ pub(super) const TELLING: [&str; 18] = [
 
 /// Brings a message, or a conversation, into the form that others have.
 pub(super) fn prepare(object: &mut Map<String, Value>) {
-    if object.contains_key("mapping") || object.contains_key("chat_messages") {
+    let talked = ["mapping", "chat_messages", "conversations"];
+    if talked.iter().any(|name| object.contains_key(*name)) {
         conversed(object);
     } else if object.contains_key("timestamp_ms") {
         sent(object);
@@ -109,6 +111,18 @@ fn conversed(object: &mut Map<String, Value>) {
         ("mapping", texts)
     } else if let Some(Value::Array(messages)) = object.get("chat_messages") {
         ("chat_messages", messages.iter().filter_map(text).collect())
+    } else if let Some(Value::Array(messages)) = object.get("conversations") {
+        // Those that people shared, as data sets have them: who says what.
+        let said = |message: &Value| {
+            message.get("from")?.as_str()?;
+            let text = message.get("value")?.as_str()?.trim();
+            (!text.is_empty()).then(|| text.to_string())
+        };
+        let texts: Vec<String> = messages.iter().filter_map(said).collect();
+        if texts.len() != messages.len() || texts.is_empty() {
+            return;
+        }
+        ("conversations", texts)
     } else {
         return;
     };

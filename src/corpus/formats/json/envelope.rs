@@ -60,7 +60,7 @@ const WRAPPERS: [&str; 17] = [
 /// What a search engine found, beside which it tells where.
 const SOURCE: &str = "_source";
 /// Lists of what has to do with an article, beside it or in it, by how their names begin.
-const ABOUT: [&str; 21] = [
+const ABOUT: [&str; 22] = [
     "attachment",
     "author",
     "categor",
@@ -76,6 +76,7 @@ const ABOUT: [&str; 21] = [
     "reaction",
     "recommend",
     "related",
+    "relationship",
     "replies",
     "review",
     "similar",
@@ -123,23 +124,34 @@ pub(super) fn is_article(
         return false;
     };
     columns.text.is_some()
-        || object.get(column).is_some_and(|text| {
-            is_tree(text) || !text.is_array() && !text.is_object() && !described(column)
+        || object.get(column).is_some_and(|text| match text {
+            Value::Array(_) => is_tree(text),
+            // As content management systems give a text.
+            Value::Object(inner) => {
+                let whole = |name: &&str| inner.get(*name).is_some_and(Value::is_string);
+                is_tree(text) || ["processed", "rendered", "value"].iter().any(whole)
+            }
+            _ => !described(column),
         })
 }
 
 /// Whether an object is what a search engine found: its text is in its source, not in what is told of the place.
 pub(super) fn is_hit(object: &Map<String, Value>) -> bool {
-    object.get(SOURCE).is_some_and(Value::is_object)
+    let has = |name: &str| object.get(name).is_some_and(Value::is_object);
+    let found = ["_id", "_index", "_score"]
+        .iter()
+        .any(|name| object.contains_key(*name));
+    // Of an entry of Contentful, beside what the system knows of it.
+    has(SOURCE) && found || has("fields") && has("sys")
 }
 
 /// Whether a list is one of what has to do with an article, by the name of it or of an object around it.
-pub(super) fn is_about(list: &List) -> bool {
+pub(super) fn is_about(name: &str) -> bool {
     let told = |part: &str| {
         let part = part.to_ascii_lowercase();
         ABOUT.iter().any(|about| part.starts_with(about))
     };
-    list.name.split('.').any(told)
+    name.split('.').any(told)
 }
 
 /// Whether a column of text may be one of an envelope.
@@ -163,16 +175,17 @@ pub(super) fn has_list(object: &Map<String, Value>, depth: usize) -> bool {
 
 /// The likeliest list of articles in the object that `bytes` begins with, or in the part of it that
 /// there is; where several are alike, the first of them. `article` says that the object might be an article itself: then only a list of a
-/// usual name is taken.
+/// usual name is taken, and where it has a `text`, none of what has to do with it.
 pub(super) fn find(
     bytes: &[u8],
     article: bool,
+    text: bool,
     columns: &Columns,
     decoder: &mut Decoder,
 ) -> Option<List> {
     let mut found: Vec<List> = lists(bytes)
         .into_iter()
-        .filter(|list| !article || list.usual() && !is_about(list))
+        .filter(|list| !article || list.usual() && !(text && is_about(&list.name)))
         .collect();
     let mut holders = found.clone();
     found.retain_mut(|list| {
@@ -498,19 +511,25 @@ pub(super) fn wrapped<'o>(
     object: &'o Map<String, Value>,
     columns: &Columns,
 ) -> Option<&'o Map<String, Value>> {
-    wrapped_in(object, columns, WRAPPED)
+    wrapped_at(object, columns).map(|(_, inner)| inner)
 }
 
-fn wrapped_in<'o>(
+/// The same, with the names that lead to it.
+pub(super) fn wrapped_at<'o>(
     object: &'o Map<String, Value>,
     columns: &Columns,
-    depth: usize,
-) -> Option<&'o Map<String, Value>> {
-    let (_, inner) = wrapper_of_text(object, columns, depth)?;
-    if has_text(inner, columns) {
-        return Some(inner);
+) -> Option<(String, &'o Map<String, Value>)> {
+    let (mut way, mut object) = (String::new(), object);
+    for depth in (1..=WRAPPED).rev() {
+        let (name, inner) = wrapper_of_text(object, columns, depth)?;
+        way.push_str(name);
+        way.push('.');
+        if has_text(inner, columns) {
+            return Some((way, inner));
+        }
+        object = inner;
     }
-    wrapped_in(inner, columns, depth - 1)
+    None
 }
 
 /// The first object in one that has a text, or holds an object that has.
@@ -546,7 +565,7 @@ fn wrapper_of_title<'o>(
                     && (name == "post" || !mapping.is_named_weakly())
             })
     };
-    if titled(object, "") {
+    if titled(object, "") || object.contains_key("name") {
         return None;
     }
     object
@@ -573,6 +592,7 @@ mod tests {
     fn found(text: &str, article: bool) -> Option<String> {
         let list = find(
             text.as_bytes(),
+            article,
             article,
             &Columns::default(),
             &mut Decoder::default(),

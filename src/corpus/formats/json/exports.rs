@@ -51,6 +51,25 @@ pub(super) fn bared(object: &mut Map<String, Value>) {
     }
 }
 
+/// Gives an entry of Contentful the id and the date that its system knows: `{"sys": {"id": …}, "fields": {…}}`.
+pub(super) fn known_to_the_system(object: &mut Map<String, Value>) {
+    if !object.get("fields").is_some_and(Value::is_object) {
+        return;
+    }
+    let Some(Value::Object(system)) = object.get("sys") else {
+        return;
+    };
+    let told = [("id", "id"), ("createdAt", "created_at")];
+    let told = told.map(|(name, by)| (by, system.get(name).cloned()));
+    for (name, value) in told {
+        if let Some(value) = value
+            && !object.contains_key(name)
+        {
+            object.insert(name.to_string(), value);
+        }
+    }
+}
+
 /// A post of Facebook's export, whose text stands in a list beside its date and title:
 /// `{"timestamp": …, "data": [{"post": …}], "title": …}`; so does a comment's, in an object of its own.
 pub(super) fn posted(object: &mut Map<String, Value>) {

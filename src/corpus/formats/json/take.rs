@@ -1,7 +1,7 @@
 //! What becomes of an object: an article, or several that it holds.
 
 use super::chats::{self, is_nothing, is_notice};
-use super::exports::{Action, bared, posted};
+use super::exports::{Action, bared, known_to_the_system, posted};
 use super::scan::{Skip, length};
 use super::{
     Kin, Known, LARGE, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader,
@@ -26,6 +26,7 @@ impl<R: Read> Reader<'_, '_, R> {
         } else {
             bared(&mut object);
             posted(&mut object);
+            known_to_the_system(&mut object);
         }
         // What the last object's members say holds for one with the same.
         let plain = self.is_like_last(&object).is_some_and(|known| known.plain);
@@ -50,7 +51,9 @@ impl<R: Read> Reader<'_, '_, R> {
             if self.may_enter() && envelope::has_list(&object, 1) && !self.wraps_article(&object) {
                 let bytes = &self.window.bytes()[..n];
                 let titled = known.roles.as_ref().is_ok_and(may_be_one);
-                let list = envelope::find(bytes, titled, columns, self.decoder);
+                let roles = known.roles.as_ref();
+                let text = roles.is_ok_and(|roles| roles.column(Role::Text).is_some());
+                let list = envelope::find(bytes, titled, text, columns, self.decoder);
                 if let Some(list) = list.filter(|list| !self.is_of_wrapped(list, &object)) {
                     self.enter(list);
                     return Ok(());
@@ -122,11 +125,13 @@ impl<R: Read> Reader<'_, '_, R> {
     /// Whether a list belongs to an article that an object wraps: it has replies to it, or what has to do with it.
     fn is_of_wrapped(&self, list: &envelope::List, object: &Map<String, Value>) -> bool {
         let columns = &self.context.options.columns;
-        let Some(inner) = envelope::wrapped(object, columns) else {
+        let Some((way, inner)) = envelope::wrapped_at(object, columns) else {
             return false;
         };
-        replies::is_list(&list.name)
-            || envelope::is_about(list)
+        // What leads to the article says nothing of the list.
+        let name = list.name.strip_prefix(&way).unwrap_or(&list.name);
+        replies::is_list(name)
+            || envelope::is_about(name)
                 && (self.is_article(inner)
                     || inner.get("content").is_some_and(|text| !is_nothing(text)))
     }
@@ -289,9 +294,11 @@ impl<R: Read> Reader<'_, '_, R> {
         {
             return None;
         }
+        let text = |mapping: &Mapping| mapping.column(Role::Text).is_some();
         envelope::find(
             bytes,
             mapping.as_ref().is_ok_and(may_be_one),
+            mapping.as_ref().is_ok_and(text),
             columns,
             self.decoder,
         )
