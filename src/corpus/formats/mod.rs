@@ -535,22 +535,25 @@ fn read_stream(
     // What its mark says was heard before.
     let given = given.filter(|_| Encoding::for_bom(head).is_none());
     let mut replaced = None;
-    let (stream, sample) = match (given, unmarked(&sample)) {
-        (Some(given), _) => {
-            let (text, count) = given::decoded(stream, given);
-            replaced = Some(count);
-            let stream = BufReader::with_capacity(capacity, text);
-            let sample = given.0.decode_without_bom_handling(&sample).0.into_owned();
-            let sample = Head(sample.into_bytes().into());
+    let encoding = given.or_else(|| unmarked(&sample).map(TextEncoding));
+    let (stream, sample) = match encoding {
+        Some(encoding) => {
+            let (stream, count) = given::decoded(stream, encoding);
+            if given.is_some() {
+                replaced = Some(count);
+            } else {
+                context.sink.note(Note::Encoding {
+                    path: context.path.to_string(),
+                    encoding: encoding.name(),
+                });
+            }
+            // What looks at the beginning sees what the stream gives.
+            let sample = encoding.0.decode_without_bom_handling(&sample).0;
+            let sample = Head(sample.into_owned().into_bytes().into());
+            let stream = BufReader::with_capacity(1 << 16, stream);
             (Box::new(stream) as Box<dyn BufRead>, sample)
         }
-        (None, Some(encoding)) => {
-            // What looks at the beginning sees what the stream gives.
-            let sample = encoding.decode_without_bom_handling(&sample).0.into_owned();
-            let sample = Head(sample.into_bytes().into());
-            (decoded(stream, encoding, context), sample)
-        }
-        (None, None) => (Box::new(stream) as Box<dyn BufRead>, sample),
+        None => (Box::new(stream) as Box<dyn BufRead>, sample),
     };
     let mut decoder = Decoder::for_sample(&sample);
     let outcome = match format {
@@ -584,22 +587,6 @@ fn read_text(
         // Every other format is read before it comes here.
         _ => text::read(stream, decoder, context),
     }
-}
-
-/// A stream in an encoding whose bytes look like others', as UTF-8.
-fn decoded<'r>(
-    stream: impl Read + 'r,
-    encoding: &'static Encoding,
-    context: &mut Context<'_>,
-) -> Box<dyn BufRead + 'r> {
-    context.sink.note(Note::Encoding {
-        path: context.path.to_string(),
-        encoding: encoding.name(),
-    });
-    let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
-        .encoding(Some(encoding))
-        .build(stream);
-    Box::new(BufReader::with_capacity(1 << 16, stream))
 }
 
 /// Whether a sample is text but for some stray NUL bytes, which readers of rows drop.

@@ -90,7 +90,7 @@ fn cues(text: &str) -> Vec<Cue<'_>> {
     // Of WebVTT, what stands before the first cue and in notes is not shown.
     let mut hidden = true;
     let mut blank = true;
-    let mut lines = text.lines().peekable();
+    let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if line.trim().is_empty() {
             blank = true;

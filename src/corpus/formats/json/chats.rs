@@ -69,15 +69,14 @@ fn asked(object: &mut Map<String, Value>) {
     if !object.get("text").is_some_and(is_nothing) {
         return;
     }
-    let Some(question) = object
-        .get("poll")
-        .and_then(|poll| poll.get("question"))
-        .and_then(Value::as_str)
-    else {
+    let Some(poll) = object.get("poll") else {
+        return;
+    };
+    let Some(question) = poll.get("question").and_then(Value::as_str) else {
         return;
     };
     let mut texts = vec![question];
-    if let Some(answers) = object["poll"].get("answers") {
+    if let Some(answers) = poll.get("answers") {
         shown(answers, "answers", &mut texts);
     }
     let text = texts.join("\n");

@@ -35,9 +35,9 @@ const LISTS: [&str; 24] = [
     "list",
     "orderedItems",
 ];
-/// Objects that hold an article's fields one level below its identifier or kind.
 /// Lists whose items may hold a list of articles each: the tables of an export, the answers to several questions.
 const HOLDERS: [&str; 3] = ["db", "results", "data"];
+/// Objects that hold an article's fields one level below its identifier or kind.
 const WRAPPERS: [&str; 17] = [
     SOURCE,
     "attributes",
@@ -183,25 +183,26 @@ pub(super) fn find(
     columns: &Columns,
     decoder: &mut Decoder,
 ) -> Option<List> {
-    let mut found: Vec<List> = lists(bytes)
-        .into_iter()
-        .filter(|list| !article || list.usual() && !(text && is_about(&list.name)))
-        .collect();
-    let mut holders = found.clone();
-    found.retain_mut(|list| {
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for mut list in lists(bytes) {
         let usual = list.usual();
-        match keys_of_articles(&bytes[list.start..], usual, columns, decoder) {
-            Some(keys) => list.keys = keys,
-            None => return false,
+        if article && (!usual || text && is_about(&list.name)) {
+            continue;
         }
-        true
-    });
+        match keys_of_articles(&bytes[list.start..], usual, columns, decoder) {
+            Some(keys) => {
+                list.keys = keys;
+                found.push(list);
+            }
+            None => others.push(list),
+        }
+    }
     if found.is_empty() && !article {
-        holders.retain(|list| {
+        others.retain(|list| {
             let name = list.name.rsplit('.').next().unwrap_or_default();
             HOLDERS.contains(&name) && holds_articles(&bytes[list.start..], columns, decoder)
         });
-        found = holders;
+        found = others;
     }
     // Of equals, the first.
     let likeliest = found

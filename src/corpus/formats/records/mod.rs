@@ -64,10 +64,8 @@ impl Syntax {
             }
         }
         if first.starts_with("%0 ")
-            && [second, third]
-                .into_iter()
-                .all(|line| line.is_empty() || tagged::is_lettered(line))
-            && !second.is_empty()
+            && tagged::is_lettered(second)
+            && (third.is_empty() || tagged::is_lettered(third))
         {
             return Some(Self::EndNote);
         }
