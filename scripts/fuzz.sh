@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds="${1:-60}"
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- filter text markdown html jsonl csv tsv parquet any feed email mbox mhtml docx pdf warc sgml records subtitles zip tar
+[ $# -gt 0 ] || set -- filter text markdown html jsonl csv tsv parquet any feed email mbox mhtml docx pdf warc sgml records subtitles wiki zip tar
 for target in "$@"; do
     seeds="fuzz/corpus/$target"
     mkdir -p "$seeds"
@@ -39,6 +39,16 @@ for target in "$@"; do
     subtitles)
         printf '1\n00:00:01,000 --> 00:00:02,000\n<i>a</i>\n\n' >"$seeds/srt"
         printf 'WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>a &amp; b\n' >"$seeds/vtt"
+        ;;
+    wiki)
+        printf '%s' '<mediawiki><siteinfo><base>https://w.example/wiki/Main</base></siteinfo><page><title>T</title><ns>0</ns><id>1</id><revision><text>A [[b|c]] {{d|[[e]]}}
+{|
+! a !! b
+|-
+| c || d
+|}
+== x ==
+* y&amp;lt;ref&amp;gt;</text></revision></page></mediawiki>' >"$seeds/one"
         ;;
     warc) printf 'WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 4\r\n\r\nT\nx\n\r\n\r\n' >"$seeds/one" ;;
     esac

@@ -126,6 +126,7 @@ pub(super) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("a.sgml", sgml()),
         ("a.ris", ris()),
         ("a.bib", bibtex()),
+        ("wiki.xml", wiki()),
         ("a.jsonl.gz", gzip(&lines)),
         ("a.jsonl.bz2", bzip2(&lines)),
         (
@@ -204,6 +205,19 @@ fn feed() -> Vec<u8> {
     });
     let begin = b"<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>Post</title>\n";
     [&begin[..], &items, b"</channel></rss>"].concat()
+}
+
+fn wiki() -> Vec<u8> {
+    let pages = rows(|n, text| {
+        format!(
+            "<page><title>Headline {n}</title><ns>0</ns><id>{n}</id><revision><timestamp>2024-05-03T10:11:12Z</timestamp>\
+             <text>{{{{Infobox|a=[[b]]|c={{{{d}}}}}}}}\n{} [[Headline {n}|more]]&lt;ref&gt;{{{{cite|a=b}}}}&lt;/ref&gt;\n\n\
+             == See also ==\n* [[Headline]]\n[[Category:A]]</text></revision></page>\n",
+            text.join("&lt;ref name=a /&gt; '''and'''\n\n")
+        )
+    });
+    let begin = b"<mediawiki><siteinfo><sitename>Post</sitename></siteinfo>\n";
+    [&begin[..], &pages, b"</mediawiki>"].concat()
 }
 
 fn mail(n: usize) -> String {

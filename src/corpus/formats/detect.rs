@@ -240,11 +240,12 @@ fn markup(text: &str) -> Content {
         "html" => Content::Is(Format::Html),
         "rss" | "feed" => Content::Is(Format::Feed),
         "rdf" if text.contains("purl.org/rss") => Content::Is(Format::Feed),
+        "mediawiki" => Content::Is(Format::Wiki),
         "reuters" => Content::Is(Format::Sgml),
         "doc" if text.contains("<docno>") || text.contains("<docid>") => Content::Is(Format::Sgml),
         // WikiExtractor's, and newswire of the Linguistic Data Consortium.
         "doc" if !xml && rest.starts_with("<doc id=\"") => Content::Is(Format::Sgml),
-        "nitf" | "newsml" | "newsitem" | "tei" | "teicorpus" | "mediawiki" | "tmx" | "urlset"
+        "nitf" | "newsml" | "newsitem" | "tei" | "teicorpus" | "tmx" | "urlset"
         | "sitemapindex" | "opml" => Content::Foreign(&foreign::XML),
         "svg" => Content::Foreign(&foreign::IMAGE),
         _ if xml => Content::Foreign(&foreign::XML),

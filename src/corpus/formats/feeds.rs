@@ -3,17 +3,15 @@
 //! One item is held at a time. Namespaces go by their usual prefixes, as feeds' readers do.
 
 use super::Context;
-use super::bounded::Bounded;
 use super::markup::{entities, entity, plain};
+use super::xml::{self, Ended};
 use crate::corpus::article::{Article, one_line};
 use crate::corpus::dates::{is_no_date, parse_date};
-use crate::corpus::decode::{Decoder, encoding_of};
-use crate::error::{Error, Result};
-use encoding_rs::Encoding;
-use quick_xml::Reader;
+use crate::corpus::decode::Decoder;
+use crate::error::Result;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::Value;
-use std::io::{self, BufReader, Read};
+use std::io::Read;
 
 pub(super) fn read(
     stream: impl Read,
@@ -21,16 +19,7 @@ pub(super) fn read(
     decoder: &mut Decoder,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let encoding = decoder.settle(sample, declared(sample).as_slice());
-    let stream = encoding_rs_io::DecodeReaderBytesBuilder::new()
-        .encoding(Some(encoding))
-        .build(stream);
-    let (stream, since_record) = Bounded::new(stream);
-    let mut reader = Reader::from_reader(BufReader::with_capacity(1 << 16, stream));
-    let config = reader.config_mut();
-    config.check_end_names = false;
-    config.allow_unmatched_ends = true;
-    config.allow_dangling_amp = true;
+    let (mut reader, since_record) = xml::reader(stream, sample, decoder);
     let mut feed = Feed::default();
     let mut passed_over = 0;
     let mut buffer = Vec::new();
@@ -39,20 +28,13 @@ pub(super) fn read(
         let row = Some(feed.items).filter(|n| *n > 0);
         let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event,
-            Err(quick_xml::Error::Io(e)) if e.kind() == io::ErrorKind::FileTooLarge => {
-                return context.bad(row, "an item longer than 64 MiB, which is no one article");
-            }
-            Err(quick_xml::Error::Io(e)) => {
-                return Err(Error::io(
-                    context.path,
-                    io::Error::new(e.kind(), e.to_string()),
-                ));
-            }
-            Err(e) => {
-                return context.bad(
-                    row,
-                    format!("not well-formed XML ({e}); items before are read"),
-                );
+            Err(error) => {
+                return match Ended::of(error, context.path)? {
+                    Ended::TooLong => {
+                        context.bad(row, "an item longer than 64 MiB, which is no one article")
+                    }
+                    Ended::Malformed(message) => context.bad(row, message),
+                };
             }
         };
         let finished = match event {
@@ -104,17 +86,6 @@ pub(super) fn read(
         return context.bad(None, message);
     }
     Ok(())
-}
-
-/// The encoding that the XML declares.
-fn declared(sample: &[u8]) -> Option<&'static Encoding> {
-    let head = String::from_utf8_lossy(&sample[..sample.len().min(200)]);
-    let rest = head.trim_start().strip_prefix("<?xml")?;
-    let (declaration, _) = rest.split_once("?>")?;
-    let label = declaration.split_once("encoding")?.1;
-    let label = label.trim_start().strip_prefix('=')?.trim_start();
-    let label = label.get(1..)?.split(['"', '\'']).next()?;
-    encoding_of(label)
 }
 
 /// Where the reader is in a feed.

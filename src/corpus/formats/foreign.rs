@@ -96,7 +96,7 @@ static LATEX: Foreign = likely(
 );
 static SQL: Foreign = likely("an SQL dump", AS_TABLE);
 pub(super) static XML: Foreign = data(
-    "XML that is no RSS, Atom or WordPress export",
+    "XML that is no RSS, Atom, WordPress export or dump of a wiki",
     "convert it to HTML, CSV or JSON lines",
 );
 pub(super) static CODE: Foreign = likely(

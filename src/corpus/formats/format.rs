@@ -41,6 +41,8 @@ pub enum Format {
     Sgml,
     /// Bibliographic records (RIS, PubMed, EndNote, Web of Science, BibTeX), an article each.
     Records,
+    /// A dump of a wiki (MediaWiki's XML), an article a page.
+    Wiki,
     /// Subtitles or a transcript (SRT, WebVTT), one article.
     Subtitles,
     /// A zip archive of files.
@@ -74,6 +76,7 @@ const NAMES: &[(Format, &[&str])] = &[
         Format::Records,
         &["ris", "bib", "bibtex", "nbib", "enw", "ciw"],
     ),
+    (Format::Wiki, &["mediawiki"]),
     (Format::Subtitles, &["srt", "vtt"]),
     (Format::Zip, &["zip"]),
     (Format::Tar, &["tar"]),
@@ -99,7 +102,7 @@ impl Format {
     pub fn list() -> String {
         let names: Vec<&str> = NAMES.iter().map(|(_, names)| names[0]).collect();
         format!(
-            "formats are {} (xml is RSS, Atom or a WordPress export), each also packed as .gz, .bz2, .xz or .zst",
+            "formats are {} (xml is RSS, Atom, a WordPress export or a dump of a wiki), each also packed as .gz, .bz2, .xz or .zst",
             names.join(", ")
         )
     }

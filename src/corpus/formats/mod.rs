@@ -42,7 +42,9 @@ mod text;
 mod warc;
 mod warc_records;
 mod watched;
+mod wiki;
 mod window;
+mod xml;
 
 pub use table::TableOptions;
 
@@ -558,6 +560,7 @@ fn read_stream(
     let mut decoder = Decoder::for_sample(&sample);
     let outcome = match format {
         Format::Feed => feeds::read(stream, &sample, &mut decoder, context),
+        Format::Wiki => wiki::read(stream, &sample, &mut decoder, context),
         Format::Records => records::read(stream, &sample, &mut decoder, context),
         _ => {
             drop(sample);
