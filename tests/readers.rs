@@ -67,6 +67,8 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("a.bib", b"@string{c = \"C\"}\n@article{k, title = {T {\\\"u} \\emph{v} $x$}, journal = c # \"d\", year = 2024,\n month = may}\n@book(l, title = \"U\")\n".to_vec()),
         ("a.srt", b"1\n00:00:01,000 --> 00:00:02,000\n<i>a</i> {\\an8}b\n\n2\n00:00:09,000 --> 00:00:10,000\nc\n".to_vec()),
         ("a.vtt", b"WEBVTT\n\n00:01.000 --> 00:02.000 line:0\n<v A>a &amp; b\n".to_vec()),
+        ("wiki.xml", b"<mediawiki><siteinfo><base>https://w.example/wiki/M</base></siteinfo><page><title>T</title><ns>0</ns><id>1</id><revision><text>A [[b|c]] {{d|[[e]]}} x&lt;ref&gt;y&lt;/ref&gt;\n{|\n! a !! b\n|-\n| c || d\n|}\n== x ==\n* y [https://z z]</text></revision></page></mediawiki>".to_vec()),
+        ("nested.json", b"{\"article\": {\"title\": \"T\", \"body\": \"x\"}, \"groups\": [{\"articles\": [{\"title\": \"U\", \"text\": \"y\"}]}], \"articles\": [{\"title\": \"V\", \"sections\": [{\"title\": \"a\", \"text\": \"b\"}]}]}".to_vec()),
         ("rich.json", b"[{\"title\": \"T\", \"content\": {\"type\": \"doc\", \"content\": [{\"type\": \"paragraph\", \"content\": [{\"type\": \"text\", \"text\": \"x\"}]}]}}]".to_vec()),
         ("a.parquet", parquet),
         ("a.jsonl.gz", gz),

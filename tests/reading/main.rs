@@ -14,6 +14,7 @@ mod instead;
 mod kinds;
 mod literature;
 mod mails;
+mod nested;
 mod pages;
 mod records;
 mod replaced;

@@ -1,6 +1,8 @@
 //! Which columns a role has.
 
-use super::names::{MESSAGE, URI, is_data_a_date, is_name_no_title, is_tweets, plain, usual};
+use super::names::{
+    MESSAGE, QUESTION, URI, is_data_a_date, is_name_no_title, is_tweets, of_answers, plain, usual,
+};
 use super::path::{Path, find};
 use super::program::{is_post, no_article};
 use super::{Claim, Role, Rows};
@@ -72,6 +74,18 @@ impl<'n> Names<'n> {
         no_article(&self.plain)
     }
 
+    /// The columns that make a text together, where all are questions and answers.
+    pub(super) fn of_answers(&self) -> Vec<Path> {
+        if !strong(self, Role::Text).is_empty() {
+            return Vec::new();
+        }
+        let names = of_answers(&self.plain);
+        names
+            .into_iter()
+            .filter_map(|name| named(self, name))
+            .collect()
+    }
+
     /// The column with a usual name.
     fn find(&self, usual: &str) -> Option<&'n String> {
         let at = |all: &[String]| all.iter().position(|name| name == usual);
@@ -94,6 +108,13 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
     found.extend(strong(names, role));
     if found.is_empty() && role == Role::Date && is_data_a_date(&names.plain) {
         found.extend(named(names, "data"));
+    }
+    if found.is_empty() && matches!(role, Role::Title | Role::Text) {
+        let answers = names.of_answers();
+        match role {
+            Role::Title if !answers.is_empty() => found.extend(named(names, QUESTION)),
+            _ => found.extend(answers),
+        }
     }
     if found.is_empty() {
         let other = tweets || is_name_no_title(&names.plain);

@@ -238,7 +238,7 @@ impl Columns {
             }
         }
         let own = claims.is_empty() && row::is_own(names);
-        let guesses = {
+        let (guesses, answers) = {
             let all = names;
             let names = Names::of(all);
             if claims.is_empty()
@@ -249,10 +249,11 @@ impl Columns {
                     listed(all)
                 ));
             }
-            Role::ALL.map(|role| match self.set(role) {
+            let guesses = Role::ALL.map(|role| match self.set(role) {
                 Some(_) => Vec::new(),
                 None => guessed(&names, role),
-            })
+            });
+            (guesses, names.of_answers())
         };
         // Every role has its likeliest column before any has a second.
         for likeliest in [true, false] {
@@ -271,10 +272,11 @@ impl Columns {
                     Some(claim) if !likeliest => claim.paths.append(&mut found),
                     None if likeliest && !found.is_empty() => {
                         found.truncate(1);
+                        let joined = role == Role::Text && answers.contains(&found[0]);
                         claims.push(Claim {
                             role,
                             paths: found,
-                            joined: false,
+                            joined,
                             set: false,
                         });
                     }

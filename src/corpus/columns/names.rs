@@ -183,10 +183,13 @@ pub(super) fn usual(role: Role) -> Usual {
                 FIRST_ABOUT,
                 "abstract",
                 "abstractnote",
+                "abstractinvertedindex",
+                "extract",
                 "openingtext",
                 "videodescription",
                 "shortdescription",
                 "description",
+                "desc",
                 "summary",
                 "excerpt",
                 "postexcerpt",
@@ -211,6 +214,10 @@ pub(super) fn usual(role: Role) -> Usual {
                 "contents",
                 "contenttxt",
                 "sections",
+                "chapters",
+                "pages",
+                "utterances",
+                "segments",
                 "speech",
                 "post",
                 "artikel",
@@ -447,6 +454,34 @@ pub(super) fn is_data_a_date(names: &[String]) -> bool {
         "tytul",
     ];
     THEIRS.iter().any(|name| names.iter().any(|n| n == name))
+}
+
+/// What was asked, in data sets of questions and answers, and what was said to a model.
+pub(super) const QUESTION: &str = "question";
+const ASKED: [&str; 3] = [QUESTION, "instruction", "prompt"];
+/// What stands beside it: what it was asked about, and the answer.
+const ANSWERED: [&str; 8] = [
+    "context",
+    "input",
+    "answer",
+    "bestanswer",
+    "output",
+    "response",
+    "completion",
+    "chosen",
+];
+
+/// Of these, as [`plain`] makes them, the columns that make a text together, in data sets of questions and answers: in
+/// others they mean something else. A question is their title.
+pub(super) fn of_answers(names: &[String]) -> Vec<&'static str> {
+    let has = |wanted: &&&str| names.iter().any(|n| n == **wanted);
+    let asked = ASKED.iter().filter(has);
+    let answered: Vec<&'static str> = ANSWERED.iter().filter(has).copied().collect();
+    if asked.clone().next().is_none() || answered.iter().all(|name| *name == "input") {
+        return Vec::new();
+    }
+    let said = asked.filter(|name| **name != QUESTION).copied();
+    said.chain(answered).collect()
 }
 
 /// A name in small letters and digits only, without accents: `publishedAt`, `published_at` and

@@ -110,6 +110,21 @@ impl Mapping {
             .map(|path| path.column.as_str())
     }
 
+    /// The columns of a role, but those of which it has a part.
+    pub(crate) fn columns(&self, role: Role) -> impl Iterator<Item = &str> {
+        let found = self.claims.iter().filter(move |claim| claim.role == role);
+        let paths = found.flat_map(|claim| &claim.paths);
+        paths
+            .filter(|path| path.inner.is_empty())
+            .map(|path| path.column.as_str())
+    }
+
+    /// What a row has in the likeliest of the columns of a role that it has.
+    pub(crate) fn value<'r>(&self, role: Role, row: &'r Map<String, Value>) -> Option<&'r Value> {
+        let found = self.claims.iter().find(|claim| claim.role == role);
+        found?.paths.iter().find_map(|path| path.get(row))
+    }
+
     /// Whether a row has a text in a column of that role: what is called `article` or `post` is a text in some
     /// exports, and in others the object that has one.
     pub(crate) fn has_text(&self, row: &Map<String, Value>) -> bool {
@@ -494,7 +509,7 @@ fn described(article: &mut Article, page: Article, row: &mut Map<String, Value>)
 }
 
 /// The text in a value of several, of which none is a text by itself: the longest of a list, and of an object that is
-/// called as texts are.
+/// called as texts are, or is in a list of it.
 fn text_in(value: &Value) -> Option<&str> {
     const NAMES: [&str; 6] = ["text", "content", "body", "value", "paragraph", "parts"];
     match value {
@@ -504,10 +519,14 @@ fn text_in(value: &Value) -> Option<&str> {
             .take(50)
             .filter_map(text_in)
             .max_by_key(|text| text.len()),
-        Value::Object(object) => NAMES
-            .iter()
-            .filter_map(|name| text_in(object.get(*name)?))
-            .max_by_key(|text| text.len()),
+        Value::Object(object) => {
+            let named = NAMES.iter().filter_map(|name| text_in(object.get(*name)?));
+            let listed = object.values().filter(|value| value.is_array());
+            let longest = |text: &&str| text.len();
+            named
+                .max_by_key(longest)
+                .or_else(|| listed.filter_map(text_in).max_by_key(longest))
+        }
         _ => None,
     }
 }

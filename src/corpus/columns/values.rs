@@ -38,8 +38,27 @@ fn plain(role: Role, value: &Value) -> Reading {
         Value::Number(number) => Reading::Text(written(role, number), None),
         Value::Bool(truth) => Reading::Text(truth.to_string(), None),
         Value::Array(items) => list(role, items),
-        Value::Object(object) => unwrapped(role, object),
+        Value::Object(object) => match of_positions(object).filter(|_| role == Role::Text) {
+            Some(text) => Reading::Text(text, None),
+            None => unwrapped(role, object),
+        },
     }
+}
+
+/// The text whose words stand with their places in it, as OpenAlex has abstracts: `{"Hello": [0], "world": [1, 3]}`.
+fn of_positions(object: &Map<String, Value>) -> Option<String> {
+    let mut words: Vec<(u64, &str)> = Vec::new();
+    for (word, places) in object {
+        let places = places.as_array().filter(|places| !places.is_empty())?;
+        for place in places {
+            words.push((place.as_u64()?, word));
+        }
+    }
+    words.sort_unstable();
+    let first = words.first().is_some_and(|(place, _)| *place == 0);
+    let apart = words.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    let words: Vec<&str> = words.into_iter().map(|(_, word)| word).collect();
+    (first && apart).then(|| words.join(" "))
 }
 
 /// pandas makes floats of whole numbers where some are missing: an id 12.0 is 12.
@@ -72,7 +91,11 @@ fn list(role: Role, items: &[Value]) -> Reading {
     let mut rest = Vec::new();
     let mut some = false;
     for item in items {
-        match read(role, item) {
+        let reading = match item {
+            Value::Object(object) if role == Role::Text => section(object),
+            _ => None,
+        };
+        match reading.unwrap_or_else(|| read(role, item)) {
             Reading::Nothing => {}
             Reading::Unusable => {
                 some = true;
@@ -110,6 +133,67 @@ fn list(role: Role, items: &[Value]) -> Reading {
         texts.join(between),
         whole.then(|| Value::Array(items.to_vec())),
     )
+}
+
+/// A part of a text that has a heading of its own or parts in it, as laws, books and papers have: `{"title": "Scope",
+/// "text": "…", "subsections": [{"text": "…"}]}`. Nests as deep as what was parsed does, which is bounded.
+fn section(object: &Map<String, Value>) -> Option<Reading> {
+    const HEADINGS: [&str; 4] = ["heading", "title", "header", "headline"];
+    const PARTS: [&str; 10] = [
+        "sections",
+        "subsections",
+        "chapters",
+        "articles",
+        "paragraphs",
+        "clauses",
+        "parts",
+        "items",
+        "children",
+        "blocks",
+    ];
+    let filled = |name: &&&str| {
+        let text = object.get(**name).and_then(Value::as_str);
+        text.is_some_and(|text| !text.trim().is_empty())
+    };
+    let heading = HEADINGS.iter().find(filled);
+    let inner = PARTS.iter().find_map(|name| {
+        let items = object.get(*name)?.as_array()?;
+        match list(Role::Text, items) {
+            Reading::Text(text, rest) => Some((*name, text, rest)),
+            _ => None,
+        }
+    });
+    if heading.is_none() && inner.is_none() {
+        return None;
+    }
+    let (own, mut rest) = match unwrapped(Role::Text, object) {
+        Reading::Text(text, Some(Value::Object(rest))) => (Some(text), rest),
+        Reading::Text(text, _) => (Some(text), Map::new()),
+        _ => (None, object.clone()),
+    };
+    if own.is_none() && inner.is_none() {
+        return None;
+    }
+    let mut texts = Vec::new();
+    if let Some(name) = heading
+        && let Some(Value::String(heading)) = rest.shift_remove(*name)
+    {
+        // It may be the beginning of the text as well.
+        let behind = own
+            .as_ref()
+            .and_then(|own| own.strip_prefix(heading.as_str()));
+        let said = behind.is_some_and(|behind| !behind.starts_with(char::is_alphanumeric));
+        texts.extend((!said).then_some(heading));
+    }
+    texts.extend(own);
+    if let Some((name, text, more)) = inner {
+        texts.push(text);
+        rest.shift_remove(name);
+        rest.extend(more.map(|more| (name.to_string(), more)));
+    }
+    rest.retain(|_, value| !value.is_null());
+    let rest = (!rest.is_empty()).then_some(Value::Object(rest));
+    Some(Reading::Text(texts.join("\n\n"), rest))
 }
 
 /// A text of which some stretches have a look of their own, as Telegram writes it: `["It ", {"type": "bold",
@@ -190,7 +274,7 @@ fn unwrapped(role: Role, object: &Map<String, Value>) -> Reading {
         ],
         Role::Text => &[
             "rendered", "text", "body", "content", "plain", "value", "html", "raw", "document",
-            "json", "#text", "__cdata", "_", "$t",
+            "json", "#text", "__cdata", "_", "$t", "*", "context",
         ],
         Role::Date => &[
             "date",

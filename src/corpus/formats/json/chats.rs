@@ -4,10 +4,13 @@ use super::exports::mended;
 use serde_json::{Map, Value};
 
 /// Members of which a message or a conversation has at least one: an object without any of them is neither.
-pub(super) const TELLING: [&str; 19] = [
+pub(super) const TELLING: [&str; 24] = [
     "attachments",
     "blocks",
+    "candidates",
     "chat_messages",
+    "choices",
+    "conversation",
     "conversations",
     "deleted",
     "embeds",
@@ -15,9 +18,11 @@ pub(super) const TELLING: [&str; 19] = [
     "kind",
     "mapping",
     "media_attachments",
+    "messages",
     "object",
     "poll",
     "reblog",
+    "response",
     "sender_name",
     "stickers",
     "timestamp_ms",
@@ -28,7 +33,16 @@ pub(super) const TELLING: [&str; 19] = [
 
 /// Brings a message, or a conversation, into the form that others have.
 pub(super) fn prepare(object: &mut Map<String, Value>) {
-    let talked = ["mapping", "chat_messages", "conversations"];
+    let talked = [
+        "mapping",
+        "chat_messages",
+        "conversations",
+        "conversation",
+        "messages",
+        "choices",
+        "candidates",
+        "response",
+    ];
     if talked.iter().any(|name| object.contains_key(*name)) {
         conversed(object);
     } else if object.contains_key("timestamp_ms") {
@@ -122,6 +136,12 @@ fn conversed(object: &mut Map<String, Value>) {
             return;
         }
         ("conversations", texts)
+    } else if let Some((name, texts)) = exchanged(object) {
+        (name, texts)
+    } else if let Some(Value::Object(body)) = object.get("response").and_then(|r| r.get("body"))
+        && let Some((_, texts)) = exchanged(body)
+    {
+        ("response", texts)
     } else {
         return;
     };
@@ -131,6 +151,76 @@ fn conversed(object: &mut Map<String, Value>) {
     }
     object.insert("text".to_string(), Value::String(texts.join("\n\n")));
     dated(object, "create_time");
+}
+
+/// What was said between somebody and a model, as its interface takes and answers it:
+/// `{"messages": [{"role": "user", "content": "…"}]}`, `{"choices": [{"message": {"content": "…"}}]}`,
+/// `{"candidates": [{"content": {"parts": [{"text": "…"}]}}]}`; with the member that held it.
+fn exchanged(object: &Map<String, Value>) -> Option<(&'static str, Vec<String>)> {
+    const ROLES: [&str; 12] = [
+        "user",
+        "assistant",
+        "model",
+        "human",
+        "prompter",
+        "ai",
+        "bot",
+        "gpt",
+        "system",
+        "developer",
+        "tool",
+        "function",
+    ];
+    let items = |name: &str| object.get(name).and_then(Value::as_array);
+    for name in ["messages", "conversation"] {
+        let Some(messages) = items(name).filter(|messages| !messages.is_empty()) else {
+            continue;
+        };
+        let role = |message: &Value| {
+            let role = message.get("role")?.as_str()?.to_ascii_lowercase();
+            message.get("content")?;
+            ROLES.iter().position(|known| **known == *role)
+        };
+        let roles: Vec<Option<usize>> = messages.iter().map(role).collect();
+        if roles.iter().any(Option::is_none) {
+            continue;
+        }
+        // What the model was told about itself, and what programs answered it, is none of it.
+        let said = messages
+            .iter()
+            .zip(roles)
+            .filter(|(_, role)| role.is_some_and(|role| role < 8));
+        let texts = said.filter_map(|(message, _)| written(message.get("content")?));
+        return Some((name, texts.collect()));
+    }
+    for (name, ways) in [
+        ("choices", ["/message/content", "/text"]),
+        ("candidates", ["/content/parts", "/content"]),
+    ] {
+        let Some(answers) = items(name) else { continue };
+        let text = |answer: &Value| ways.iter().find_map(|way| written(answer.pointer(way)?));
+        let texts: Vec<String> = answers.iter().filter_map(text).collect();
+        if !texts.is_empty() {
+            return Some((name, texts));
+        }
+    }
+    None
+}
+
+/// What a message says, in one piece or several; pictures and thoughts are none.
+fn written(content: &Value) -> Option<String> {
+    let text = match content {
+        Value::String(text) => text.trim().to_string(),
+        Value::Array(pieces) => {
+            let texts = pieces.iter().filter_map(|piece| match piece {
+                Value::String(text) => Some(text.as_str()),
+                _ => piece.get("text")?.as_str(),
+            });
+            texts.collect::<Vec<_>>().join("\n\n").trim().to_string()
+        }
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
 }
 
 /// What a message of ChatGPT says; what was said to the model about itself, and programs that it ran, are none of it.
@@ -329,7 +419,7 @@ pub(super) fn is_notice(object: &Map<String, Value>) -> bool {
     {
         return true;
     }
-    if empty("text") && has(&["mapping", "chat_messages"]) {
+    if empty("text") && has(&["mapping", "chat_messages", "messages", "conversation"]) {
         let told = object.get("summary").and_then(Value::as_str);
         return told.is_none_or(|told| told.trim().is_empty());
     }

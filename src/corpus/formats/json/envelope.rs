@@ -1,6 +1,6 @@
 //! Lists of articles inside an object, as interfaces of the web answer.
 
-use super::exports::posted;
+use super::exports::{posted, revised};
 use super::scan::length;
 use super::{MOST_COLUMNS, value};
 use crate::corpus::columns::{Columns, Mapping, Role, is_tree};
@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 /// What lists of articles are usually called.
-const LISTS: [&str; 24] = [
+const LISTS: [&str; 27] = [
     "articles",
     "items",
     "results",
@@ -34,11 +34,12 @@ const LISTS: [&str; 24] = [
     "feed",
     "list",
     "orderedItems",
+    "episodes",
+    "papers",
+    "publications",
 ];
-/// Lists whose items may hold a list of articles each: the tables of an export, the answers to several questions.
-const HOLDERS: [&str; 3] = ["db", "results", "data"];
 /// Objects that hold an article's fields one level below its identifier or kind.
-const WRAPPERS: [&str; 17] = [
+const WRAPPERS: [&str; 22] = [
     SOURCE,
     "attributes",
     "fields",
@@ -56,11 +57,17 @@ const WRAPPERS: [&str; 17] = [
     "post_view",
     "content",
     "topLevelComment",
+    // What a page is made from, and what a store of vectors or a map knows of each.
+    "props",
+    "pageProps",
+    "payload",
+    "metadata",
+    "properties",
 ];
 /// What a search engine found, beside which it tells where.
 const SOURCE: &str = "_source";
 /// Lists of what has to do with an article, beside it or in it, by how their names begin.
-const ABOUT: [&str; 22] = [
+const ABOUT: [&str; 23] = [
     "attachment",
     "author",
     "categor",
@@ -68,6 +75,7 @@ const ABOUT: [&str; 22] = [
     "contributor",
     "crosspost",
     "cross_post",
+    "embed",
     "gallery",
     "image",
     "include",
@@ -83,6 +91,11 @@ const ABOUT: [&str; 22] = [
     "tag",
     "user",
     "videos",
+];
+/// Lists of other articles on an article's page, by how their names begin.
+const BESIDE: [&str; 12] = [
+    "also", "latest", "more", "most", "next", "popular", "prev", "promo", "recirc", "sidebar",
+    "suggest", "trending",
 ];
 /// Columns that often describe a whole list; an object with no other text may be an envelope.
 const DESCRIPTIONS: [&str; 5] = ["description", "summary", "abstract", "subtitle", "content"];
@@ -105,12 +118,13 @@ pub(super) struct List {
     size: usize,
     /// The names of the members of one of its articles.
     pub keys: Vec<String>,
+    /// Whether its items hold lists of articles.
+    pub groups: bool,
 }
 
 impl List {
     fn usual(&self) -> bool {
-        let last = self.name.rsplit('.').next().unwrap_or_default();
-        LISTS.iter().any(|usual| usual.eq_ignore_ascii_case(last))
+        is_usual(self.name.rsplit('.').next().unwrap_or_default())
     }
 }
 
@@ -123,16 +137,18 @@ pub(super) fn is_article(
     let Some(column) = mapping.column(Role::Text) else {
         return false;
     };
+    let text = mapping.value(Role::Text, object);
     columns.text.is_some()
-        || object.get(column).is_some_and(|text| match text {
-            Value::Array(_) => is_tree(text),
-            // As content management systems give a text.
-            Value::Object(inner) => {
-                let whole = |name: &&str| inner.get(*name).is_some_and(Value::is_string);
-                is_tree(text) || ["processed", "rendered", "value"].iter().any(whole)
-            }
-            _ => !described(column),
-        })
+        || !is_hit(object)
+            && text.is_some_and(|text| match text {
+                Value::Array(_) => is_tree(text),
+                // As content management systems give a text.
+                Value::Object(inner) => {
+                    let whole = |name: &&str| inner.get(*name).is_some_and(Value::is_string);
+                    is_tree(text) || ["processed", "rendered", "value"].iter().any(whole)
+                }
+                _ => !described(column),
+            })
 }
 
 /// Whether an object is what a search engine found: its text is in its source, not in what is told of the place.
@@ -147,11 +163,59 @@ pub(super) fn is_hit(object: &Map<String, Value>) -> bool {
 
 /// Whether a list is one of what has to do with an article, by the name of it or of an object around it.
 pub(super) fn is_about(name: &str) -> bool {
+    begins(name, &ABOUT)
+}
+
+/// Whether a list is one of other articles on an article's page.
+pub(super) fn is_beside(name: &str) -> bool {
+    begins(name, &BESIDE)
+}
+
+fn begins(name: &str, beginnings: &[&str]) -> bool {
     let told = |part: &str| {
         let part = part.to_ascii_lowercase();
-        ABOUT.iter().any(|about| part.starts_with(about))
+        beginnings.iter().any(|about| part.starts_with(about))
     };
     name.split('.').any(told)
+}
+
+/// Whether what stands in the column of a text is a list of articles rather than the parts of one.
+pub(super) fn is_list_of_articles(column: &str, value: &Value, columns: &Columns) -> bool {
+    /// Lists of parts, each of which may have an id.
+    const PARTS: [&str; 6] = [
+        "sections",
+        "chapters",
+        "paragraphs",
+        "pages",
+        "utterances",
+        "segments",
+    ];
+    let Some(Value::Object(first)) = value.as_array().and_then(|items| items.first()) else {
+        return false;
+    };
+    let usual = |(name, list): (&String, &Value)| {
+        is_usual(name) && list.get(0).is_some_and(Value::is_object)
+    };
+    let keys: Vec<String> = first.keys().cloned().collect();
+    let known =
+        keys.len() <= MOST_COLUMNS && stands_alone(&keys, columns, !PARTS.contains(&column));
+    !is_tree(value) && (known || first.iter().any(usual))
+}
+
+/// Whether what has these members is an article by itself, wherever it stands: it has a title and a text, and a date or
+/// an address; or an `id`, where that tells.
+fn stands_alone(keys: &[String], columns: &Columns, id: bool) -> bool {
+    columns.map_first(keys).is_ok_and(|mapping| {
+        let has = |role| mapping.column(role).is_some();
+        let text = |column: &str| column == "content" || !described(column);
+        !mapping.is_named_weakly()
+            && mapping.columns(Role::Text).any(text)
+            && (has(Role::Date) || has(Role::Url) || id && has(Role::Id))
+    })
+}
+
+fn is_usual(name: &str) -> bool {
+    LISTS.iter().any(|usual| usual.eq_ignore_ascii_case(name))
 }
 
 /// Whether a column of text may be one of an envelope.
@@ -164,18 +228,32 @@ pub(super) fn is_wrapper(name: &str) -> bool {
     WRAPPERS.contains(&name)
 }
 
+/// Whether an object holds a list of a usual name with nothing in it, as a group without articles does.
+pub(super) fn has_empty_list(object: &Map<String, Value>) -> bool {
+    let empty = |list: &Value| list.as_array().is_some_and(Vec::is_empty);
+    object
+        .iter()
+        .any(|(name, list)| is_usual(name) && empty(list))
+}
+
 /// Whether there is any list of objects in an object.
-pub(super) fn has_list(object: &Map<String, Value>, depth: usize) -> bool {
-    object.values().any(|value| match value {
-        Value::Array(items) => items.first().is_some_and(Value::is_object),
-        Value::Object(inner) => depth < DEEPEST && has_list(inner, depth + 1),
+pub(super) fn has_list(object: &Map<String, Value>) -> bool {
+    has_list_of(object, 1, |_| true)
+}
+
+/// The same of those whose names are such.
+fn has_list_of(object: &Map<String, Value>, depth: usize, named: fn(&str) -> bool) -> bool {
+    object.iter().any(|(name, value)| match value {
+        Value::Array(items) => named(name) && items.first().is_some_and(Value::is_object),
+        Value::Object(inner) => depth < DEEPEST && has_list_of(inner, depth + 1, named),
         _ => false,
     })
 }
 
 /// The likeliest list of articles in the object that `bytes` begins with, or in the part of it that
 /// there is; where several are alike, the first of them. `article` says that the object might be an article itself: then only a list of a
-/// usual name is taken, and where it has a `text`, none of what has to do with it.
+/// usual name is taken, or one of articles that have a date or an address, and where it has a `text`, none of what has
+/// to do with it.
 pub(super) fn find(
     bytes: &[u8],
     article: bool,
@@ -186,23 +264,32 @@ pub(super) fn find(
     let (mut found, mut others) = (Vec::new(), Vec::new());
     for mut list in lists(bytes) {
         let usual = list.usual();
-        if article && (!usual || text && is_about(&list.name)) {
+        if article && (text || !usual) && is_about(&list.name) {
             continue;
         }
+        let alone = |keys: &Vec<String>| !article || usual || stands_alone(keys, columns, false);
         match keys_of_articles(&bytes[list.start..], usual, columns, decoder) {
-            Some(keys) => {
+            Some(keys) if alone(&keys) => {
                 list.keys = keys;
                 found.push(list);
             }
+            Some(_) => {}
             None => others.push(list),
         }
     }
-    if found.is_empty() && !article {
-        others.retain(|list| {
-            let name = list.name.rsplit('.').next().unwrap_or_default();
-            HOLDERS.contains(&name) && holds_articles(&bytes[list.start..], columns, decoder)
-        });
-        found = others;
+    if found.is_empty() {
+        for mut list in others {
+            let items = &bytes[list.start..];
+            if holds_articles(items, article, columns, decoder) {
+                let first = &items[between(items)..];
+                let first = length(first).map(|n| &first[..n]);
+                list.keys = first
+                    .and_then(|item| keys_of(item, columns, decoder))
+                    .unwrap_or_default();
+                list.groups = true;
+                found.push(list);
+            }
+        }
     }
     // Of equals, the first.
     let likeliest = found
@@ -241,6 +328,7 @@ pub(super) fn list_here(
         depth,
         size: 0,
         keys,
+        groups: false,
     })
 }
 
@@ -375,6 +463,7 @@ fn lists(bytes: &[u8]) -> Vec<List> {
                 depth: path.len() as u64,
                 size: length(&bytes[at..]).unwrap_or(bytes.len() - at),
                 keys: Vec::new(),
+                groups: false,
             });
         }
         lists.len() < MOST_COLUMNS
@@ -449,13 +538,21 @@ fn keys_of_articles(
             rest = after;
         }
         rest = rest.trim_ascii_start();
+        // What stands behind the list is none of its items.
+        if rest.first() == Some(&b']') {
+            return None;
+        }
         let n = length(rest)?;
         if let Ok(mut object) = value::object(&decoder.decode(&rest[..n])) {
             posted(&mut object);
+            revised(&mut object);
             let object = unwrapped(object, columns);
             let keys: Vec<String> = object.keys().cloned().collect();
             let found = columns.map_first(&keys).is_ok_and(|mapping| {
-                mapping.has_text(&object) || usual && mapping.column(Role::Title).is_some()
+                // What has but a name and lists is what articles are in.
+                let titled = mapping.column(Role::Title).is_some()
+                    && !(mapping.is_named_weakly() && has_list_of(&object, 1, is_usual));
+                mapping.has_text(&object) || usual && titled
             });
             if keys.len() <= MOST_COLUMNS && found {
                 return Some(keys);
@@ -466,15 +563,33 @@ fn keys_of_articles(
     None
 }
 
-/// Whether the first item of a list holds a list of articles that have a text. Of an export in one object, there may be
-/// only a part.
-fn holds_articles(rest: &[u8], columns: &Columns, decoder: &mut Decoder) -> bool {
-    let item = rest.trim_ascii_start();
-    let item = &item[..length(item).unwrap_or(item.len())];
-    item.first() == Some(&b'{')
-        && lists(item).iter().any(|list| {
-            list.usual() && keys_of_articles(&item[list.start..], false, columns, decoder).is_some()
-        })
+/// Whether what has these members is a run of a text, which has more of them.
+fn is_run(keys: &[String]) -> bool {
+    const MEMBERS: [&str; 6] = ["text", "value", "type", "_type", "_key", "marks"];
+    keys.iter().all(|key| MEMBERS.contains(&key.as_str()))
+}
+
+/// Whether one of the first items of a list holds a list of articles that have a text: the tables of an export, the
+/// sections of a newspaper, the answers to several questions. Of an export in one object, there may be only a part.
+/// `alone` asks for a date or an address of each, as else they may be the parts of one.
+fn holds_articles(mut rest: &[u8], alone: bool, columns: &Columns, decoder: &mut Decoder) -> bool {
+    for _ in 0..ITEMS {
+        rest = &rest[between(rest)..];
+        let item = &rest[..length(rest).unwrap_or(rest.len())];
+        if item.first() != Some(&b'{') {
+            return false;
+        }
+        let holds = lists(item).iter().filter(|list| list.usual()).any(|list| {
+            keys_of_articles(&item[list.start..], false, columns, decoder).is_some_and(|keys| {
+                !is_run(&keys) && (!alone || stands_alone(&keys, columns, false))
+            })
+        });
+        if holds {
+            return true;
+        }
+        rest = &rest[item.len()..];
+    }
+    false
 }
 
 /// An object with its members, or with those of an object in it where only those have a text.

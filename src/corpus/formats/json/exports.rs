@@ -1,5 +1,6 @@
 //! Objects of certain exports, which say of an article what stands around it.
 
+use crate::corpus::formats::wiki;
 use serde_json::{Map, Value};
 
 /// A line of Elasticsearch's bulk format, which says what becomes of the document on the next:
@@ -110,6 +111,52 @@ pub(super) fn posted(object: &mut Map<String, Value>) {
         *title = mended(title);
     }
     object.insert("post".to_string(), Value::String(posts.join("\n\n")));
+}
+
+/// A page of a wiki as its interface answers, whose text is that of its first revision:
+/// `{"title": "…", "revisions": [{"slots": {"main": {"content": "…"}}}]}`.
+pub(super) fn revised(object: &mut Map<String, Value>) {
+    const TEXTS: [&str; 4] = ["/slots/main/content", "/slots/main/*", "/content", "/*"];
+    let Some(Value::Array(revisions)) = object.get_mut("revisions") else {
+        return;
+    };
+    let Some(first) = revisions.first_mut() else {
+        return;
+    };
+    let told = TEXTS.iter().find_map(|way| match first.pointer_mut(way) {
+        Some(text @ Value::String(_)) => Some(text.take()),
+        _ => None,
+    });
+    let date = first.get("timestamp").cloned();
+    if let Some(text) = told
+        && !object.contains_key("text")
+    {
+        object.shift_remove("revisions");
+        let text = text.as_str().map(wiki::text_of).unwrap_or_default();
+        object.insert("text".to_string(), Value::String(text));
+        if let Some(date) = date
+            && !object.contains_key("timestamp")
+        {
+            object.insert("timestamp".to_string(), date);
+        }
+    }
+}
+
+/// The pages of a wiki by their numbers, as its interface answers: `{"query": {"pages": {"12": {"title": "…"}}}}`.
+pub(super) fn pages(object: &Map<String, Value>) -> Option<Vec<Map<String, Value>>> {
+    let Value::Object(pages) = object.get("query")?.get("pages")? else {
+        return None;
+    };
+    let mut rows = Vec::new();
+    for page in pages.values() {
+        let mut page = page.as_object()?.clone();
+        // Asked for, but not there.
+        if !page.contains_key("missing") && !page.contains_key("invalid") {
+            revised(&mut page);
+            rows.push(page);
+        }
+    }
+    (!rows.is_empty()).then_some(rows)
 }
 
 /// A text whose bytes of UTF-8 were written as a character each, as that export has them.

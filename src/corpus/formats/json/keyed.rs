@@ -1,5 +1,6 @@
 //! Objects that hold a table: its columns, as pandas writes them, or its rows by their keys.
 
+use super::exports::pages;
 use crate::corpus::columns::{Columns, Mapping, Role};
 use serde_json::{Map, Value};
 
@@ -50,7 +51,8 @@ pub(super) fn rows(
     mapping: Option<&Mapping>,
     columns: &Columns,
 ) -> Option<Vec<Map<String, Value>>> {
-    if let Some(rows) = split(object).or_else(|| columns_of(object, mapping)) {
+    let table = split(object).or_else(|| columns_of(object, mapping));
+    if let Some(rows) = table.or_else(|| pages(object)) {
         return Some(rows);
     }
     if !object.values().all(Value::is_object) {

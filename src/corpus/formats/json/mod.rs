@@ -114,6 +114,8 @@ struct Kin {
     keys: Vec<String>,
     /// Those of the objects around it, the outermost one apart.
     around: Vec<String>,
+    /// Whether its items hold lists of articles.
+    groups: bool,
 }
 
 /// What is known of a set of keys.

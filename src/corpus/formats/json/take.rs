@@ -1,13 +1,15 @@
 //! What becomes of an object: an article, or several that it holds.
 
 use super::chats::{self, is_nothing, is_notice};
-use super::exports::{Action, bared, known_to_the_system, posted};
+use super::exports::{Action, bared, known_to_the_system, posted, revised};
 use super::scan::{Skip, length};
 use super::{
     Kin, Known, LARGE, LONGEST_NAMES, MAPPINGS, MAPPINGS_BYTES, MOST_COLUMNS, Open, Reader,
     envelope, keyed, replies,
 };
-use crate::corpus::columns::{FAILURE, Mapping, NAME_THE_TEXT, Role, is_failure, proposed};
+use crate::corpus::columns::{
+    Columns, FAILURE, Mapping, NAME_THE_TEXT, Role, is_failure, proposed,
+};
 use crate::error::Result;
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -26,6 +28,7 @@ impl<R: Read> Reader<'_, '_, R> {
         } else {
             bared(&mut object);
             posted(&mut object);
+            revised(&mut object);
             known_to_the_system(&mut object);
         }
         // What the last object's members say holds for one with the same.
@@ -48,13 +51,18 @@ impl<R: Read> Reader<'_, '_, R> {
             Err(_) => false,
         };
         if !article {
-            if self.may_enter() && envelope::has_list(&object, 1) && !self.wraps_article(&object) {
+            if self.may_enter() && envelope::has_list(&object) && !self.wraps_article(&object) {
                 let bytes = &self.window.bytes()[..n];
+                let may_be_one = |mapping| may_be_one(mapping, &object, columns);
                 let titled = known.roles.as_ref().is_ok_and(may_be_one);
                 let roles = known.roles.as_ref();
                 let text = roles.is_ok_and(|roles| roles.column(Role::Text).is_some());
                 let list = envelope::find(bytes, titled, text, columns, self.decoder);
                 if let Some(list) = list.filter(|list| !self.is_of_wrapped(list, &object)) {
+                    if let Some(article) = self.stands_before(&list, &object) {
+                        let known = self.known(&article);
+                        self.article(article, &known, line)?;
+                    }
                     self.enter(list);
                     return Ok(());
                 }
@@ -70,6 +78,9 @@ impl<R: Read> Reader<'_, '_, R> {
             }
         }
         self.pass(n);
+        if self.is_empty_group(&object, &known) {
+            return Ok(());
+        }
         let columns = &self.context.options.columns;
         if known.plain {
             return self.row(object, &known, article, line);
@@ -122,6 +133,16 @@ impl<R: Read> Reader<'_, '_, R> {
         envelope::wrapped(object, columns).is_some_and(|inner| self.is_article(inner))
     }
 
+    /// Whether an item of a list is a group of articles in which there are none.
+    fn is_empty_group(&self, object: &Map<String, Value>, known: &Known) -> bool {
+        let groups = self.kin.last().is_some_and(|kin| kin.groups);
+        let named =
+            |mapping: &Mapping| mapping.has_text(object) || !(groups && mapping.is_named_weakly());
+        !self.open.is_empty()
+            && !known.roles.as_ref().is_ok_and(named)
+            && envelope::has_empty_list(object)
+    }
+
     /// Whether a list belongs to an article that an object wraps: it has replies to it, or what has to do with it.
     fn is_of_wrapped(&self, list: &envelope::List, object: &Map<String, Value>) -> bool {
         let columns = &self.context.options.columns;
@@ -131,9 +152,36 @@ impl<R: Read> Reader<'_, '_, R> {
         // What leads to the article says nothing of the list.
         let name = list.name.strip_prefix(&way).unwrap_or(&list.name);
         replies::is_list(name)
+            || envelope::is_beside(name) && self.is_titled_article(inner)
             || envelope::is_about(name)
                 && (self.is_article(inner)
                     || inner.get("content").is_some_and(|text| !is_nothing(text)))
+    }
+
+    /// The article that an object wraps beside the list, as that of the day stands before all others.
+    fn stands_before(
+        &self,
+        list: &envelope::List,
+        object: &Map<String, Value>,
+    ) -> Option<Map<String, Value>> {
+        let columns = &self.context.options.columns;
+        let (way, inner) = envelope::wrapped_at(object, columns)?;
+        let stands = !list.name.starts_with(&way) && self.is_titled_article(inner);
+        stands.then(|| inner.clone())
+    }
+
+    /// Whether an object has a title and a text of its own.
+    fn is_titled_article(&self, object: &Map<String, Value>) -> bool {
+        let columns = &self.context.options.columns;
+        let keys: Vec<String> = object.keys().cloned().collect();
+        keys.len() <= MOST_COLUMNS
+            && columns.map_first(&keys).is_ok_and(|mapping| {
+                let content = object.get("content").is_some_and(|text| !is_nothing(text));
+                let text = mapping.value(Role::Text, object);
+                let article = text.is_some_and(|text| !is_nothing(text))
+                    && envelope::is_article(object, &mapping, columns);
+                !mapping.is_named_weakly() && (content || article)
+            })
     }
 
     /// Whether an object has a text of its own.
@@ -297,7 +345,7 @@ impl<R: Read> Reader<'_, '_, R> {
         let text = |mapping: &Mapping| mapping.column(Role::Text).is_some();
         envelope::find(
             bytes,
-            mapping.as_ref().is_ok_and(may_be_one),
+            mapping.as_ref().is_ok_and(might_be_one),
             mapping.as_ref().is_ok_and(text),
             columns,
             self.decoder,
@@ -362,6 +410,7 @@ impl<R: Read> Reader<'_, '_, R> {
         self.kin.push(Kin {
             keys: list.keys.clone(),
             around,
+            groups: list.groups,
         });
         self.open(list);
         self.pass(start);
@@ -495,8 +544,20 @@ impl<R: Read> Reader<'_, '_, R> {
     }
 }
 
-/// Whether an object with these roles may be an article. What has but a name may be what the articles of a list
+/// Whether an object with these roles might be an article. What has but a name may be what the articles of a list
 /// are in: a channel, a forum.
-fn may_be_one(mapping: &Mapping) -> bool {
+fn might_be_one(mapping: &Mapping) -> bool {
     mapping.column(Role::Text).is_some() || !mapping.is_named_weakly()
+}
+
+/// The same of one whose values are there.
+fn may_be_one(mapping: &Mapping, object: &Map<String, Value>, columns: &Columns) -> bool {
+    let articles = |column: &str| {
+        let text = mapping.value(Role::Text, object);
+        text.is_some_and(|text| envelope::is_list_of_articles(column, text, columns))
+    };
+    !mapping.is_named_weakly()
+        || mapping
+            .column(Role::Text)
+            .is_some_and(|column| !articles(column))
 }
