@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Read articles into a corpus and embed what is new or changed
 ///
-/// Formats are txt, md, html, json, jsonl, csv, tsv, parquet, xml (RSS, Atom, WordPress), eml, mbox,
+/// Formats are txt, md, html, json, jsonl, csv, tsv, parquet, xml (RSS, Atom, WordPress, dumps of wikis), eml, mbox,
 /// mhtml, docx, pdf, warc, sgm, ris, nbib, enw, bib, srt and vtt, each also packed (.gz, .bz2, .xz, .zst) or in
 /// a zip or tar archive;
 /// what names do not tell, contents do.

@@ -48,6 +48,20 @@ fn records_of_every_program_are_articles() {
 }
 
 #[test]
+fn a_brace_too_many_loses_no_field() {
+    let text = "@article{a, title = {One}}, abstract = {It opens.},\n  year = 2024}\n@article{b, title = {Two}},\n@article{c, title = {Three}}\n";
+    let seen = read_bytes("a.bib", text.as_bytes());
+    assert!(seen.bad.is_empty(), "{:?}", seen.bad);
+    let told: Vec<[&str; 2]> = seen
+        .articles
+        .iter()
+        .map(|a| [a.title.as_str(), a.text.as_str()])
+        .collect();
+    assert_eq!(told, [["One", "It opens."], ["Two", ""], ["Three", ""]]);
+    assert_eq!(seen.articles[0].date.as_deref(), Some("2024"));
+}
+
+#[test]
 fn a_record_that_cannot_be_read_stops_no_other() {
     let text = "@article{a, title = {One}}\n@article{b, title = {Two}\n@article{c, title = {Th\\'{e}ree}, abstract = {A \\emph{b} $x^2$.}}\n";
     let seen = read_bytes("a.bib", text.as_bytes());

@@ -81,6 +81,15 @@ fn articles_in_groups_are_all_read() {
     ] {
         assert_eq!(titles(&value).len(), 3, "{value}");
     }
+    // A group without articles is none, and no reason to glue the others.
+    for value in [
+        json!({"sections": [{"name": "Arts", "articles": []}, {"name": "World", "articles": [one, two, three]}, {"name": "X", "articles": null}]}),
+        json!({"pages": [one, two, three]}),
+        json!({"content": [{"id": 1, "text": "One."}, {"id": 2, "text": "Two."}, {"id": 3, "text": "Three."}], "totalElements": 3}),
+    ] {
+        let seen = read_bytes("a.json", value.to_string().as_bytes());
+        assert_eq!(seen.articles.len(), 3, "{value}: {:?}", seen.articles);
+    }
     // Vectors are kept with what they stand for.
     let kept = |inner: &str| json!({"id": "x", "score": 0.5, inner: {"title": "T", "text": TEXT}});
     for value in [
@@ -191,6 +200,42 @@ fn questions_and_their_answers_are_one_article() {
         ),
         ("What is it?", "A bridge.")
     );
+    let seen = read_bytes("a.jsonl", br#"{"question":"is it","passage":"It is a bridge over a river.","answer":true,"title":"Bridge"}"#);
+    assert_eq!(seen.articles[0].text, "It is a bridge over a river.");
+    // Numbers of pages and names of segments are no texts, and a schema is no article.
+    for (name, bytes, texts) in [
+        ("a.csv", "title,author,pages\nBook,Ann,300\n", &[""][..]),
+        (
+            "a.json",
+            r#"[{"title":"Paper","pages":"12-34","doi":"x"}]"#,
+            &[""],
+        ),
+        ("a.csv", "customer,segments\nAnn,vip\n", &[]),
+        (
+            "a.json",
+            r#"{"properties":{"title":{"type":"string"},"text":{"type":"string","description":"the text"}}}"#,
+            &[],
+        ),
+        (
+            "a.json",
+            r#"{"pages":[{"index":0,"markdown":"It opens."},{"index":1,"markdown":"It closes."}],"model":"m"}"#,
+            &["It opens.", "It closes."],
+        ),
+        (
+            "a.json",
+            r#"{"id":1,"name":"Show","summary":"It is a show.","_embedded":{"episodes":[{"id":2,"name":"E","summary":"x"}]}}"#,
+            &["It is a show."],
+        ),
+        (
+            "a.json",
+            r#"{"metadata":{"title":"Set","text":"About it"},"data":[{"title":"T","text":"It opens."}]}"#,
+            &["It opens."],
+        ),
+    ] {
+        let seen = read_bytes(name, bytes.as_bytes());
+        let found: Vec<&str> = seen.articles.iter().map(|a| a.text.as_str()).collect();
+        assert_eq!(found, texts, "{bytes}");
+    }
     // In other tables these names say something else.
     let seen = read_bytes(
         "a.csv",
@@ -296,6 +341,42 @@ fn a_dump_of_a_wiki_is_its_articles() {
         "{:?}",
         seen.bad
     );
+    // Redirects without an element that says so, in any language; a kind of page that only its title tells.
+    let old = DUMP
+        .replace("<ns>0</ns>", "")
+        .replace("<ns>1</ns>", "")
+        .replace("<redirect title=\"Alte Brücke\" />", "")
+        .replace("#REDIRECT", "#WEITERLEITUNG")
+        .replace(
+            "</namespaces>",
+            "<namespace key=\"1\">Talk</namespace></namespaces>",
+        );
+    assert_eq!(read_bytes("wiki.xml", old.as_bytes()).articles.len(), 1);
+    // The newest revision counts, whichever comes first.
+    let (before, rest) = DUMP.split_once("<revision><id>1").unwrap();
+    let (older, rest) = rest.split_once("</revision>").unwrap();
+    let (newer, rest) = rest.split_once("</revision>").unwrap();
+    let turned = format!("{before}{newer}</revision><revision><id>1{older}</revision>{rest}");
+    assert!(
+        one("wiki.xml", turned.as_bytes())
+            .text
+            .starts_with("The bridge")
+    );
+    // A page that does not end loses no other, and what is missing at the end is said.
+    let unended = DUMP
+        .replacen("</page>", "", 1)
+        .replace("<ns>1</ns>", "<ns>0</ns>");
+    let seen = read_bytes("wiki.xml", unended.as_bytes());
+    assert!(seen.bad[0].contains("does not end"), "{:?}", seen.bad);
+    assert_eq!(seen.articles[0].text, "Who says so?");
+    let seen = read_bytes("wiki.xml", DUMP.replace("</mediawiki>", "").as_bytes());
+    assert!(
+        seen.bad[0].contains("may be missing") && seen.articles.len() == 1,
+        "{:?}",
+        seen.bad
+    );
+    let deep = DUMP.replace("<page>", &format!("<page>{}", "<a>".repeat(200)));
+    assert!(read_bytes("wiki.xml", deep.as_bytes()).bad[0].contains("nest deeper"));
     // Nothing but what is no article.
     let talk = DUMP.replace("<ns>0</ns>", "<ns>1</ns>");
     let seen = read_bytes("wiki.xml", talk.as_bytes());

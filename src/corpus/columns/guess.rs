@@ -76,7 +76,8 @@ impl<'n> Names<'n> {
 
     /// The columns that make a text together, where all are questions and answers.
     pub(super) fn of_answers(&self) -> Vec<Path> {
-        if !strong(self, Role::Text).is_empty() {
+        let mut weak = usual(Role::Text).weak.iter();
+        if !strong(self, Role::Text).is_empty() || weak.any(|name| named(self, name).is_some()) {
             return Vec::new();
         }
         let names = of_answers(&self.plain);
@@ -109,18 +110,17 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
     if found.is_empty() && role == Role::Date && is_data_a_date(&names.plain) {
         found.extend(named(names, "data"));
     }
-    if found.is_empty() && matches!(role, Role::Title | Role::Text) {
-        let answers = names.of_answers();
-        match role {
-            Role::Title if !answers.is_empty() => found.extend(named(names, QUESTION)),
-            _ => found.extend(answers),
-        }
+    if role == Role::Title && found.is_empty() && !names.of_answers().is_empty() {
+        found.extend(named(names, QUESTION));
     }
     if found.is_empty() {
         let other = tweets || is_name_no_title(&names.plain);
         let titles = |name: &&&str| !(other && **name == "name");
         let weak = usual.weak.iter().filter(titles);
         found.extend(weak.filter_map(|name| named(names, name)).take(1));
+    }
+    if role == Role::Text && found.is_empty() {
+        found.extend(names.of_answers());
     }
     found
 }

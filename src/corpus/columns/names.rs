@@ -402,6 +402,12 @@ pub(super) const MESSAGE: &str = "message";
 /// The first of the names of texts that are written about another.
 const FIRST_ABOUT: &str = "leadparagraph";
 
+/// Whether a column of this name has a text only where it holds the parts of one: else it tells how many there are, or
+/// which.
+pub(super) fn is_parts(column: &str) -> bool {
+    ["chapters", "pages", "utterances", "segments"].contains(&plain(column).as_str())
+}
+
 /// Whether a column of this name has the text in short, or says what it is about.
 pub(super) fn is_about(column: &str) -> bool {
     let plain = plain(column);

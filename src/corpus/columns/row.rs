@@ -1,6 +1,6 @@
 //! From a row with known columns to an article.
 
-use super::names::{GUID, URI, is_about, plain, usual};
+use super::names::{GUID, URI, is_about, is_parts, plain, usual};
 use super::path::Path;
 use super::tally::Tally;
 use super::values::{Reading, read, unwrap_mongo};
@@ -117,6 +117,12 @@ impl Mapping {
         paths
             .filter(|path| path.inner.is_empty())
             .map(|path| path.column.as_str())
+    }
+
+    /// Whether a row's text can be read.
+    pub(crate) fn reads_text(&self, row: &Map<String, Value>) -> bool {
+        let text = self.value(Role::Text, row);
+        text.is_some_and(|value| matches!(read(Role::Text, value), Reading::Text(..)))
     }
 
     /// What a row has in the likeliest of the columns of a role that it has.
@@ -362,6 +368,9 @@ impl Mapping {
         row: &mut Map<String, Value>,
     ) -> Option<String> {
         let value = path.get(row)?;
+        if role == Role::Text && !self.is_set(role) && is_parts(&path.column) && !has_parts(value) {
+            return None;
+        }
         if let Value::String(text) = value
             && path.inner.is_empty()
             && !text.trim().is_empty()
@@ -472,11 +481,28 @@ impl Mapping {
         }
     }
 
+    fn is_set(&self, role: Role) -> bool {
+        self.claims
+            .iter()
+            .any(|claim| claim.role == role && claim.set)
+    }
+
     fn count(&self, role: Role, value: &str) {
         if let Some(tally) = self.tally.get() {
             tally.count(role, value);
         }
     }
+}
+
+/// Whether a value is a list of parts of a text, and not of words.
+fn has_parts(value: &Value) -> bool {
+    let is_part = |item: &Value| match item {
+        Value::String(text) => text.split_whitespace().nth(2).is_some(),
+        item => item.is_object() || item.is_array(),
+    };
+    value
+        .as_array()
+        .is_some_and(|items| items.iter().any(is_part))
 }
 
 /// Whether a text is the address of a page, and not of a whole site.

@@ -193,16 +193,21 @@ fn exchanged(object: &Map<String, Value>) -> Option<(&'static str, Vec<String>)>
         let texts = said.filter_map(|(message, _)| written(message.get("content")?));
         return Some((name, texts.collect()));
     }
-    for (name, ways) in [
-        ("choices", ["/message/content", "/text"]),
-        ("candidates", ["/content/parts", "/content"]),
-    ] {
-        let Some(answers) = items(name) else { continue };
-        let text = |answer: &Value| ways.iter().find_map(|way| written(answer.pointer(way)?));
-        let texts: Vec<String> = answers.iter().filter_map(text).collect();
-        if !texts.is_empty() {
-            return Some((name, texts));
-        }
+    // Choices of a poll, and candidates of an election, are others.
+    let chosen = |answer: &Value| match answer.get("message") {
+        Some(message) => written(message.get("content")?),
+        None => written(answer.get("text")?).filter(|_| answer.get("finish_reason").is_some()),
+    };
+    let candidate = |answer: &Value| written(answer.pointer("/content/parts")?);
+    let texts = |name: &str, text: &dyn Fn(&Value) -> Option<String>| {
+        let texts: Vec<String> = items(name)?.iter().filter_map(text).collect();
+        (!texts.is_empty()).then_some(texts)
+    };
+    if let Some(texts) = texts("choices", &chosen) {
+        return Some(("choices", texts));
+    }
+    if let Some(texts) = texts("candidates", &candidate) {
+        return Some(("candidates", texts));
     }
     None
 }

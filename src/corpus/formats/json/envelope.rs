@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 /// What lists of articles are usually called.
-const LISTS: [&str; 27] = [
+const LISTS: [&str; 26] = [
     "articles",
     "items",
     "results",
@@ -34,7 +34,6 @@ const LISTS: [&str; 27] = [
     "feed",
     "list",
     "orderedItems",
-    "episodes",
     "papers",
     "publications",
 ];
@@ -182,24 +181,30 @@ fn begins(name: &str, beginnings: &[&str]) -> bool {
 /// Whether what stands in the column of a text is a list of articles rather than the parts of one.
 pub(super) fn is_list_of_articles(column: &str, value: &Value, columns: &Columns) -> bool {
     /// Lists of parts, each of which may have an id.
-    const PARTS: [&str; 6] = [
+    const PARTS: [&str; 5] = [
         "sections",
         "chapters",
         "paragraphs",
-        "pages",
         "utterances",
         "segments",
     ];
-    let Some(Value::Object(first)) = value.as_array().and_then(|items| items.first()) else {
-        return false;
-    };
+    let items = value.as_array().into_iter().flatten().take(ITEMS);
     let usual = |(name, list): (&String, &Value)| {
         is_usual(name) && list.get(0).is_some_and(Value::is_object)
     };
-    let keys: Vec<String> = first.keys().cloned().collect();
-    let known =
-        keys.len() <= MOST_COLUMNS && stands_alone(&keys, columns, !PARTS.contains(&column));
-    !is_tree(value) && (known || first.iter().any(usual))
+    let is_one = |item: &Map<String, Value>| {
+        let keys: Vec<String> = item.keys().cloned().collect();
+        keys.len() <= MOST_COLUMNS && stands_alone(&keys, columns, !PARTS.contains(&column))
+    };
+    let mut items = items.filter_map(Value::as_object);
+    !is_tree(value) && items.any(|item| is_one(item) || item.iter().any(usual))
+}
+
+/// Whether an object is a page of a longer list, as Spring answers it.
+pub(super) fn is_page_of_list(object: &Map<String, Value>) -> bool {
+    let told = ["totalElements", "totalPages", "pageable"];
+    object.get("content").is_some_and(Value::is_array)
+        && told.iter().any(|name| object.contains_key(*name))
 }
 
 /// Whether what has these members is an article by itself, wherever it stands: it has a title and a text, and a date or
@@ -662,9 +667,18 @@ fn wrapper_of_text<'o>(
         .iter()
         .filter(|(name, _)| alone || is_wrapper(name))
         .filter_map(|(name, value)| Some((name.as_str(), value.as_object()?)))
+        .filter(|(name, inner)| *name != "properties" || !is_schema(inner))
         .find(|(_, inner)| {
             has_text(inner, columns) || wrapper_of_text(inner, columns, depth - 1).is_some()
         })
+}
+
+/// Whether members say what those of other objects are, as in JSON's schemas.
+fn is_schema(members: &Map<String, Value>) -> bool {
+    !members.is_empty()
+        && members
+            .values()
+            .all(|member| member.get("type").is_some() || member.get("$ref").is_some())
 }
 
 /// The first object in one that has a title, where it has none itself: a link that somebody posted.
@@ -688,6 +702,7 @@ fn wrapper_of_title<'o>(
         .iter()
         .filter(|(name, _)| is_wrapper(name))
         .filter_map(|(name, value)| Some((name.as_str(), value.as_object()?)))
+        .filter(|(name, inner)| *name != "properties" || !is_schema(inner))
         .find(|(name, inner)| titled(inner, name))
 }
 

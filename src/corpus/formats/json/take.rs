@@ -53,8 +53,8 @@ impl<R: Read> Reader<'_, '_, R> {
         if !article {
             if self.may_enter() && envelope::has_list(&object) && !self.wraps_article(&object) {
                 let bytes = &self.window.bytes()[..n];
-                let may_be_one = |mapping| may_be_one(mapping, &object, columns);
-                let titled = known.roles.as_ref().is_ok_and(may_be_one);
+                let may_be_article = |mapping| may_be_article(mapping, &object, columns);
+                let titled = known.roles.as_ref().is_ok_and(may_be_article);
                 let roles = known.roles.as_ref();
                 let text = roles.is_ok_and(|roles| roles.column(Role::Text).is_some());
                 let list = envelope::find(bytes, titled, text, columns, self.decoder);
@@ -136,11 +136,16 @@ impl<R: Read> Reader<'_, '_, R> {
     /// Whether an item of a list is a group of articles in which there are none.
     fn is_empty_group(&self, object: &Map<String, Value>, known: &Known) -> bool {
         let groups = self.kin.last().is_some_and(|kin| kin.groups);
-        let named =
-            |mapping: &Mapping| mapping.has_text(object) || !(groups && mapping.is_named_weakly());
+        let empty = envelope::has_empty_list(object);
         !self.open.is_empty()
-            && !known.roles.as_ref().is_ok_and(named)
-            && envelope::has_empty_list(object)
+            && match &known.roles {
+                Ok(mapping) => {
+                    let none = object.values().any(Value::is_null);
+                    let named = !empty && !none && !mapping.is_named_weakly();
+                    groups && !mapping.has_text(object) && !named
+                }
+                Err(_) => empty,
+            }
     }
 
     /// Whether a list belongs to an article that an object wraps: it has replies to it, or what has to do with it.
@@ -152,7 +157,7 @@ impl<R: Read> Reader<'_, '_, R> {
         // What leads to the article says nothing of the list.
         let name = list.name.strip_prefix(&way).unwrap_or(&list.name);
         replies::is_list(name)
-            || envelope::is_beside(name) && self.is_titled_article(inner)
+            || (envelope::is_beside(name) || !self.has_texts(list)) && self.is_titled_article(inner)
             || envelope::is_about(name)
                 && (self.is_article(inner)
                     || inner.get("content").is_some_and(|text| !is_nothing(text)))
@@ -166,8 +171,22 @@ impl<R: Read> Reader<'_, '_, R> {
     ) -> Option<Map<String, Value>> {
         let columns = &self.context.options.columns;
         let (way, inner) = envelope::wrapped_at(object, columns)?;
-        let stands = !list.name.starts_with(&way) && self.is_titled_article(inner);
+        // What else holds an article's members may hold what is known of all.
+        const NAMES: [&str; 6] = ["article", "post", "story", "doc", "document", "tweet"];
+        let name = way
+            .trim_end_matches('.')
+            .rsplit('.')
+            .next()
+            .unwrap_or_default();
+        let stands =
+            NAMES.contains(&name) && !list.name.starts_with(&way) && self.is_titled_article(inner);
         stands.then(|| inner.clone())
+    }
+
+    /// Whether the articles of a list have texts: a menu's entries have but titles.
+    fn has_texts(&self, list: &envelope::List) -> bool {
+        let mapping = self.context.options.columns.map_first(&list.keys);
+        list.groups || mapping.is_ok_and(|mapping| mapping.column(Role::Text).is_some())
     }
 
     /// Whether an object has a title and a text of its own.
@@ -318,13 +337,13 @@ impl<R: Read> Reader<'_, '_, R> {
     }
 
     /// Whether an object here may be one around a list of articles. One is looked for inside another, as of
-    /// chats in an export, but not in that once more, so that nothing is read more than three times.
+    /// chats in an export, but not in that once more, so that nothing is read more than four times.
     fn may_enter(&self) -> bool {
         let objects = self
             .open
             .iter()
             .filter(|open| matches!(open, Open::Objects(_)));
-        objects.count() < 2
+        objects.count() < 3
     }
 
     /// The list of articles in the object that the `n` bytes here begin with, of which there may be only
@@ -345,7 +364,7 @@ impl<R: Read> Reader<'_, '_, R> {
         let text = |mapping: &Mapping| mapping.column(Role::Text).is_some();
         envelope::find(
             bytes,
-            mapping.as_ref().is_ok_and(might_be_one),
+            mapping.as_ref().is_ok_and(names_an_article),
             mapping.as_ref().is_ok_and(text),
             columns,
             self.decoder,
@@ -546,15 +565,18 @@ impl<R: Read> Reader<'_, '_, R> {
 
 /// Whether an object with these roles might be an article. What has but a name may be what the articles of a list
 /// are in: a channel, a forum.
-fn might_be_one(mapping: &Mapping) -> bool {
+fn names_an_article(mapping: &Mapping) -> bool {
     mapping.column(Role::Text).is_some() || !mapping.is_named_weakly()
 }
 
 /// The same of one whose values are there.
-fn may_be_one(mapping: &Mapping, object: &Map<String, Value>, columns: &Columns) -> bool {
+fn may_be_article(mapping: &Mapping, object: &Map<String, Value>, columns: &Columns) -> bool {
     let articles = |column: &str| {
         let text = mapping.value(Role::Text, object);
-        text.is_some_and(|text| envelope::is_list_of_articles(column, text, columns))
+        text.is_some_and(|text| {
+            envelope::is_list_of_articles(column, text, columns)
+                || text.is_array() && !mapping.reads_text(object)
+        }) || envelope::is_page_of_list(object)
     };
     !mapping.is_named_weakly()
         || mapping

@@ -170,6 +170,14 @@ impl Entries {
                         && (byte == b')') == self.round
                         && !(self.round && self.quoted) =>
                 {
+                    let next = &buffer[self.at + 1..];
+                    if next.len() < NEXT && !last {
+                        return None;
+                    }
+                    if goes_on(&next[..next.len().min(NEXT)]) {
+                        self.at += 1;
+                        continue;
+                    }
                     self.at += 1;
                     self.begin = None;
                     return Some((begin..self.at, true));
@@ -205,6 +213,19 @@ impl Entries {
     pub(super) fn give_up(&mut self) {
         self.begin = None;
     }
+}
+
+/// Whether another field stands behind what looks like the end of an entry: a bracket too many closed it.
+fn goes_on(next: &[u8]) -> bool {
+    let field = |rest: &[u8]| {
+        let rest = rest.trim_ascii_start();
+        let part_of_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        let n = rest.iter().take_while(part_of_name).count();
+        n > 0 && rest[n..].trim_ascii_start().first() == Some(&b'=')
+    };
+    next.trim_ascii_start()
+        .strip_prefix(b",")
+        .is_some_and(field)
 }
 
 /// What words stand for: `@string{city = "City Press"}`.

@@ -41,9 +41,17 @@ pub(super) fn read(
         };
         match event {
             Event::Start(e) => {
+                if dump.open.len() >= DEEPEST {
+                    let message = "damaged: its elements nest deeper than those of any dump";
+                    return context.bad(Some(dump.pages).filter(|n| *n > 0), message);
+                }
+                let unended = dump.page.is_some();
                 let name = dump.start(&e);
+                if name == "page" && unended {
+                    context.bad(Some(dump.pages - 1), "this page does not end")?;
+                }
                 // All revisions of a page together may be longer than any one.
-                if matches!(name.as_str(), "page" | "revision") || dump.page.is_none() {
+                if matches!(name.as_str(), "page" | "revision") {
                     since_record.set(0);
                 }
             }
@@ -71,24 +79,34 @@ pub(super) fn read(
     }
     if dump.page.is_some() {
         context.bad(Some(dump.pages), "the file ends within this page")?;
+    } else if dump.pages > 0 && !dump.open.is_empty() {
+        context.bad(
+            Some(dump.pages),
+            "the file ends behind this page and not as dumps do; some may be missing",
+        )?;
     }
     if dump.pages == 0 {
         return context.bad(None, "a dump of a wiki without a page");
     }
     if others == dump.pages {
-        let message = "a dump of a wiki without an article: its pages are redirects, discussions, templates and the like";
+        let message = "a dump of a wiki without an article: its pages are redirects, discussions, templates, empty and the like";
         return context.bad(None, message);
     }
     if others > 0 {
         context.sink.note(Note::Ignored {
             path: context.path.to_string(),
             what: format!(
-                "{others} of its pages, which are no articles (redirects, discussions, templates)"
+                "{others} of its pages, which are no articles (redirects, discussions, templates, pages without a text)"
             ),
         });
     }
     Ok(())
 }
+
+/// Elements in elements, at most.
+const DEEPEST: usize = 100;
+/// Names of one kind of pages that are remembered, at most.
+const MOST_NAMES: usize = 64;
 
 /// Where the reader is in a dump, and what it says of the wiki.
 #[derive(Default)]
@@ -97,14 +115,23 @@ struct Dump {
     /// What an article's address begins with.
     address: Option<String>,
     names: Names,
+    /// The names of all kinds of pages but articles.
+    spaces: Vec<String>,
     /// Pages begun so far.
     pages: u64,
     /// The names of the open elements.
     open: Vec<String>,
     page: Option<Page>,
     field: String,
+    revision: Revision,
     /// The number of the kind of pages whose name is read.
     space: Option<String>,
+}
+
+fn remember(names: &mut Vec<String>, name: &str) {
+    if !name.is_empty() && name.len() < 200 && names.len() < MOST_NAMES {
+        names.push(name.to_string());
+    }
 }
 
 #[derive(Default)]
@@ -113,6 +140,11 @@ struct Page {
     id: String,
     space: String,
     redirects: bool,
+    last: Revision,
+}
+
+#[derive(Default)]
+struct Revision {
     model: String,
     date: String,
     text: String,
@@ -127,6 +159,7 @@ impl Dump {
             "page" => {
                 self.pages += 1;
                 self.page = Some(Page::default());
+                self.revision = Revision::default();
             }
             "redirect" => {
                 if let Some(page) = &mut self.page {
@@ -161,10 +194,12 @@ impl Dump {
                 "namespace" => {
                     let name = field.trim().to_lowercase();
                     match self.space.take().as_deref() {
-                        Some("6" | "-2") if !name.is_empty() => self.names.files.push(name),
-                        Some("14") if !name.is_empty() => self.names.categories.push(name),
+                        _ if name.is_empty() => {}
+                        Some("6" | "-2") => remember(&mut self.names.files, &name),
+                        Some("14") => remember(&mut self.names.categories, &name),
                         _ => {}
                     }
+                    remember(&mut self.spaces, &name);
                 }
                 _ => {}
             }
@@ -174,9 +209,16 @@ impl Dump {
             ("page", "title") => page.title = one_line(&field),
             ("page", "ns") => page.space = one_line(&field),
             ("page", "id") => page.id = one_line(&field),
-            ("revision", "timestamp") => page.date = one_line(&field),
-            ("revision", "model") => page.model = one_line(&field),
-            ("revision", "text") => page.text = field,
+            ("page", "revision") => {
+                // Histories are written from either end.
+                let revision = std::mem::take(&mut self.revision);
+                if page.last.date <= revision.date || page.last.text.is_empty() {
+                    page.last = revision;
+                }
+            }
+            ("revision", "timestamp") => self.revision.date = one_line(&field),
+            ("revision", "model") => self.revision.model = one_line(&field),
+            ("revision", "text") => self.revision.text = field,
             (_, "page") => return self.page.take(),
             _ => {}
         }
@@ -187,12 +229,20 @@ impl Dump {
 impl Page {
     /// The article; `None` for what is none: a redirect, a discussion, a template, a program.
     fn article(self, dump: &Dump) -> Option<Article> {
-        let is_article = matches!(self.space.as_str(), "" | "0");
-        let is_text = matches!(self.model.as_str(), "" | "wikitext");
-        if !is_article || !is_text || self.redirects {
+        // Old dumps tell what a page is by its title alone.
+        let space = self
+            .title
+            .split_once(':')
+            .map(|(space, _)| space.to_lowercase());
+        let is_article = match self.space.as_str() {
+            "" => space.is_none_or(|space| !dump.spaces.contains(&space)),
+            space => space == "0",
+        };
+        let is_text = matches!(self.last.model.as_str(), "" | "wikitext");
+        if !is_article || !is_text || self.redirects || redirects(&self.last.text) {
             return None;
         }
-        let page = page(&self.text, &dump.names);
+        let page = page(&self.last.text, &dump.names);
         let mut article = Article {
             text: tidy(&page.text),
             url: dump
@@ -202,10 +252,10 @@ impl Page {
             title: self.title,
             id: Some(self.id).filter(|id| !id.is_empty()),
             source: Some(dump.site.clone()).filter(|site| !site.is_empty()),
-            date: parse_date(&self.date),
+            date: parse_date(&self.last.date),
             ..Article::default()
         };
-        if article.is_blank() {
+        if article.text.is_empty() {
             return None;
         }
         if !page.categories.is_empty() {
@@ -214,6 +264,18 @@ impl Page {
         }
         Some(article)
     }
+}
+
+/// Whether a page only leads to another, in any language: `#REDIRECT [[Bridge]]`.
+fn redirects(text: &str) -> bool {
+    let Some(rest) = text.trim_start().strip_prefix('#') else {
+        return false;
+    };
+    let word = |c: char| c.is_alphabetic() || c == ' ' || c == ':' || c == '\u{640}';
+    let behind = rest.trim_start_matches(word);
+    rest.starts_with(char::is_alphabetic)
+        && rest.len() - behind.len() < 60
+        && behind.starts_with("[[")
 }
 
 /// What the addresses of a wiki's pages begin with, by that of its main page.

@@ -11,6 +11,11 @@ use std::collections::HashMap;
 /// Marks within marks, at most; those beyond stay as they are. Each closed mark copies what is in it.
 const DEEPEST: usize = 40;
 
+/// Stands where something was left out of a line, and where a line ends within a paragraph or a cell, until all is read;
+/// no page has them.
+const GONE: char = '\u{1}';
+const BREAK: char = '\u{2}';
+
 /// What is known of a wiki: the names of its kinds of pages, in small letters.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -22,8 +27,54 @@ impl Default for Names {
     fn default() -> Self {
         let all = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         Self {
-            files: all(&["file", "image", "media"]),
-            categories: all(&["category"]),
+            files: all(&[
+                "file",
+                "image",
+                "media",
+                "datei",
+                "bild",
+                "fichier",
+                "archivo",
+                "imagen",
+                "immagine",
+                "ficheiro",
+                "imagem",
+                "bestand",
+                "afbeelding",
+                "plik",
+                "grafika",
+                "soubor",
+                "fil",
+                "файл",
+                "изображение",
+                "ファイル",
+                "画像",
+                "文件",
+                "图像",
+                "圖像",
+                "檔案",
+                "파일",
+                "그림",
+                "ملف",
+                "صورة",
+            ]),
+            categories: all(&[
+                "category",
+                "kategorie",
+                "catégorie",
+                "categoría",
+                "categoria",
+                "categorie",
+                "kategoria",
+                "kategori",
+                "категория",
+                "к",
+                "カテゴリ",
+                "分类",
+                "分類",
+                "분류",
+                "تصنيف",
+            ]),
         }
     }
 }
@@ -37,7 +88,7 @@ pub(super) struct Page {
 
 /// The text of a page.
 pub(super) fn page(wikitext: &str, names: &Names) -> Page {
-    let text = without_tags(wikitext);
+    let text = without_tags(&wikitext.replace([GONE, BREAK], ""));
     let mut brackets = Brackets {
         names,
         open: Vec::new(),
@@ -52,7 +103,7 @@ pub(super) fn page(wikitext: &str, names: &Names) -> Page {
 }
 
 /// Elements that are left out with what is in them: notes, formulas, pictures, maps.
-const DROPPED: [&str; 17] = [
+const DROPPED: [&str; 21] = [
     "ref",
     "references",
     "math",
@@ -70,16 +121,26 @@ const DROPPED: [&str; 17] = [
     "templatedata",
     "indicator",
     "includeonly",
+    "infobox",
+    "youtube",
+    "pages",
+    "pagequality",
 ];
+/// Formulas, of which short ones are read as they are.
+const FORMULAS: [&str; 3] = ["math", "chem", "ce"];
+/// Elements in which nothing is a mark.
+const VERBATIM: [&str; 4] = ["nowiki", "pre", "syntaxhighlight", "source"];
 /// Elements whose marks alone are left out, and after which a line ends.
-const BLOCKS: [&str; 16] = [
-    "br",
+const BLOCKS: [&str; 25] = [
     "p",
     "div",
     "blockquote",
     "poem",
     "center",
     "table",
+    "caption",
+    "thead",
+    "tbody",
     "tr",
     "td",
     "th",
@@ -89,8 +150,15 @@ const BLOCKS: [&str; 16] = [
     "dl",
     "dd",
     "hr",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "tabber",
 ];
-const INLINE: [&str; 30] = [
+const INLINE: [&str; 42] = [
     "small",
     "big",
     "b",
@@ -104,7 +172,6 @@ const INLINE: [&str; 30] = [
     "sup",
     "font",
     "code",
-    "pre",
     "tt",
     "kbd",
     "samp",
@@ -119,8 +186,21 @@ const INLINE: [&str; 30] = [
     "noinclude",
     "onlyinclude",
     "section",
+    "ruby",
+    "rb",
+    "rp",
+    "rt",
+    "strike",
+    "mark",
+    "dfn",
+    "time",
+    "wbr",
+    "data",
+    "nowiki",
+    "pre",
     "syntaxhighlight",
     "source",
+    "ref",
 ];
 
 /// Takes tags and comments out.
@@ -143,6 +223,7 @@ fn without_tags(text: &str) -> String {
         out.push_str(&text[at..at + n]);
         at += n;
         if text[at..].starts_with("<!--") {
+            out.push(GONE);
             at = end_of("-->", at).map_or(at + 4, |end| end + 3);
             continue;
         }
@@ -152,26 +233,38 @@ fn without_tags(text: &str) -> String {
             continue;
         };
         let behind = at + tag.length;
-        if tag.name == "nowiki" && !tag.closes && !tag.alone {
-            let end = end_of("</nowiki", behind).unwrap_or(text.len());
+        if VERBATIM.contains(&tag.name.as_str()) && !tag.closes && !tag.alone {
+            let end = end_of(&format!("</{}", tag.name), behind).unwrap_or(text.len());
+            let block = tag.name != "nowiki";
+            out.push_str(if block { "\n" } else { "" });
             escape(&text[behind..end], &mut out);
+            out.push_str(if block { "\n" } else { "" });
             at = end;
+        } else if tag.name == "br" {
+            out.push(BREAK);
+            at = behind;
         } else if DROPPED.contains(&tag.name.as_str()) {
             at = behind;
+            out.push(GONE);
             if !tag.closes && !tag.alone {
                 let end = end_of(&format!("</{}", tag.name), behind);
                 let again = end_of(&format!("<{}", tag.name), behind);
                 // One that another follows before it ends was not closed.
                 at = match (end, again) {
                     (Some(end), Some(again)) if again < end => behind,
-                    (Some(end), _) => end,
+                    (Some(end), _) => {
+                        if FORMULAS.contains(&tag.name.as_str()) && is_short(&text[behind..end]) {
+                            escape(&text[behind..end], &mut out);
+                        }
+                        end
+                    }
                     (None, _) => behind,
                 };
             }
         } else if BLOCKS.contains(&tag.name.as_str()) {
             out.push('\n');
             at = behind;
-        } else if INLINE.contains(&tag.name.as_str()) || tag.name == "nowiki" {
+        } else if INLINE.contains(&tag.name.as_str()) {
             at = behind;
         } else {
             out.push('<');
@@ -180,6 +273,11 @@ fn without_tags(text: &str) -> String {
     }
     out.push_str(&text[at..]);
     out
+}
+
+/// Whether a formula can be read as it is written.
+fn is_short(formula: &str) -> bool {
+    formula.len() <= 60 && !formula.contains(['\\', '{', '<', '\n'])
 }
 
 /// Where a text in small letters of ASCII begins, in any case.
@@ -254,6 +352,10 @@ fn escape(text: &str, out: &mut String) {
             '*' => out.push_str("&#42;"),
             '#' => out.push_str("&#35;"),
             ':' => out.push_str("&#58;"),
+            ';' => out.push_str("&#59;"),
+            '_' => out.push_str("&#95;"),
+            '-' => out.push_str("&#45;"),
+            '<' => out.push_str("&lt;"),
             c => out.push(c),
         }
     }
@@ -292,10 +394,8 @@ impl Brackets<'_> {
             self.out.push_str(&rest[..n]);
             at += n;
             let rest = &text[at..];
-            let line_start = text[..at]
-                .trim_end_matches([' ', '\t', ':', '*', '#'])
-                .ends_with('\n')
-                || at == 0;
+            let before = text[..at].trim_end_matches([' ', '\t', ':', '*', '#', GONE]);
+            let line_start = before.is_empty() || before.ends_with('\n');
             at += self.mark(rest, line_start);
         }
         while self.open.pop().is_some_and(|(_, before)| {
@@ -397,7 +497,10 @@ impl Brackets<'_> {
         match kind {
             Kind::Template => template(&inner, &mut self.out),
             Kind::Link => self.link(&inner),
-            Kind::Address => self.out.push_str(inner.trim()),
+            Kind::Address => match inner.trim().trim_start_matches('|') {
+                "" => self.out.push(GONE),
+                label => self.out.push_str(label),
+            },
             Kind::Table => table(&inner, &mut self.out),
         }
     }
@@ -435,11 +538,12 @@ impl Brackets<'_> {
                 return;
             }
             // The page in another language.
-            let language = |space: &str| {
-                let letters = space.split('-').next().unwrap_or(space);
-                (2..=3).contains(&letters.len()) && letters.bytes().all(|b| b.is_ascii_lowercase())
+            let language = |target: &str| {
+                let space = target.split([':', '-']).next().unwrap_or(target);
+                let code = (2..=3).contains(&space.len()) || space == "simple";
+                code && space.bytes().all(|b| b.is_ascii_lowercase())
             };
-            if label.is_none() && language(&space) {
+            if label.is_none() && language(target) && !name.starts_with(' ') {
                 return;
             }
         }
@@ -466,22 +570,146 @@ fn is_media(name: &str) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
-/// What a template shows, of the few whose text stands in their sentence; others go.
+/// Values of a template that are looked at.
+const VALUES: usize = 64;
+
+/// Templates that show their first value.
+const FIRST: [&str; 69] = [
+    "nowrap",
+    "nobr",
+    "nobreak",
+    "small",
+    "big",
+    "em",
+    "strong",
+    "abbr",
+    "tooltip",
+    "sic",
+    "visible anchor",
+    "vanchor",
+    "smallcaps",
+    "sc",
+    "ill",
+    "interlanguage link",
+    "circa",
+    "c.",
+    "chem",
+    "chem2",
+    "nihongo",
+    "w",
+    "flag",
+    "flagcountry",
+    "angbr",
+    "angbr ipa",
+    "ipa",
+    "keypress",
+    "key press",
+    "val",
+    "math",
+    "mvar",
+    "mono",
+    "code",
+    "hws",
+    "larger",
+    "center",
+    "uc",
+    "dropinitial",
+    "drop initial",
+    "citation needed span",
+    "référence nécessaire",
+    "refnec",
+    "cita requerida",
+    "siècle",
+    "mme",
+    "iw",
+    "не переведено 5",
+    "не переведено",
+    "仮リンク",
+    "読み仮名",
+    "ruby",
+    "link-en",
+    "le",
+    "要出典",
+    "date de naissance",
+    "число",
+    "год",
+    "s",
+    "unité",
+    "as written",
+    "birth date text",
+    "us$",
+    "usd",
+    "gbp",
+    "euro",
+    "l1",
+    "sup",
+    "sub",
+];
+/// Templates that show their second value, or the first where there is no other.
+const SECOND: [&str; 14] = [
+    "lang",
+    "langx",
+    "langi",
+    "langue",
+    "transl",
+    "transliteration",
+    "l",
+    "m",
+    "ux",
+    "mention",
+    "link",
+    "tsl",
+    "t",
+    "t+",
+];
+/// Templates whose text is a paragraph of its own.
+const QUOTES: [&str; 20] = [
+    "quote",
+    "blockquote",
+    "cquote",
+    "quotation",
+    "quote box",
+    "zitat",
+    "\"",
+    "citation bloc",
+    "citation",
+    "cita",
+    "cita bloque",
+    "цитата",
+    "اقتباس",
+    "poemquote",
+    "poem quote",
+    "ppoem",
+    "bquote",
+    "pull quote",
+    "quote frame",
+    "verse translation",
+];
+/// Templates that show all of their values, one after the other.
+const ALL: [&str; 9] = [
+    "hlist",
+    "ubl",
+    "unbulleted list",
+    "plainlist",
+    "flatlist",
+    "columns-list",
+    "div col",
+    "collapsible list",
+    "bulleted list",
+];
+
+/// What a template shows, of those whose text stands in their sentence; others go.
 fn template(inner: &str, out: &mut String) {
-    let mut parts = inner.split('|');
-    let name = parts
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_lowercase()
-        .replace('_', " ");
+    let mut parts = inner.split('|').take(VALUES);
+    let name = parts.next().unwrap_or_default().replace([GONE, BREAK], "");
+    let name = name.trim().to_lowercase().replace('_', " ");
     // Values with a name stand for themselves where it is a number or says that it is the text.
     let values: Vec<&str> = parts
         .filter_map(|part| match part.split_once('=') {
             Some((name, value)) => {
                 let name = name.trim();
-                let told =
-                    name.bytes().all(|b| b.is_ascii_digit()) || matches!(name, "text" | "quote");
+                let told = name.bytes().all(|b| b.is_ascii_digit())
+                    || matches!(name, "text" | "quote" | "content" | "範囲");
                 told.then_some(value)
             }
             None => Some(part),
@@ -489,12 +717,10 @@ fn template(inner: &str, out: &mut String) {
         .map(str::trim)
         .collect();
     let value = |n: usize| values.get(n).copied().unwrap_or_default();
+    let before = out.len();
     match name.as_str() {
-        "nowrap" | "nobr" | "nobreak" | "small" | "big" | "em" | "strong" | "abbr" | "tooltip"
-        | "sic" | "quote" | "blockquote" | "cquote" | "quotation" | "quote box" | "zitat"
-        | "citation bloc" | "citation" | "cita" | "cita bloque" | "visible anchor" | "vanchor"
-        | "smallcaps" | "sc" => out.push_str(value(0)),
-        "lang" | "langue" | "lien" | "transl" | "transliteration" => {
+        name if FIRST.contains(&name) => out.push_str(value(0)),
+        name if SECOND.contains(&name) => {
             out.push_str(
                 values
                     .get(1)
@@ -503,12 +729,39 @@ fn template(inner: &str, out: &mut String) {
                     .unwrap_or_default(),
             );
         }
-        "convert" | "cvt" | "unité" | "nombre" => {
+        name if QUOTES.contains(&name) => {
+            out.push_str("\n\n");
+            out.push_str(value(0));
+            out.push_str("\n\n");
+        }
+        name if ALL.contains(&name) => out.push_str(&values.join(", ")),
+        // A word, and then its language.
+        "lien" => out.push_str(value(0)),
+        "convert" | "cvt" | "nombre" | "unidad" => {
             let between = ["to", "and", "or", "-", "–", "by", "x", "×"];
             let n = if between.contains(&value(1)) { 4 } else { 2 };
             let shown: Vec<&str> = values.iter().take(n).copied().collect();
             out.push_str(&shown.join(" "));
         }
+        "as of" | "date" | "fecha" | "s-" => {
+            if name == "as of" {
+                out.push_str("as of ");
+            }
+            out.push_str(&values.join(" "));
+        }
+        "start date" | "end date" | "birth date" | "death date" | "birth date and age"
+        | "start date and age" | "birth-date" | "film date" => {
+            let numbers = values
+                .iter()
+                .filter(|value| value.bytes().all(|b| b.is_ascii_digit()));
+            let numbers: Vec<&str> = numbers.take(3).copied().collect();
+            out.push_str(&numbers.join("-"));
+        }
+        "frac" | "fraction" | "sfrac" => match values.as_slice() {
+            [whole, over, under, ..] => out.push_str(&format!("{whole} {over}/{under}")),
+            _ => out.push_str(&values.join("/")),
+        },
+        "'s" => out.push_str("’s"),
         "snd" | "spnd" | "spaced ndash" | "spaced en dash" | "snds" => out.push_str(" – "),
         "nbsp" | "space" | "thinsp" => out.push(' '),
         "ndash" | "–" => out.push('–'),
@@ -516,12 +769,19 @@ fn template(inner: &str, out: &mut String) {
         "'" => out.push('’'),
         "=" => out.push_str("&#61;"),
         "!" => out.push_str("&#124;"),
+        "br" | "pb" | "break" | "clear" | "-" | "paragraph break" => out.push('\n'),
         _ if name.starts_with("lang-") => out.push_str(value(0)),
         _ => {
-            if let Some((_, number)) = name.split_once("formatnum:") {
+            // `{{{1|what stands for it}}}`
+            if name.starts_with('{') {
+                out.push_str(value(0).trim_end_matches('}'));
+            } else if let Some((_, number)) = name.split_once("formatnum:") {
                 out.push_str(number);
             }
         }
+    }
+    if out.len() == before {
+        out.push(GONE);
     }
 }
 
@@ -557,8 +817,10 @@ fn table(inner: &str, out: &mut String) {
             [b'|', ..] => (["||", "||"], &line[1..]),
             [b'!', ..] => (["!!", "||"], &line[1..]),
             _ => {
-                // A cell goes on.
+                // A cell goes on, with a list as well.
+                let line = line.trim_start_matches(['*', '#', ':', ';', ' ']);
                 match row.last_mut().filter(|_| !line.is_empty()) {
+                    Some(last) if last.is_empty() => last.push_str(line),
                     Some(last) => {
                         last.push(' ');
                         last.push_str(line);
@@ -570,6 +832,9 @@ fn table(inner: &str, out: &mut String) {
         };
         let parts = rest.split(marks[0]).flat_map(|part| part.split(marks[1]));
         row.extend(parts.map(cell));
+        if row.len() > 1000 {
+            cells(&mut row);
+        }
     }
     cells(&mut row);
     out.push('\n');
@@ -577,11 +842,29 @@ fn table(inner: &str, out: &mut String) {
 
 /// A cell without what says how it looks: `style="…" | text`.
 fn cell(part: &str) -> String {
-    let part = part.trim_start_matches('|');
-    match part.split_once('|') {
-        Some((look, text)) if look.contains('=') => text.trim().to_string(),
-        _ => part.trim().to_string(),
+    let part = part.trim_start_matches('|').replace(BREAK, " ");
+    let part = part.trim_matches([' ', GONE]);
+    let text = match part.split_once('|') {
+        Some((look, text)) if look.contains('=') => text.trim_start_matches('|'),
+        _ => part,
+    };
+    let text = text.trim_matches([' ', GONE]);
+    if is_look(text) {
+        String::new()
+    } else {
+        text.to_string()
     }
+}
+
+/// Whether a cell says nothing but how it looks: what it shows was a template.
+fn is_look(text: &str) -> bool {
+    const LOOKS: [&str; 9] = [
+        "align", "bgcolor", "class", "colspan", "rowspan", "scope", "style", "valign", "width",
+    ];
+    text.split_once('=').is_some_and(|(name, value)| {
+        LOOKS.contains(&name.trim())
+            && (value.trim_start().starts_with('"') || !value.contains(' '))
+    })
 }
 
 /// Takes marks at the beginnings of lines out, and headings with nothing below them.
@@ -600,6 +883,12 @@ fn lines(text: &str) -> String {
         }
         let listed = line.starts_with(['*', '#', ':', ';']);
         let plain = line.trim_start_matches(['*', '#', ':', ';', ' ']);
+        // Of a table that does not end.
+        let plain = match plain.as_bytes() {
+            [b'|', b'-' | b'}', ..] | [b'{', b'|', ..] => "",
+            [b'|', ..] => plain[1..].trim_start(),
+            _ => plain,
+        };
         let is_rule = line.len() >= 4 && line.bytes().all(|b| b == b'-');
         if plain.is_empty() || is_rule {
             end_paragraph(&mut out);
@@ -613,7 +902,7 @@ fn lines(text: &str) -> String {
         if listed {
             end_paragraph(&mut out);
         }
-        out.push_str(plain);
+        out.push_str(&plain.replace(BREAK, "\n"));
         out.push('\n');
     }
     out
@@ -634,25 +923,46 @@ fn heading(line: &str) -> Option<(usize, &str)> {
     Some((level, inner.trim()))
 }
 
-/// A line without marks of looks (`''`) and switches (`__NOTOC__`).
+/// A line without marks of looks (`''`), switches (`__NOTOC__`), and what is told for several ways of writing Chinese.
 fn words(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
+    let surplus = unbalanced(line);
+    let mut seen = 0;
     let mut rest = line;
-    while let Some(at) = rest.find(['\'', '_']) {
+    while let Some(at) = rest.find(['\'', '_', '-', '~']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let marks = rest.bytes().take_while(|b| *b == b'\'').count();
         if marks >= 2 {
+            // Four are one that is read and three; of more than five, those in front are.
+            let read = match marks {
+                4 => 1,
+                3 if surplus == Some(seen) => 1,
+                marks => marks.saturating_sub(5),
+            };
+            out.push_str(&rest[..read]);
+            seen += 1;
             rest = &rest[marks..];
             continue;
         }
-        let switch = rest.strip_prefix("__").and_then(|inner| {
+        if let Some((shown, behind)) = converted(rest) {
+            out.push_str(shown);
+            rest = behind;
+            continue;
+        }
+        let alone = !out.ends_with(char::is_alphanumeric);
+        let switch = rest.strip_prefix("__").filter(|_| alone).and_then(|inner| {
             let (name, behind) = inner.split_once("__")?;
-            let letters = !name.is_empty() && name.len() < 40;
-            (letters && name.chars().all(char::is_uppercase)).then_some(behind)
+            let is_one = (3..60).contains(&name.len())
+                && !name.contains(|c: char| c.is_lowercase() || c == ' ');
+            is_one.then_some(behind)
         });
         if let Some(behind) = switch {
             rest = behind;
+            continue;
+        }
+        if let Some(behind) = rest.strip_prefix("~~~") {
+            rest = behind.trim_start_matches('~');
             continue;
         }
         out.push_str(&rest[..1]);
@@ -662,24 +972,101 @@ fn words(line: &str) -> String {
     without_gaps(&out)
 }
 
-/// A line without what templates leave behind where they stood: blanks side by side, and brackets around nothing.
-fn without_gaps(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for c in line.chars() {
-        match c {
-            ' ' if out.ends_with([' ', '(']) => continue,
-            // `(; born 1890)`
-            ',' | ';' if out.ends_with('(') => continue,
-            ',' | ';' | ')' if out.ends_with(' ') => {
-                out.pop();
+/// Which run of apostrophes in a line is one that is read and two marks: where both kinds of marks are odd in number, the
+/// first three behind a word of one letter, or else behind a word, or any. As in `L'''Iliade''`.
+fn unbalanced(line: &str) -> Option<usize> {
+    let (mut bold, mut italic) = (0, 0);
+    let mut threes: Vec<(usize, u8)> = Vec::new();
+    let (mut at, mut run) = (0, 0);
+    let bytes = line.as_bytes();
+    while let Some(n) = memchr::memchr(b'\'', &bytes[at..]) {
+        at += n;
+        let marks = bytes[at..].iter().take_while(|b| **b == b'\'').count();
+        if marks >= 2 {
+            let before = &line[..at];
+            match marks {
+                2 => italic += 1,
+                3 | 4 => bold += 1,
+                _ => (bold, italic) = (bold + 1, italic + 1),
             }
-            _ => {}
+            if marks == 3 && threes.len() < 64 {
+                let mut last = before.chars().rev();
+                let rank = match (last.next(), last.next()) {
+                    (None | Some(' '), _) => 2,
+                    (Some(_), None | Some(' ' | '(' | GONE)) => 0,
+                    _ => 1,
+                };
+                threes.push((run, rank));
+            }
+            run += 1;
         }
-        if c == ')' && out.ends_with(" (") {
-            out.truncate(out.len() - 2);
-        } else {
-            out.push(c);
+        at += marks;
+    }
+    if bold % 2 == 0 || italic % 2 == 0 {
+        return None;
+    }
+    threes
+        .into_iter()
+        .min_by_key(|(_, rank)| *rank)
+        .map(|(run, _)| run)
+}
+
+/// What stands for a mark of several ways of writing, as Chinese has them, and what is behind it:
+/// `-{zh-hans:计算机; zh-hant:電腦}-`.
+fn converted(text: &str) -> Option<(&str, &str)> {
+    let (inner, behind) = text.strip_prefix("-{")?.split_once("}-")?;
+    let (flags, rules) = match inner.split_once('|') {
+        Some((flags, rules)) => (flags, rules),
+        None => ("", inner),
+    };
+    // Titles, and rules for the rest of the page.
+    if flags.contains(['T', 'H', '-', 'D']) {
+        return Some(("", behind));
+    }
+    let first = rules.split(';').find(|rule| !rule.trim().is_empty())?;
+    let shown = match first.split_once(':') {
+        Some((way, text)) if way.trim().starts_with("zh") => text,
+        _ => rules,
+    };
+    Some((shown.trim(), behind))
+}
+
+/// A line without what stood around what was left out: blanks side by side, and brackets around nothing.
+fn without_gaps(line: &str) -> String {
+    if !line.contains(GONE) {
+        return line.to_string();
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut gone = false;
+    for c in line.chars() {
+        if c == GONE {
+            gone = true;
+            continue;
         }
+        if gone {
+            match c {
+                ' ' if out.is_empty() || out.ends_with([' ', '(', '（']) => continue,
+                // `(; born 1890)`
+                ',' | ';' if out.ends_with('(') => continue,
+                ',' | ';' | ')' if out.ends_with(' ') => {
+                    out.pop();
+                }
+                _ => {}
+            }
+            if c == ')' && out.ends_with('(') {
+                out.pop();
+                if out.ends_with(' ') {
+                    out.pop();
+                }
+                continue;
+            }
+            if c == '）' && out.ends_with('（') {
+                out.pop();
+                continue;
+            }
+        }
+        gone = gone && matches!(c, ' ' | ',' | ';');
+        out.push(c);
     }
     out
 }
@@ -708,7 +1095,13 @@ fn decoded(text: &str) -> String {
                 let tokens = Tokenizer::new(reference).filter_map(Result::ok);
                 for token in tokens {
                     if let Token::String(text) = token {
-                        out.push_str(&String::from_utf8_lossy(&text.value));
+                        let text = String::from_utf8_lossy(&text.value);
+                        // What is none stays as it is.
+                        out.push_str(if text.ends_with(';') {
+                            reference
+                        } else {
+                            &text
+                        });
                     }
                 }
             }
@@ -774,9 +1167,45 @@ mod tests {
                 "<nowiki>[[not]] a '''link'''</nowiki>",
                 "[[not]] a '''link'''",
             ),
+            (
+                "l''''Odyssée''' d'Homère, L'''Iliade'' est",
+                "l'Odyssée d'Homère, L'Iliade est",
+            ),
+            ("''a'' '''b''' '''''c'''''", "a b c"),
+            (
+                "-{zh-hans:计算机;zh-hant:電腦}-是-{于}-x-{T|zh:a}-",
+                "计算机是于x",
+            ),
+            (
+                "{|\n| '''x'''<br />y || z\n|-\n|style=a|{{IPA}}||bgcolor=\"b\"|{{c}}|| w\n|-\n| colspan=\"5\" {{M}}\n|-\n|\n* one\n** two\n|}",
+                "x y, z\nw\none two",
+            ),
+            (
+                "{{langx|de|Guten Tag}}, {{as of|2011}}, {{frac|1|2}}.",
+                "Guten Tag, as of 2011, 1/2.",
+            ),
+            ("A{{quote|Said so.}}B", "A\n\nSaid so.\n\nB"),
+            (
+                "<syntaxhighlight lang=c>#include <a.h>\n* p = a[[0]];</syntaxhighlight>",
+                "#include <a.h>\n* p = a[[0]];",
+            ),
+            ("[[CSI: NY]] and [[de:Brücke]][[simple:B]]", "CSI: NY and"),
+            (
+                "The area is <math>x^2</math>; smile ;) f(), g ()",
+                "The area is x^2; smile ;) f(), g ()",
+            ),
+            (
+                "<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>です",
+                "漢字(かんじ)です",
+            ),
+            ("__KEIN_INHALTSVERZEICHNIS__ x __目次非表示__", "x"),
+            (
+                "{|\n| One || two\n|-\n| three\n\nFour",
+                "One || two\n\nthree\n\nFour",
+            ),
             ("__NOTOC__A_b__c", "A_b__c"),
             (
-                "Bridge ({{IPA|x}}; {{b}}, old) and f() ({{x}}), {{y}} new",
+                "Bridge ({{audio|x}}; {{b}}, old) and f() ({{x}}), {{y}} new",
                 "Bridge (old) and f(), new",
             ),
             (
