@@ -2,6 +2,11 @@
 //!
 //! One page is held at a time, and of its revisions the last.
 
+mod brackets;
+mod lines;
+mod table;
+mod tags;
+mod template;
 mod text;
 
 use super::Context;
