@@ -246,6 +246,17 @@ impl World {
 
     /// Hits, each with the articles that were folded into it.
     pub fn hits(&self, ranking: &[Place], options: &SearchOptions) -> Vec<(Place, Vec<usize>)> {
+        self.hits_as(ranking, options, &[])
+    }
+
+    /// The same, where of what diversity finds equally good to rounding these come in their order: the page that was
+    /// asked for.
+    fn hits_as(
+        &self,
+        ranking: &[Place],
+        options: &SearchOptions,
+        page: &[String],
+    ) -> Vec<(Place, Vec<usize>)> {
         let mut hits: Vec<(Place, Vec<usize>)> = Vec::new();
         for place in ranking {
             let first = options.fold.and_then(|by| {
@@ -283,13 +294,19 @@ impl World {
                 let unlike = if chosen.is_empty() { 0.0 } else { unlike };
                 f64::from(lambda) * relevance(place) - f64::from(1.0 - lambda) * f64::from(unlike)
             };
-            let mut best = 0;
-            for i in 1..rest.len() {
-                if marginal(&rest[i]) > marginal(&rest[best]) + 1e-6 {
-                    best = i;
+            let marginals: Vec<f64> = rest.iter().map(marginal).collect();
+            let most = marginals.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let due = |i: &usize| {
+                let id = id(rest[*i].0.article);
+                match chosen.len().checked_sub(options.offset) {
+                    Some(at) => page.get(at) == Some(&id),
+                    None => !page.contains(&id),
                 }
-            }
-            let next = rest.remove(best);
+            };
+            let equal = (0..rest.len()).filter(|i| marginals[*i] >= most - 1e-6);
+            let first = equal.clone().next().expect("the most is one of them");
+            let next = equal.clone().find(due).unwrap_or(first);
+            let next = rest.remove(next);
             chosen.push(next);
         }
         chosen
@@ -297,10 +314,10 @@ impl World {
 
     /// Looks at an answer, but for the order of what diversity finds equally good to rounding.
     pub fn check(&self, found: &Found, ranking: &[Place], options: &SearchOptions, similar: bool) {
-        let hits = self.hits(ranking, options);
-        let page: Vec<_> = hits.iter().skip(options.offset).take(options.k).collect();
         let ids =
             |found: &Found| -> Vec<String> { found.hits.iter().map(|h| h.id.clone()).collect() };
+        let hits = self.hits_as(ranking, options, &ids(found));
+        let page: Vec<_> = hits.iter().skip(options.offset).take(options.k).collect();
         let expected: Vec<String> = page.iter().map(|(place, _)| id(place.article)).collect();
         assert_eq!(ids(found), expected, "{options:?}\n{ranking:?}");
         assert_eq!(found.more, hits.len() > options.offset + options.k);
