@@ -56,17 +56,22 @@ pub(super) struct Names<'n> {
     lower: Vec<String>,
     plain: Vec<String>,
     tweets: bool,
+    /// Columns that make a text together, where all are questions and answers.
+    pub(super) answers: Vec<Path>,
 }
 
 impl<'n> Names<'n> {
     pub(super) fn of(names: &'n [String]) -> Self {
         let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
-        Self {
+        let mut all = Self {
             names,
             lower: names.iter().map(|name| name.to_lowercase()).collect(),
             tweets: is_tweets(&plain),
             plain,
-        }
+            answers: Vec::new(),
+        };
+        all.answers = all.of_answers();
+        all
     }
 
     /// What the columns are, where they are certainly no article's.
@@ -74,8 +79,7 @@ impl<'n> Names<'n> {
         no_article(&self.plain)
     }
 
-    /// The columns that make a text together, where all are questions and answers.
-    pub(super) fn of_answers(&self) -> Vec<Path> {
+    fn of_answers(&self) -> Vec<Path> {
         let mut weak = usual(Role::Text).weak.iter();
         if !strong(self, Role::Text).is_empty() || weak.any(|name| named(self, name).is_some()) {
             return Vec::new();
@@ -110,7 +114,7 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
     if found.is_empty() && role == Role::Date && is_data_a_date(&names.plain) {
         found.extend(named(names, "data"));
     }
-    if role == Role::Title && found.is_empty() && !names.of_answers().is_empty() {
+    if role == Role::Title && found.is_empty() && !names.answers.is_empty() {
         found.extend(named(names, QUESTION));
     }
     if found.is_empty() {
@@ -120,7 +124,7 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
         found.extend(weak.filter_map(|name| named(names, name)).take(1));
     }
     if role == Role::Text && found.is_empty() {
-        found.extend(names.of_answers());
+        found.extend(names.answers.iter().cloned());
     }
     found
 }

@@ -253,7 +253,7 @@ impl Columns {
                 Some(_) => Vec::new(),
                 None => guessed(&names, role),
             });
-            (guesses, names.of_answers())
+            (guesses, names.answers)
         };
         // Every role has its likeliest column before any has a second.
         for likeliest in [true, false] {

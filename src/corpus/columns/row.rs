@@ -79,6 +79,8 @@ pub(crate) struct Mapping {
     pub(super) own: bool,
     /// Whether other rows may have other columns.
     pub(super) sparse: bool,
+    /// Whether a column that nobody set has a text only where it holds parts of one: most have none, and rows need not ask.
+    parts: bool,
     tally: OnceCell<Rc<Tally>>,
     /// Rows so far, up to [`LOOKED_AT`].
     rows: Cell<u32>,
@@ -90,11 +92,17 @@ pub(crate) struct Mapping {
 
 impl Mapping {
     pub(super) fn new(claims: Vec<Claim>, metadata: Vec<String>, own: bool, sparse: bool) -> Self {
+        let texts = claims
+            .iter()
+            .filter(|claim| claim.role == Role::Text && !claim.set);
+        let mut texts = texts.flat_map(|claim| &claim.paths);
+        let parts = texts.any(|path| is_parts(&path.column));
         Self {
             claims,
             metadata,
             own,
             sparse,
+            parts,
             tally: OnceCell::new(),
             rows: Cell::new(0),
             longer: Cell::new(0),
@@ -368,7 +376,7 @@ impl Mapping {
         row: &mut Map<String, Value>,
     ) -> Option<String> {
         let value = path.get(row)?;
-        if role == Role::Text && !self.is_set(role) && is_parts(&path.column) && !has_parts(value) {
+        if self.parts && role == Role::Text && is_parts(&path.column) && !has_parts(value) {
             return None;
         }
         if let Value::String(text) = value
@@ -479,12 +487,6 @@ impl Mapping {
                 return;
             }
         }
-    }
-
-    fn is_set(&self, role: Role) -> bool {
-        self.claims
-            .iter()
-            .any(|claim| claim.role == role && claim.set)
     }
 
     fn count(&self, role: Role, value: &str) {

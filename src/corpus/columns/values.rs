@@ -38,10 +38,10 @@ fn plain(role: Role, value: &Value) -> Reading {
         Value::Number(number) => Reading::Text(written(role, number), None),
         Value::Bool(truth) => Reading::Text(truth.to_string(), None),
         Value::Array(items) => list(role, items),
-        Value::Object(object) => match of_positions(object).filter(|_| role == Role::Text) {
-            Some(text) => Reading::Text(text, None),
-            None => unwrapped(role, object),
-        },
+        Value::Object(object) => {
+            let placed = (role == Role::Text).then(|| of_positions(object)).flatten();
+            placed.map_or_else(|| unwrapped(role, object), |text| Reading::Text(text, None))
+        }
     }
 }
 

@@ -47,21 +47,39 @@ fn shown(piece: &str) -> String {
 
 /// Replaces character references by what they stand for; control characters go.
 pub(super) fn entities(text: &str) -> String {
+    references(text, 11, written)
+}
+
+/// Writes the character of a reference, unless it is a control; `false` where it is none that [`entity`] knows.
+pub(super) fn written(name: &str, out: &mut String) -> bool {
+    let Some(c) = entity(name) else {
+        return false;
+    };
+    if !c.is_control() || c == '\n' || c == '\t' {
+        out.push(c);
+    }
+    true
+}
+
+/// Replaces references with names of at most so many bytes by what `write` writes for them; those of which it says that
+/// they are none stay.
+pub(super) fn references(
+    text: &str,
+    longest: usize,
+    write: impl Fn(&str, &mut String) -> bool,
+) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let end = rest.bytes().take(12).position(|b| b == b';');
-        let decoded = end.and_then(|end| entity(&rest[1..end]).map(|c| (c, end)));
-        if let Some((c, end)) = decoded {
-            if !c.is_control() || c == '\n' || c == '\t' {
-                out.push(c);
+        let end = rest.bytes().take(longest + 1).position(|b| b == b';');
+        match end.filter(|end| write(&rest[1..*end], &mut out)) {
+            Some(end) => rest = &rest[end + 1..],
+            None => {
+                out.push('&');
+                rest = &rest[1..];
             }
-            rest = &rest[end + 1..];
-        } else {
-            out.push('&');
-            rest = &rest[1..];
         }
     }
     out.push_str(rest);

@@ -662,15 +662,31 @@ fn wrapper_of_text<'o>(
     if depth == 0 {
         return None;
     }
-    let alone = object.len() == 1;
+    wrappers(object, object.len() == 1).find(|(_, inner)| {
+        has_text(inner, columns) || wrapper_of_text(inner, columns, depth - 1).is_some()
+    })
+}
+
+/// The objects in one that may hold an article's fields, with their names: of `any` name, or of those that wrappers
+/// have.
+fn wrappers(
+    object: &Map<String, Value>,
+    any: bool,
+) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
     object
         .iter()
-        .filter(|(name, _)| alone || is_wrapper(name))
+        .filter(move |(name, _)| any || is_wrapper(name))
         .filter_map(|(name, value)| Some((name.as_str(), value.as_object()?)))
         .filter(|(name, inner)| *name != "properties" || !is_schema(inner))
-        .find(|(_, inner)| {
-            has_text(inner, columns) || wrapper_of_text(inner, columns, depth - 1).is_some()
-        })
+}
+
+/// The roles of an object's members, where it has any that an article needs.
+pub(super) fn roles(object: &Map<String, Value>, columns: &Columns) -> Option<Mapping> {
+    if object.len() > MOST_COLUMNS {
+        return None;
+    }
+    let keys: Vec<String> = object.keys().cloned().collect();
+    columns.map_first(&keys).ok()
 }
 
 /// Whether members say what those of other objects are, as in JSON's schemas.
@@ -687,33 +703,20 @@ fn wrapper_of_title<'o>(
     columns: &Columns,
 ) -> Option<(&'o str, &'o Map<String, Value>)> {
     let titled = |object: &Map<String, Value>, name: &str| {
-        let keys: Vec<String> = object.keys().cloned().collect();
         // Of a post, a name is one.
-        keys.len() <= MOST_COLUMNS
-            && columns.map_first(&keys).is_ok_and(|mapping| {
-                mapping.column(Role::Title).is_some()
-                    && (name == "post" || !mapping.is_named_weakly())
-            })
+        roles(object, columns).is_some_and(|mapping| {
+            mapping.column(Role::Title).is_some() && (name == "post" || !mapping.is_named_weakly())
+        })
     };
     if titled(object, "") || object.contains_key("name") {
         return None;
     }
-    object
-        .iter()
-        .filter(|(name, _)| is_wrapper(name))
-        .filter_map(|(name, value)| Some((name.as_str(), value.as_object()?)))
-        .filter(|(name, inner)| *name != "properties" || !is_schema(inner))
-        .find(|(name, inner)| titled(inner, name))
+    wrappers(object, false).find(|(name, inner)| titled(inner, name))
 }
 
 /// Whether an object has a text of its own.
 pub(super) fn has_text(object: &Map<String, Value>, columns: &Columns) -> bool {
-    if object.len() > MOST_COLUMNS || is_hit(object) {
-        return false;
-    }
-    let keys: Vec<String> = object.keys().cloned().collect();
-    let mapping = columns.map_first(&keys);
-    mapping.is_ok_and(|mapping| mapping.has_text(object))
+    !is_hit(object) && roles(object, columns).is_some_and(|mapping| mapping.has_text(object))
 }
 
 #[cfg(test)]

@@ -58,8 +58,13 @@ impl<R: Read> Reader<'_, '_, R> {
                 let roles = known.roles.as_ref();
                 let text = roles.is_ok_and(|roles| roles.column(Role::Text).is_some());
                 let list = envelope::find(bytes, titled, text, columns, self.decoder);
-                if let Some(list) = list.filter(|list| !self.is_of_wrapped(list, &object)) {
-                    if let Some(article) = self.stands_before(&list, &object) {
+                let wrapped = list
+                    .is_some()
+                    .then(|| envelope::wrapped_at(&object, columns));
+                let wrapped = wrapped.flatten();
+                if let Some(list) = list.filter(|list| !self.is_of_wrapped(list, wrapped.as_ref()))
+                {
+                    if let Some(article) = self.stands_before(&list, wrapped) {
                         let known = self.known(&article);
                         self.article(article, &known, line)?;
                     }
@@ -149,13 +154,16 @@ impl<R: Read> Reader<'_, '_, R> {
     }
 
     /// Whether a list belongs to an article that an object wraps: it has replies to it, or what has to do with it.
-    fn is_of_wrapped(&self, list: &envelope::List, object: &Map<String, Value>) -> bool {
-        let columns = &self.context.options.columns;
-        let Some((way, inner)) = envelope::wrapped_at(object, columns) else {
+    fn is_of_wrapped(
+        &self,
+        list: &envelope::List,
+        wrapped: Option<&(String, &Map<String, Value>)>,
+    ) -> bool {
+        let Some((way, inner)) = wrapped else {
             return false;
         };
         // What leads to the article says nothing of the list.
-        let name = list.name.strip_prefix(&way).unwrap_or(&list.name);
+        let name = list.name.strip_prefix(way).unwrap_or(&list.name);
         replies::is_list(name)
             || (envelope::is_beside(name) || !self.has_texts(list)) && self.is_titled_article(inner)
             || envelope::is_about(name)
@@ -167,10 +175,9 @@ impl<R: Read> Reader<'_, '_, R> {
     fn stands_before(
         &self,
         list: &envelope::List,
-        object: &Map<String, Value>,
+        wrapped: Option<(String, &Map<String, Value>)>,
     ) -> Option<Map<String, Value>> {
-        let columns = &self.context.options.columns;
-        let (way, inner) = envelope::wrapped_at(object, columns)?;
+        let (way, inner) = wrapped?;
         // What else holds an article's members may hold what is known of all.
         const NAMES: [&str; 6] = ["article", "post", "story", "doc", "document", "tweet"];
         let name = way
@@ -192,25 +199,20 @@ impl<R: Read> Reader<'_, '_, R> {
     /// Whether an object has a title and a text of its own.
     fn is_titled_article(&self, object: &Map<String, Value>) -> bool {
         let columns = &self.context.options.columns;
-        let keys: Vec<String> = object.keys().cloned().collect();
-        keys.len() <= MOST_COLUMNS
-            && columns.map_first(&keys).is_ok_and(|mapping| {
-                let content = object.get("content").is_some_and(|text| !is_nothing(text));
-                let text = mapping.value(Role::Text, object);
-                let article = text.is_some_and(|text| !is_nothing(text))
-                    && envelope::is_article(object, &mapping, columns);
-                !mapping.is_named_weakly() && (content || article)
-            })
+        envelope::roles(object, columns).is_some_and(|mapping| {
+            let content = object.get("content").is_some_and(|text| !is_nothing(text));
+            let text = mapping.value(Role::Text, object);
+            let article = text.is_some_and(|text| !is_nothing(text))
+                && envelope::is_article(object, &mapping, columns);
+            !mapping.is_named_weakly() && (content || article)
+        })
     }
 
     /// Whether an object has a text of its own.
     fn is_article(&self, object: &Map<String, Value>) -> bool {
         let columns = &self.context.options.columns;
-        let keys: Vec<String> = object.keys().cloned().collect();
-        keys.len() <= MOST_COLUMNS
-            && columns
-                .map_first(&keys)
-                .is_ok_and(|mapping| envelope::is_article(object, &mapping, columns))
+        envelope::roles(object, columns)
+            .is_some_and(|mapping| envelope::is_article(object, &mapping, columns))
     }
 
     /// Hands over what stands below an article, of which some may have no text.

@@ -1,7 +1,7 @@
 //! Lines of wikitext: headings, lists, marks of looks, character references.
 
 use super::text::{BREAK, GONE};
-use crate::corpus::formats::markup::entity;
+use crate::corpus::formats::markup::{references, written};
 use html5gum::{Token, Tokenizer};
 
 /// Takes marks at the beginnings of lines out, and headings with nothing below them.
@@ -64,6 +64,8 @@ fn heading(line: &str) -> Option<(usize, &str)> {
 fn words(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let surplus = unbalanced(line);
+    // Many may begin that have no end.
+    let last_end = line.rfind("}-");
     let mut seen = 0;
     let mut rest = line;
     while let Some(at) = rest.find(['\'', '_', '-', '~']) {
@@ -82,7 +84,8 @@ fn words(line: &str) -> String {
             rest = &rest[marks..];
             continue;
         }
-        if let Some((shown, behind)) = converted(rest) {
+        let ends = last_end.is_some_and(|end| line.len() - rest.len() < end);
+        if ends && let Some((shown, behind)) = converted(rest) {
             out.push_str(shown);
             rest = behind;
             continue;
@@ -208,43 +211,24 @@ fn without_gaps(line: &str) -> String {
     out
 }
 
-/// Replaces character references by what they stand for.
+/// Replaces character references, with all names that HTML has, by what they stand for.
 pub(super) fn decoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = rest.bytes().take(34).position(|b| b == b';');
-        let name = end.map(|end| &rest[1..end]).filter(|name| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#')
-        });
-        let Some(name) = name else {
-            out.push('&');
-            rest = &rest[1..];
-            continue;
-        };
-        let reference = &rest[..name.len() + 2];
-        match entity(name) {
-            Some(c) if !c.is_control() || c == '\n' || c == '\t' => out.push(c),
-            Some(_) => {}
-            None => {
-                let tokens = Tokenizer::new(reference).filter_map(Result::ok);
-                for token in tokens {
-                    if let Token::String(text) = token {
-                        let text = String::from_utf8_lossy(&text.value);
-                        // What is none stays as it is.
-                        out.push_str(if text.ends_with(';') {
-                            reference
-                        } else {
-                            &text
-                        });
-                    }
-                }
-            }
-        }
-        rest = &rest[reference.len()..];
-    }
-    out.push_str(rest);
-    out
+    references(text, 33, |name, out| {
+        let is_name =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#');
+        is_name && (written(name, out) || named(name, out))
+    })
+}
+
+/// Writes what a reference with a name of HTML's stands for; `false` where there is none.
+fn named(name: &str, out: &mut String) -> bool {
+    let reference = format!("&{name};");
+    let mut tokens = Tokenizer::new(&reference).filter_map(Result::ok);
+    let Some(Token::String(text)) = tokens.next() else {
+        return false;
+    };
+    let text = String::from_utf8_lossy(&text.value);
+    let known = !text.ends_with(';');
+    out.push_str(if known { &text } else { "" });
+    known
 }
