@@ -6,6 +6,8 @@ use super::names::{
 use super::path::{Path, find};
 use super::program::{is_post, no_article};
 use super::{Claim, Role, Rows};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// The columns that a user named, by what else there may be; the error is the one that is not there.
 pub(super) fn given(names: &[String], wanted: &str, rows: Rows) -> Result<Vec<Path>, String> {
@@ -56,6 +58,8 @@ pub(super) struct Names<'n> {
     lower: Vec<String>,
     plain: Vec<String>,
     tweets: bool,
+    /// The roles of which a column has a usual name.
+    known: Known,
     /// Columns that make a text together, where all are questions and answers.
     pub(super) answers: Vec<Path>,
 }
@@ -68,8 +72,14 @@ impl<'n> Names<'n> {
             lower: names.iter().map(|name| name.to_lowercase()).collect(),
             tweets: is_tweets(&plain),
             plain,
+            known: Known::default(),
             answers: Vec::new(),
         };
+        for name in all.lower.iter().chain(&all.plain) {
+            let known = KNOWN.get(name.as_str()).copied().unwrap_or_default();
+            all.known.strong |= known.strong;
+            all.known.weak |= known.weak;
+        }
         all.answers = all.of_answers();
         all
     }
@@ -80,11 +90,12 @@ impl<'n> Names<'n> {
     }
 
     fn of_answers(&self) -> Vec<Path> {
-        let mut weak = usual(Role::Text).weak.iter();
-        if !strong(self, Role::Text).is_empty() || weak.any(|name| named(self, name).is_some()) {
+        let names = of_answers(&self.plain);
+        let other =
+            || !strong(self, Role::Text).is_empty() || weak(self, Role::Text).next().is_some();
+        if names.is_empty() || other() {
             return Vec::new();
         }
-        let names = of_answers(&self.plain);
         names
             .into_iter()
             .filter_map(|name| named(self, name))
@@ -102,13 +113,12 @@ impl<'n> Names<'n> {
 
 /// The columns that usually have a role, likeliest first.
 pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
-    let usual = usual(role);
     let tweets = names.tweets;
     let mut found: Vec<Path> = Vec::new();
     // The author of a tweet, before the program that it was written with.
     if tweets && role == Role::Source {
         found.extend(named(names, "user.screen_name"));
-        found.extend(usual.weak.iter().filter_map(|name| named(names, name)));
+        found.extend(weak(names, role).map(|(_, path)| path));
     }
     found.extend(strong(names, role));
     if found.is_empty() && role == Role::Date && is_data_a_date(&names.plain) {
@@ -119,9 +129,8 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
     }
     if found.is_empty() {
         let other = tweets || is_name_no_title(&names.plain);
-        let titles = |name: &&&str| !(other && **name == "name");
-        let weak = usual.weak.iter().filter(titles);
-        found.extend(weak.filter_map(|name| named(names, name)).take(1));
+        let likeliest = weak(names, role).find(|(name, _)| !(other && *name == "name"));
+        found.extend(likeliest.map(|(_, path)| path));
     }
     if role == Role::Text && found.is_empty() {
         found.extend(names.answers.iter().cloned());
@@ -131,19 +140,62 @@ pub(super) fn guessed(names: &Names<'_>, role: Role) -> Vec<Path> {
 
 /// Of these, those whose names mean nothing else as often.
 pub(super) fn strong(names: &Names<'_>, role: Role) -> Vec<Path> {
+    if names.known.strong & bit(role) == 0 {
+        return Vec::new();
+    }
     let posts = |name: &&&str| **name != MESSAGE || is_post(&names.plain);
     let likeliest = usual(role).names.iter().filter(posts);
     likeliest.filter_map(|name| named(names, name)).collect()
 }
 
+/// Those whose names mean something else as often, with these names.
+fn weak(names: &Names<'_>, role: Role) -> impl Iterator<Item = (&'static str, Path)> {
+    let some = names.known.weak & bit(role) != 0;
+    let usual = if some { usual(role).weak } else { &[] };
+    let of = move |name: &&'static str| Some((*name, named(names, name)?));
+    usual.iter().filter_map(of)
+}
+
+/// The roles that a column of a name may have, a bit for each.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    strong: u8,
+    weak: u8,
+}
+
+fn bit(role: Role) -> u8 {
+    1 << role as u8
+}
+
+/// Of each name of a column that usually has a role. Records hold many objects, of which most have no such
+/// column, and to look for each of some hundred names in each of them took most of the time of reading them.
+static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
+    let column = |name: &'static str| name.split_once('.').map_or(name, |(column, _)| column);
+    let mut known: HashMap<&'static str, Known> = HashMap::new();
+    for role in Role::ALL {
+        let usual = usual(role);
+        for name in usual.names {
+            known.entry(column(name)).or_default().strong |= bit(role);
+        }
+        for name in usual.weak {
+            known.entry(column(name)).or_default().weak |= bit(role);
+        }
+    }
+    known
+});
+
 /// The column with a usual name. A way into an object is taken where the column is there; whether
 /// it leads anywhere is seen in each row.
 fn named(names: &Names<'_>, usual: &str) -> Option<Path> {
-    let mut parts = usual.split('.');
-    let column = names.find(parts.next()?)?;
+    let (column, inner) = match usual.split_once('.') {
+        Some((column, inner)) => (column, Some(inner)),
+        None => (usual, None),
+    };
     Some(Path {
-        column: column.clone(),
-        inner: parts.map(String::from).collect(),
+        column: names.find(column)?.clone(),
+        inner: inner.map_or_else(Vec::new, |inner| {
+            inner.split('.').map(String::from).collect()
+        }),
     })
 }
 
@@ -166,5 +218,37 @@ pub(super) fn uri_is_an_id(claims: &mut Vec<Claim>) {
             joined: false,
             set: false,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is a usual name is found, alone and beside others, as it is written in data sets too.
+    #[test]
+    fn every_usual_name_is_found() {
+        for role in Role::ALL {
+            let usual = usual(role);
+            let all = usual.names.iter().map(|name| (name, true));
+            for (name, is_strong) in all.chain(usual.weak.iter().map(|name| (name, false))) {
+                let column = name.split('.').next().unwrap_or_default();
+                for written in [column.to_string(), column.to_uppercase()] {
+                    if plain(&written) != column {
+                        continue;
+                    }
+                    let columns = ["x1".to_string(), written.clone()];
+                    let names = Names::of(&columns);
+                    let found = if is_strong {
+                        strong(&names, role)
+                    } else {
+                        weak(&names, role).map(|(_, path)| path).collect()
+                    };
+                    let is_it = |path: &Path| path.column == written;
+                    // A message is a text in a post alone.
+                    assert!(found.iter().any(is_it) || **name == *MESSAGE, "{name}");
+                }
+            }
+        }
     }
 }
