@@ -67,19 +67,24 @@ pub(super) struct Names<'n> {
 impl<'n> Names<'n> {
     pub(super) fn of(names: &'n [String]) -> Self {
         let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
+        let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let mut known = Known::default();
+        for of in lower
+            .iter()
+            .chain(&plain)
+            .filter_map(|name| KNOWN.get(name.as_str()))
+        {
+            known.strong |= of.strong;
+            known.weak |= of.weak;
+        }
         let mut all = Self {
             names,
-            lower: names.iter().map(|name| name.to_lowercase()).collect(),
+            lower,
             tweets: is_tweets(&plain),
             plain,
-            known: Known::default(),
+            known,
             answers: Vec::new(),
         };
-        for name in all.lower.iter().chain(&all.plain) {
-            let known = KNOWN.get(name.as_str()).copied().unwrap_or_default();
-            all.known.strong |= known.strong;
-            all.known.weak |= known.weak;
-        }
         all.answers = all.of_answers();
         all
     }
@@ -187,15 +192,11 @@ static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
 /// The column with a usual name. A way into an object is taken where the column is there; whether
 /// it leads anywhere is seen in each row.
 fn named(names: &Names<'_>, usual: &str) -> Option<Path> {
-    let (column, inner) = match usual.split_once('.') {
-        Some((column, inner)) => (column, Some(inner)),
-        None => (usual, None),
-    };
+    let mut parts = usual.split('.');
+    let column = names.find(parts.next()?)?;
     Some(Path {
-        column: names.find(column)?.clone(),
-        inner: inner.map_or_else(Vec::new, |inner| {
-            inner.split('.').map(String::from).collect()
-        }),
+        column: column.clone(),
+        inner: parts.map(String::from).collect(),
     })
 }
 
